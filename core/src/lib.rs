@@ -1,0 +1,27 @@
+//! The Quorate protocol as state machines without I/O.
+//!
+//! Quorate is an always-writable key-value store in the style of Dynamo (SOSP 2007). This crate
+//! holds the whole protocol and nothing else: it opens no socket, reads no clock, starts no thread
+//! and draws no entropy. Whoever embeds it (the native node, the WebAssembly client, the
+//! simulator) passes in what happened and carries out the [`effects`](machine::Effects) that come
+//! back. The same sequence of inputs gives the same effects on every platform.
+//!
+//! Modules stand in reading order; a lower one never names a higher one.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod time;
+
+pub mod prng;
+
+pub mod ids;
+
+pub mod limits;
+
+pub mod ring;
+
+pub mod layout;
+
+pub mod causality;

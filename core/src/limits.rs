@@ -1,0 +1,48 @@
+//! The named limits of DESIGN.md §15: whatever can grow has its bound here.
+
+use core::time::Duration;
+
+/// Bounds on what one machine accepts and keeps. Bytes unless a name says otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest key.
+    pub key_bytes_max: usize,
+    /// Longest value.
+    pub value_bytes_max: usize,
+    /// Distinct siblings above which a put is refused (never a merge).
+    pub siblings_max: usize,
+    /// Actors in a record above which old ones without live siblings are dropped on a put.
+    pub actors_kept: usize,
+    /// Actors in a record that raise an alarm.
+    pub actors_alarm: usize,
+    /// Age below which truncation keeps an actor: the hint window plus one repair round.
+    pub actor_age_min: Duration,
+    /// Requests that one node coordinates or passes on at one time.
+    pub calls_max: usize,
+    /// Requests of one connection that are under way at one time.
+    pub calls_per_peer_max: usize,
+    /// Finished writes whose answers are remembered for retries.
+    pub answers_kept: usize,
+}
+
+/// Longest frame on the wire: the longest value and 4 KiB for all that goes with it.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024 + 4096;
+
+/// Longest frame before the HELLO is accepted.
+pub const HELLO_BYTES_MAX: usize = 4096;
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            key_bytes_max: 1024,
+            value_bytes_max: 1024 * 1024,
+            siblings_max: 100,
+            actors_kept: 10,
+            actors_alarm: 50,
+            actor_age_min: Duration::from_secs(4 * 60 * 60),
+            calls_max: 65_536,
+            calls_per_peer_max: 1_024,
+            answers_kept: 16_384,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Points in time, as arguments: the core never reads a clock.
+//!
+//! Invariant: deadlines compare [`Instant`]s only, ages of stored data compare [`UnixMs`] only, so
+//! a wall clock that jumps can never end a request early or keep one alive.
+
+use core::ops::Add;
+pub use core::time::Duration;
+
+/// A point of the monotonic clock in microseconds since an origin that the embedder chose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(pub u64);
+
+impl Instant {
+    /// The time from `earlier` to `self`; zero where `earlier` is later.
+    pub fn since(self, earlier: Instant) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    fn add(self, duration: Duration) -> Instant {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        Instant(self.0.saturating_add(micros))
+    }
+}
+
+/// A point of the wall clock in milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixMs(pub u64);
+
+impl UnixMs {
+    /// The time from `earlier` to `self`; zero where `earlier` is later.
+    pub fn since(self, earlier: UnixMs) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// The present, as the embedder reads it just before it hands over an input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// For deadlines; never goes back.
+    pub instant: Instant,
+    /// For expiry and the age of stored data; may jump.
+    pub unix: UnixMs,
+}
