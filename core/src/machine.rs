@@ -1,0 +1,267 @@
+//! The common shape of the machines: what comes in, what goes out.
+//!
+//! ```text
+//!            Input                         Effect
+//!  socket  ---------> +----------------+ ---------> socket   Send, Dial, Hangup
+//!  storage ---------> | Node::handle   | ---------> storage  Store
+//!  clock   ---------> +----------------+ ---------> people   Observe
+//!                        next_wake()
+//! ```
+//!
+//! The embedder calls [`Node::handle`](crate::node::Node::handle) with one input, carries out all
+//! effects in their order, and wakes the machine no later than
+//! [`Node::next_wake`](crate::node::Node::next_wake) says.
+
+use alloc::collections::VecDeque;
+use alloc::collections::vec_deque::Drain;
+
+use crate::causality::{Applied, ApplyRefusal, Record, RecordOp};
+use crate::ids::{Key, NodeId, Text};
+use crate::message::Message;
+use crate::ring::Slot;
+use crate::time::Instant;
+
+/// The other end of a connection whose HELLO was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    /// A node; there is one connection to it at a time.
+    Node(NodeId),
+    /// A client, under a number that the embedder gave its connection and never gives again.
+    Client(u64),
+}
+
+/// Names an operation of the storage until its last answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A frame arrived.
+    Frame {
+        /// Who sent it.
+        from: Peer,
+        /// What it says.
+        message: Message,
+    },
+    /// A connection is open and its HELLO accepted, whoever dialled.
+    PeerUp(Peer),
+    /// A connection is gone, or a dial failed.
+    PeerDown(Peer),
+    /// The storage answers.
+    Stored {
+        /// The operation.
+        ticket: Ticket,
+        /// What became of it.
+        outcome: StoreOutcome,
+    },
+    /// Time has passed.
+    Wake,
+}
+
+/// What the embedder is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Send a frame; dropped silently where the connection is gone.
+    Send {
+        /// To whom.
+        to: Peer,
+        /// What.
+        message: Message,
+    },
+    /// Run a storage operation.
+    Store {
+        /// Names it in the answers.
+        ticket: Ticket,
+        /// The slot of the key: operations of one key keep their order.
+        slot: Slot,
+        /// What to do.
+        op: StoreOp,
+    },
+    /// Connect to a node; ends in `PeerUp` or `PeerDown`.
+    Dial {
+        /// The node that should answer.
+        node: NodeId,
+        /// Where it listens.
+        address: Text,
+    },
+    /// Close a connection.
+    Hangup(Peer),
+    /// Tell people.
+    Observe(Event),
+}
+
+/// An operation of the storage.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreOp {
+    /// Load the record, run [`Held::apply`](crate::causality::Held::apply), store it, in one
+    /// critical section. Answers `Applied` and later `Durable`, or `Refused`, or `Failed`.
+    Apply {
+        /// The key.
+        key: Key,
+        /// What to apply.
+        op: RecordOp,
+    },
+    /// Answers `Read` or `Failed`.
+    Read {
+        /// The key.
+        key: Key,
+    },
+}
+
+/// An answer of the storage.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreOutcome {
+    /// The change is in the engine's memory; `Durable` or `Failed` follows.
+    Applied {
+        /// What it did.
+        applied: Applied,
+        /// The record after it, for a [`RecordOp::Write`] only.
+        record: Option<Record>,
+    },
+    /// The change is synced: only this counts as an acknowledgement.
+    Durable,
+    /// The record refuses the change; nothing was stored.
+    Refused(ApplyRefusal),
+    /// The record, or `None` where there is none.
+    Read {
+        /// What is held.
+        record: Option<Record>,
+    },
+    /// The storage cannot say, or cannot promise. Never an absence.
+    Failed(StoreError),
+}
+
+/// Why the storage cannot say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The engine or the device failed.
+    Io,
+    /// What is stored does not decode, or does not match its checksum.
+    Damaged,
+    /// The engine stopped.
+    Closed,
+}
+
+/// What people may want to know.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection to a node is there.
+    NodeUp(NodeId),
+    /// A connection to a node is gone.
+    NodeDown(NodeId),
+    /// A replica was stale and is sent the merged record.
+    Repaired {
+        /// The key.
+        key: Key,
+        /// The replica.
+        node: NodeId,
+    },
+    /// A request went on to a primary.
+    PassedOn {
+        /// The primary.
+        to: NodeId,
+    },
+    /// A named table is full; the request was answered `Overloaded`.
+    Overloaded {
+        /// Name of the limit.
+        limit: &'static str,
+    },
+    /// A record has more actors than is healthy.
+    ManyActors {
+        /// The key.
+        key: Key,
+        /// How many.
+        actors: usize,
+    },
+    /// Old actors were dropped from a record.
+    Truncated {
+        /// The key.
+        key: Key,
+        /// How many.
+        actors: usize,
+    },
+    /// A value did not match its checksum.
+    Damaged {
+        /// The key.
+        key: Key,
+        /// Where it came from; `None`: the node's own storage or a client.
+        node: Option<NodeId>,
+    },
+    /// The node's own storage failed.
+    StorageFailed(StoreError),
+    /// A peer sent a frame that its role does not allow; it was ignored.
+    Misbehaved(Peer),
+}
+
+/// When a machine wants to be woken, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wake {
+    /// No later than this.
+    pub at: Instant,
+    /// What waits.
+    pub reason: WakeReason,
+}
+
+/// What waits for a [`Wake`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WakeReason {
+    /// The deadline of a request.
+    Deadline,
+    /// A peer is to be dialled again.
+    Dial,
+    /// A request is to be tried again.
+    Retry,
+}
+
+/// The effects of a call, in order. The embedder keeps one and drains it after each input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effects<E> {
+    queue: VecDeque<E>,
+}
+
+impl<E> Effects<E> {
+    /// No effects.
+    pub fn new() -> Effects<E> {
+        Effects { queue: VecDeque::new() }
+    }
+
+    /// Adds an effect behind all others.
+    pub fn push(&mut self, effect: E) {
+        self.queue.push_back(effect);
+    }
+
+    /// Takes the first effect.
+    pub fn pop(&mut self) -> Option<E> {
+        self.queue.pop_front()
+    }
+
+    /// Takes all effects, first to last.
+    pub fn drain(&mut self) -> Drain<'_, E> {
+        self.queue.drain(..)
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+impl<E> Default for Effects<E> {
+    fn default() -> Effects<E> {
+        Effects::new()
+    }
+}
+
+impl Effects<Effect> {
+    /// Sends a frame.
+    pub(crate) fn send(&mut self, to: Peer, message: Message) {
+        self.push(Effect::Send { to, message });
+    }
+
+    /// Tells people.
+    pub(crate) fn observe(&mut self, event: Event) {
+        self.push(Effect::Observe(event));
+    }
+}
