@@ -108,8 +108,7 @@ impl Coordinator {
             None => self.answer_read(turn, id, receipt, Ok(Answer::Entry(entry))),
             Some(_) if entry.values.is_empty() => {
                 // Nothing stands that a delete could cover.
-                let written =
-                    Written { context: entry.context, siblings: entry.tombstones.min(1) };
+                let written = Written { context: entry.context, siblings: entry.tombstones.min(1) };
                 self.answer_read(turn, id, receipt, Ok(Answer::Written(written)));
             }
             Some(request) => self.delete_found(turn, id, request, record.context()),
