@@ -42,25 +42,24 @@ struct Example {
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Step {
-    #[serde(flatten)]
     action: Action,
     expect: Expect,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 enum Action {
-    /// A put of the bytes of `write` through the node `at`, with the context that the read or
+    /// A put of the bytes of `name` through the node `at`, with the context that the read or
     /// write named by `context_of` gave; a blind one without.
     Write {
-        write: String,
+        name: String,
         at: String,
         context_of: Option<String>,
     },
     /// The node `into` merges the record of the node `from`.
     Merge { from: String, into: String },
     /// The records of the nodes `at` are merged for a reader.
-    Read { read: String, at: Vec<String> },
+    Read { name: String, at: Vec<String> },
 }
 
 /// Of a write or a merge: the record of the node that took it. Of a read: what is read.
@@ -173,7 +172,7 @@ fn play(key: &Key, nodes: &BTreeMap<String, Node>, actions: &[Action]) -> Vec<Ex
         let mut dot = None;
         let record = match action {
             Action::Write {
-                write,
+                name,
                 at,
                 context_of,
             } => {
@@ -181,7 +180,7 @@ fn play(key: &Key, nodes: &BTreeMap<String, Node>, actions: &[Action]) -> Vec<Ex
                 let mut context = context_of
                     .as_deref()
                     .map_or(Context::new(), |of| contexts[of].clone());
-                let payload = Payload::Value(Bytes::copy_from_slice(write.as_bytes()));
+                let payload = Payload::Value(Bytes::copy_from_slice(name.as_bytes()));
                 let op = RecordOp::Write(Write {
                     context: context.clone(),
                     checksum: Checksum::of(&payload),
@@ -203,7 +202,7 @@ fn play(key: &Key, nodes: &BTreeMap<String, Node>, actions: &[Action]) -> Vec<Ex
                 births += u64::from(applied.newborn);
                 let minted = applied.dot.expect("a write has a dot");
                 context.insert(minted);
-                contexts.insert(write, context);
+                contexts.insert(name, context);
                 dot = Some(minted);
                 held.record().clone()
             }
@@ -214,12 +213,12 @@ fn play(key: &Key, nodes: &BTreeMap<String, Node>, actions: &[Action]) -> Vec<Ex
                     .expect("an intact record");
                 held.record().clone()
             }
-            Action::Read { read, at } => {
+            Action::Read { name, at } => {
                 let mut record = Record::new();
                 for node in at {
                     record.merge(held[node.as_str()].record());
                 }
-                contexts.insert(read, record.context());
+                contexts.insert(name, record.context());
                 record
             }
         };
@@ -268,10 +267,10 @@ fn nodes() -> BTreeMap<String, Node> {
     ])
 }
 
-fn write(write: &str, at: &str, context_of: &str) -> Action {
+fn write(name: &str, at: &str, context_of: &str) -> Action {
     let context_of = (!context_of.is_empty()).then(|| context_of.to_owned());
     Action::Write {
-        write: write.to_owned(),
+        name: name.to_owned(),
         at: at.to_owned(),
         context_of,
     }
@@ -284,10 +283,10 @@ fn merge(from: &str, into: &str) -> Action {
     }
 }
 
-fn read(read: &str, at: &[&str]) -> Action {
+fn read(name: &str, at: &[&str]) -> Action {
     let at = at.iter().map(|&node| node.to_owned()).collect();
     Action::Read {
-        read: read.to_owned(),
+        name: name.to_owned(),
         at,
     }
 }
