@@ -53,7 +53,7 @@ struct Step {
 enum Action {
     /// A put of the bytes of `name` through the node `at`, with the context that the read or
     /// write named by `context_of` gave; a blind one without.
-    Write { write: String, at: String, context_of: Option<String> },
+    Write { name: String, at: String, context_of: Option<String> },
     /// The node `into` merges the record of the node `from`.
     Merge { from: String, into: String },
     /// The records of the nodes `at` are merged for a reader.
@@ -157,11 +157,11 @@ fn play(key: &Key, nodes: &BTreeMap<String, Node>, actions: &[Action]) -> Vec<Ex
     for action in actions {
         let mut dot = None;
         let record = match action {
-            Action::Write { write, at, context_of } => {
+            Action::Write { name, at, context_of } => {
                 let node = &nodes[at];
                 let mut context =
                     context_of.as_deref().map_or(Context::new(), |of| contexts[of].clone());
-                let payload = Payload::Value(Bytes::copy_from_slice(write.as_bytes()));
+                let payload = Payload::Value(Bytes::copy_from_slice(name.as_bytes()));
                 let op = RecordOp::Write(Write {
                     context: context.clone(),
                     checksum: Checksum::of(&payload),
@@ -237,7 +237,7 @@ fn nodes() -> BTreeMap<String, Node> {
 
 fn write(name: &str, at: &str, context_of: &str) -> Action {
     let context_of = (!context_of.is_empty()).then(|| context_of.to_owned());
-    Action::Write { write: write.to_owned(), at: at.to_owned(), context_of }
+    Action::Write { name: name.to_owned(), at: at.to_owned(), context_of }
 }
 
 fn merge(from: &str, into: &str) -> Action {
@@ -246,7 +246,7 @@ fn merge(from: &str, into: &str) -> Action {
 
 fn read(name: &str, at: &[&str]) -> Action {
     let at = at.iter().map(|&node| node.to_owned()).collect();
-    Action::Read { read: read.to_owned(), at }
+    Action::Read { name: name.to_owned(), at }
 }
 
 fn worked_example() -> Vec<Action> {
