@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use prost_build::Module;
 
@@ -66,6 +66,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
 }
 
 fn generate(source: &Path) -> Result<String> {
+    ensure!(source.is_file(), "there is no {}", source.display());
     let folder = source.parent().context("no folder")?;
     // Debug output of this error shows the line and column; its Display does not.
     let files = protox::compile([source], [folder])

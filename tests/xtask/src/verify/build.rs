@@ -46,11 +46,15 @@ pub(super) fn clippy_core(workspace: &Workspace) -> Result<Verdict> {
 pub(super) fn clippy_wasm(workspace: &Workspace) -> Result<Verdict> {
     workspace.add_target(wasm::TARGET)?;
     let package = workspace.package(wasm::PACKAGE).context("no crate wasm/")?;
-    for feature in package
+    let features = package
         .features
         .iter()
-        .filter(|feature| *feature != "default")
-    {
+        .filter(|feature| *feature != "default");
+    let features: Vec<&String> = features.collect();
+    if features.is_empty() {
+        return Ok(Verdict::Skipped("the binding has no features".to_owned()));
+    }
+    for feature in features {
         let mut cargo = workspace.cargo();
         cargo.args(["clippy", "-p", wasm::PACKAGE, "--target", wasm::TARGET]);
         process::run(cargo.args(["--features", feature, "--", "-D", "warnings"]))?;
