@@ -20,10 +20,8 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
         "--bin",
         "quorate",
     ]))?;
-    let path = workspace
-        .target
-        .join("release")
-        .join(format!("quorate{}", std::env::consts::EXE_SUFFIX));
+    let path =
+        workspace.target.join("release").join(format!("quorate{}", std::env::consts::EXE_SUFFIX));
     ensure!(path.is_file(), "cargo built no {}", path.display());
     Ok(path)
 }

@@ -31,10 +31,6 @@ pub(crate) fn program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     if !path.is_file() {
         process::run(&mut install(workspace))?;
     }
-    ensure!(
-        path.is_file(),
-        "npm/package.json brings no {name} (see {})",
-        path.display()
-    );
+    ensure!(path.is_file(), "npm/package.json brings no {name} (see {})", path.display());
     Ok(path)
 }

@@ -13,10 +13,7 @@ const AFTER_EXIT: Duration = Duration::from_secs(2);
 
 /// Runs `command` with its output passed through; an error where it does not succeed.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| cannot_start(command))?;
+    let status = command.stdin(Stdio::null()).status().with_context(|| cannot_start(command))?;
     succeeded(command, status)
 }
 
@@ -31,14 +28,9 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
 /// Runs `command` with its output passed through as it comes, and returns that output, too.
 pub(crate) fn tee(command: &mut Command) -> Result<(bool, String)> {
     let (reader, writer) = io::pipe()?;
-    command
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer);
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
     if io::stdout().is_terminal() {
-        command
-            .env("CARGO_TERM_COLOR", "always")
-            .env("FORCE_COLOR", "1");
+        command.env("CARGO_TERM_COLOR", "always").env("FORCE_COLOR", "1");
     }
     let mut child = command.spawn().with_context(|| cannot_start(command))?;
     // Lets go of our own ends of the pipe: else it would never end.
@@ -57,10 +49,7 @@ pub(crate) fn tee(command: &mut Command) -> Result<(bool, String)> {
         }
     }
     let status = child.wait()?;
-    Ok((
-        status.success(),
-        String::from_utf8_lossy(&output).into_owned(),
-    ))
+    Ok((status.success(), String::from_utf8_lossy(&output).into_owned()))
 }
 
 /// Whether a program of this name is found.
@@ -73,13 +62,8 @@ pub(crate) fn exists(program: &str) -> bool {
 pub(crate) fn line(command: &Command) -> String {
     let program = command.get_program().to_string_lossy();
     let name = program.rsplit('/').next().unwrap_or_default().to_owned();
-    let arguments = command
-        .get_args()
-        .map(|argument| argument.to_string_lossy().into_owned());
-    std::iter::once(name)
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let arguments = command.get_args().map(|argument| argument.to_string_lossy().into_owned());
+    std::iter::once(name).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
 /// Copies what comes out of a pipe to our own output, and to whoever counts in it.
@@ -103,10 +87,7 @@ fn succeeded(command: &Command, status: ExitStatus) -> Result<()> {
 }
 
 fn cannot_start(command: &Command) -> String {
-    format!(
-        "`{}` did not start; is it installed?",
-        command.get_program().to_string_lossy()
-    )
+    format!("`{}` did not start; is it installed?", command.get_program().to_string_lossy())
 }
 
 #[cfg(test)]
@@ -133,9 +114,6 @@ mod tests {
     #[test]
     fn an_error_names_the_command_as_typed() {
         let error = run(Command::new("sh").args(["-c", "exit 1"])).unwrap_err();
-        assert!(
-            error.to_string().starts_with("`sh -c exit 1` failed"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("`sh -c exit 1` failed"), "{error}");
     }
 }

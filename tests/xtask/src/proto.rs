@@ -69,22 +69,15 @@ fn generate(source: &Path) -> Result<String> {
     ensure!(source.is_file(), "there is no {}", source.display());
     let folder = source.parent().context("no folder")?;
     // Debug output of this error shows the line and column; its Display does not.
-    let files = protox::compile([source], [folder])
-        .map_err(|error| anyhow!("{error:?}"))?
-        .file;
+    let files = protox::compile([source], [folder]).map_err(|error| anyhow!("{error:?}"))?.file;
     let mut config = prost_build::Config::new();
     config.bytes(["."]).btree_map(["."]);
-    let modules = files
-        .into_iter()
-        .map(|file| (Module::from_protobuf_package_name(file.package()), file));
+    let modules =
+        files.into_iter().map(|file| (Module::from_protobuf_package_name(file.package()), file));
     let generated = config.generate(modules.collect())?;
     let code: Vec<String> = generated.into_values().collect();
     let [code] = code.as_slice() else {
-        bail!(
-            "{} must be one package, and is {}",
-            source.display(),
-            code.len()
-        );
+        bail!("{} must be one package, and is {}", source.display(), code.len());
     };
     format(&format!("{MARK}{HEADER}{code}"))
 }
@@ -93,21 +86,14 @@ fn generate(source: &Path) -> Result<String> {
 fn format(code: &str) -> Result<String> {
     let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rustfmt.toml");
     let mut rustfmt = Command::new("rustfmt");
-    rustfmt
-        .args(["--emit", "stdout", "--quiet", "--config-path"])
-        .arg(configuration);
-    let mut child = rustfmt
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("rustfmt")?;
+    rustfmt.args(["--emit", "stdout", "--quiet", "--config-path"]).arg(configuration);
+    let mut child =
+        rustfmt.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("rustfmt")?;
     let mut input = child.stdin.take().context("no input")?;
     let code = code.to_owned();
     let writer = std::thread::spawn(move || std::io::Write::write_all(&mut input, code.as_bytes()));
     let output = child.wait_with_output()?;
-    writer
-        .join()
-        .map_err(|_| anyhow!("the writer panicked"))??;
+    writer.join().map_err(|_| anyhow!("the writer panicked"))??;
     if !output.status.success() {
         bail!("rustfmt refuses the generated code: {}", output.status);
     }
@@ -136,15 +122,9 @@ mod tests {
         let code = sample("types", SAMPLE).unwrap();
         assert!(code.starts_with(MARK), "{code}");
         assert!(code.contains("pub key: ::prost::bytes::Bytes"), "{code}");
-        assert!(
-            code.contains("many: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>"),
-            "{code}"
-        );
+        assert!(code.contains("many: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>"), "{code}");
         assert!(code.contains("::prost::alloc::collections::BTreeMap<u32, ::prost::bytes::Bytes>"));
-        assert!(
-            !code.contains("Vec<u8>") && !code.contains("::std::"),
-            "{code}"
-        );
+        assert!(!code.contains("Vec<u8>") && !code.contains("::std::"), "{code}");
     }
 
     #[test]

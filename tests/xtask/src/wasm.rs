@@ -73,14 +73,9 @@ enum Module {
 
 impl Wasm {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
-        let modules = if self.modules.is_empty() {
-            Module::value_variants()
-        } else {
-            &self.modules
-        };
-        modules
-            .iter()
-            .try_for_each(|module| self.build(workspace, *module))
+        let modules =
+            if self.modules.is_empty() { Module::value_variants() } else { &self.modules };
+        modules.iter().try_for_each(|module| self.build(workspace, *module))
     }
 
     fn build(&self, workspace: &Workspace, module: Module) -> Result<()> {
@@ -136,11 +131,7 @@ fn compile(workspace: &Workspace, module: Module, profile: &str) -> Result<PathB
     process::run(cargo.args(["--profile", profile, "--features", module.name()]))?;
     // Both modules have this name: what is here is the one that was built last.
     let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(workspace
-        .target
-        .join(TARGET)
-        .join(folder)
-        .join("quorate_wasm.wasm"))
+    Ok(workspace.target.join(TARGET).join(folder).join("quorate_wasm.wasm"))
 }
 
 /// Writes the module and its JavaScript face into `folder`.
@@ -159,13 +150,7 @@ fn bind(compiled: &Path, folder: &Path, names: bool) -> Result<()> {
 fn optimise(optimiser: &Path, folder: &Path) -> Result<()> {
     let bound = folder.join("quorate_wasm_bg.wasm");
     let optimised = folder.join("optimised.wasm");
-    process::run(
-        Command::new(optimiser)
-            .args(OPTIMISE)
-            .arg(&bound)
-            .arg("-o")
-            .arg(&optimised),
-    )?;
+    process::run(Command::new(optimiser).args(OPTIMISE).arg(&bound).arg("-o").arg(&optimised))?;
     fs::rename(optimised, bound)?;
     Ok(())
 }
@@ -173,10 +158,7 @@ fn optimise(optimiser: &Path, folder: &Path) -> Result<()> {
 /// A hash of every file that the modules are built from.
 fn inputs(workspace: &Workspace) -> Result<u64> {
     let crates = workspace.closure(PACKAGE)?;
-    let crates: Vec<_> = crates
-        .iter()
-        .map(|folder| folder.to_string_lossy())
-        .collect();
+    let crates: Vec<_> = crates.iter().map(|folder| folder.to_string_lossy()).collect();
     let mut folders: Vec<&str> = crates.iter().map(AsRef::as_ref).collect();
     folders.extend(SHARED_INPUTS);
     let mut hasher = DefaultHasher::new();

@@ -40,19 +40,12 @@ impl Workspace {
     pub(crate) fn load() -> Result<Workspace> {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
         let mut cargo = Command::new(cargo_program());
-        cargo.args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--manifest-path",
-        ]);
+        cargo.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]);
         let text = process::capture(cargo.arg(manifest))?;
         let metadata: Value = serde_json::from_str(&text).context("reading `cargo metadata`")?;
         let root = PathBuf::from(string(&metadata["workspace_root"])?);
-        let packages = array(&metadata["packages"])
-            .iter()
-            .map(|package| Package::read(&root, package));
+        let packages =
+            array(&metadata["packages"]).iter().map(|package| Package::read(&root, package));
         Ok(Workspace {
             target: PathBuf::from(string(&metadata["target_directory"])?),
             packages: packages.collect::<Result<_>>()?,
@@ -78,24 +71,17 @@ impl Workspace {
 
     /// The folders of `name` and of every crate of the project that it is built from.
     pub(crate) fn closure(&self, name: &str) -> Result<BTreeSet<PathBuf>> {
-        let first = self
-            .package(name)
-            .with_context(|| format!("no crate {name}"))?;
+        let first = self.package(name).with_context(|| format!("no crate {name}"))?;
         let mut folders = BTreeSet::new();
         let mut open = vec![first];
         while let Some(package) = open.pop() {
             if !folders.insert(self.root.join(&package.folder)) {
                 continue;
             }
-            let needed = package
-                .dependencies
-                .iter()
-                .filter(|dependency| !dependency.dev);
+            let needed = package.dependencies.iter().filter(|dependency| !dependency.dev);
             let paths = needed.filter_map(|dependency| dependency.path.as_ref());
             open.extend(paths.filter_map(|path| {
-                self.packages
-                    .iter()
-                    .find(|package| self.root.join(&package.folder) == *path)
+                self.packages.iter().find(|package| self.root.join(&package.folder) == *path)
             }));
         }
         Ok(folders)
@@ -104,14 +90,7 @@ impl Workspace {
     /// Files of the project below `folders`, relative to the root: tracked, or new and not ignored.
     pub(crate) fn files(&self, folders: &[&str]) -> Result<Vec<String>> {
         let mut git = self.command("git");
-        git.args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "--",
-        ]);
+        git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]);
         let text = process::capture(git.args(folders))?;
         let files: BTreeSet<String> = text
             .split('\0')
@@ -124,12 +103,7 @@ impl Workspace {
     /// Makes the standard library of `target` available.
     pub(crate) fn add_target(&self, target: &str) -> Result<()> {
         let sysroot = process::capture(self.command("rustc").args(["--print", "sysroot"]))?;
-        if Path::new(sysroot.trim())
-            .join("lib/rustlib")
-            .join(target)
-            .join("lib")
-            .is_dir()
-        {
+        if Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").is_dir() {
             return Ok(());
         }
         println!("adding the target {target}");
@@ -141,9 +115,7 @@ impl Workspace {
 impl Package {
     fn read(root: &Path, package: &Value) -> Result<Package> {
         let manifest = PathBuf::from(string(&package["manifest_path"])?);
-        let folder = manifest
-            .parent()
-            .and_then(|folder| folder.strip_prefix(root).ok());
+        let folder = manifest.parent().and_then(|folder| folder.strip_prefix(root).ok());
         let folder = folder.with_context(|| format!("{} is outside", manifest.display()))?;
         let features = package["features"].as_object().context("features")?;
         let dependencies = array(&package["dependencies"]).iter().map(|dependency| {

@@ -10,12 +10,7 @@ use crate::process;
 /// The variable through which tests find the browser; set by a person, it decides.
 pub(super) const VARIABLE: &str = "CHROME_BIN";
 
-const NAMES: [&str; 4] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-];
+const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// A Chromium of this machine, which Debian's package brings where there is none.
 pub(super) fn find_or_install() -> Result<PathBuf> {
@@ -49,9 +44,5 @@ fn is_root() -> Result<bool> {
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
-    process::run(
-        Command::new("apt-get")
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive"),
-    )
+    process::run(Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
 }

@@ -7,9 +7,7 @@ pub(super) fn libtest(output: &str) -> Tally {
     let results = lines(output).filter_map(|line| {
         let (_, numbers) = line.split_once("test result: ")?.1.split_once(". ")?;
         let count = |name: &str| {
-            let part = numbers
-                .split(';')
-                .find_map(|part| part.trim().strip_suffix(name))?;
+            let part = numbers.split(';').find_map(|part| part.trim().strip_suffix(name))?;
             part.trim().parse().ok()
         };
         Some(Tally {
@@ -61,11 +59,7 @@ mod tests {
     use super::*;
 
     const fn tally(passed: u32, failed: u32, skipped: u32) -> Tally {
-        Tally {
-            passed,
-            failed,
-            skipped,
-        }
+        Tally { passed, failed, skipped }
     }
 
     #[test]
@@ -84,14 +78,8 @@ all doctests ran in 0.31s; merged doctests compilation took 0.22s
 
     #[test]
     fn output_without_results_counts_nothing() {
-        assert_eq!(
-            libtest("error[E0432]: unresolved import\n0 passed"),
-            tally(0, 0, 0)
-        );
-        assert_eq!(
-            node("# Subtest: pass 3 times\nok 1 - pass 3\n# pass none"),
-            tally(0, 0, 0)
-        );
+        assert_eq!(libtest("error[E0432]: unresolved import\n0 passed"), tally(0, 0, 0));
+        assert_eq!(node("# Subtest: pass 3 times\nok 1 - pass 3\n# pass none"), tally(0, 0, 0));
     }
 
     #[test]

@@ -70,10 +70,8 @@ impl Test {
 
     fn chosen(&self) -> Result<Vec<&'static Step>> {
         let matches = |step: &&Step, word: &String| step.name == word || step.group == word;
-        if let Some(word) = self
-            .steps
-            .iter()
-            .find(|word| !steps::ALL.iter().any(|step| matches(&step, word)))
+        if let Some(word) =
+            self.steps.iter().find(|word| !steps::ALL.iter().any(|step| matches(&step, word)))
         {
             bail!("no step or group is named {word}: see `cargo xtask test --list`");
         }

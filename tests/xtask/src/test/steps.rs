@@ -59,9 +59,7 @@ pub(super) const ALL: [Step; 9] = [
         about: "builds the npm package",
         needs: &["wasm"],
         run: |workspace| {
-            npm_step(workspace, |workspace| {
-                built(&mut npm::command(workspace, &["run", "build"]))
-            })
+            npm_step(workspace, |workspace| built(&mut npm::command(workspace, &["run", "build"])))
         },
     },
     Step {
@@ -105,9 +103,7 @@ fn rust(workspace: &Workspace) -> Result<Outcome> {
 
 fn cluster(workspace: &Workspace) -> Result<Outcome> {
     if workspace.package(CLUSTER_TESTS).is_none() {
-        return Ok(Outcome::Skipped(format!(
-            "there is no crate {CLUSTER_TESTS}"
-        )));
+        return Ok(Outcome::Skipped(format!("there is no crate {CLUSTER_TESTS}")));
     }
     let binary = node_binary::build(workspace)?;
     let mut cargo = workspace.cargo();
@@ -124,26 +120,20 @@ fn browser(workspace: &Workspace) -> Result<Outcome> {
     let program = chromium::find_or_install()?;
     let binary = node_binary::build(workspace)?;
     let mut npm = npm::command(workspace, &["run", "test:browser"]);
-    npm.env(chromium::VARIABLE, program)
-        .env(node_binary::VARIABLE, binary);
+    npm.env(chromium::VARIABLE, program).env(node_binary::VARIABLE, binary);
     counted(&mut npm, counts::node)
 }
 
 fn node_tests(workspace: &Workspace, arguments: &[&str]) -> Result<Outcome> {
     let binary = node_binary::build(workspace)?;
-    counted(
-        npm::command(workspace, arguments).env(node_binary::VARIABLE, binary),
-        counts::node,
-    )
+    counted(npm::command(workspace, arguments).env(node_binary::VARIABLE, binary), counts::node)
 }
 
 /// An example in JavaScript brings a package with a script `test`; one in Rust is a crate of the
 /// workspace. Both start the nodes that they need from `QUORATE_BIN`.
 fn examples(workspace: &Workspace) -> Result<Outcome> {
-    let crates = workspace
-        .packages
-        .iter()
-        .filter(|package| package.folder.starts_with("examples/"));
+    let crates =
+        workspace.packages.iter().filter(|package| package.folder.starts_with("examples/"));
     let crates: Vec<&str> = crates.map(|package| package.name.as_str()).collect();
     let packages = workspace.files(&["examples/*/package.json"])?;
     if crates.is_empty() && packages.is_empty() {
@@ -153,9 +143,7 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
     let mut sum = Tally::default();
     for name in crates {
         let mut cargo = workspace.cargo();
-        cargo
-            .args(["test", "-p", name])
-            .env(node_binary::VARIABLE, &binary);
+        cargo.args(["test", "-p", name]).env(node_binary::VARIABLE, &binary);
         sum = sum + tally(&mut cargo, counts::libtest)?;
     }
     for file in packages {
@@ -206,11 +194,7 @@ mod tests {
     fn steps_need_only_steps_before_them() {
         for (index, step) in ALL.iter().enumerate() {
             for name in step.needs {
-                assert!(
-                    ALL[..index].iter().any(|earlier| earlier.name == *name),
-                    "{}",
-                    step.name
-                );
+                assert!(ALL[..index].iter().any(|earlier| earlier.name == *name), "{}", step.name);
             }
         }
     }
@@ -218,18 +202,7 @@ mod tests {
     #[test]
     fn failure_that_counts_no_test_is_one_and_success_that_counts_none_is_an_error() {
         let shell = |script: &str| tally(Command::new("sh").args(["-c", script]), counts::libtest);
-        assert_eq!(
-            shell("exit 1").unwrap(),
-            Tally {
-                failed: 1,
-                ..Tally::default()
-            }
-        );
-        assert!(
-            shell("exit 0")
-                .unwrap_err()
-                .to_string()
-                .contains("ran no test")
-        );
+        assert_eq!(shell("exit 1").unwrap(), Tally { failed: 1, ..Tally::default() });
+        assert!(shell("exit 0").unwrap_err().to_string().contains("ran no test"));
     }
 }

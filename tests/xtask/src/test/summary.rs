@@ -41,20 +41,11 @@ impl Row {
             Ok(Outcome::Skipped(reason)) => (Verdict::Skipped, None, Some(reason)),
             // A step that could not run to its end counts as one failed test.
             Err(error) => {
-                let tally = Tally {
-                    failed: 1,
-                    ..Tally::default()
-                };
+                let tally = Tally { failed: 1, ..Tally::default() };
                 (Verdict::Failed, Some(tally), Some(format!("{error:#}")))
             }
         };
-        Row {
-            step,
-            verdict,
-            tally,
-            took,
-            reason,
-        }
+        Row { step, verdict, tally, took, reason }
     }
 }
 
@@ -65,9 +56,7 @@ impl Summary {
 
     /// Whether a step of this name was tried and did not end well.
     pub(super) fn is_missing(&self, step: &str) -> bool {
-        self.rows
-            .iter()
-            .any(|row| row.step == step && row.verdict != Verdict::Ok)
+        self.rows.iter().any(|row| row.step == step && row.verdict != Verdict::Ok)
     }
 
     /// The sum over all steps.
@@ -87,19 +76,11 @@ impl fmt::Display for Summary {
             }
             None => ["-"; 3].map(str::to_owned),
         };
-        writeln!(
-            f,
-            "\nstep        result    passed  failed  skipped  seconds"
-        )?;
+        writeln!(f, "\nstep        result    passed  failed  skipped  seconds")?;
         for row in &self.rows {
             let [passed, failed, skipped] = cells(row.tally);
             let seconds = row.took.as_secs_f32();
-            write!(
-                f,
-                "{:<12}{:<8}{passed:>8}{failed:>8}",
-                row.step,
-                row.verdict.name()
-            )?;
+            write!(f, "{:<12}{:<8}{passed:>8}{failed:>8}", row.step, row.verdict.name())?;
             writeln!(f, "{skipped:>9}{seconds:>9.1}")?;
         }
         let took: Duration = self.rows.iter().map(|row| row.took).sum();
@@ -133,20 +114,12 @@ mod tests {
 
     fn summary(outcomes: Vec<(&'static str, Result<Outcome>)>) -> Summary {
         let row = |(step, outcome)| Row::new(step, outcome, Duration::from_millis(1500));
-        Summary {
-            rows: outcomes.into_iter().map(row).collect(),
-        }
+        Summary { rows: outcomes.into_iter().map(row).collect() }
     }
 
     #[test]
     fn the_last_line_is_the_total_alone() {
-        let counted = |passed, failed| {
-            Ok(Outcome::Counted(Tally {
-                passed,
-                failed,
-                skipped: 1,
-            }))
-        };
+        let counted = |passed, failed| Ok(Outcome::Counted(Tally { passed, failed, skipped: 1 }));
         let summary = summary(vec![
             ("rust", counted(10, 0)),
             ("npm-ci", Ok(Outcome::Done)),

@@ -29,16 +29,7 @@ pub(super) fn clippy(workspace: &Workspace) -> Result<Verdict> {
 pub(super) fn clippy_core(workspace: &Workspace) -> Result<Verdict> {
     workspace.add_target(wasm::TARGET)?;
     let mut cargo = workspace.cargo();
-    cargo.args([
-        "clippy",
-        "-p",
-        "quorate-core",
-        "--target",
-        wasm::TARGET,
-        "--",
-        "-D",
-        "warnings",
-    ]);
+    cargo.args(["clippy", "-p", "quorate-core", "--target", wasm::TARGET, "--", "-D", "warnings"]);
     passes(&mut cargo)
 }
 
@@ -46,10 +37,7 @@ pub(super) fn clippy_core(workspace: &Workspace) -> Result<Verdict> {
 pub(super) fn clippy_wasm(workspace: &Workspace) -> Result<Verdict> {
     workspace.add_target(wasm::TARGET)?;
     let package = workspace.package(wasm::PACKAGE).context("no crate wasm/")?;
-    let features = package
-        .features
-        .iter()
-        .filter(|feature| *feature != "default");
+    let features = package.features.iter().filter(|feature| *feature != "default");
     let features: Vec<&String> = features.collect();
     if features.is_empty() {
         return Ok(Verdict::Skipped("the binding has no features".to_owned()));
@@ -64,20 +52,12 @@ pub(super) fn clippy_wasm(workspace: &Workspace) -> Result<Verdict> {
 
 pub(super) fn docs(workspace: &Workspace) -> Result<Verdict> {
     let mut cargo = workspace.cargo();
-    passes(
-        cargo
-            .args(["doc", "--workspace", "--no-deps"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
-    )
+    passes(cargo.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 pub(super) fn bare(workspace: &Workspace) -> Result<Verdict> {
     workspace.add_target(BARE_TARGET)?;
-    passes(
-        workspace
-            .cargo()
-            .args(["build", "-p", "quorate-core", "--target", BARE_TARGET]),
-    )
+    passes(workspace.cargo().args(["build", "-p", "quorate-core", "--target", BARE_TARGET]))
 }
 
 fn passes(command: &mut Command) -> Result<Verdict> {

@@ -15,39 +15,15 @@ struct Home {
 
 /// Examples are programs of users, and cluster tests run real sockets: both embed the node's crate.
 const HOMES: [Home; 8] = [
-    Home {
-        name: "tokio",
-        folders: &["node", "examples", "tests/cluster"],
-    },
-    Home {
-        name: "fjall",
-        folders: &["node"],
-    },
-    Home {
-        name: "getrandom",
-        folders: &["node", "wasm"],
-    },
-    Home {
-        name: "wasm-bindgen",
-        folders: &["wasm"],
-    },
-    Home {
-        name: "js-sys",
-        folders: &["wasm"],
-    },
-    Home {
-        name: "web-sys",
-        folders: &["wasm"],
-    },
-    Home {
-        name: "serde-wasm-bindgen",
-        folders: &["wasm"],
-    },
+    Home { name: "tokio", folders: &["node", "examples", "tests/cluster"] },
+    Home { name: "fjall", folders: &["node"] },
+    Home { name: "getrandom", folders: &["node", "wasm"] },
+    Home { name: "wasm-bindgen", folders: &["wasm"] },
+    Home { name: "js-sys", folders: &["wasm"] },
+    Home { name: "web-sys", folders: &["wasm"] },
+    Home { name: "serde-wasm-bindgen", folders: &["wasm"] },
     // The library that makes the JavaScript face of a module: it runs while building.
-    Home {
-        name: "wasm-bindgen-cli-support",
-        folders: &["tests/xtask"],
-    },
+    Home { name: "wasm-bindgen-cli-support", folders: &["tests/xtask"] },
 ];
 
 pub(super) fn purity(workspace: &Workspace) -> Result<Verdict> {
@@ -89,14 +65,9 @@ fn violated(folder: &str, dependency: &str) -> Option<&'static Home> {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     };
     // The longest name is the closest: `wasm-bindgen-cli-support` is not at home in wasm/.
-    let home = HOMES
-        .iter()
-        .filter(named)
-        .max_by_key(|home| home.name.len())?;
+    let home = HOMES.iter().filter(named).max_by_key(|home| home.name.len())?;
     let inside = |parent: &&str| {
-        folder
-            .strip_prefix(*parent)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        folder.strip_prefix(*parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     (!home.folders.iter().any(inside)).then_some(home)
 }
@@ -116,10 +87,7 @@ mod tests {
             ("tests/sim", "js-sys"),
             ("tests/xtask", "wasm-bindgen"),
         ] {
-            assert!(
-                violated(folder, dependency).is_some(),
-                "{folder} {dependency}"
-            );
+            assert!(violated(folder, dependency).is_some(), "{folder} {dependency}");
         }
     }
 
@@ -133,10 +101,7 @@ mod tests {
             ("tests/xtask", "wasm-bindgen-cli-support"),
             ("core", "tokiofree"),
         ] {
-            assert!(
-                violated(folder, dependency).is_none(),
-                "{folder} {dependency}"
-            );
+            assert!(violated(folder, dependency).is_none(), "{folder} {dependency}");
         }
     }
 }

@@ -19,10 +19,7 @@ const PROGRAM: &str = "#![crate_type = \"cdylib\"]\nextern crate quorate_core as
 pub(super) fn check(workspace: &Workspace) -> Result<Verdict> {
     workspace.add_target(wasm::TARGET)?;
     let module = read(&link(workspace)?)?;
-    ensure!(
-        module.functions_of_core > 0,
-        "the module to be checked holds nothing of core"
-    );
+    ensure!(module.functions_of_core > 0, "the module to be checked holds nothing of core");
     println!("{} functions of core", module.functions_of_core);
     none("core as WebAssembly imports", &module.imports)
 }
@@ -42,14 +39,8 @@ fn read(bytes: &[u8]) -> Result<Module> {
         if let Payload::ImportSection(section) = payload {
             for import in section.into_imports() {
                 let import = import?;
-                let kind = if matches!(import.ty, TypeRef::Func(_)) {
-                    "function"
-                } else {
-                    "value"
-                };
-                module
-                    .imports
-                    .push(format!("the {kind} {}.{}", import.module, import.name));
+                let kind = if matches!(import.ty, TypeRef::Func(_)) { "function" } else { "value" };
+                module.imports.push(format!("the {kind} {}.{}", import.module, import.name));
             }
         } else if let Payload::CustomSection(section) = payload
             && let KnownCustom::Name(names) = section.as_known()
@@ -73,15 +64,9 @@ fn link(workspace: &Workspace) -> Result<Vec<u8>> {
     let mut cargo = workspace.cargo();
     cargo.args(["build", "-p", "quorate-core", "--target", wasm::TARGET]);
     let messages = process::capture(cargo.arg("--message-format=json-render-diagnostics"))?;
-    let library = messages
-        .lines()
-        .find_map(library_of_core)
-        .context("cargo named no library")?;
+    let library = messages.lines().find_map(library_of_core).context("cargo named no library")?;
     // Procedural macros are built for this machine, so they lie with its own libraries.
-    let folders = [
-        workspace.target.join(wasm::TARGET),
-        workspace.target.clone(),
-    ];
+    let folders = [workspace.target.join(wasm::TARGET), workspace.target.clone()];
 
     let folder = workspace.target.join("xtask");
     fs::create_dir_all(&folder)?;
@@ -91,15 +76,10 @@ fn link(workspace: &Workspace) -> Result<Vec<u8>> {
     rustc.args(["--edition", "2024", "--target", wasm::TARGET]);
     rustc.arg("--extern").arg(format!("quorate_core={library}"));
     for folder in folders {
-        rustc.arg("-L").arg(format!(
-            "dependency={}",
-            folder.join("debug/deps").display()
-        ));
+        rustc.arg("-L").arg(format!("dependency={}", folder.join("debug/deps").display()));
     }
     // rustc links what the program needs of core, and core whole comes on top: twice the same.
-    rustc
-        .arg("-C")
-        .arg("link-args=--no-gc-sections --allow-undefined --allow-multiple-definition");
+    rustc.arg("-C").arg("link-args=--no-gc-sections --allow-undefined --allow-multiple-definition");
     for argument in ["--whole-archive", &library, "--no-whole-archive"] {
         rustc.arg("-C").arg(format!("link-arg={argument}"));
     }
@@ -111,10 +91,7 @@ fn link(workspace: &Workspace) -> Result<Vec<u8>> {
 fn library_of_core(line: &str) -> Option<String> {
     let message: Value = serde_json::from_str(line).ok()?;
     let files = message["filenames"].as_array()?;
-    let library = files
-        .iter()
-        .filter_map(Value::as_str)
-        .find(|file| file.ends_with(".rlib"))?;
+    let library = files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".rlib"))?;
     (message["target"]["name"] == "quorate_core").then(|| library.to_owned())
 }
 

@@ -62,16 +62,8 @@ impl Add for Tally {
 
 /// In the order in which they run: quick ones first.
 const CHECKS: [Check; 13] = [
-    Check {
-        name: "size",
-        promise: "no source file outgrows its limit",
-        run: text::sizes,
-    },
-    Check {
-        name: "markers",
-        promise: "no reminder stands in for work",
-        run: text::markers,
-    },
+    Check { name: "size", promise: "no source file outgrows its limit", run: text::sizes },
+    Check { name: "markers", promise: "no reminder stands in for work", run: text::markers },
     Check {
         name: "layering",
         promise: "a lower module of core never names a higher one",
@@ -82,26 +74,10 @@ const CHECKS: [Check; 13] = [
         promise: "each crate names only what it may depend on",
         run: dependencies::purity,
     },
-    Check {
-        name: "licences",
-        promise: "cargo-deny finds nothing",
-        run: dependencies::deny,
-    },
-    Check {
-        name: "proto",
-        promise: "the generated wire types are fresh",
-        run: generated,
-    },
-    Check {
-        name: "format",
-        promise: "cargo fmt changes nothing",
-        run: build::format,
-    },
-    Check {
-        name: "clippy",
-        promise: "no warning in any target",
-        run: build::clippy,
-    },
+    Check { name: "licences", promise: "cargo-deny finds nothing", run: dependencies::deny },
+    Check { name: "proto", promise: "the generated wire types are fresh", run: generated },
+    Check { name: "format", promise: "cargo fmt changes nothing", run: build::format },
+    Check { name: "clippy", promise: "no warning in any target", run: build::clippy },
     Check {
         name: "clippy-core-wasm",
         promise: "no warning in core as WebAssembly",
@@ -112,48 +88,27 @@ const CHECKS: [Check; 13] = [
         promise: "no warning in the binding, with each feature",
         run: build::clippy_wasm,
     },
-    Check {
-        name: "docs",
-        promise: "no warning from rustdoc",
-        run: build::docs,
-    },
-    Check {
-        name: "bare",
-        promise: "core builds where there is no std",
-        run: build::bare,
-    },
-    Check {
-        name: "imports",
-        promise: "core as WebAssembly imports nothing",
-        run: imports::check,
-    },
+    Check { name: "docs", promise: "no warning from rustdoc", run: build::docs },
+    Check { name: "bare", promise: "core builds where there is no std", run: build::bare },
+    Check { name: "imports", promise: "core as WebAssembly imports nothing", run: imports::check },
 ];
 
 impl Verify {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
         let chosen = |check: &&Check| {
             self.words.is_empty()
-                || self
-                    .words
-                    .iter()
-                    .any(|word| check.name.contains(word.as_str()))
+                || self.words.iter().any(|word| check.name.contains(word.as_str()))
         };
         let checks: Vec<&Check> = CHECKS.iter().filter(chosen).collect();
         if checks.is_empty() {
             bail!("no check is named like that: see `cargo xtask verify --list`");
         }
         if self.list {
-            checks
-                .iter()
-                .for_each(|check| println!("{:<18}{}", check.name, check.promise));
+            checks.iter().for_each(|check| println!("{:<18}{}", check.name, check.promise));
             return Ok(());
         }
         let tally = make(workspace, &checks);
-        let Tally {
-            passed,
-            failed,
-            skipped,
-        } = tally;
+        let Tally { passed, failed, skipped } = tally;
         println!("\nverify: {passed} checks passed, {failed} failed, {skipped} skipped");
         if failed > 0 {
             bail!("{failed} of {} checks failed", checks.len());

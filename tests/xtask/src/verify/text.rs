@@ -9,9 +9,8 @@ use crate::proto;
 use crate::workspace::Workspace;
 
 const FOLDERS: [&str; 6] = ["core", "node", "wasm", "npm", "tests", "examples"];
-const SOURCES: [&str; 11] = [
-    ".rs", ".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", ".css", ".html", ".proto", ".sh",
-];
+const SOURCES: [&str; 11] =
+    [".rs", ".ts", ".mts", ".cts", ".js", ".mjs", ".cjs", ".css", ".html", ".proto", ".sh"];
 
 /// Lines in a source file that gives no reason for more.
 const LINES_MAX: usize = 500;
@@ -22,11 +21,7 @@ const REASON_LINES: usize = 15;
 const OWN_LIMIT: [(&str, usize); 2] = [("core/src/node.rs", 350), ("ARCHITECTURE.md", 300)];
 
 /// Split, so that this file does not hold what it looks for.
-const MARKERS: [&str; 3] = [
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("XX", "X"),
-];
+const MARKERS: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
 
 pub(super) fn sizes(workspace: &Workspace) -> Result<Verdict> {
     let mut found = Vec::new();
@@ -69,29 +64,19 @@ fn oversize(file: &str, text: &str) -> Option<String> {
     if let Some((_, limit)) = OWN_LIMIT.iter().find(|(name, _)| *name == file) {
         return (count > *limit).then(|| format!("{file}: {count} lines, {limit} allowed"));
     }
-    let reason = |line: &str| {
-        line.split_once(REASON)
-            .is_some_and(|(_, why)| !why.trim().is_empty())
-    };
+    let reason =
+        |line: &str| line.split_once(REASON).is_some_and(|(_, why)| !why.trim().is_empty());
     if count <= LINES_MAX || file.ends_with(".md") || text.lines().take(REASON_LINES).any(reason) {
         return None;
     }
-    Some(format!(
-        "{file}: {count} lines, {LINES_MAX} allowed without a line \"{REASON} why\""
-    ))
+    Some(format!("{file}: {count} lines, {LINES_MAX} allowed without a line \"{REASON} why\""))
 }
 
 /// Lines that hold a marker as a word of its own, with their numbers.
 fn marked(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_part = |character: char| character.is_alphanumeric() || character == '_';
-    let lines = text
-        .lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line));
-    lines.filter(move |(_, line)| {
-        line.split(|c| !is_part(c))
-            .any(|word| MARKERS.contains(&word))
-    })
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    lines.filter(move |(_, line)| line.split(|c| !is_part(c)).any(|word| MARKERS.contains(&word)))
 }
 
 #[cfg(test)]
@@ -117,9 +102,7 @@ mod tests {
 
     #[test]
     fn a_marker_is_found_as_a_word_of_its_own() {
-        let text = MARKERS
-            .map(|marker| format!("fine\n// {marker}: later\n{marker}L\n"))
-            .concat();
+        let text = MARKERS.map(|marker| format!("fine\n// {marker}: later\n{marker}L\n")).concat();
         let lines: Vec<usize> = marked(&text).map(|(number, _)| number).collect();
         assert_eq!(lines, [2, 5, 8]);
     }
