@@ -1,0 +1,136 @@
+//! The running count of one quorum.
+
+use super::Replicas;
+
+/// Counts acknowledgements of `asked` replicas towards `needed`.
+///
+/// Invariant: a replica is acked or failed, never both; the first word counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    asked: usize,
+    needed: usize,
+    acked: Replicas,
+    failed: Replicas,
+}
+
+/// What a [`Tally`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It can still go either way.
+    Open,
+    /// Enough acknowledged.
+    Reached,
+    /// Too many failed.
+    Impossible,
+}
+
+impl Tally {
+    /// A count of `needed` out of the replicas with indexes below `asked`.
+    pub fn new(asked: usize, needed: usize) -> Tally {
+        assert!(asked <= Replicas::CAPACITY, "a preference list is longer than a set of replicas");
+        Tally { asked, needed, acked: Replicas::new(), failed: Replicas::new() }
+    }
+
+    /// Replica `index` acknowledged.
+    pub fn ack(&mut self, index: usize) {
+        if index < self.asked && !self.failed.contains(index) {
+            self.acked.insert(index);
+        }
+    }
+
+    /// Replica `index` will not acknowledge.
+    pub fn fail(&mut self, index: usize) {
+        if index < self.asked && !self.acked.contains(index) {
+            self.failed.insert(index);
+        }
+    }
+
+    /// Whether it is decided.
+    pub fn verdict(&self) -> Verdict {
+        if self.acked.len() >= self.needed {
+            Verdict::Reached
+        } else if self.asked - self.failed.len() < self.needed {
+            Verdict::Impossible
+        } else {
+            Verdict::Open
+        }
+    }
+
+    /// Whether every replica acknowledged or failed.
+    pub fn is_complete(&self) -> bool {
+        self.acked.union(self.failed).len() == self.asked
+    }
+
+    /// Acknowledgements that are needed.
+    pub fn needed(&self) -> usize {
+        self.needed
+    }
+
+    /// Those that acknowledged.
+    pub fn acked(&self) -> Replicas {
+        self.acked
+    }
+
+    /// Those that said nothing yet.
+    pub fn silent(&self) -> Replicas {
+        Replicas::first(self.asked).minus(self.acked).minus(self.failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Verdict::{Impossible, Open, Reached};
+    use super::{Tally, Verdict};
+
+    /// `a2` acknowledges replica 2, `f0` fails replica 0.
+    fn verdict(asked: usize, needed: usize, words: &str) -> Verdict {
+        let mut tally = Tally::new(asked, needed);
+        for word in words.split_whitespace() {
+            let index = word[1..].parse().unwrap();
+            match &word[..1] {
+                "a" => tally.ack(index),
+                _ => tally.fail(index),
+            }
+        }
+        tally.verdict()
+    }
+
+    #[test]
+    fn table_of_quorums() {
+        let table = [
+            (3, 2, "", Open),
+            (3, 2, "a0", Open),
+            (3, 2, "a0 a1", Reached),
+            (3, 2, "a0 a0 a0", Open),
+            (3, 2, "a0 f1", Open),
+            (3, 2, "a0 f1 f2", Impossible),
+            (3, 2, "f1 f2", Impossible),
+            (3, 2, "f1 f1 f1", Open),
+            (3, 2, "a0 f1 a2", Reached),
+            (3, 2, "a0 f0 f1", Open),
+            (3, 2, "f0 a0 a1", Open),
+            (3, 2, "a0 a3 a9", Open),
+            (3, 2, "a0 a1 f2 f0 f1", Reached),
+            (3, 3, "a0 a1", Open),
+            (3, 3, "f2", Impossible),
+            (3, 1, "f0 f1", Open),
+            (3, 1, "f0 f1 f2", Impossible),
+            (1, 1, "a0", Reached),
+            (2, 3, "", Impossible),
+        ];
+        for (asked, needed, words, expected) in table {
+            assert_eq!(verdict(asked, needed, words), expected, "{needed} of {asked}: {words}");
+        }
+    }
+
+    #[test]
+    fn complete_means_that_nobody_is_silent() {
+        let mut tally = Tally::new(3, 1);
+        tally.ack(1);
+        tally.fail(2);
+        assert!(!tally.is_complete());
+        assert!(tally.silent().iter().eq([0]));
+        tally.ack(0);
+        assert!(tally.is_complete());
+    }
+}
