@@ -43,9 +43,7 @@ impl FromStr for NodeId {
         if !digits {
             return Err(ParseNodeIdError);
         }
-        u64::from_str_radix(text, 16)
-            .map(NodeId)
-            .map_err(|_| ParseNodeIdError)
+        u64::from_str_radix(text, 16).map(NodeId).map_err(|_| ParseNodeIdError)
     }
 }
 

@@ -25,3 +25,17 @@ pub mod ring;
 pub mod layout;
 
 pub mod causality;
+
+pub mod message;
+
+pub mod codec;
+
+pub mod quorum;
+
+pub mod request;
+
+pub mod machine;
+
+pub mod node;
+
+pub mod client;

@@ -11,6 +11,8 @@ pub struct Limits {
     pub value_bytes_max: usize,
     /// Distinct siblings above which a put is refused (never a merge).
     pub siblings_max: usize,
+    /// Bytes of all siblings together above which a put is refused (never a merge).
+    pub record_bytes_max: usize,
     /// Actors in a record above which old ones without live siblings are dropped on a put.
     pub actors_kept: usize,
     /// Actors in a record that raise an alarm.
@@ -25,8 +27,12 @@ pub struct Limits {
     pub answers_kept: usize,
 }
 
-/// Longest frame on the wire: the longest value and 4 KiB for all that goes with it.
+/// Longest frame from a client: the longest value and 4 KiB for all that goes with it.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024 + 4096;
+
+/// Longest frame between nodes and from a node to a client: a record with many siblings is longer
+/// than one value. [`Limits::record_bytes_max`] keeps what a put may leave well below it.
+pub const LINK_FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Longest frame before the HELLO is accepted.
 pub const HELLO_BYTES_MAX: usize = 4096;
@@ -37,6 +43,7 @@ impl Default for Limits {
             key_bytes_max: 1024,
             value_bytes_max: 1024 * 1024,
             siblings_max: 100,
+            record_bytes_max: 8 * 1024 * 1024,
             actors_kept: 10,
             actors_alarm: 50,
             actor_age_min: Duration::from_secs(4 * 60 * 60),

@@ -13,19 +13,15 @@ impl Prng {
     /// A generator whose whole future follows from `seed`.
     pub fn new(seed: u64) -> Prng {
         let mut source = seed;
-        Prng {
-            state: core::array::from_fn(|_| split_mix(&mut source)),
-        }
+        Prng { state: core::array::from_fn(|_| split_mix(&mut source)) }
     }
 
     /// An independent generator for one purpose: one more draw in `"gossip"` shifts no `"hedge"`.
     pub fn stream(seed: u64, purpose: &str) -> Prng {
         // FNV-1a spreads the name over the seed.
-        let name = purpose
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
+        let name = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         Prng::new(seed ^ name)
     }
 
@@ -66,14 +62,9 @@ mod tests {
     #[test]
     fn matches_the_reference_generator() {
         // First outputs of the reference C implementation of xoshiro256++ with state 1, 2, 3, 4.
-        let mut prng = Prng {
-            state: [1, 2, 3, 4],
-        };
+        let mut prng = Prng { state: [1, 2, 3, 4] };
         let drawn: [u64; 4] = core::array::from_fn(|_| prng.next_u64());
-        assert_eq!(
-            drawn,
-            [41943041, 58720359, 3588806011781223, 3591011842654386]
-        );
+        assert_eq!(drawn, [41943041, 58720359, 3588806011781223, 3591011842654386]);
     }
 
     #[test]

@@ -76,12 +76,10 @@ impl Search {
             ring,
         };
         let (primaries, reaches) = (&mut search.primaries, &mut search.reach);
-        search
-            .ring
-            .for_each_primaries(replication, |slot, indexes, reach| {
-                primaries[slot.index() * width..][..width].copy_from_slice(indexes);
-                reaches[slot.index()] = reach;
-            });
+        search.ring.for_each_primaries(replication, |slot, indexes, reach| {
+            primaries[slot.index() * width..][..width].copy_from_slice(indexes);
+            reaches[slot.index()] = reach;
+        });
         for slot in 0..search.ring.slot_count() {
             search.count_in(slot);
         }

@@ -90,9 +90,7 @@ impl Layout {
             return Err(LayoutError::NoMembers);
         }
         if members.len() > MEMBERS_MAX {
-            return Err(LayoutError::TooManyMembers {
-                members: members.len(),
-            });
+            return Err(LayoutError::TooManyMembers { members: members.len() });
         }
         if replication == 0 || replication > REPLICATION_MAX {
             return Err(LayoutError::Replication { replication });
@@ -103,20 +101,10 @@ impl Layout {
         let slot_count = u32::try_from(owners.len())
             .ok()
             .and_then(SlotCount::new)
-            .ok_or(LayoutError::Slots {
-                slots: owners.len(),
-            })?;
+            .ok_or(LayoutError::Slots { slots: owners.len() })?;
         let stranger = |&(_, owner): &(Slot, u16)| usize::from(owner) >= members.len();
-        if let Some((slot, owner)) = slot_count
-            .slots()
-            .zip(owners.iter().copied())
-            .find(stranger)
-        {
-            return Err(LayoutError::Owner {
-                slot,
-                owner,
-                members: members.len(),
-            });
+        if let Some((slot, owner)) = slot_count.slots().zip(owners.iter().copied()).find(stranger) {
+            return Err(LayoutError::Owner { slot, owner, members: members.len() });
         }
 
         let ring = Ring::new(owners, zone_numbers(&members));
@@ -163,10 +151,7 @@ impl Layout {
 
     /// The member of that id.
     pub fn member(&self, id: NodeId) -> Option<&Member> {
-        let index = self
-            .members
-            .binary_search_by_key(&id, |member| member.id)
-            .ok()?;
+        let index = self.members.binary_search_by_key(&id, |member| member.id).ok()?;
         Some(&self.members[index])
     }
 
@@ -197,9 +182,7 @@ impl Layout {
 
     /// Every member with slots, once: the slot's primaries, then its fallbacks in order.
     pub fn preference_list(&self, slot: Slot) -> impl ExactSizeIterator<Item = NodeId> + '_ {
-        self.ring
-            .preference_list(slot)
-            .map(|index| self.members[usize::from(index)].id)
+        self.ring.preference_list(slot).map(|index| self.members[usize::from(index)].id)
     }
 
     /// Whether a node is one of the slot's primaries.
@@ -215,11 +198,7 @@ impl Layout {
 
     /// What each member holds, in the order of [`Layout::members`].
     pub fn load(&self) -> Vec<MemberLoad> {
-        let nothing = |member: &Member| MemberLoad {
-            id: member.id,
-            slots: 0,
-            replicas: 0,
-        };
+        let nothing = |member: &Member| MemberLoad { id: member.id, slots: 0, replicas: 0 };
         let mut loads: Vec<MemberLoad> = self.members.iter().map(nothing).collect();
         for &owner in self.ring.owners() {
             loads[usize::from(owner)].slots += 1;
@@ -251,10 +230,7 @@ fn zone_numbers(members: &[Member]) -> Vec<u16> {
     names.sort_unstable();
     names.dedup();
     let number = |member: &Member| names.binary_search(&&*member.zone);
-    members
-        .iter()
-        .map(|member| number(member).expect("every zone was listed") as u16)
-        .collect()
+    members.iter().map(|member| number(member).expect("every zone was listed") as u16).collect()
 }
 
 fn canonical_hash(
@@ -328,10 +304,7 @@ impl fmt::Display for LayoutError {
                 f.write_str("the layout has no members: it needs at least one")
             }
             LayoutError::TooManyMembers { members } => {
-                write!(
-                    f,
-                    "the layout has {members} members: use at most {MEMBERS_MAX}"
-                )
+                write!(f, "the layout has {members} members: use at most {MEMBERS_MAX}")
             }
             LayoutError::MembersUnordered { id } => write!(
                 f,
@@ -342,11 +315,7 @@ impl fmt::Display for LayoutError {
                 "the layout has {slots} slots: use a power of two from 1 to {}",
                 SlotCount::MAX
             ),
-            LayoutError::Owner {
-                slot,
-                owner,
-                members,
-            } => write!(
+            LayoutError::Owner { slot, owner, members } => write!(
                 f,
                 "slot {slot} is owned by member {owner} of {members}: owners count from 0"
             ),

@@ -33,10 +33,7 @@ pub struct PlanSettings {
 
 impl Default for PlanSettings {
     fn default() -> PlanSettings {
-        PlanSettings {
-            slots: SlotCount::DEFAULT,
-            replication: 3,
-        }
+        PlanSettings { slots: SlotCount::DEFAULT, replication: 3 }
     }
 }
 
@@ -61,29 +58,20 @@ fn check(settings: PlanSettings, members: &[Member]) -> Result<(), PlanError> {
         return Err(PlanError::NoMembers);
     }
     if members.len() > MEMBERS_MAX {
-        return Err(PlanError::TooManyMembers {
-            members: members.len(),
-        });
+        return Err(PlanError::TooManyMembers { members: members.len() });
     }
     if let Some(pair) = members.windows(2).find(|pair| pair[0].id == pair[1].id) {
         return Err(PlanError::DuplicateId { id: pair[0].id });
     }
     if settings.replication == 0 || settings.replication > REPLICATION_MAX {
-        return Err(PlanError::Replication {
-            replication: settings.replication,
-        });
+        return Err(PlanError::Replication { replication: settings.replication });
     }
     let weighted = members.iter().filter(|member| member.weight > 0).count();
     if weighted == 0 {
-        return Err(PlanError::NoWeight {
-            members: members.len(),
-        });
+        return Err(PlanError::NoWeight { members: members.len() });
     }
     if weighted > settings.slots.get() as usize {
-        return Err(PlanError::TooFewSlots {
-            slots: settings.slots.get(),
-            members: weighted,
-        });
+        return Err(PlanError::TooFewSlots { slots: settings.slots.get(), members: weighted });
     }
     Ok(())
 }
@@ -180,10 +168,9 @@ impl fmt::Display for PlanError {
                 f,
                 "two members have the id {id}: give each its own data directory, which makes its id"
             ),
-            PlanError::NoWeight { members } => write!(
-                f,
-                "all {members} members have weight 0: give at least one a weight above 0"
-            ),
+            PlanError::NoWeight { members } => {
+                write!(f, "all {members} members have weight 0: give at least one a weight above 0")
+            }
             PlanError::TooFewSlots { slots, members } => write!(
                 f,
                 "{members} members cannot share {slots} slots: choose at least {} slots, \

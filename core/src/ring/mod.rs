@@ -132,11 +132,7 @@ mod tests {
 
     #[test]
     fn only_powers_of_two_up_to_the_limit_are_counts() {
-        assert!(
-            [0, 3, 1000, 131_072, u32::MAX]
-                .iter()
-                .all(|&n| SlotCount::new(n).is_none())
-        );
+        assert!([0, 3, 1000, 131_072, u32::MAX].iter().all(|&n| SlotCount::new(n).is_none()));
         assert!((0..=16).all(|bits| SlotCount::new(1 << bits).is_some()));
     }
 }

@@ -43,12 +43,7 @@ impl Ring {
             owns[usize::from(owner)] = true;
             zone_owns[usize::from(zones[usize::from(owner)])] = true;
         }
-        Ring {
-            zone_count: count_true(&zone_owns),
-            owner_count: count_true(&owns),
-            owners,
-            zones,
-        }
+        Ring { zone_count: count_true(&zone_owns), owner_count: count_true(&owns), owners, zones }
     }
 
     /// Per slot, the index of the member that owns it.
@@ -91,11 +86,7 @@ impl Ring {
         mut visit: impl FnMut(Slot, &[u16], usize),
     ) {
         let slots = self.slot_count();
-        let zones_end = self
-            .zones
-            .iter()
-            .max()
-            .map_or(0, |&zone| usize::from(zone) + 1);
+        let zones_end = self.zones.iter().max().map_or(0, |&zone| usize::from(zone) + 1);
         let mut members = Recency::new(self.zones.len());
         let mut zones = Recency::new(zones_end);
         let mut first_of_zone = vec![0_u16; zones_end];
@@ -115,12 +106,7 @@ impl Ring {
                 continue;
             }
             primaries.clear();
-            primaries.extend(
-                zones
-                    .iter()
-                    .take(zone_picks)
-                    .map(|z| first_of_zone[usize::from(z)]),
-            );
+            primaries.extend(zones.iter().take(zone_picks).map(|z| first_of_zone[usize::from(z)]));
             for member in members.iter() {
                 if primaries.len() == picks {
                     break;
@@ -129,10 +115,7 @@ impl Ring {
                     primaries.push(member);
                 }
             }
-            let last = primaries
-                .iter()
-                .map(|&member| met_at[usize::from(member)])
-                .max();
+            let last = primaries.iter().map(|&member| met_at[usize::from(member)]).max();
             let reach = last.expect("the owner of the slot is a primary") - at + 1;
             visit(Slot(at as u32), &primaries, reach);
         }
@@ -151,9 +134,7 @@ impl Ring {
                 continue;
             }
             let zone = self.zones[usize::from(owner)];
-            let met = primaries[..fresh]
-                .iter()
-                .any(|&p| self.zones[usize::from(p)] == zone);
+            let met = primaries[..fresh].iter().any(|&p| self.zones[usize::from(p)] == zone);
             if !met && fresh < zone_picks {
                 primaries.insert(fresh, owner);
                 fresh += 1;

@@ -1,0 +1,230 @@
+//! Bytes to messages and back: DESIGN.md §14.
+//!
+//! ```text
+//!  WebSocket message   [len][frame][len][frame]...        frames()
+//!  frame               Protocol Buffers, `wire` types     guard::check(), prost
+//!  message             checked values                     decode(), encode()
+//! ```
+//!
+//! Invariant: any bytes either become a well-formed [`Message`] or an error; nothing panics, and
+//! nothing allocates more than a small multiple of what came in (see `guard`). Payloads are slices
+//! of the frame, never copies.
+
+mod guard;
+mod handshake;
+mod held;
+mod layout;
+mod record;
+mod request;
+mod status;
+#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
+#[rustfmt::skip]
+mod wire;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::{Buf, Bytes};
+use prost::Message as _;
+use prost::encoding::{decode_varint, encode_varint};
+
+pub use held::{decode_held, encode_held};
+
+use crate::causality::Record;
+use crate::ids::Key;
+use crate::message::{
+    CallId, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, Unsupported,
+};
+use wire::frame::Body;
+
+/// Why bytes are no message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The length prefixes do not fit the bytes: the rest of the WebSocket message is lost.
+    Framing {
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// A frame is longer than its receiver accepts: the rest of the WebSocket message is lost.
+    TooLong {
+        /// Bytes that its prefix names.
+        bytes: u64,
+        /// The most that is accepted.
+        max: usize,
+    },
+    /// One frame does not decode; those behind it may.
+    Malformed {
+        /// The part that is wrong.
+        reason: &'static str,
+    },
+    /// A frame with a body that this version does not know; those behind it may be known.
+    Unknown,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecodeError::Framing { reason } => write!(f, "the frames do not add up: {reason}"),
+            DecodeError::TooLong { bytes, max } => {
+                write!(f, "a frame of {bytes} bytes is longer than the {max} that are accepted")
+            }
+            DecodeError::Malformed { reason } => write!(f, "a frame does not decode: {reason}"),
+            DecodeError::Unknown => {
+                f.write_str("a frame of a kind that this version of the protocol does not know")
+            }
+        }
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+impl DecodeError {
+    /// Whether what follows in the same WebSocket message can still be read.
+    pub fn is_recoverable(&self) -> bool {
+        matches!(self, DecodeError::Malformed { .. } | DecodeError::Unknown)
+    }
+}
+
+pub(crate) fn malformed(reason: &'static str) -> DecodeError {
+    DecodeError::Malformed { reason }
+}
+
+/// Appends one frame, its length first.
+pub fn encode(message: &Message, out: &mut Vec<u8>) {
+    let frame = wire::Frame { body: Some(body(message)) };
+    let length = frame.encoded_len();
+    out.reserve(length + 5);
+    encode_varint(length as u64, out);
+    frame.encode_raw(out);
+}
+
+/// The frames of one WebSocket message.
+pub fn frames(bytes: Bytes, frame_bytes_max: usize) -> Frames {
+    Frames { rest: bytes, frame_bytes_max }
+}
+
+/// An iterator over the bodies of the frames of one WebSocket message. After an error it ends.
+#[derive(Clone, Debug)]
+pub struct Frames {
+    rest: Bytes,
+    frame_bytes_max: usize,
+}
+
+impl Iterator for Frames {
+    type Item = Result<Bytes, DecodeError>;
+
+    fn next(&mut self) -> Option<Result<Bytes, DecodeError>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let frame = self.split();
+        if frame.is_err() {
+            self.rest.clear();
+        }
+        Some(frame)
+    }
+}
+
+impl Frames {
+    fn split(&mut self) -> Result<Bytes, DecodeError> {
+        let broken = |reason| DecodeError::Framing { reason };
+        let length = decode_varint(&mut self.rest).map_err(|_| broken("a length is no varint"))?;
+        if length > self.frame_bytes_max as u64 {
+            return Err(DecodeError::TooLong { bytes: length, max: self.frame_bytes_max });
+        }
+        let length = length as usize;
+        if length > self.rest.remaining() {
+            return Err(broken("a frame ends after the message"));
+        }
+        Ok(self.rest.split_to(length))
+    }
+}
+
+/// The message in the body of one frame.
+///
+/// # Errors
+/// `Malformed` or `Unknown`; the connection can go on after either.
+pub fn decode(frame: Bytes) -> Result<Message, DecodeError> {
+    guard::check(&frame)?;
+    let frame = wire::Frame::decode(frame).map_err(|_| malformed("no Protocol Buffers frame"))?;
+    message(frame.body.ok_or(DecodeError::Unknown)?)
+}
+
+fn body(message: &Message) -> Body {
+    match message {
+        Message::Hello(hello) => Body::Hello(handshake::hello_out(hello)),
+        Message::Welcome(welcome) => Body::Welcome(handshake::welcome_out(welcome)),
+        Message::Reject(reject) => Body::Reject(handshake::reject_out(reject)),
+        Message::Unsupported(unsupported) => {
+            Body::Unsupported(wire::Unsupported { text: unsupported.text.clone() })
+        }
+        Message::Get(get) => Body::Get(request::get_out(get)),
+        Message::Put(put) => Body::Put(request::put_out(put)),
+        Message::Reply(reply) => Body::Reply(request::reply_out(reply)),
+        Message::ReplicaRead(read) => {
+            Body::ReplicaRead(wire::ReplicaRead { call: read.call.0, key: read.key.0.clone() })
+        }
+        Message::ReplicaRecord(answer) => Body::ReplicaRecord(wire::ReplicaRecord {
+            call: answer.call.0,
+            readable: answer.record.is_some(),
+            record: answer.record.as_ref().map(record::record_out),
+        }),
+        Message::ReplicaMerge(merge) => Body::ReplicaMerge(wire::ReplicaMerge {
+            call: merge.call.0,
+            key: merge.key.0.clone(),
+            record: Some(record::record_out(&merge.record)),
+        }),
+        Message::ReplicaMerged(merged) => Body::ReplicaMerged(wire::ReplicaMerged {
+            call: merged.call.0,
+            durable: merged.durable,
+        }),
+        Message::StatusRequest(call) => Body::StatusRequest(wire::StatusRequest { call: call.0 }),
+        Message::StatusReply(status) => Body::StatusReply(status::status_out(status)),
+    }
+}
+
+fn message(body: Body) -> Result<Message, DecodeError> {
+    Ok(match body {
+        Body::Hello(hello) => Message::Hello(handshake::hello_in(hello)?),
+        Body::Welcome(welcome) => Message::Welcome(handshake::welcome_in(welcome)?),
+        Body::Reject(reject) => Message::Reject(handshake::reject_in(reject)?),
+        Body::Unsupported(unsupported) => {
+            Message::Unsupported(Unsupported { text: unsupported.text })
+        }
+        Body::Get(get) => Message::Get(request::get_in(get)?),
+        Body::Put(put) => Message::Put(request::put_in(put)?),
+        Body::Reply(reply) => Message::Reply(request::reply_in(reply)?),
+        Body::ReplicaRead(read) => {
+            Message::ReplicaRead(ReplicaRead { call: CallId(read.call), key: Key(read.key) })
+        }
+        Body::ReplicaRecord(answer) => Message::ReplicaRecord(ReplicaRecord {
+            call: CallId(answer.call),
+            record: if answer.readable { Some(present(answer.record)?) } else { None },
+        }),
+        Body::ReplicaMerge(merge) => Message::ReplicaMerge(ReplicaMerge {
+            call: CallId(merge.call),
+            key: Key(merge.key),
+            record: present(merge.record)?,
+        }),
+        Body::ReplicaMerged(merged) => Message::ReplicaMerged(ReplicaMerged {
+            call: CallId(merged.call),
+            durable: merged.durable,
+        }),
+        Body::StatusRequest(status) => Message::StatusRequest(CallId(status.call)),
+        Body::StatusReply(status) => Message::StatusReply(status::status_in(status)?),
+    })
+}
+
+fn present(record: Option<wire::Record>) -> Result<Record, DecodeError> {
+    record::record_in(record.ok_or(malformed("a record is missing"))?)
+}
+
+/// A number of at most 8 bits, from a field that can hold more.
+fn byte(number: u32, reason: &'static str) -> Result<u8, DecodeError> {
+    u8::try_from(number).map_err(|_| malformed(reason))
+}
+
+fn text(text: String) -> crate::ids::Text {
+    text.into()
+}

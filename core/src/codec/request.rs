@@ -1,0 +1,235 @@
+//! Get, put and the reply to them.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{DecodeError, byte, layout, malformed, wire};
+use crate::causality::Checksum;
+use crate::ids::{Key, NodeId, RequestId};
+use crate::layout::LayoutVersion;
+use crate::message::{
+    Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, Outcome, Put,
+    QuorumChoice, Receipt, Reply, RequestHead, Written,
+};
+use crate::time::{Duration, UnixMs};
+use wire::FailureCode as Code;
+
+pub(super) fn get_out(get: &Get) -> wire::Get {
+    let head = &get.head;
+    wire::Get {
+        call: head.call.0,
+        key: head.key.0.clone(),
+        r: head.quorum.r.into(),
+        w: head.quorum.w.into(),
+        budget_ms: budget_ms(head.budget),
+        layout_version: head.layout_version.0,
+        passed_on: head.passed_on,
+        receipt: head.receipt,
+    }
+}
+
+pub(super) fn get_in(get: wire::Get) -> Result<Get, DecodeError> {
+    Ok(Get {
+        head: RequestHead {
+            call: CallId(get.call),
+            key: Key(get.key),
+            quorum: quorum_in(get.r, get.w)?,
+            budget: Duration::from_millis(get.budget_ms.into()),
+            layout_version: LayoutVersion(get.layout_version),
+            passed_on: get.passed_on,
+            receipt: get.receipt,
+        },
+    })
+}
+
+pub(super) fn put_out(put: &Put) -> wire::Put {
+    let head = &put.head;
+    let change = match &put.change {
+        Change::Value { payload, checksum } => {
+            wire::put::Change::Value(wire::Value { payload: payload.clone(), checksum: checksum.0 })
+        }
+        Change::Delete => wire::put::Change::Delete(wire::Delete {}),
+    };
+    wire::Put {
+        call: head.call.0,
+        key: head.key.0.clone(),
+        r: head.quorum.r.into(),
+        w: head.quorum.w.into(),
+        budget_ms: budget_ms(head.budget),
+        layout_version: head.layout_version.0,
+        passed_on: head.passed_on,
+        receipt: head.receipt,
+        context: put.context.clone(),
+        request_client: put.request.client,
+        request_sequence: put.request.sequence,
+        change: Some(change),
+    }
+}
+
+pub(super) fn put_in(put: wire::Put) -> Result<Put, DecodeError> {
+    let change = match put.change.ok_or(malformed("a PUT without a value and without a delete"))? {
+        wire::put::Change::Value(value) => {
+            Change::Value { payload: value.payload, checksum: Checksum(value.checksum) }
+        }
+        wire::put::Change::Delete(wire::Delete {}) => Change::Delete,
+    };
+    Ok(Put {
+        head: RequestHead {
+            call: CallId(put.call),
+            key: Key(put.key),
+            quorum: quorum_in(put.r, put.w)?,
+            budget: Duration::from_millis(put.budget_ms.into()),
+            layout_version: LayoutVersion(put.layout_version),
+            passed_on: put.passed_on,
+            receipt: put.receipt,
+        },
+        context: put.context,
+        request: RequestId { client: put.request_client, sequence: put.request_sequence },
+        change,
+    })
+}
+
+pub(super) fn reply_out(reply: &Reply) -> wire::Reply {
+    use wire::reply::Result as Out;
+    let result = match &reply.result {
+        Ok(Answer::Entry(entry)) => Out::Entry(entry_out(entry)),
+        Ok(Answer::Written(written)) => Out::Written(wire::Written {
+            context: written.context.clone(),
+            siblings: written.siblings,
+        }),
+        Err(failure) => Out::Failure(failure_out(failure)),
+    };
+    wire::Reply {
+        call: reply.call.0,
+        layout_version: reply.layout_version.0,
+        layout: reply.layout.as_deref().map(layout::layout_out),
+        receipt: reply.receipt.as_ref().map(receipt_out),
+        passed_on_by: reply.passed_on_by.map(|node| node.0),
+        result: Some(result),
+    }
+}
+
+pub(super) fn reply_in(reply: wire::Reply) -> Result<Reply, DecodeError> {
+    use wire::reply::Result as In;
+    let result = match reply.result.ok_or(malformed("a REPLY without a result"))? {
+        In::Entry(entry) => Ok(Answer::Entry(entry_in(entry))),
+        In::Written(written) => {
+            Ok(Answer::Written(Written { context: written.context, siblings: written.siblings }))
+        }
+        In::Failure(failure) => Err(failure_in(failure)?),
+    };
+    Ok(Reply {
+        call: CallId(reply.call),
+        layout_version: LayoutVersion(reply.layout_version),
+        layout: reply.layout.map(layout::layout_in).transpose()?.map(Arc::new),
+        receipt: reply.receipt.map(receipt_in).transpose()?,
+        passed_on_by: reply.passed_on_by.map(NodeId),
+        result,
+    })
+}
+
+fn budget_ms(budget: Duration) -> u32 {
+    // Rounded up: a budget of less than a millisecond is not none.
+    u32::try_from(budget.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX)
+}
+
+fn quorum_in(r: u32, w: u32) -> Result<QuorumChoice, DecodeError> {
+    Ok(QuorumChoice { r: byte(r, "R is above 255")?, w: byte(w, "W is above 255")? })
+}
+
+fn entry_out(entry: &Entry) -> wire::Entry {
+    let values = entry.values.iter().map(|value| wire::EntryValue {
+        payload: value.payload.clone(),
+        checksum: value.checksum.0,
+        written_ms: value.written.0,
+    });
+    wire::Entry {
+        values: values.collect(),
+        tombstones: entry.tombstones,
+        context: entry.context.clone(),
+    }
+}
+
+fn entry_in(entry: wire::Entry) -> Entry {
+    let values = entry.values.into_iter().map(|value| EntryValue {
+        payload: value.payload,
+        checksum: Checksum(value.checksum),
+        written: UnixMs(value.written_ms),
+    });
+    Entry { values: values.collect(), tombstones: entry.tombstones, context: entry.context }
+}
+
+fn receipt_out(receipt: &Receipt) -> wire::Receipt {
+    wire::Receipt {
+        coordinator: receipt.coordinator.0,
+        primaries: receipt.primaries.iter().map(|node| node.0).collect(),
+        repaired: receipt.repaired.iter().map(|node| node.0).collect(),
+        needed: receipt.needed.into(),
+        layout_version: receipt.layout_version.0,
+    }
+}
+
+fn receipt_in(receipt: wire::Receipt) -> Result<Receipt, DecodeError> {
+    let nodes = |ids: Vec<u64>| ids.into_iter().map(NodeId).collect();
+    Ok(Receipt {
+        coordinator: NodeId(receipt.coordinator),
+        primaries: nodes(receipt.primaries),
+        repaired: nodes(receipt.repaired),
+        needed: byte(receipt.needed, "a quorum above 255")?,
+        layout_version: LayoutVersion(receipt.layout_version),
+    })
+}
+
+fn failure_out(failure: &Failure) -> wire::Failure {
+    let code = match failure.code {
+        FailureCode::QuorumUnavailable => Code::FailureQuorumUnavailable,
+        FailureCode::Timeout => Code::FailureTimeout,
+        FailureCode::Overloaded => Code::FailureOverloaded,
+        FailureCode::WeakQuorum => Code::FailureWeakQuorum,
+        FailureCode::BadQuorum => Code::FailureBadQuorum,
+        FailureCode::BadContext => Code::FailureBadContext,
+        FailureCode::KeySize => Code::FailureKeySize,
+        FailureCode::ValueTooLarge => Code::FailureValueTooLarge,
+        FailureCode::TooManySiblings => Code::FailureTooManySiblings,
+        FailureCode::RecordTooLarge => Code::FailureRecordTooLarge,
+        FailureCode::Damaged => Code::FailureDamaged,
+        FailureCode::Storage => Code::FailureStorage,
+        FailureCode::NotAPrimary => Code::FailureNotAPrimary,
+    };
+    wire::Failure {
+        code: code.into(),
+        unknown: failure.outcome == Outcome::Unknown,
+        needed: failure.needed,
+        acked: failure.acked,
+        limit: failure.limit,
+        actual: failure.actual,
+    }
+}
+
+fn failure_in(failure: wire::Failure) -> Result<Failure, DecodeError> {
+    let code = match failure.code() {
+        Code::FailureQuorumUnavailable => FailureCode::QuorumUnavailable,
+        Code::FailureTimeout => FailureCode::Timeout,
+        Code::FailureOverloaded => FailureCode::Overloaded,
+        Code::FailureWeakQuorum => FailureCode::WeakQuorum,
+        Code::FailureBadQuorum => FailureCode::BadQuorum,
+        Code::FailureBadContext => FailureCode::BadContext,
+        Code::FailureKeySize => FailureCode::KeySize,
+        Code::FailureValueTooLarge => FailureCode::ValueTooLarge,
+        Code::FailureTooManySiblings => FailureCode::TooManySiblings,
+        Code::FailureRecordTooLarge => FailureCode::RecordTooLarge,
+        Code::FailureDamaged => FailureCode::Damaged,
+        Code::FailureStorage => FailureCode::Storage,
+        Code::FailureNotAPrimary => FailureCode::NotAPrimary,
+        Code::FailureUnspecified => return Err(malformed("a failure without a code")),
+    };
+    let outcome = if failure.unknown { Outcome::Unknown } else { Outcome::None };
+    Ok(Failure {
+        code,
+        outcome,
+        needed: failure.needed,
+        acked: failure.acked,
+        limit: failure.limit,
+        actual: failure.actual,
+    })
+}

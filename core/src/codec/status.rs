@@ -1,0 +1,77 @@
+//! Status.
+
+use super::{DecodeError, text, wire};
+use crate::ids::{ClusterId, Incarnation, NodeId, Text};
+use crate::layout::LayoutVersion;
+use crate::message::{CallId, MemberStatus, StatusReply};
+use crate::time::Duration;
+
+pub(super) fn status_out(status: &StatusReply) -> wire::StatusReply {
+    wire::StatusReply {
+        call: status.call.0,
+        cluster: status.cluster.0,
+        node: status.node.0,
+        label: status.label.as_ref().into(),
+        incarnation: status.incarnation.0,
+        layout_version: status.layout_version.0,
+        uptime_ms: u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX),
+        software: status.software.as_ref().into(),
+        storage: status.storage.as_ref().into(),
+        records: status.records,
+        members: status.members.iter().map(member_out).collect(),
+        counters: status.counters.iter().map(number_out).collect(),
+        limits: status.limits.iter().map(number_out).collect(),
+    }
+}
+
+pub(super) fn status_in(status: wire::StatusReply) -> Result<StatusReply, DecodeError> {
+    Ok(StatusReply {
+        call: CallId(status.call),
+        cluster: ClusterId(status.cluster),
+        node: NodeId(status.node),
+        label: text(status.label),
+        incarnation: Incarnation(status.incarnation),
+        layout_version: LayoutVersion(status.layout_version),
+        uptime: Duration::from_millis(status.uptime_ms),
+        software: text(status.software),
+        storage: text(status.storage),
+        records: status.records,
+        members: status.members.into_iter().map(member_in).collect(),
+        counters: status.counters.into_iter().map(number_in).collect(),
+        limits: status.limits.into_iter().map(number_in).collect(),
+    })
+}
+
+fn member_out(member: &MemberStatus) -> wire::MemberStatus {
+    wire::MemberStatus {
+        id: member.id.0,
+        label: member.label.as_ref().into(),
+        zone: member.zone.as_ref().into(),
+        weight: member.weight,
+        address: member.address.as_ref().into(),
+        up: member.up,
+        slots: member.slots,
+        replicas: member.replicas,
+    }
+}
+
+fn member_in(member: wire::MemberStatus) -> MemberStatus {
+    MemberStatus {
+        id: NodeId(member.id),
+        label: text(member.label),
+        zone: text(member.zone),
+        weight: member.weight,
+        address: text(member.address),
+        up: member.up,
+        slots: member.slots,
+        replicas: member.replicas,
+    }
+}
+
+fn number_out((name, value): &(Text, u64)) -> wire::Number {
+    wire::Number { name: name.as_ref().into(), value: *value }
+}
+
+fn number_in(number: wire::Number) -> (Text, u64) {
+    (text(number.name), number.value)
+}
