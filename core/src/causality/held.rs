@@ -93,9 +93,12 @@ impl Held {
             expires: write.expires,
             request: write.request,
         };
-        let count = self.record.sibling_count_after(&write.context, dot, &sibling);
+        let (count, bytes) = self.record.standing_after(&write.context, dot, &sibling);
         if count > write.siblings_max {
             return Err(ApplyRefusal::Siblings { count, max: write.siblings_max });
+        }
+        if count > 1 && bytes > write.record_bytes_max {
+            return Err(ApplyRefusal::Bytes { bytes, max: write.record_bytes_max });
         }
         self.record.update(&write.context, dot, sibling);
         let own = Some(Own { actor: dot.actor });

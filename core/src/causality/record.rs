@@ -157,15 +157,19 @@ impl Record {
         }
     }
 
-    /// The distinct siblings that would stand after a write of `sibling` with `context`.
-    pub(super) fn sibling_count_after(
+    /// The distinct siblings that would stand after a write of `sibling` with `context`, and the
+    /// bytes of all payloads together.
+    pub(super) fn standing_after(
         &self,
         context: &Context,
         dot: Dot,
         sibling: &Sibling,
-    ) -> usize {
-        let standing = self.siblings().filter(|(dot, _)| !context.covers(*dot));
-        distinct(standing.chain(iter::once((dot, sibling)))).len()
+    ) -> (usize, usize) {
+        let standing = || {
+            let kept = self.siblings().filter(|(dot, _)| !context.covers(*dot));
+            kept.chain(iter::once((dot, sibling)))
+        };
+        (distinct(standing()).len(), standing().map(|(_, sibling)| sibling.payload.len()).sum())
     }
 
     /// Supersedes what `context` was shown and adds `sibling` as the write named `dot`.

@@ -23,6 +23,16 @@ pub enum Payload {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Checksum(pub u64);
 
+impl Payload {
+    /// Bytes of the value; a tombstone has none.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Payload::Value(value) => value.len(),
+            Payload::Tombstone => 0,
+        }
+    }
+}
+
 impl Checksum {
     /// The checksum of a payload.
     pub fn of(payload: &Payload) -> Checksum {
