@@ -5,6 +5,8 @@
 //! oracle keeps explicit sets of writes: a copy is the set of writes that reached it, a write is
 //! the set of writes that its writer had been shown, and a sibling is a write of the copy that no
 //! other write of the copy had been shown.
+//!
+//! Above 500 lines so that the world and its oracle are read side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,6 +3,8 @@
 //! They are derived from the inputs below and compared with the file; `QUORATE_BLESS=1` writes the
 //! file. The expectations of the worked example of DESIGN.md §6 are also asserted here by hand, so
 //! a wrong file cannot be blessed.
+//!
+//! Above 500 lines so that the shape of the file and all that derives it stand together.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,21 +44,20 @@ struct Example {
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Step {
-    #[serde(flatten)]
     action: Action,
     expect: Expect,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 enum Action {
-    /// A put of the bytes of `write` through the node `at`, with the context that the read or
+    /// A put of the bytes of `name` through the node `at`, with the context that the read or
     /// write named by `context_of` gave; a blind one without.
-    Write { write: String, at: String, context_of: Option<String> },
+    Write { name: String, at: String, context_of: Option<String> },
     /// The node `into` merges the record of the node `from`.
     Merge { from: String, into: String },
     /// The records of the nodes `at` are merged for a reader.
-    Read { read: String, at: Vec<String> },
+    Read { name: String, at: Vec<String> },
 }
 
 /// Of a write or a merge: the record of the node that took it. Of a read: what is read.
@@ -156,11 +157,11 @@ fn play(key: &Key, nodes: &BTreeMap<String, Node>, actions: &[Action]) -> Vec<Ex
     for action in actions {
         let mut dot = None;
         let record = match action {
-            Action::Write { write, at, context_of } => {
+            Action::Write { name, at, context_of } => {
                 let node = &nodes[at];
                 let mut context =
                     context_of.as_deref().map_or(Context::new(), |of| contexts[of].clone());
-                let payload = Payload::Value(Bytes::copy_from_slice(write.as_bytes()));
+                let payload = Payload::Value(Bytes::copy_from_slice(name.as_bytes()));
                 let op = RecordOp::Write(Write {
                     context: context.clone(),
                     checksum: Checksum::of(&payload),
@@ -183,7 +184,7 @@ fn play(key: &Key, nodes: &BTreeMap<String, Node>, actions: &[Action]) -> Vec<Ex
                 births += u64::from(applied.newborn);
                 let minted = applied.dot.expect("a write has a dot");
                 context.insert(minted);
-                contexts.insert(write, context);
+                contexts.insert(name, context);
                 dot = Some(minted);
                 held.record().clone()
             }
@@ -193,12 +194,12 @@ fn play(key: &Key, nodes: &BTreeMap<String, Node>, actions: &[Action]) -> Vec<Ex
                 held.apply(&RecordOp::Merge(sent)).expect("an intact record");
                 held.record().clone()
             }
-            Action::Read { read, at } => {
+            Action::Read { name, at } => {
                 let mut record = Record::new();
                 for node in at {
                     record.merge(held[node.as_str()].record());
                 }
-                contexts.insert(read, record.context());
+                contexts.insert(name, record.context());
                 record
             }
         };
@@ -234,18 +235,18 @@ fn nodes() -> BTreeMap<String, Node> {
     ])
 }
 
-fn write(write: &str, at: &str, context_of: &str) -> Action {
+fn write(name: &str, at: &str, context_of: &str) -> Action {
     let context_of = (!context_of.is_empty()).then(|| context_of.to_owned());
-    Action::Write { write: write.to_owned(), at: at.to_owned(), context_of }
+    Action::Write { name: name.to_owned(), at: at.to_owned(), context_of }
 }
 
 fn merge(from: &str, into: &str) -> Action {
     Action::Merge { from: from.to_owned(), into: into.to_owned() }
 }
 
-fn read(read: &str, at: &[&str]) -> Action {
+fn read(name: &str, at: &[&str]) -> Action {
     let at = at.iter().map(|&node| node.to_owned()).collect();
-    Action::Read { read: read.to_owned(), at }
+    Action::Read { name: name.to_owned(), at }
 }
 
 fn worked_example() -> Vec<Action> {
