@@ -27,6 +27,6 @@ mod socket;
 
 pub mod server;
 
-// pub mod client;
+pub mod client;
 
-// pub mod cli;
+pub mod cli;

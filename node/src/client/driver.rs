@@ -1,6 +1,6 @@
 //! The one task that owns a client's machine.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use quorate_core::client::{
     CallError, CallOptions, Client as Machine, ClientEffect, ClientEvent, ClientInput, Completion,
     Link,
 };
-use quorate_core::ids::Key;
+use quorate_core::ids::{Key, Text};
 use quorate_core::machine::Effects;
 use quorate_core::message::{CallId, Message};
 use tokio::sync::oneshot;
@@ -43,7 +43,7 @@ pub(super) struct Driver {
     commands: Arc<Mailbox<Command>>,
     effects: Effects<ClientEffect>,
     callers: HashMap<CallId, Caller>,
-    links: HashMap<Link, Connection>,
+    links: BTreeMap<Link, Connection>,
     /// Links with something in their outbox that were not woken yet.
     dirty: Vec<Link>,
     /// Whoever waits for the first welcome.
@@ -64,6 +64,8 @@ struct Connecting {
     until: Instant,
     /// What went wrong last.
     last: String,
+    /// Seeds that refused the client.
+    refusals: BTreeSet<Text>,
 }
 
 impl Driver {
@@ -78,6 +80,7 @@ impl Driver {
             seeds: options.seeds.clone(),
             until: Instant::now() + options.timeout,
             last: "no answer yet".into(),
+            refusals: BTreeSet::new(),
         };
         Driver {
             machine: Machine::new(options.config(), seed),
@@ -85,7 +88,7 @@ impl Driver {
             commands,
             effects: Effects::new(),
             callers: HashMap::new(),
-            links: HashMap::new(),
+            links: BTreeMap::new(),
             dirty: Vec::new(),
             connecting: Some(connecting),
         }
@@ -99,7 +102,8 @@ impl Driver {
         let mut alarm = pin!(time::sleep(Duration::ZERO));
         let commands = Arc::clone(&self.commands);
         loop {
-            let wake = self.machine.next_wake().map(|wake| Instant::from_std(self.clock.std(wake.at)));
+            let wake =
+                self.machine.next_wake().map(|wake| Instant::from_std(self.clock.std(wake.at)));
             let connecting = self.connecting.as_ref().map(|connecting| connecting.until);
             let wake = wake.into_iter().chain(connecting).min();
             if let Some(wake) = wake
@@ -217,7 +221,15 @@ impl Driver {
 
     fn observe(&mut self, event: ClientEvent) {
         tracing::debug!(?event, "observed");
-        if let ClientEvent::Rejected { reject, .. } = event
+        let (ClientEvent::Rejected { reject, address }, Some(connecting)) =
+            (event, &mut self.connecting)
+        else {
+            return;
+        };
+        connecting.last.clone_from(&reject.text);
+        connecting.refusals.insert(address);
+        // Another seed may still let the client in.
+        if connecting.refusals.len() >= connecting.seeds.len()
             && let Some(connecting) = self.connecting.take()
         {
             drop(connecting.caller.send(Err(ClientError::Rejected(reject))));

@@ -254,11 +254,7 @@ impl Client {
         self.snapshot().await?.layout.ok_or(ClientError::Closed)
     }
 
-    async fn write(
-        &self,
-        key: impl AsRef<[u8]>,
-        request: Request,
-    ) -> Result<Written, ClientError> {
+    async fn write(&self, key: impl AsRef<[u8]>, request: Request) -> Result<Written, ClientError> {
         match self.call(key, request, CallOptions::default()).await?.answer {
             Answer::Written(written) => Ok(written),
             Answer::Entry(_) => Err(ClientError::WrongAnswer),

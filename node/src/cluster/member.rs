@@ -73,8 +73,9 @@ impl FromStr for MemberArgument {
     type Err = String;
 
     fn from_str(text: &str) -> Result<MemberArgument, String> {
-        let (label, rest) =
-            text.split_once('=').ok_or("write LABEL=ws://HOST:PORT or LABEL=ws://HOST:PORT@ZONE")?;
+        let (label, rest) = text
+            .split_once('=')
+            .ok_or("write LABEL=ws://HOST:PORT or LABEL=ws://HOST:PORT@ZONE")?;
         let (address, zone) = rest.split_once('@').unwrap_or((rest, ""));
         if label.is_empty() {
             return Err("the label before = is missing".into());

@@ -224,7 +224,8 @@ impl ClusterFile {
         if let Some(duplicate) = duplicate {
             return Err(ClusterError::DuplicateLabel(duplicate.label.clone()));
         }
-        let members: Result<Vec<Member>, _> = self.members.iter().map(ClusterMember::checked).collect();
+        let members: Result<Vec<Member>, _> =
+            self.members.iter().map(ClusterMember::checked).collect();
         let settings = PlanSettings { slots, replication: self.replication };
         let layout = plan_first(settings, members?).map_err(ClusterError::Plan)?;
         let addresses = addresses(&layout, &self.members);

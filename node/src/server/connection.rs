@@ -108,7 +108,8 @@ async fn open(stream: TcpStream, hello: head::FirstFrame, full: bool, shared: &A
     let refused = |code, text: String| Admission::Refused(Reject { code, text });
     let (admission, rest) = match hello {
         _ if full => {
-            let text = format!("{CONNECTIONS_MAX} connections are open: close some, or ask another node");
+            let text =
+                format!("{CONNECTIONS_MAX} connections are open: close some, or ask another node");
             (refused(RejectCode::Full, text), Vec::new())
         }
         head::FirstFrame::Hello { hello, rest } => {
@@ -118,9 +119,10 @@ async fn open(stream: TcpStream, hello: head::FirstFrame, full: bool, shared: &A
             let Ok(admission) = admission.await else { return };
             (admission, rest)
         }
-        head::FirstFrame::Other { reason } => {
-            (refused(RejectCode::Malformed, format!("the first frame must be HELLO: {reason}")), Vec::new())
-        }
+        head::FirstFrame::Other { reason } => (
+            refused(RejectCode::Malformed, format!("the first frame must be HELLO: {reason}")),
+            Vec::new(),
+        ),
         head::FirstFrame::Gone => return,
     };
     let (incoming, options) = match &admission {

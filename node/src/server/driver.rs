@@ -125,7 +125,7 @@ impl Driver {
             // Whoever looked may be gone.
             Event::Look(answer) => drop(answer.send(self.look())),
             Event::Stop => {
-                tracing::info!(calls = self.registry.calls(), "stopping");
+                tracing::info!(on = &*self.label, calls = self.registry.calls(), "stopping");
                 accepting.abort();
                 self.stop_by.get_or_insert_with(|| Instant::now() + STOP_TIMEOUT);
             }
@@ -183,7 +183,12 @@ impl Driver {
         let welcome = match self.node.welcome(&hello) {
             Ok(welcome) => welcome,
             Err(reject) => {
-                tracing::warn!(code = ?reject.code, reason = reject.text, "a HELLO was refused");
+                tracing::warn!(
+                    on = &*self.label,
+                    code = ?reject.code,
+                    reason = reject.text,
+                    "a HELLO was refused"
+                );
                 // Where the connection is gone already there is nobody to tell.
                 drop(admitted.send(Admission::Refused(reject)));
                 return;
@@ -265,7 +270,31 @@ impl Driver {
                     outbox.close(CloseCode::Normal, "hung up");
                 }
             }
-            Effect::Observe(observation) => observe(&observation),
+            Effect::Observe(observation) => self.observe(&observation),
+        }
+    }
+
+    fn observe(&self, observation: &Observation) {
+        let on = &*self.label;
+        let name = |node: &NodeId| -> Text {
+            let layout = &self.node.view().layout().layout;
+            layout
+                .member(*node)
+                .map_or_else(|| Text::from("?"), |member| Text::clone(&member.label))
+        };
+        match observation {
+            Observation::NodeUp(node) => tracing::info!(on, node = &*name(node), "node up"),
+            Observation::NodeDown(node) => tracing::warn!(on, node = &*name(node), "node down"),
+            Observation::StorageFailed(error) => tracing::error!(on, ?error, "storage failed"),
+            Observation::Damaged { key, node } => {
+                tracing::error!(on, ?key, ?node, "a value is damaged");
+            }
+            Observation::ManyActors { key, actors } => {
+                tracing::warn!(on, ?key, actors, "a record has too many actors");
+            }
+            Observation::Overloaded { limit } => tracing::warn!(on, limit, "overloaded"),
+            Observation::Misbehaved(peer) => tracing::warn!(on, ?peer, "a peer misbehaves"),
+            other => tracing::debug!(on, ?other, "observed"),
         }
     }
 
@@ -290,7 +319,7 @@ impl Driver {
         // Whoever has not closed by then is cut.
         let _ = time::timeout(HANGUP_TIMEOUT, hung_up).await;
         let synced = self.storage.close();
-        tracing::info!(synced, "stopped");
+        tracing::info!(on = &*self.label, synced, "stopped");
         synced
     }
 
@@ -313,19 +342,4 @@ impl Driver {
 
 async fn ring(alarm: std::pin::Pin<&mut time::Sleep>, armed: bool) {
     if armed { alarm.await } else { future::pending().await }
-}
-
-fn observe(observation: &Observation) {
-    match observation {
-        Observation::NodeUp(node) => tracing::info!(%node, "node up"),
-        Observation::NodeDown(node) => tracing::warn!(%node, "node down"),
-        Observation::StorageFailed(error) => tracing::error!(?error, "storage failed"),
-        Observation::Damaged { key, node } => tracing::error!(?key, ?node, "a value is damaged"),
-        Observation::ManyActors { key, actors } => {
-            tracing::warn!(?key, actors, "a record has too many actors");
-        }
-        Observation::Overloaded { limit } => tracing::warn!(limit, "overloaded"),
-        Observation::Misbehaved(peer) => tracing::warn!(?peer, "a peer misbehaves"),
-        other => tracing::debug!(?other, "observed"),
-    }
 }

@@ -11,8 +11,8 @@ use quorate_core::limits::HELLO_BYTES_MAX;
 use quorate_core::message::{Hello, Message};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Method, Request};
 use tokio_tungstenite::tungstenite::http::header::UPGRADE;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Method, Request};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
@@ -162,7 +162,9 @@ mod tests {
         for cut in 0..head.len() - 4 {
             assert!(matches!(parse(&head[..cut]), Ok(None)), "{cut}");
         }
-        assert!(matches!(parse(head), Ok(Some((Head::Plain(_), length))) if length == head.len() - 4));
+        assert!(
+            matches!(parse(head), Ok(Some((Head::Plain(_), length))) if length == head.len() - 4)
+        );
         assert!(parse(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n").is_err(), "TLS is no HTTP");
     }
 

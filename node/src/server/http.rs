@@ -41,9 +41,10 @@ impl Response {
 impl From<HeadError> for Response {
     fn from(error: HeadError) -> Response {
         match error {
-            HeadError::TooLong => {
-                Response::text("431 Request Header Fields Too Large", "the request head is too long")
-            }
+            HeadError::TooLong => Response::text(
+                "431 Request Header Fields Too Large",
+                "the request head is too long",
+            ),
             HeadError::Malformed | HeadError::Gone => {
                 Response::text("400 Bad Request", "this is no HTTP/1.1 request")
             }

@@ -117,8 +117,7 @@ pub fn start(options: NodeOptions) -> Result<RunningNode, StartError> {
         allow_origins,
     });
     let storage = open_storage(storage, &shared).map_err(StartError::Storage)?;
-    let runtime =
-        Builder::new_current_thread().enable_all().build().map_err(StartError::Io)?;
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Io)?;
     let (ending, ended) = oneshot::channel();
     let driver = Driver::new(node, label, storage, Arc::clone(&shared));
     let thread = thread::Builder::new()

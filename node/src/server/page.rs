@@ -137,6 +137,9 @@ mod tests {
     #[test]
     fn durations_are_short() {
         let shown = |seconds| duration(Duration::from_secs(seconds));
-        assert_eq!([shown(59), shown(60), shown(7_260), shown(90_000)], ["59 s", "1 min", "2 h 1 min", "1 d 1 h"]);
+        assert_eq!(
+            [shown(59), shown(60), shown(7_260), shown(90_000)],
+            ["59 s", "1 min", "2 h 1 min", "1 d 1 h"]
+        );
     }
 }

@@ -42,7 +42,9 @@ impl Parts<'_> {
             storage: self.storage.name().into(),
             records: self.storage.records(),
             members: view.members(),
-            counters: numbers(view.counters().into_iter().chain([("clients", self.clients as u64)])),
+            counters: numbers(
+                view.counters().into_iter().chain([("clients", self.clients as u64)]),
+            ),
             limits: numbers(view.limits().into_iter().chain(own_limits)),
         }
     }

@@ -30,11 +30,9 @@ impl fmt::Display for DialError {
             DialError::Handshake { address, reason } => {
                 write!(f, "{address} does not answer as a Quorate node: {reason}")
             }
-            DialError::Timeout { address } => write!(
-                f,
-                "{address} did not answer within {} s",
-                HANDSHAKE_TIMEOUT.as_secs()
-            ),
+            DialError::Timeout { address } => {
+                write!(f, "{address} did not answer within {} s", HANDSHAKE_TIMEOUT.as_secs())
+            }
         }
     }
 }
@@ -45,10 +43,14 @@ impl std::error::Error for DialError {}
 pub(crate) async fn dial(address: &str) -> Result<WebSocketStream<TcpStream>, DialError> {
     let Address { host, port } = address.parse().map_err(DialError::Address)?;
     let timed_out = |_| DialError::Timeout { address: address.to_owned() };
-    let connect_error =
-        |reason: &dyn fmt::Display| DialError::Connect { address: address.to_owned(), reason: reason.to_string() };
-    let handshake_error =
-        |reason: &dyn fmt::Display| DialError::Handshake { address: address.to_owned(), reason: reason.to_string() };
+    let connect_error = |reason: &dyn fmt::Display| DialError::Connect {
+        address: address.to_owned(),
+        reason: reason.to_string(),
+    };
+    let handshake_error = |reason: &dyn fmt::Display| DialError::Handshake {
+        address: address.to_owned(),
+        reason: reason.to_string(),
+    };
 
     let stream = timeout(HANDSHAKE_TIMEOUT, TcpStream::connect((host.as_str(), port)))
         .await

@@ -14,7 +14,7 @@ use quorate_core::limits::{FRAME_BYTES_MAX, LINK_FRAME_BYTES_MAX};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 pub(crate) use self::address::{Address, AddressError};
-pub(crate) use self::dial::{DialError, dial};
+pub(crate) use self::dial::dial;
 pub(crate) use self::outbox::{BACKLOG_BYTES_MAX, Outbox};
 pub(crate) use self::pump::{Pump, PumpOptions};
 

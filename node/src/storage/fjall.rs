@@ -83,7 +83,9 @@ impl Fjall {
             directory: directory.clone(),
             reason: reason.to_string(),
         };
-        refuse_other_files(&directory).map_err(|error| engine_error(&error))?.map_or(Ok(()), Err)?;
+        refuse_other_files(&directory)
+            .map_err(|error| engine_error(&error))?
+            .map_or(Ok(()), Err)?;
         let opened = Database::builder(&directory)
             .manual_journal_persist(true)
             .worker_threads(WORKER_THREADS)

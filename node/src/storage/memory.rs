@@ -18,7 +18,8 @@ impl Memory {
         match op {
             StoreOp::Apply { key, op } => self.apply(ticket, RecordKey::of(&key), &op, answered),
             StoreOp::Read { key } => {
-                let record = self.records.get(&RecordKey::of(&key)).map(|held| held.record().clone());
+                let record =
+                    self.records.get(&RecordKey::of(&key)).map(|held| held.record().clone());
                 answered.push((ticket, StoreOutcome::Read { record }));
             }
         }

@@ -18,7 +18,7 @@ use quorate_core::machine::{StoreError, StoreOutcome, Ticket};
 
 use super::fjall::{Durability, Shared};
 use super::memory::applied_outcome;
-use super::{Answer, RecordKey, failed};
+use super::{RecordKey, failed};
 use crate::mailbox::lock;
 
 /// The longest that an acknowledged write waits for its sync under [`Durability::Periodic`].
@@ -76,9 +76,7 @@ impl Writer {
     fn next_jobs(&self) -> Result<Vec<WriteJob>, RecvTimeoutError> {
         let mut jobs = match self.unsynced_since {
             None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
-            Some(since) => {
-                self.jobs.recv_timeout(SYNC_INTERVAL.saturating_sub(since.elapsed()))?
-            }
+            Some(since) => self.jobs.recv_timeout(SYNC_INTERVAL.saturating_sub(since.elapsed()))?,
         };
         let mut bytes: usize = jobs.iter().map(WriteJob::bytes).sum();
         while jobs.len() < TURN_OPS_MAX && bytes < TURN_BYTES_MAX {
@@ -129,8 +127,8 @@ impl Writer {
         match self.durability {
             Durability::Group => {
                 (self.shared.answers)(answers);
-                let synced = self.unsynced_since.take().is_none()
-                    || self.shared.sync(PersistMode::SyncData);
+                let synced =
+                    self.unsynced_since.take().is_none() || self.shared.sync(PersistMode::SyncData);
                 let outcome = if synced {
                     StoreOutcome::Durable
                 } else {
