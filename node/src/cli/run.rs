@@ -62,19 +62,18 @@ pub(super) fn bind(
     address: impl ToSocketAddrs + std::fmt::Debug,
     flag: &str,
 ) -> Result<TcpListener, Failure> {
-    TcpListener::bind(&address).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let ports: Vec<String> = address
-                .to_socket_addrs()
-                .map(|all| all.map(|address| address.to_string()).collect())
-                .unwrap_or_default();
-            Failure::failed(format_args!(
-                "port in use: another process listens on {}; stop it, or choose another port with \
-                 {flag}",
-                ports.join(", ")
-            ))
+    TcpListener::bind(&address).map_err(|error| {
+        if error.kind() != io::ErrorKind::AddrInUse {
+            let text = format!("cannot listen on {address:?}: {error}; see {flag}");
+            return Failure::failed(text);
         }
-        _ => Failure::failed(format_args!("cannot listen on {address:?}: {error}; see {flag}")),
+        let addresses = address.to_socket_addrs().into_iter().flatten();
+        let addresses: Vec<String> = addresses.map(|address| address.to_string()).collect();
+        Failure::failed(format_args!(
+            "port in use: another process listens on {}; stop it, or choose another port with \
+             {flag}",
+            addresses.join(", ")
+        ))
     })
 }
 
@@ -98,7 +97,8 @@ pub(super) fn run_until_signal(mut nodes: Vec<RunningNode>) -> Result<(), Failur
     })?;
     std::thread::spawn(end_at_second_signal);
     nodes.iter().for_each(RunningNode::stop);
-    let synced = nodes.into_iter().map(RunningNode::join).fold(true, |all, one| all && one);
+    let synced: Vec<bool> = nodes.into_iter().map(RunningNode::join).collect();
+    let synced = !synced.contains(&false);
     match (asked, synced) {
         (true, true) => Ok(()),
         (true, false) => Err(Failure::failed("a node could not sync its storage: see the log")),

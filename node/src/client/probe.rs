@@ -54,20 +54,20 @@ async fn ask(address: &str, options: &ClientOptions) -> Result<StatusReply, Prob
         credentials: options.credentials(),
     };
     send(&mut socket, &Message::Hello(hello)).await?;
-    match receive(&mut socket).await? {
-        Message::Welcome(_) => {}
-        Message::Reject(reject) => return Err(wrong(reject.text)),
-        _ => return Err(wrong("the first frame is no welcome")),
+    let first = receive(&mut socket).await?;
+    if let Message::Reject(reject) = first {
+        return Err(wrong(reject.text));
+    }
+    if !matches!(first, Message::Welcome(_)) {
+        return Err(wrong("the first frame is no welcome"));
     }
     send(&mut socket, &Message::StatusRequest(CallId(1))).await?;
-    match receive(&mut socket).await? {
-        Message::StatusReply(reply) => {
-            // The answer is here; how the connection ends does not matter.
-            let _ = socket.close(None).await;
-            Ok(reply)
-        }
-        _ => Err(wrong("the answer is no status")),
-    }
+    let Message::StatusReply(reply) = receive(&mut socket).await? else {
+        return Err(wrong("the answer is no status"));
+    };
+    // The answer is here; how the connection ends does not matter.
+    let _ = socket.close(None).await;
+    Ok(reply)
 }
 
 type Socket = WebSocketStream<TcpStream>;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use quorate_core::ids::{NodeId, Text};
 use quorate_core::machine::{Effect, Effects, Event as Observation, Input, Peer};
 use quorate_core::message::{
-    CallId, Failure, FailureCode, Hello, Message, Reject, Reply, RequestHead, Role, Welcome,
+    CallId, Failure, FailureCode, Get, Hello, Message, Put, Reject, Reply, Role, Welcome,
 };
 use quorate_core::node::Node;
 use tokio::sync::oneshot;
@@ -156,12 +156,10 @@ impl Driver {
 
     /// A node that stops takes no new requests; whoever asks can go to another one.
     fn refuse(&mut self, to: Peer, message: &Message) {
-        let call = |head: &RequestHead| head.call;
-        let call = match message {
-            Message::Get(get) => call(&get.head),
-            Message::Put(put) => call(&put.head),
-            _ => return,
+        let (Message::Get(Get { head, .. }) | Message::Put(Put { head, .. })) = message else {
+            return;
         };
+        let call = head.call;
         let reply = Reply {
             call,
             layout_version: self.node.view().layout().layout.version(),
@@ -294,7 +292,10 @@ impl Driver {
             }
             Observation::Overloaded { limit } => tracing::warn!(on, limit, "overloaded"),
             Observation::Misbehaved(peer) => tracing::warn!(on, ?peer, "a peer misbehaves"),
-            other => tracing::debug!(on, ?other, "observed"),
+            Observation::Repaired { .. }
+            | Observation::PassedOn { .. }
+            | Observation::Truncated { .. } => tracing::debug!(on, ?observation, "observed"),
+            _ => tracing::info!(on, ?observation, "observed"),
         }
     }
 

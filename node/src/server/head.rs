@@ -122,13 +122,13 @@ fn first_frame(bytes: &[u8]) -> Result<Option<(Hello, usize)>, String> {
     if length > HELLO_BYTES_MAX as u64 {
         return Err(format!("{length} bytes are more than {HELLO_BYTES_MAX}"));
     }
-    let end = start + length as usize;
-    let Some(payload) = bytes.get(start..end) else { return Ok(None) };
     let reserved = header.rsv1 || header.rsv2 || header.rsv3;
     if header.opcode != OpCode::Data(Data::Binary) || !header.is_final || reserved {
         return Err("it is no binary message in one piece".into());
     }
     let mask = header.mask.ok_or("it is not masked")?;
+    let end = start + length as usize;
+    let Some(payload) = bytes.get(start..end) else { return Ok(None) };
     let payload = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
     decode_hello(payload.collect()).map(|hello| Some((hello, end)))
 }
@@ -173,7 +173,7 @@ mod tests {
         let refused = |bytes: &[u8]| first_frame(bytes).unwrap_err();
         assert!(refused(&[0x82, 0x01, 0x00]).contains("masked"));
         assert!(refused(&[0x81, 0x81, 0, 0, 0, 0, 0]).contains("binary"));
-        assert!(refused(&[0x82, 0xfe, 0x10, 0x01]).contains("4097"));
+        assert!(refused(&[0x82, 0xfe, 0x10, 0x01, 0, 0, 0, 0]).contains("4097"));
         assert!(matches!(first_frame(&[0x82, 0xfe, 0x10]), Ok(None)));
     }
 }

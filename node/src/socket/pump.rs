@@ -253,9 +253,10 @@ impl<D: FnMut(Vec<Message>)> Pump<D> {
                     return Poll::Ready("too many bytes wait to be read".into());
                 }
             };
-            let mut kept = match &message {
-                tungstenite::Message::Binary(buffer) => buffer.clone(),
-                _ => Bytes::new(),
+            let mut kept = if let tungstenite::Message::Binary(buffer) = &message {
+                buffer.clone()
+            } else {
+                Bytes::new()
             };
             if let Err(error) = self.socket.start_send_unpin(message) {
                 return Poll::Ready(error.to_string());

@@ -176,6 +176,12 @@ impl Fjall {
         !self.shared.has_failed()
     }
 
+    /// What a failed sync leaves behind.
+    #[cfg(test)]
+    pub(super) fn break_down(&self) {
+        self.shared.fail("a test");
+    }
+
     pub(super) fn close(mut self) -> bool {
         self.flush();
         let Fjall { shared, writes, reads, threads, .. } = self;

@@ -139,16 +139,4 @@ fn failed(ticket: Ticket, error: StoreError) -> Answer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn record_keys_stand_in_the_order_of_the_ring() {
-        let mut keys: Vec<Key> =
-            (0..100).map(|n| Key::from(format!("k{n}").into_bytes())).collect();
-        keys.sort_by_key(RecordKey::of);
-        let positions: Vec<Position> =
-            keys.iter().map(|key| Position::of(key.as_bytes())).collect();
-        assert!(positions.is_sorted());
-    }
-}
+mod tests;
