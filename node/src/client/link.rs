@@ -19,7 +19,11 @@ pub(super) async fn run(commands: Arc<Mailbox<Command>>, link: Link, address: Te
     commands.push(Command::Opened { link, outbox: Arc::clone(&outbox) });
     // A node sends records, so its frames are as long as those between nodes. Reading goes on
     // whatever waits to be sent: the node may be waiting for just that.
-    let options = PumpOptions { frame_bytes_max: Incoming::Link.frame_bytes_max(), pauses: false };
+    let options = PumpOptions {
+        frame_bytes_max: Incoming::Link.frame_bytes_max(),
+        pauses: false,
+        deaf: false,
+    };
     let deliver = |messages| commands.push(Command::Batch { link, messages });
     let reason = Pump::new(socket, outbox, options, deliver).run().await;
     commands.push(Command::Closed { link, reason });

@@ -125,14 +125,14 @@ async fn open(stream: TcpStream, hello: head::FirstFrame, full: bool, shared: &A
         ),
         head::FirstFrame::Gone => return,
     };
+    let refused = matches!(admission, Admission::Refused(_));
     let (incoming, options) = match &admission {
         Admission::Node => (Incoming::Link, link_options()),
         Admission::Client | Admission::Refused(_) => {
             let frame_bytes_max = Incoming::Requests.frame_bytes_max();
-            (Incoming::Requests, PumpOptions { frame_bytes_max, pauses: true })
+            (Incoming::Requests, PumpOptions { frame_bytes_max, pauses: true, deaf: refused })
         }
     };
-    let refused = matches!(admission, Admission::Refused(_));
     if let Admission::Refused(reject) = admission {
         outbox.push(&Message::Reject(reject));
         outbox.close(CloseCode::Policy, "refused");
@@ -140,12 +140,7 @@ async fn open(stream: TcpStream, hello: head::FirstFrame, full: bool, shared: &A
     let socket =
         WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(incoming.config()))
             .await;
-    let mailbox = &shared.mailbox;
-    let deliver = |messages| {
-        if !refused {
-            mailbox.push(Event::Batch { connection, messages });
-        }
-    };
+    let deliver = |messages| shared.mailbox.push(Event::Batch { connection, messages });
     let reason = Pump::new(socket, outbox, options, deliver).run().await;
     if !refused {
         shared.mailbox.push(Event::Closed { connection, reason });

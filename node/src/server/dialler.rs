@@ -34,7 +34,7 @@ pub(super) async fn run(shared: Arc<Shared>, node: NodeId, address: Text, hello:
 
 /// How a connection to another node is treated, whoever dialled.
 pub(super) fn link_options() -> PumpOptions {
-    PumpOptions { frame_bytes_max: Incoming::Link.frame_bytes_max(), pauses: false }
+    PumpOptions { frame_bytes_max: Incoming::Link.frame_bytes_max(), pauses: false, deaf: false }
 }
 
 type Opened = (WebSocketStream<TcpStream>, Welcome, Vec<Message>);

@@ -45,6 +45,8 @@ pub(crate) struct PumpOptions {
     /// Whether reading pauses while the other end does not read. Never between two nodes: they
     /// would wait for each other.
     pub(crate) pauses: bool,
+    /// Whether what comes in is of no use from the start.
+    pub(crate) deaf: bool,
 }
 
 /// A connection after its handshake. `deliver` gets the messages of each read, decoded.
@@ -86,7 +88,7 @@ impl<D: FnMut(Vec<Message>)> Pump<D> {
             deliver,
             flushing: None,
             paused: false,
-            deaf: false,
+            deaf: options.deaf,
             closed: false,
             ping: time::interval_at(Instant::now() + PING_INTERVAL, PING_INTERVAL),
             heard: true,

@@ -179,7 +179,7 @@ fn a_directory_keeps_its_records() {
 #[test]
 fn a_directory_of_another_node_or_cluster_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    drop(Bench::fjall(directory.path()).storage.close());
+    assert!(Bench::fjall(directory.path()).storage.close());
     for other in
         [Identity { node: NodeId(2), ..IDENTITY }, Identity { cluster: ClusterId(8), ..IDENTITY }]
     {
