@@ -36,6 +36,28 @@ pub mod request;
 
 pub mod machine;
 
+mod config;
+
+mod backoff;
+
+mod handshake;
+
+mod counters;
+
+mod peers;
+
+mod tickets;
+
+mod turn;
+
+mod coordinator;
+
+mod replica;
+
+mod pass_on;
+
+mod admission;
+
 pub mod node;
 
 pub mod client;

@@ -53,3 +53,22 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// All limits with their names; durations in milliseconds.
+    pub fn list(&self) -> [(&'static str, u64); 10] {
+        let age_ms = u64::try_from(self.actor_age_min.as_millis()).unwrap_or(u64::MAX);
+        [
+            ("key_bytes_max", self.key_bytes_max as u64),
+            ("value_bytes_max", self.value_bytes_max as u64),
+            ("siblings_max", self.siblings_max as u64),
+            ("record_bytes_max", self.record_bytes_max as u64),
+            ("actors_kept", self.actors_kept as u64),
+            ("actors_alarm", self.actors_alarm as u64),
+            ("actor_age_min_ms", age_ms),
+            ("calls_max", self.calls_max as u64),
+            ("calls_per_peer_max", self.calls_per_peer_max as u64),
+            ("answers_kept", self.answers_kept as u64),
+        ]
+    }
+}

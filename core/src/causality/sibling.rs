@@ -68,9 +68,10 @@ impl Sibling {
     /// The value as it reads at `now`: none for a tombstone or an expired value.
     pub fn value_at(&self, now: UnixMs) -> Option<&Bytes> {
         match &self.payload {
-            Payload::Value(value) => {
-                self.expires.is_none_or(|expires| now < expires).then_some(value)
-            }
+            Payload::Value(value) => self
+                .expires
+                .is_none_or(|expires| now < expires)
+                .then_some(value),
             Payload::Tombstone => None,
         }
     }

@@ -13,8 +13,11 @@
 //! ```
 //!
 //! So N consecutive slots have N owners, and runs of one zone lie together, so they have as many
-//! zones as can be. [`balance`] then mixes the order and evens out what rounding left.
+//! zones as can be. Where a zone or a node has more than its Nth part that cannot be, and longer
+//! blocks may spread the others better: of several lengths, the one with the shortest walks is
+//! taken. [`balance`] then mixes the order and evens out what rounding left.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -47,8 +50,8 @@ pub fn plan_first(settings: PlanSettings, mut members: Vec<Member>) -> Result<La
     let weights: Vec<u32> = members.iter().map(|member| member.weight).collect();
     let quotas = quotas(settings.slots.get(), &weights);
     let zones = zone_numbers(&members);
-    let owners = lay_runs(settings, &quotas, &zones);
-    let owners = balance::balance(Ring::new(owners, zones), settings.replication, &weights);
+    let ring = spread(settings, &quotas, &zones);
+    let owners = balance::balance(ring, settings.replication, &weights);
     let layout = Layout::from_parts(LayoutVersion(1), settings.replication, members, owners);
     Ok(layout.expect("all that a layout checks was checked or made here"))
 }
@@ -90,10 +93,26 @@ fn quotas(slots: u32, weights: &[u32]) -> Vec<u32> {
     quotas
 }
 
-/// The owner of each slot: the members' quotas as runs across the blocks, zone by zone.
-fn lay_runs(settings: PlanSettings, quotas: &[u32], zones: &[u16]) -> Vec<u16> {
+/// The ring on which walks are shortest, of those with blocks of N, 2N, 4N, .. slots.
+fn spread(settings: PlanSettings, quotas: &[u32], zones: &[u16]) -> Ring {
     let slots = settings.slots.get() as usize;
-    let mut zone_quotas = alloc::vec![0_u32; zones.len()];
+    let replication = usize::from(settings.replication);
+    let lengths = core::iter::successors(Some(replication), |length| {
+        Some(length * 2).filter(|&l| l < slots)
+    });
+    let candidates = lengths.map(|length| {
+        let ring = Ring::new(lay_runs(slots, length, quotas, zones), zones.to_vec());
+        let mut reaches = 0;
+        ring.for_each_primaries(replication, |_, _, reach| reaches += reach);
+        (reaches, ring)
+    });
+    let best = candidates.min_by_key(|&(reaches, _)| reaches);
+    best.expect("a block of N slots is always a candidate").1
+}
+
+/// The owner of each slot: the members' quotas as runs across the blocks, zone by zone.
+fn lay_runs(slots: usize, block_length: usize, quotas: &[u32], zones: &[u16]) -> Vec<u16> {
+    let mut zone_quotas = vec![0_u32; zones.len()];
     for (&zone, &quota) in zones.iter().zip(quotas) {
         zone_quotas[usize::from(zone)] += quota;
     }
@@ -107,7 +126,7 @@ fn lay_runs(settings: PlanSettings, quotas: &[u32], zones: &[u16]) -> Vec<u16> {
         .into_iter()
         .flat_map(|member| core::iter::repeat_n(member as u16, quotas[member] as usize));
 
-    let blocks = (slots / usize::from(settings.replication)).max(1);
+    let blocks = (slots / block_length).max(1);
     let (length, longer) = (slots / blocks, slots % blocks);
     let start = |block: usize| block * length + block.min(longer);
     let rows = (0..=length).flat_map(|offset| {
@@ -115,7 +134,7 @@ fn lay_runs(settings: PlanSettings, quotas: &[u32], zones: &[u16]) -> Vec<u16> {
         (0..row).map(move |block| start(block) + offset)
     });
 
-    let mut owners = alloc::vec![0_u16; slots];
+    let mut owners = vec![0_u16; slots];
     for (slot, member) in rows.zip(runs) {
         owners[slot] = member;
     }

@@ -1,0 +1,26 @@
+//! What a request must fulfil before anybody works on it.
+
+use crate::config::NodeConfig;
+use crate::message::{Change, Failure, FailureCode};
+use crate::pass_on::Request;
+use crate::quorum::Quorum;
+
+/// Checks sizes and the quorum; answers the quorum with its defaults filled in.
+pub(crate) fn check(config: &NodeConfig, request: &Request) -> Result<Quorum, Failure> {
+    let limits = &config.limits;
+    let key_bytes = request.head().key.as_bytes().len();
+    if key_bytes == 0 || key_bytes > limits.key_bytes_max {
+        return Err(too_long(FailureCode::KeySize, limits.key_bytes_max, key_bytes));
+    }
+    if let Request::Put(put) = request
+        && let Change::Value { payload, .. } = &put.change
+        && payload.len() > limits.value_bytes_max
+    {
+        return Err(too_long(FailureCode::ValueTooLarge, limits.value_bytes_max, payload.len()));
+    }
+    config.quorum(request.head().quorum)
+}
+
+fn too_long(code: FailureCode, max: usize, bytes: usize) -> Failure {
+    Failure::refused(code).limit(max as u64, bytes as u64)
+}

@@ -1,0 +1,73 @@
+//! Answers to finished writes, kept for retries: a retry gets the first answer again.
+
+use alloc::collections::{BTreeMap, VecDeque};
+
+use crate::ids::{Key, RequestId};
+use crate::message::Written;
+
+/// The last `limit` answers, by request.
+///
+/// Invariant: `order` holds exactly the keys of `answers`, oldest first.
+#[derive(Clone, Debug)]
+pub(crate) struct Answers {
+    limit: usize,
+    answers: BTreeMap<RequestId, (Key, Written)>,
+    order: VecDeque<RequestId>,
+}
+
+impl Answers {
+    pub(crate) fn new(limit: usize) -> Answers {
+        Answers { limit, answers: BTreeMap::new(), order: VecDeque::new() }
+    }
+
+    /// Keeps an answer; the oldest one gives way.
+    pub(crate) fn keep(&mut self, request: RequestId, key: Key, written: Written) {
+        if request == RequestId::default() || self.limit == 0 {
+            return;
+        }
+        if self.answers.insert(request, (key, written)).is_some() {
+            return;
+        }
+        self.order.push_back(request);
+        if self.order.len() > self.limit
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.answers.remove(&oldest);
+        }
+    }
+
+    /// The answer to an earlier try of the same write to the same key.
+    pub(crate) fn find(&self, request: RequestId, key: &Key) -> Option<&Written> {
+        self.answers
+            .get(&request)
+            .filter(|(written_key, _)| written_key == key)
+            .map(|(_, written)| written)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::Answers;
+    use crate::ids::{Key, RequestId};
+    use crate::message::Written;
+
+    #[test]
+    fn the_oldest_answer_gives_way() {
+        let mut answers = Answers::new(2);
+        let written = Written { context: Bytes::new(), siblings: 1 };
+        let request = |sequence| RequestId { client: 1, sequence };
+        for sequence in 1..=3 {
+            answers.keep(request(sequence), Key::from("k"), written.clone());
+        }
+        assert_eq!(answers.len(), 2);
+        assert_eq!(answers.find(request(1), &Key::from("k")), None);
+        assert_eq!(answers.find(request(3), &Key::from("k")), Some(&written));
+        assert_eq!(answers.find(request(3), &Key::from("other")), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! The write stage of a call: apply at home, send the record, answer with W acknowledgements.
+
+use super::{
+    Answer, Asker, Call, CallId, Change, Coordinator, Failure, FailureCode, Instant, Key, Place,
+    Quorum, RequestId, Stage, Turn, reachable, saturate, short, vec,
+};
+use crate::causality::{
+    Actor, Applied, ApplyRefusal, Birth, Checksum, Context, Payload, Record, RecordOp, Write,
+};
+use crate::machine::{Event, Peer, StoreError, StoreOp};
+use crate::message::{Message, Outcome, ReplicaMerge, Written};
+use crate::quorum::Replicas;
+use crate::request::{self, PutEnd};
+use crate::tickets::Purpose;
+
+impl Coordinator {
+    pub(super) fn start_write(
+        &mut self,
+        turn: &mut Turn<'_>,
+        asker: Asker,
+        (key, token, request, change): (Key, bytes::Bytes, RequestId, Change),
+        quorum: Quorum,
+        place: Place,
+        deadline: Instant,
+    ) {
+        let Ok(context) = Context::from_token(&key, &token) else {
+            let failure = Failure::refused(FailureCode::BadContext);
+            return turn.answer(asker, None, None, Err(failure));
+        };
+        let reachable = reachable(turn, &place.replicas);
+        let started =
+            request::Put::start(place.replicas.len(), quorum.w().into(), place.own, reachable);
+        let put = match started {
+            Ok(put) => put,
+            Err(error) => return turn.answer(asker, None, None, Err(short(error))),
+        };
+        let Some(id) = self.admit(turn, asker) else { return };
+        let (payload, checksum) = match change {
+            Change::Value { payload, checksum } => (Payload::Value(payload), checksum),
+            Change::Delete => (Payload::Tombstone, Checksum::of(&Payload::Tombstone)),
+        };
+        let write = self.write(turn, context.clone(), request, payload, checksum);
+        let apply = StoreOp::Apply { key: key.clone(), op: RecordOp::Write(write) };
+        turn.tickets.store(Purpose::Call(id), place.slot, apply, turn.out);
+        let Place { slot, replicas, own } = place;
+        let stage = Stage::Write { put, context, request, dot: None, siblings: 0 };
+        let askers = vec![asker];
+        self.insert(id, Call { askers, key, slot, replicas, own, quorum, deadline, stage });
+        self.note_write(request, id);
+    }
+
+    /// Goes on from a read to the tombstone that covers what it returned.
+    pub(super) fn delete_found(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: CallId,
+        request: RequestId,
+        context: Context,
+    ) {
+        let payload = Payload::Tombstone;
+        let checksum = Checksum::of(&payload);
+        let write = self.write(turn, context.clone(), request, payload, checksum);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let within = reachable(turn, &call.replicas);
+        let w = call.quorum.w().into();
+        match request::Put::start(call.replicas.len(), w, call.own, within) {
+            Ok(put) => {
+                call.stage = Stage::Write { put, context, request, dot: None, siblings: 0 };
+                let apply = StoreOp::Apply { key: call.key.clone(), op: RecordOp::Write(write) };
+                turn.tickets.store(Purpose::Call(id), call.slot, apply, turn.out);
+                self.note_write(request, id);
+            }
+            Err(error) => {
+                let Some(call) = self.remove(id) else { return };
+                for asker in call.askers {
+                    turn.answer(asker, None, None, Err(short(error)));
+                }
+            }
+        }
+    }
+
+    /// The node's storage has applied a write: the other replicas are sent the record.
+    pub(super) fn on_applied(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: CallId,
+        applied: Applied,
+        record: Option<Record>,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Stage::Write { put, dot, siblings, .. } = &mut call.stage else { return };
+        let record = record.unwrap_or_default();
+        *dot = applied.dot;
+        *siblings = saturate(record.sibling_count());
+        let actors = record.actors();
+        if applied.truncated > 0 {
+            let key = call.key.clone();
+            turn.out.observe(Event::Truncated { key, actors: applied.truncated });
+        }
+        if actors > turn.config.limits.actors_alarm {
+            turn.out.observe(Event::ManyActors { key: call.key.clone(), actors });
+        }
+        let mut end = None;
+        for index in put.on_applied().iter() {
+            let node = call.replicas[index];
+            if turn.peers.is_up(node) {
+                let key = call.key.clone();
+                let merge = ReplicaMerge { call: id, key, record: record.clone() };
+                turn.out.send(Peer::Node(node), Message::ReplicaMerge(merge));
+            } else {
+                end = end.or(put.on_fail(index));
+            }
+        }
+        self.after_write(turn, id, end);
+    }
+
+    /// A replica holds the write durably, or cannot.
+    pub(super) fn on_acknowledgement(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: CallId,
+        index: usize,
+        durable: bool,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Stage::Write { put, .. } = &mut call.stage else { return };
+        let end = if durable { put.on_ack(index) } else { put.on_fail(index) };
+        self.after_write(turn, id, end);
+    }
+
+    /// The record refuses the write.
+    pub(super) fn on_refused(&mut self, turn: &mut Turn<'_>, id: CallId, refusal: ApplyRefusal) {
+        let failure = match refusal {
+            ApplyRefusal::Siblings { count, max } => {
+                Failure::refused(FailureCode::TooManySiblings).limit(max as u64, count as u64)
+            }
+            ApplyRefusal::Bytes { bytes, max } => {
+                Failure::refused(FailureCode::RecordTooLarge).limit(max as u64, bytes as u64)
+            }
+            ApplyRefusal::Checksum => {
+                turn.counters.damaged += 1;
+                Failure::refused(FailureCode::Damaged)
+            }
+            ApplyRefusal::ActorTaken { .. } => Failure::refused(FailureCode::BadContext),
+        };
+        self.refuse_write(turn, id, failure);
+    }
+
+    /// The node's own storage failed in the course of a call.
+    pub(super) fn on_own_failure(&mut self, turn: &mut Turn<'_>, id: CallId, error: StoreError) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let own = call.own;
+        match &call.stage {
+            Stage::Read { .. } => self.on_record(turn, id, own, None),
+            Stage::Write { dot: Some(_), .. } => self.on_acknowledgement(turn, id, own, false),
+            Stage::Write { dot: None, .. } => {
+                let failure = Failure::refused(FailureCode::Storage);
+                // A device that failed in the middle may still have kept the write.
+                let failure = match error {
+                    StoreError::Damaged => failure,
+                    StoreError::Io | StoreError::Closed => failure.unknown(),
+                };
+                self.refuse_write(turn, id, failure);
+            }
+        }
+    }
+
+    /// Answers a write that ended, and forgets it.
+    pub(super) fn after_write(&mut self, turn: &mut Turn<'_>, id: CallId, end: Option<PutEnd>) {
+        let Some(end) = end else { return };
+        let Some(call) = self.remove(id) else { return };
+        let Stage::Write { context, request, dot, siblings, .. } = &call.stage else { return };
+        self.writes.remove(request);
+        let (acked, result) = match end {
+            PutEnd::Done { acked } => {
+                let mut shown = context.clone();
+                shown.insert(dot.expect("acknowledged, so applied"));
+                let context = shown.to_token(&call.key);
+                let written = Written { context, siblings: *siblings };
+                self.answers.keep(*request, call.key.clone(), written.clone());
+                (acked, Ok(Answer::Written(written)))
+            }
+            PutEnd::Unknown { acked, late } => {
+                let code =
+                    if late { FailureCode::Timeout } else { FailureCode::QuorumUnavailable };
+                let failure = Failure::refused(code)
+                    .quorum(call.quorum.w().into(), saturate(acked.len()))
+                    .unknown();
+                (acked, Err(failure))
+            }
+            PutEnd::Refused => (Replicas::new(), Err(Failure::refused(FailureCode::Storage))),
+        };
+        let receipt = call.receipt(turn, call.quorum.w(), acked, Replicas::new());
+        for asker in call.askers {
+            turn.answer(asker, Some(receipt.clone()), None, result.clone());
+        }
+    }
+
+    fn refuse_write(&mut self, turn: &mut Turn<'_>, id: CallId, failure: Failure) {
+        let Some(mut call) = self.remove(id) else { return };
+        let Stage::Write { put, request, .. } = &mut call.stage else { return };
+        self.writes.remove(request);
+        let end = put.on_refused();
+        assert!(
+            end == Some(PutEnd::Refused) || failure.outcome == Outcome::Unknown,
+            "a write that was sent to replicas is never called refused",
+        );
+        for asker in call.askers {
+            turn.answer(asker, None, None, Err(failure));
+        }
+    }
+
+    fn note_write(&mut self, request: RequestId, id: CallId) {
+        if request != RequestId::default() {
+            self.writes.insert(request, id);
+        }
+    }
+
+    fn write(
+        &mut self,
+        turn: &Turn<'_>,
+        context: Context,
+        request: RequestId,
+        payload: Payload,
+        checksum: Checksum,
+    ) -> Write {
+        self.births += 1;
+        let limits = &turn.config.limits;
+        Write {
+            context,
+            payload,
+            checksum,
+            written: turn.now.unix,
+            expires: None,
+            request,
+            newborn: Actor {
+                node: turn.config.id,
+                incarnation: turn.config.incarnation,
+                birth: Birth(self.births),
+            },
+            siblings_max: limits.siblings_max,
+            record_bytes_max: limits.record_bytes_max,
+            actors_kept: limits.actors_kept,
+            actor_age_min: limits.actor_age_min,
+        }
+    }
+}

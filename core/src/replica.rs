@@ -1,0 +1,56 @@
+//! Serving coordinators on other nodes: read a record, merge a record.
+//!
+//! Invariant: a merge is acknowledged only once it is synced, and a record that cannot be read is
+//! answered with "cannot say", never with "nothing there".
+
+use crate::causality::RecordOp;
+use crate::coordinator::is_intact;
+use crate::ids::NodeId;
+use crate::machine::{Event, Peer, StoreOp, StoreOutcome};
+use crate::message::{CallId, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord};
+use crate::tickets::Purpose;
+use crate::turn::Turn;
+
+/// Starts a read for a coordinator.
+pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
+    turn.counters.replica_reads += 1;
+    let slot = turn.config.layout.layout.slot_of(read.key.as_bytes());
+    let purpose = Purpose::Replica(Peer::Node(from), read.call);
+    turn.tickets.store(purpose, slot, StoreOp::Read { key: read.key }, turn.out);
+}
+
+/// Starts a merge for a coordinator.
+pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
+    turn.counters.replica_merges += 1;
+    if !is_intact(&merge.record) {
+        turn.counters.damaged += 1;
+        turn.out.observe(Event::Damaged { key: merge.key, node: Some(from) });
+        return acknowledge(turn, Peer::Node(from), merge.call, false);
+    }
+    let slot = turn.config.layout.layout.slot_of(merge.key.as_bytes());
+    let purpose = Purpose::Replica(Peer::Node(from), merge.call);
+    let op = RecordOp::Merge(merge.record);
+    turn.tickets.store(purpose, slot, StoreOp::Apply { key: merge.key, op }, turn.out);
+}
+
+/// The storage answers a read or a merge.
+pub(crate) fn on_stored(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome: StoreOutcome) {
+    match outcome {
+        StoreOutcome::Read { record } => {
+            let record = Some(record.unwrap_or_default());
+            turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, record }));
+        }
+        StoreOutcome::Applied { .. } => {}
+        StoreOutcome::Durable => acknowledge(turn, to, call, true),
+        // A coordinator takes the first answer that fits what it waits for, so a failure is said
+        // in both ways: which of the two it was is not kept.
+        StoreOutcome::Refused(_) | StoreOutcome::Failed(_) => {
+            turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, record: None }));
+            acknowledge(turn, to, call, false);
+        }
+    }
+}
+
+fn acknowledge(turn: &mut Turn<'_>, to: Peer, call: CallId, durable: bool) {
+    turn.out.send(to, Message::ReplicaMerged(ReplicaMerged { call, durable }));
+}

@@ -1,0 +1,245 @@
+//! `tests/vectors/positions.json` and `preference_lists.json`, shared with TypeScript.
+//!
+//! Compared by default; `QUORATE_BLESS=1` writes them anew. The layouts come from [`plan_first`],
+//! so a plan that changes shows here, too.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use quorate_core::ids::NodeId;
+use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
+use quorate_core::ring::{Position, SlotCount};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct PositionVector {
+    key_hex: String,
+    position_hex: String,
+    slot_64: u32,
+    slot_1024: u32,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct LayoutVector {
+    name: String,
+    version: u64,
+    replication: u8,
+    members: Vec<MemberVector>,
+    owners: Vec<u16>,
+    hash_hex: String,
+    keys: Vec<ListVector>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct MemberVector {
+    id: String,
+    label: String,
+    zone: String,
+    weight: u32,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct ListVector {
+    key_hex: String,
+    slot: u32,
+    list: Vec<String>,
+}
+
+#[test]
+fn positions_are_those_of_the_vectors() {
+    let vectors: Vec<PositionVector> = keys().iter().map(|key| position_vector(key)).collect();
+    bless_or_compare("positions.json", &vectors);
+    for vector in read::<PositionVector>("positions.json") {
+        assert_eq!(position_vector(&from_hex(&vector.key_hex)), vector);
+    }
+}
+
+#[test]
+fn preference_lists_are_those_of_the_vectors() {
+    let vectors: Vec<LayoutVector> = layouts()
+        .iter()
+        .map(|(name, layout)| layout_vector(name, layout, &keys()))
+        .collect();
+    bless_or_compare("preference_lists.json", &vectors);
+    for vector in read::<LayoutVector>("preference_lists.json") {
+        let layout = layout_of(&vector);
+        let keys: Vec<Vec<u8>> = vector
+            .keys
+            .iter()
+            .map(|key| from_hex(&key.key_hex))
+            .collect();
+        assert_eq!(layout_vector(&vector.name, &layout, &keys), vector);
+    }
+}
+
+fn keys() -> Vec<Vec<u8>> {
+    let mut keys: Vec<Vec<u8>> = vec![
+        vec![0x00],
+        vec![0x00, 0x00],
+        vec![0xff],
+        b" ".to_vec(),
+        b"a".to_vec(),
+        b"abc".to_vec(),
+        b"message digest".to_vec(),
+        b"cart:42".to_vec(),
+        "schl\u{fc}ssel/\u{20ac}".as_bytes().to_vec(),
+        "\u{9375}\u{1f511}".as_bytes().to_vec(),
+        vec![0xc3, 0x28],
+        vec![b'k'; 55],
+        vec![b'k'; 56],
+        vec![b'k'; 64],
+        (0..1024_u32).map(|byte| byte as u8).collect(),
+    ];
+    keys.extend((0..25).map(|number| format!("key-{number}").into_bytes()));
+    keys
+}
+
+fn layouts() -> Vec<(&'static str, Layout)> {
+    let plan = |slots, replication, members: &[(&str, &str, u32)]| {
+        let slots = SlotCount::new(slots).unwrap();
+        plan_first(PlanSettings { slots, replication }, named(members)).unwrap()
+    };
+    let one = [("solo", "", 1)];
+    let three = [("a", "", 1), ("b", "", 1), ("c", "", 1)];
+    let racks = [
+        ("a", "rack-1", 1),
+        ("b", "rack-2", 1),
+        ("c", "rack-3", 1),
+        ("d", "rack-1", 1),
+        ("e", "rack-2", 1),
+        ("f", "rack-3", 1),
+    ];
+    let mixed = [
+        ("a", "north", 4),
+        ("b", "north", 2),
+        ("c", "south", 3),
+        ("d", "south", 1),
+        ("e", "", 1),
+        ("idle", "south", 0),
+        ("n\u{fc}rnberg", "s\u{fc}d", 2),
+    ];
+    let unplanned = Layout::from_parts(
+        LayoutVersion(u64::MAX),
+        3,
+        named(&mixed),
+        vec![0, 0, 0, 1, 1, 0, 2, 2, 3, 2, 6, 6, 4, 0, 0, 6],
+    );
+    vec![
+        ("one node", plan(8, 3, &one)),
+        ("three nodes", plan(64, 3, &three)),
+        ("six nodes in three zones", plan(64, 3, &racks)),
+        ("weights and zones", plan(128, 3, &mixed)),
+        ("five replicas, fewer zones", plan(64, 5, &racks)),
+        ("as no plan would make it", unplanned.unwrap()),
+    ]
+}
+
+fn named(members: &[(&str, &str, u32)]) -> Vec<Member> {
+    let id = |place: usize| NodeId((place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut members: Vec<Member> = members
+        .iter()
+        .enumerate()
+        .map(|(place, &(label, zone, weight))| Member {
+            id: id(place),
+            label: label.into(),
+            zone: zone.into(),
+            weight,
+        })
+        .collect();
+    members.sort_by_key(|member| member.id);
+    members
+}
+
+fn position_vector(key: &[u8]) -> PositionVector {
+    let position = Position::of(key);
+    let slot = |count| position.slot(SlotCount::new(count).unwrap()).0;
+    PositionVector {
+        key_hex: to_hex(key),
+        position_hex: position.to_string(),
+        slot_64: slot(64),
+        slot_1024: slot(1024),
+    }
+}
+
+fn layout_vector(name: &str, layout: &Layout, keys: &[Vec<u8>]) -> LayoutVector {
+    let member = |member: &Member| MemberVector {
+        id: member.id.to_string(),
+        label: member.label.to_string(),
+        zone: member.zone.to_string(),
+        weight: member.weight,
+    };
+    let list = |key: &Vec<u8>| {
+        let slot = layout.slot_of(key);
+        let list = layout
+            .preference_list(slot)
+            .map(|id| id.to_string())
+            .collect();
+        ListVector {
+            key_hex: to_hex(key),
+            slot: slot.0,
+            list,
+        }
+    };
+    LayoutVector {
+        name: name.to_owned(),
+        version: layout.version().0,
+        replication: layout.replication(),
+        members: layout.members().iter().map(member).collect(),
+        owners: layout.owners().to_vec(),
+        hash_hex: format!("{:032x}", layout.hash()),
+        keys: keys.iter().map(list).collect(),
+    }
+}
+
+fn layout_of(vector: &LayoutVector) -> Layout {
+    let member = |member: &MemberVector| Member {
+        id: member.id.parse().unwrap(),
+        label: member.label.as_str().into(),
+        zone: member.zone.as_str().into(),
+        weight: member.weight,
+    };
+    let members = vector.members.iter().map(member).collect();
+    let version = LayoutVersion(vector.version);
+    Layout::from_parts(version, vector.replication, members, vector.owners.clone()).unwrap()
+}
+
+fn path(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/vectors")
+        .join(file)
+}
+
+fn read<V: for<'de> Deserialize<'de>>(file: &str) -> Vec<V> {
+    let text = fs::read_to_string(path(file)).expect("write it with QUORATE_BLESS=1");
+    serde_json::from_str(&text).unwrap()
+}
+
+/// One vector per line, so that a difference shows which one it is.
+fn bless_or_compare<V: Serialize>(file: &str, vectors: &[V]) {
+    let lines: Vec<String> = vectors
+        .iter()
+        .map(|v| serde_json::to_string(v).unwrap())
+        .collect();
+    let text = format!("[\n{}\n]\n", lines.join(",\n"));
+    if env::var_os("QUORATE_BLESS").is_some() {
+        fs::create_dir_all(path("")).unwrap();
+        fs::write(path(file), text).unwrap();
+        return;
+    }
+    let stored = fs::read_to_string(path(file)).expect("write it with QUORATE_BLESS=1");
+    assert!(
+        stored == text,
+        "{file} differs: QUORATE_BLESS=1 writes it anew, then look at the diff"
+    );
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(digits).collect()
+}
