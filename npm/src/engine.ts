@@ -50,7 +50,6 @@ interface Call {
 const PATIENCE = 3;
 
 export class Engine implements ResultSink {
-  readonly #module: Module;
   readonly #machine: InstanceType<Module["Client"]>;
   readonly #events: EngineEvents;
   readonly #sockets: Sockets;
@@ -67,7 +66,6 @@ export class Engine implements ResultSink {
   #ended: QuorateError | undefined;
 
   constructor(module: Module, options: MachineOptions, open: OpenSocket, events: EngineEvents) {
-    this.#module = module;
     this.#events = events;
     this.#machine = new module.Client(options);
     this.#commands = new CommandBatch(this.#machine, module.memory);

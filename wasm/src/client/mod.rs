@@ -14,8 +14,11 @@ pub mod commands;
 pub mod results;
 
 mod driver;
+#[cfg(feature = "client")]
 mod face;
+#[cfg(feature = "client")]
 mod view;
 
 pub use driver::Driver;
+#[cfg(feature = "client")]
 pub use face::Client;
