@@ -6,6 +6,7 @@ import { Entry, Written, contextOf } from "./entry.js";
 import { QuorateError, badArgument } from "./errors.js";
 import { requestOptions } from "./options.js";
 import type * as face from "./public.js";
+import { toStats } from "./ring.js";
 import type { RingView } from "./ring.js";
 import { update } from "./update.js";
 
@@ -84,8 +85,7 @@ export class Client implements face.Client {
   }
 
   stats(): face.Stats {
-    const stats = this.#engine.machine.stats() as Omit<face.Stats, "inFlight">;
-    return { ...stats, inFlight: this.#engine.inFlight };
+    return { ...toStats(this.#engine.machine.stats()), inFlight: this.#engine.inFlight };
   }
 
   close(): Promise<void> {

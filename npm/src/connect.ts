@@ -17,7 +17,7 @@ export async function connect(options: face.ConnectOptions): Promise<face.Client
   signal?.throwIfAborted();
 
   const ring = new RingView();
-  const waiting = new Waiting(machine.seeds, machine.timeoutMs, signal);
+  const waiting = new Waiting(machine.seeds, machine.timeout, signal);
   const engine = new Engine(module, machine, open, {
     onConnected: () => waiting.onConnected(),
     onLost: (address, reason) => waiting.onLost(address, reason),
@@ -31,7 +31,7 @@ export async function connect(options: face.ConnectOptions): Promise<face.Client
     await engine.close(new QuorateError("The client never connected.", { code: "CLOSED" }));
     throw error;
   }
-  return new Client(engine, ring, machine.timeoutMs);
+  return new Client(engine, ring, machine.timeout);
 }
 
 /** Waits for the first welcome and remembers what went wrong meanwhile. */

@@ -10,21 +10,13 @@ import { QuorateError, failed } from "./errors.js";
 import type { Failure } from "./errors.js";
 import { fail, watch } from "./module.js";
 import type { Module } from "./module.js";
+import { machineBytes } from "./options.js";
+import type { MachineOptions } from "./options.js";
 import type { Key } from "./public.js";
 import { ResultBatch } from "./results.js";
 import type { RawEntry, RawWritten, ResultSink } from "./results.js";
 import { Sockets } from "./sockets.js";
 import type { OpenSocket } from "./websocket.js";
-
-/** What the machine is told at its birth. */
-export interface MachineOptions {
-  seeds: readonly string[];
-  timeoutMs: number;
-  r: number;
-  w: number;
-  cluster: string | undefined;
-  credentials: Uint8Array;
-}
 
 /** What the engine tells about the cluster. */
 export interface EngineEvents {
@@ -67,7 +59,7 @@ export class Engine implements ResultSink {
 
   constructor(module: Module, options: MachineOptions, open: OpenSocket, events: EngineEvents) {
     this.#events = events;
-    this.#machine = new module.Client(options);
+    this.#machine = new module.Client(machineBytes(options));
     this.#commands = new CommandBatch(this.#machine, module.memory);
     this.#results = new ResultBatch(module.memory);
     this.#sockets = new Sockets(open, {

@@ -1,17 +1,29 @@
 // Checks what users pass in, and says what would have been right.
 
 import type { RequestOptions } from "./commands.js";
-import type { MachineOptions } from "./engine.js";
 import { badArgument } from "./errors.js";
 import type { CallOptions, ConnectOptions } from "./public.js";
 
 const TIMEOUT_MS = 5_000;
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
+/** What the machine is told at its birth. */
+export interface MachineOptions {
+  seeds: readonly string[];
+  timeout: number;
+  r: number;
+  w: number;
+  /** 16 hexadecimal digits; empty: any. */
+  cluster: string;
+  credentials: Uint8Array;
+}
+
+const encoder = new TextEncoder();
+
 export function machineOptions(options: ConnectOptions): MachineOptions {
   const seeds = checkedSeeds(asObject(options, "connect").seeds);
-  const { cluster, credentials = "" } = options;
-  if (cluster !== undefined && !(typeof cluster === "string" && /^[0-9a-f]{16}$/i.test(cluster))) {
+  const { cluster = "", credentials = "" } = options;
+  if (typeof cluster !== "string" || !/^([0-9a-f]{16})?$/i.test(cluster)) {
     throw badArgument("`cluster` must be 16 hexadecimal digits.");
   }
   if (typeof credentials !== "string" && !(credentials instanceof Uint8Array)) {
@@ -20,12 +32,36 @@ export function machineOptions(options: ConnectOptions): MachineOptions {
   checkSignal(options.signal);
   return {
     seeds,
-    timeoutMs: checkedTimeout(options.timeout) || TIMEOUT_MS,
+    timeout: checkedTimeout(options.timeout) || TIMEOUT_MS,
     r: checkedCount(options.r, "r"),
     w: checkedCount(options.w, "w"),
     cluster,
-    credentials: typeof credentials === "string" ? new TextEncoder().encode(credentials) : credentials,
+    credentials: typeof credentials === "string" ? encoder.encode(credentials) : credentials,
   };
+}
+
+/** The layout is described in `wasm/src/client/face.rs`. */
+export function machineBytes(options: MachineOptions): Uint8Array {
+  const { timeout, r, w, cluster, credentials } = options;
+  const seeds = options.seeds.map((seed) => encoder.encode(seed));
+  const texts = [credentials, ...seeds];
+  const bytes = new Uint8Array(28 + texts.reduce((sum, text) => sum + 4 + text.length, 0));
+  const view = new DataView(bytes.buffer);
+  // Names the writes of this client, so it must be random.
+  crypto.getRandomValues(bytes.subarray(0, 8));
+  view.setUint32(8, timeout, true);
+  bytes.set([r, w, cluster ? 1 : 0], 12);
+  view.setBigUint64(16, BigInt(`0x${cluster || 0}`), true);
+  let at = 24;
+  texts.forEach((text, index) => {
+    view.setUint32(at, text.length, true);
+    bytes.set(text, at + 4);
+    at += 4 + text.length;
+    if (index > 0) return;
+    view.setUint32(at, seeds.length, true);
+    at += 4;
+  });
+  return bytes;
 }
 
 const NONE: RequestOptions = { timeout: 0, r: 0, w: 0, receipt: false };

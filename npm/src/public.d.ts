@@ -151,11 +151,15 @@ export interface Ring {
 
 /** What a client did since it was made. */
 export interface Stats {
-  /** Operations. */
+  /** Operations begun. */
   readonly calls: number;
-  /** Operations sent straight to one of the key's own replicas. */
+  /** Operations that succeeded. */
+  readonly done: number;
+  /** Operations that failed. */
+  readonly failed: number;
+  /** Answers of a replica of the key that was asked straight away. */
   readonly direct: number;
-  /** Operations that another node had to pass on. */
+  /** Answers that came through another node. */
   readonly passedOn: number;
   /** Operations sent once more. */
   readonly retries: number;

@@ -1,19 +1,13 @@
-// The ring and the place of a key on it.
+// The ring, the place of a key on it and statistics: the byte layout is described in
+// `wasm/src/client/view.rs`.
 
-import type { Key, Location, Ring, RingNode } from "./public.js";
-
-/** What the machine tells. */
-interface RawRing {
-  version: number;
-  replication: number;
-  members: RingNode[];
-  owners: number[];
-}
+import type { Bytes, Key, Location, Ring, RingNode, Stats } from "./public.js";
+import { ByteReader, hex } from "./reader.js";
 
 /** The part of the machine that knows the ring. */
 export interface RingSource {
-  ring(): unknown;
-  locate(key: Uint8Array): Uint8Array;
+  ring(): Bytes;
+  locate(key: Uint8Array): Bytes;
 }
 
 const encoder = new TextEncoder();
@@ -28,31 +22,43 @@ export class RingView {
   }
 
   ring(source: RingSource): Ring {
-    return (this.#ring ??= toRing(source.ring() as RawRing));
+    return (this.#ring ??= toRing(source.ring()));
   }
 
   locate(source: RingSource, key: Key): Location {
     const { nodes, replication } = this.ring(source);
-    const found = source.locate(typeof key === "string" ? encoder.encode(key) : key);
-    const view = new DataView(found.buffer, found.byteOffset, found.byteLength);
-    const list: RingNode[] = [];
-    for (let at = 20; at < found.byteLength; at += 2) {
-      list.push(nodes[view.getUint16(at, true)] as RingNode);
-    }
-    const position = Array.from(found.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0"));
-    return {
-      position: position.join(""),
-      slot: view.getUint32(16, true),
-      primaries: list.slice(0, replication),
-      nodes: list,
-    };
+    const bytes = typeof key === "string" ? encoder.encode(key) : key;
+    const place = new ByteReader(source.locate(bytes));
+    const position = Array.from(place.raw(16), (byte) => hex(byte, 2)).join("");
+    const slot = place.u32();
+    const list = place.list(() => nodes[place.u16()] as RingNode);
+    return { position, slot, primaries: list.slice(0, replication), nodes: list };
   }
 }
 
 /** Frozen, since all callers share it. */
-function toRing({ version, replication, members, owners }: RawRing): Ring {
-  for (const member of members) Object.freeze(member);
-  Object.freeze(members);
-  Object.freeze(owners);
-  return Object.freeze({ version, replication, nodes: members, owners });
+function toRing(bytes: Bytes): Ring {
+  const ring = new ByteReader(bytes);
+  const version = ring.u64();
+  const replication = ring.u32();
+  const nodes = ring.list(() => {
+    const id = ring.node();
+    const weight = ring.u32();
+    return Object.freeze({ id, label: ring.text(), zone: ring.text(), address: ring.text(), weight });
+  });
+  const owners = ring.list(() => ring.u16());
+  return Object.freeze({ version, replication, nodes: Object.freeze(nodes), owners: Object.freeze(owners) });
+}
+
+export function toStats(bytes: Bytes): Omit<Stats, "inFlight"> {
+  const stats = new ByteReader(bytes);
+  return {
+    calls: stats.u64(),
+    done: stats.u64(),
+    failed: stats.u64(),
+    direct: stats.u64(),
+    passedOn: stats.u64(),
+    retries: stats.u64(),
+    connected: stats.nodes(),
+  };
 }

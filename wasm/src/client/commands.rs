@@ -23,6 +23,8 @@ use quorate_core::client::{CallOptions, Link};
 use quorate_core::message::{CallId, QuorumChoice};
 use quorate_core::time::Duration;
 
+use super::bytes::Reader;
+
 /// One thing that happened outside, or one request of the user.
 #[derive(Debug, PartialEq)]
 #[allow(missing_docs, reason = "the layout above names each part")]
@@ -44,40 +46,22 @@ pub enum Command<'batch> {
 /// On a batch that breaks the layout: both sides of it are ours, so that is a bug.
 #[derive(Debug)]
 pub struct Commands<'batch> {
-    rest: &'batch [u8],
+    reader: Reader<'batch>,
 }
 
 impl<'batch> Commands<'batch> {
     /// Reads `batch`.
     pub fn new(batch: &'batch [u8]) -> Commands<'batch> {
-        Commands { rest: batch }
-    }
-
-    fn array<const LEN: usize>(&mut self) -> [u8; LEN] {
-        let (head, rest) = self.rest.split_first_chunk().expect("a batch ends behind a command");
-        self.rest = rest;
-        *head
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.array())
+        Commands { reader: Reader::new(batch) }
     }
 
     fn link(&mut self) -> Link {
-        Link(self.u32())
-    }
-
-    fn bytes(&mut self) -> &'batch [u8] {
-        let length = self.u32() as usize;
-        let (bytes, rest) =
-            self.rest.split_at_checked(length).expect("a batch ends behind a command");
-        self.rest = rest;
-        bytes
+        Link(self.reader.u32())
     }
 
     fn options(&mut self) -> CallOptions {
-        let timeout_ms = self.u32();
-        let [r, w, receipt, _] = self.array();
+        let timeout_ms = self.reader.u32();
+        let [r, w, receipt, _] = self.reader.array();
         CallOptions {
             timeout: (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms.into())),
             quorum: QuorumChoice { r, w },
@@ -90,26 +74,26 @@ impl<'batch> Iterator for Commands<'batch> {
     type Item = Command<'batch>;
 
     fn next(&mut self) -> Option<Command<'batch>> {
-        if self.rest.is_empty() {
+        if self.reader.is_empty() {
             return None;
         }
-        Some(match self.u32() {
+        Some(match self.reader.u32() {
             1 => Command::Opened(self.link()),
             2 => Command::Closed(self.link()),
-            3 => Command::Message { link: self.link(), bytes: self.bytes() },
-            4 => Command::Get { options: self.options(), key: self.bytes() },
+            3 => Command::Message { link: self.link(), bytes: self.reader.bytes() },
+            4 => Command::Get { options: self.options(), key: self.reader.bytes() },
             5 => Command::Put {
                 options: self.options(),
-                key: self.bytes(),
-                context: self.bytes(),
-                value: self.bytes(),
+                key: self.reader.bytes(),
+                context: self.reader.bytes(),
+                value: self.reader.bytes(),
             },
             6 => Command::Delete {
                 options: self.options(),
-                key: self.bytes(),
-                context: self.bytes(),
+                key: self.reader.bytes(),
+                context: self.reader.bytes(),
             },
-            7 => Command::Cancel(CallId(u64::from_le_bytes(self.array()))),
+            7 => Command::Cancel(CallId(self.reader.u64())),
             8 => Command::Close,
             9 => Command::Wake,
             unknown => panic!("command {unknown} is unknown"),
@@ -176,12 +160,7 @@ mod tests {
         ]);
         let commands: Vec<Command<'_>> = Commands::new(&batch).collect();
         let expected = [
-            Command::Put {
-                options: CallOptions::default(),
-                key: b"k",
-                context: b"cx",
-                value: b"",
-            },
+            Command::Put { options: CallOptions::default(), key: b"k", context: b"cx", value: b"" },
             Command::Delete { options: options(), key: b"k", context: b"" },
         ];
         assert_eq!(commands, expected);

@@ -160,6 +160,8 @@ fn observe(event: &ClientEvent, results: &mut Results) {
         ClientEvent::Disconnected { address, .. } => results.disconnected(address),
         ClientEvent::LayoutChanged { version } => results.layout(version.0),
         ClientEvent::Rejected { address, reject } => results.rejected(address, reject),
+        // An event that is newer than this face has no listener.
+        _ => {}
     }
 }
 

@@ -1,29 +1,16 @@
-//! What JavaScript sees.
+//! What JavaScript sees: the eight exports, and bytes through all of them.
 
 use bytes::Bytes;
 use quorate_core::client::ClientConfig;
 use quorate_core::ids::ClusterId;
 use quorate_core::message::QuorumChoice;
 use quorate_core::time::{Duration, Instant, Now, UnixMs};
-use serde::{Deserialize, Serialize};
-use wasm_bindgen::{JsError, JsValue, prelude::wasm_bindgen};
+use wasm_bindgen::prelude::wasm_bindgen;
 
+use super::bytes::Reader;
 use super::driver::Driver;
 use super::results::Results;
-use super::view::{Ring, Stats, locate};
-
-/// What TypeScript has checked and filled in.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Options {
-    seeds: Vec<String>,
-    timeout_ms: u32,
-    r: u8,
-    w: u8,
-    /// 16 hexadecimal digits.
-    cluster: Option<String>,
-    credentials: Vec<u8>,
-}
+use super::view;
 
 /// One client.
 #[wasm_bindgen]
@@ -38,26 +25,25 @@ pub struct Client {
 impl Client {
     /// A client that dials its first seed in its first `handle`.
     ///
-    /// # Errors
-    /// Options of the wrong shape.
+    /// `options`: u64 random seed, u32 timeout in ms, u8 r, u8 w, u8 whether a cluster is given,
+    /// u8 0, u64 cluster, bytes credentials, u32 n, text seed n times.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: JsValue) -> Result<Client, JsError> {
-        let options: Options = serde_wasm_bindgen::from_value(options)?;
-        let cluster = options.cluster.map(|text| u64::from_str_radix(&text, 16)).transpose()?;
+    pub fn new(options: &[u8]) -> Client {
+        let mut options = Reader::new(options);
+        let seed = options.u64();
+        let timeout = Duration::from_millis(options.u32().into());
+        let [r, w, has_cluster, _] = options.array();
+        let cluster = ClusterId(options.u64());
+        let credentials = Bytes::copy_from_slice(options.bytes());
         let config = ClientConfig {
-            seeds: options.seeds.into_iter().map(Into::into).collect(),
-            timeout: Duration::from_millis(options.timeout_ms.into()),
-            quorum: QuorumChoice { r: options.r, w: options.w },
-            cluster: cluster.map(ClusterId),
-            credentials: Bytes::from(options.credentials),
+            seeds: (0..options.u32()).map(|_| options.text().into()).collect(),
+            timeout,
+            quorum: QuorumChoice { r, w },
+            cluster: (has_cluster != 0).then_some(cluster),
+            credentials,
             ..ClientConfig::default()
         };
-        let seed = getrandom::u64().map_err(|error| JsError::new(&error.to_string()))?;
-        Ok(Client {
-            driver: Driver::new(config, seed),
-            arena: Vec::new(),
-            results: Results::default(),
-        })
+        Client { driver: Driver::new(config, seed), arena: Vec::new(), results: Results::default() }
     }
 
     /// The address of an arena of `length` bytes; what it holds stays, as far as it fits.
@@ -83,29 +69,19 @@ impl Client {
         self.results.as_bytes().as_ptr()
     }
 
-    /// Where a key lives, see `view::locate`; empty where no layout is known.
+    /// Where a key lives; empty where no layout is known.
     pub fn locate(&self, key: &[u8]) -> Vec<u8> {
-        self.driver.view().layout().map_or(Vec::new(), |update| locate(&update.layout, key))
+        let layout = self.driver.view().layout();
+        layout.map_or(Vec::new(), |update| view::locate(&update.layout, key))
     }
 
-    /// The ring as an object; undefined where no layout is known.
-    ///
-    /// # Errors
-    /// Never, unless the object cannot be built.
-    pub fn ring(&self) -> Result<JsValue, JsError> {
-        let view = self.driver.view();
-        object(&view.layout().map(|update| Ring::of(update)))
+    /// The ring; empty where no layout is known.
+    pub fn ring(&self) -> Vec<u8> {
+        self.driver.view().layout().map_or(Vec::new(), |update| view::ring(update))
     }
 
-    /// Statistics as an object.
-    ///
-    /// # Errors
-    /// Never, unless the object cannot be built.
-    pub fn stats(&self) -> Result<JsValue, JsError> {
-        object(&Stats::of(&self.driver.view()))
+    /// Statistics.
+    pub fn stats(&self) -> Vec<u8> {
+        view::stats(&self.driver.view())
     }
-}
-
-fn object(value: &impl Serialize) -> Result<JsValue, JsError> {
-    Ok(serde_wasm_bindgen::to_value(value)?)
 }

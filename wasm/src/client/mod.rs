@@ -12,12 +12,12 @@
 
 pub mod commands;
 pub mod results;
+pub mod view;
 
+mod bytes;
 mod driver;
 #[cfg(feature = "client")]
 mod face;
-#[cfg(feature = "client")]
-mod view;
 
 pub use driver::Driver;
 #[cfg(feature = "client")]
