@@ -8,9 +8,7 @@ use alloc::string::String;
 
 use crate::config::NodeConfig;
 use crate::ids::NodeId;
-use crate::message::{
-    Defaults, Hello, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome,
-};
+use crate::message::{Defaults, Hello, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome};
 
 /// The first frame of a node that dials another.
 pub(crate) fn hello(config: &NodeConfig) -> Hello {

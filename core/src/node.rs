@@ -13,8 +13,8 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub use crate::config::{ConfigError, NodeConfig};
 use crate::admission;
+pub use crate::config::{ConfigError, NodeConfig};
 use crate::coordinator::{Coordinator, Place};
 pub use crate::counters::Counters;
 use crate::handshake;

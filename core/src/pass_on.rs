@@ -7,9 +7,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::NodeId;
 use crate::machine::{Event, Peer};
-use crate::message::{
-    CallId, Failure, FailureCode, Get, Message, Put, Reply, RequestHead,
-};
+use crate::message::{CallId, Failure, FailureCode, Get, Message, Put, Reply, RequestHead};
 use crate::quorum::{Quorum, Replicas};
 use crate::time::Instant;
 use crate::turn::{Asker, Turn};
@@ -138,9 +136,11 @@ impl PassOn {
     fn send(&mut self, turn: &mut Turn<'_>, id: CallId, mut passed: Passed) {
         let layout = &turn.config.layout.layout;
         let slot = layout.slot_of(passed.request.head().key.as_bytes());
-        let next = layout.primaries(slot).iter().enumerate().find(|(index, node)| {
-            !passed.tried.contains(*index) && turn.peers.is_up(**node)
-        });
+        let next = layout
+            .primaries(slot)
+            .iter()
+            .enumerate()
+            .find(|(index, node)| !passed.tried.contains(*index) && turn.peers.is_up(**node));
         let Some((index, node)) = next else {
             return end(turn, passed, FailureCode::QuorumUnavailable);
         };

@@ -4,7 +4,6 @@
 //! answered with "cannot say", never with "nothing there".
 
 use crate::causality::RecordOp;
-use crate::coordinator::is_intact;
 use crate::ids::NodeId;
 use crate::machine::{Event, Peer, StoreOp, StoreOutcome};
 use crate::message::{CallId, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord};
@@ -22,11 +21,6 @@ pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
 /// Starts a merge for a coordinator.
 pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
     turn.counters.replica_merges += 1;
-    if !is_intact(&merge.record) {
-        turn.counters.damaged += 1;
-        turn.out.observe(Event::Damaged { key: merge.key, node: Some(from) });
-        return acknowledge(turn, Peer::Node(from), merge.call, false);
-    }
     let slot = turn.config.layout.layout.slot_of(merge.key.as_bytes());
     let purpose = Purpose::Replica(Peer::Node(from), merge.call);
     let op = RecordOp::Merge(merge.record);
@@ -42,9 +36,15 @@ pub(crate) fn on_stored(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome: St
         }
         StoreOutcome::Applied { .. } => {}
         StoreOutcome::Durable => acknowledge(turn, to, call, true),
+        StoreOutcome::Refused(_) => {
+            // The sender let a value pass that does not match its checksum.
+            turn.counters.damaged += 1;
+            turn.out.observe(Event::Misbehaved(to));
+            acknowledge(turn, to, call, false);
+        }
         // A coordinator takes the first answer that fits what it waits for, so a failure is said
         // in both ways: which of the two it was is not kept.
-        StoreOutcome::Refused(_) | StoreOutcome::Failed(_) => {
+        StoreOutcome::Failed(_) => {
             turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, record: None }));
             acknowledge(turn, to, call, false);
         }

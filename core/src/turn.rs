@@ -82,12 +82,7 @@ pub(crate) struct Asker {
 
 impl Asker {
     pub(crate) fn new(peer: Peer, head: &RequestHead) -> Asker {
-        Asker {
-            peer,
-            call: head.call,
-            layout_version: head.layout_version,
-            receipt: head.receipt,
-        }
+        Asker { peer, call: head.call, layout_version: head.layout_version, receipt: head.receipt }
     }
 }
 

@@ -11,25 +11,15 @@ use quorate_core::time::{Duration, UnixMs};
 const HOUR: u64 = 60 * 60 * 1_000;
 
 fn actor(node: u64, incarnation: u32, birth: u64) -> Actor {
-    Actor {
-        node: NodeId(node),
-        incarnation: Incarnation(incarnation),
-        birth: Birth(birth),
-    }
+    Actor { node: NodeId(node), incarnation: Incarnation(incarnation), birth: Birth(birth) }
 }
 
 fn dot(actor: Actor, counter: u64) -> Dot {
-    Dot {
-        actor,
-        counter: Counter(counter),
-    }
+    Dot { actor, counter: Counter(counter) }
 }
 
 fn request(sequence: u64) -> RequestId {
-    RequestId {
-        client: 9,
-        sequence,
-    }
+    RequestId { client: 9, sequence }
 }
 
 fn put(newborn: Actor, context: &Context, value: &str) -> Write {
@@ -43,15 +33,14 @@ fn put(newborn: Actor, context: &Context, value: &str) -> Write {
         request: RequestId::default(),
         newborn,
         siblings_max: 100,
+        record_bytes_max: usize::MAX,
         actors_kept: 10,
         actor_age_min: Duration::from_secs(4 * 60 * 60),
     }
 }
 
 fn applied(held: &mut Held, write: Write) -> Applied {
-    let applied = held
-        .apply(&RecordOp::Write(write))
-        .expect("the write is in order");
+    let applied = held.apply(&RecordOp::Write(write)).expect("the write is in order");
     held.check_invariants();
     applied
 }
@@ -61,16 +50,13 @@ fn dot_of(held: &mut Held, write: Write) -> Dot {
 }
 
 fn merge(held: &mut Held, record: &Record) {
-    held.apply(&RecordOp::Merge(record.clone()))
-        .expect("an intact record");
+    held.apply(&RecordOp::Merge(record.clone())).expect("an intact record");
     held.check_invariants();
 }
 
 fn values(held: &Held) -> Vec<String> {
     let text = |sibling: &&Sibling| {
-        sibling
-            .value_at(UnixMs(0))
-            .map(|value| String::from_utf8_lossy(value).into_owned())
+        sibling.value_at(UnixMs(0)).map(|value| String::from_utf8_lossy(value).into_owned())
     };
     held.record().values().iter().filter_map(text).collect()
 }
@@ -127,10 +113,7 @@ fn a_value_concurrent_with_a_delete_survives() {
 fn a_context_supersedes_writes_that_have_not_arrived_yet() {
     let (mut here, mut there) = (Held::new(), Held::new());
     applied(&mut there, put(actor(2, 1, 1), &Context::new(), "early"));
-    applied(
-        &mut here,
-        put(actor(1, 1, 1), &there.record().context(), "late"),
-    );
+    applied(&mut here, put(actor(1, 1, 1), &there.record().context(), "late"));
     merge(&mut here, there.record());
     assert_eq!(values(&here), ["late"]);
 }
@@ -140,20 +123,9 @@ fn an_actor_is_born_once_and_then_continued() {
     let mut held = Held::new();
     let first = applied(&mut held, put(actor(1, 1, 1), &Context::new(), "a"));
     let second = applied(&mut held, put(actor(1, 1, 2), &Context::new(), "b"));
-    assert_eq!(
-        (first.newborn, first.dot),
-        (true, Some(dot(actor(1, 1, 1), 1)))
-    );
-    assert_eq!(
-        (second.newborn, second.dot),
-        (false, Some(dot(actor(1, 1, 1), 2)))
-    );
-    assert_eq!(
-        held.own(),
-        Some(Own {
-            actor: actor(1, 1, 1)
-        })
-    );
+    assert_eq!((first.newborn, first.dot), (true, Some(dot(actor(1, 1, 1), 1))));
+    assert_eq!((second.newborn, second.dot), (false, Some(dot(actor(1, 1, 1), 2))));
+    assert_eq!(held.own(), Some(Own { actor: actor(1, 1, 1) }));
 }
 
 #[test]
@@ -161,10 +133,7 @@ fn an_actor_of_an_earlier_incarnation_is_not_continued() {
     let mut held = Held::new();
     applied(&mut held, put(actor(1, 1, 1), &Context::new(), "a"));
     let next = applied(&mut held, put(actor(1, 2, 1), &Context::new(), "b"));
-    assert_eq!(
-        (next.newborn, next.dot),
-        (true, Some(dot(actor(1, 2, 1), 1)))
-    );
+    assert_eq!((next.newborn, next.dot), (true, Some(dot(actor(1, 2, 1), 1))));
 }
 
 #[test]
@@ -190,19 +159,12 @@ fn a_merge_gives_no_right_to_mint() {
     merge(&mut right, left.record());
     assert_eq!(right.own(), None);
     merge(&mut left, right.record());
-    assert_eq!(
-        left.own(),
-        Some(Own {
-            actor: actor(1, 1, 1)
-        })
-    );
+    assert_eq!(left.own(), Some(Own { actor: actor(1, 1, 1) }));
 }
 
 #[test]
 fn an_own_actor_that_the_record_does_not_know_is_left_out() {
-    let own = Some(Own {
-        actor: actor(1, 1, 1),
-    });
+    let own = Some(Own { actor: actor(1, 1, 1) });
     assert_eq!(Held::from_parts(Record::new(), own), Held::new());
     let mut held = Held::new();
     applied(&mut held, put(actor(1, 1, 1), &Context::new(), "a"));
@@ -237,9 +199,7 @@ fn a_newborn_that_is_known_already_is_refused() {
     let mut forged = Context::new();
     forged.insert(dot(actor(1, 1, 1), 1));
     let mut held = Held::new();
-    let refusal = ApplyRefusal::ActorTaken {
-        actor: actor(1, 1, 1),
-    };
+    let refusal = ApplyRefusal::ActorTaken { actor: actor(1, 1, 1) };
     let write = RecordOp::Write(put(actor(1, 1, 1), &forged, "a"));
     assert_eq!(held.apply(&write), Err(refusal));
 
@@ -253,64 +213,31 @@ fn a_newborn_that_is_known_already_is_refused() {
 #[test]
 fn a_retry_is_answered_with_the_first_dot() {
     let mut held = Held::new();
-    let write = Write {
-        request: request(1),
-        ..put(actor(1, 1, 1), &Context::new(), "a")
-    };
+    let write = Write { request: request(1), ..put(actor(1, 1, 1), &Context::new(), "a") };
     let first = dot_of(&mut held, write.clone());
     applied(&mut held, put(actor(1, 1, 2), &Context::new(), "b"));
     let before = held.clone();
-    let retry = applied(
-        &mut held,
-        Write {
-            written: UnixMs(7),
-            ..write
-        },
-    );
-    assert_eq!(
-        retry,
-        Applied {
-            dot: Some(first),
-            ..Applied::default()
-        }
-    );
+    let retry = applied(&mut held, Write { written: UnixMs(7), ..write });
+    assert_eq!(retry, Applied { dot: Some(first), ..Applied::default() });
     assert_eq!(held, before);
 }
 
 #[test]
 fn a_retry_after_a_restart_is_answered_with_the_first_dot() {
     let mut held = Held::new();
-    let write = Write {
-        request: request(1),
-        ..put(actor(1, 1, 1), &Context::new(), "a")
-    };
+    let write = Write { request: request(1), ..put(actor(1, 1, 1), &Context::new(), "a") };
     let first = dot_of(&mut held, write.clone());
-    let retry = dot_of(
-        &mut held,
-        Write {
-            newborn: actor(1, 2, 1),
-            ..write
-        },
-    );
+    let retry = dot_of(&mut held, Write { newborn: actor(1, 2, 1), ..write });
     assert_eq!(retry, first);
 }
 
 #[test]
 fn a_retry_through_another_coordinator_is_one_value() {
     let (mut left, mut right) = (Held::new(), Held::new());
-    let write = Write {
-        request: request(1),
-        ..put(actor(1, 1, 1), &Context::new(), "a")
-    };
+    let write = Write { request: request(1), ..put(actor(1, 1, 1), &Context::new(), "a") };
     applied(&mut left, write.clone());
     merge(&mut right, left.record());
-    let second = dot_of(
-        &mut right,
-        Write {
-            newborn: actor(2, 1, 1),
-            ..write
-        },
-    );
+    let second = dot_of(&mut right, Write { newborn: actor(2, 1, 1), ..write });
     assert_eq!(second, dot(actor(2, 1, 1), 1));
     assert_eq!(right.record().siblings().count(), 2);
     assert_eq!(right.record().sibling_count(), 1);
@@ -329,6 +256,7 @@ fn writes_without_a_request_id_are_never_retries() {
 fn more_siblings_than_allowed_are_refused_on_a_write_but_not_on_a_merge() {
     let limited = |context: &Context, value: &str| Write {
         siblings_max: 2,
+        record_bytes_max: usize::MAX,
         ..put(actor(1, 1, 1), context, value)
     };
     let mut held = Held::new();
@@ -336,10 +264,7 @@ fn more_siblings_than_allowed_are_refused_on_a_write_but_not_on_a_merge() {
     applied(&mut held, limited(&Context::new(), "b"));
     let before = held.clone();
     let third = RecordOp::Write(limited(&Context::new(), "c"));
-    assert_eq!(
-        held.apply(&third),
-        Err(ApplyRefusal::Siblings { count: 3, max: 2 })
-    );
+    assert_eq!(held.apply(&third), Err(ApplyRefusal::Siblings { count: 3, max: 2 }));
     assert_eq!(held, before);
 
     // Equal bytes are no new sibling, and what the write supersedes does not count.
@@ -356,14 +281,8 @@ fn more_siblings_than_allowed_are_refused_on_a_write_but_not_on_a_merge() {
 #[test]
 fn damaged_bytes_are_refused_and_change_nothing() {
     let mut held = Held::new();
-    let damaged = Write {
-        checksum: Checksum(1),
-        ..put(actor(1, 1, 1), &Context::new(), "a")
-    };
-    assert_eq!(
-        held.apply(&RecordOp::Write(damaged)),
-        Err(ApplyRefusal::Checksum)
-    );
+    let damaged = Write { checksum: Checksum(1), ..put(actor(1, 1, 1), &Context::new(), "a") };
+    assert_eq!(held.apply(&RecordOp::Write(damaged)), Err(ApplyRefusal::Checksum));
     assert_eq!(held, Held::new());
 
     let intact = put(actor(1, 1, 1), &Context::new(), "a");
@@ -395,19 +314,8 @@ fn damaged_bytes_are_refused_and_change_nothing() {
 fn long_history(count: u64) -> Held {
     let mut held = Held::new();
     for node in 1..=count {
-        let write = put(
-            actor(node, 1, 1),
-            &held.record().context(),
-            &format!("by {node}"),
-        );
-        applied(
-            &mut held,
-            Write {
-                written: UnixMs(node * HOUR),
-                actors_kept: 99,
-                ..write
-            },
-        );
+        let write = put(actor(node, 1, 1), &held.record().context(), &format!("by {node}"));
+        applied(&mut held, Write { written: UnixMs(node * HOUR), actors_kept: 99, ..write });
     }
     held
 }
@@ -419,11 +327,7 @@ fn a_write_drops_the_oldest_actors_without_siblings() {
     let written = UnixMs(100 * HOUR);
     let outcome = applied(&mut held, Write { written, ..next });
     assert_eq!(outcome.truncated, 2);
-    let left: Vec<u64> = held
-        .record()
-        .histories()
-        .map(|(actor, _)| actor.node.0)
-        .collect();
+    let left: Vec<u64> = held.record().histories().map(|(actor, _)| actor.node.0).collect();
     assert_eq!(left, (3..=12).collect::<Vec<_>>());
     assert_eq!(values(&held), ["last", "by 12"]);
 }
@@ -438,18 +342,9 @@ fn truncation_keeps_young_actors_live_siblings_and_the_own_actor() {
         ..put(actor(12, 1, 2), &Context::new(), "last")
     };
     assert_eq!(applied(&mut held, next).truncated, 6);
-    let left: Vec<u64> = held
-        .record()
-        .histories()
-        .map(|(actor, _)| actor.node.0)
-        .collect();
+    let left: Vec<u64> = held.record().histories().map(|(actor, _)| actor.node.0).collect();
     assert_eq!(left, (7..=12).collect::<Vec<_>>());
-    assert_eq!(
-        held.own(),
-        Some(Own {
-            actor: actor(12, 1, 1)
-        })
-    );
+    assert_eq!(held.own(), Some(Own { actor: actor(12, 1, 1) }));
 }
 
 #[test]
@@ -464,13 +359,7 @@ fn a_merge_truncates_nothing() {
 fn a_put_that_adds_nothing_to_an_old_history_does_not_make_it_young() {
     let mut held = long_history(3);
     let shown = held.record().context();
-    applied(
-        &mut held,
-        Write {
-            written: UnixMs(50 * HOUR),
-            ..put(actor(9, 1, 1), &shown, "x")
-        },
-    );
+    applied(&mut held, Write { written: UnixMs(50 * HOUR), ..put(actor(9, 1, 1), &shown, "x") });
     let at = |node| held.record().history(actor(node, 1, 1)).map(History::at);
     assert_eq!(at(1), Some(UnixMs(2 * HOUR)));
     assert_eq!(at(3), Some(UnixMs(50 * HOUR)));
@@ -479,10 +368,8 @@ fn a_put_that_adds_nothing_to_an_old_history_does_not_make_it_young() {
 #[test]
 fn an_expired_value_reads_as_a_tombstone() {
     let mut held = Held::new();
-    let write = Write {
-        expires: Some(UnixMs(10)),
-        ..put(actor(1, 1, 1), &Context::new(), "short")
-    };
+    let write =
+        Write { expires: Some(UnixMs(10)), ..put(actor(1, 1, 1), &Context::new(), "short") };
     applied(&mut held, write);
     let value_at = |now| held.record().values()[0].value_at(UnixMs(now)).is_some();
     assert!(value_at(9));

@@ -5,6 +5,8 @@
 //! oracle keeps explicit sets of writes: a copy is the set of writes that reached it, a write is
 //! the set of writes that its writer had been shown, and a sibling is a write of the copy that no
 //! other write of the copy had been shown.
+//!
+//! Above 500 lines so that the world and its oracle are read side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,22 +154,13 @@ struct World {
 
 impl World {
     fn new(truncating: bool) -> World {
-        let mut world = World {
-            truncating,
-            ..World::default()
-        };
+        let mut world = World { truncating, ..World::default() };
         world.clients = vec![Client::default(); CLIENTS];
         for node in 0..COPIES {
             let incarnation = world.next_incarnation();
             let node = NodeId(node as u64 + 1);
             let (held, writes) = (Held::new(), Writes::new());
-            world.copies.push(Copy {
-                node,
-                incarnation,
-                births: 0,
-                held,
-                writes,
-            });
+            world.copies.push(Copy { node, incarnation, births: 0, held, writes });
         }
         world
     }
@@ -181,11 +174,7 @@ impl World {
     fn take(&mut self, step: &Step) {
         self.clock += 1;
         match step {
-            Step::Put {
-                client,
-                at,
-                knowledge,
-            } => self.put(*client, *at, *knowledge),
+            Step::Put { client, at, knowledge } => self.put(*client, *at, *knowledge),
             Step::Retry { put, at } => {
                 if !self.puts.is_empty() {
                     let put = self.puts[put.index(self.puts.len())].clone();
@@ -227,10 +216,7 @@ impl World {
     fn put(&mut self, client: usize, at: usize, knowledge: Knowledge) {
         let writer = &mut self.clients[client];
         writer.puts += 1;
-        let request = RequestId {
-            client: client as u64 + 1,
-            sequence: writer.puts,
-        };
+        let request = RequestId { client: client as u64 + 1, sequence: writer.puts };
         let shown = match knowledge {
             Knowledge::Blind => Shown::default(),
             Knowledge::Chained => writer.chained.clone(),
@@ -275,13 +261,11 @@ impl World {
                 birth: Birth(copy.births + 1),
             },
             siblings_max: usize::MAX,
+            record_bytes_max: usize::MAX,
             actors_kept,
             actor_age_min,
         };
-        let applied = copy
-            .held
-            .apply(&RecordOp::Write(write))
-            .expect("nothing to refuse");
+        let applied = copy.held.apply(&RecordOp::Write(write)).expect("nothing to refuse");
         copy.births += u64::from(applied.newborn);
         let dot = applied.dot.expect("a write has a dot");
         if applied.changed {
@@ -290,24 +274,11 @@ impl World {
             let index = self.writes.len();
             let twice = self.minted.insert(dot, index);
             assert_eq!(twice, None, "{dot:?} was minted twice");
-            self.writes.push(Written {
-                dot,
-                shown: put.shown.writes.clone(),
-                put: put.clone(),
-            });
+            self.writes.push(Written { dot, shown: put.shown.writes.clone(), put: put.clone() });
             self.copies[at].writes.insert(index);
         } else {
-            assert_eq!(
-                applied,
-                Applied {
-                    dot: Some(dot),
-                    ..Applied::default()
-                }
-            );
-            assert!(
-                first == Some(dot) || self.truncating,
-                "{dot:?} answers no retry"
-            );
+            assert_eq!(applied, Applied { dot: Some(dot), ..Applied::default() });
+            assert!(first == Some(dot) || self.truncating, "{dot:?} answers no retry");
             assert_eq!(self.writes[self.minted[&dot]].put.request, put.request);
         }
         self.check(at);
@@ -338,10 +309,7 @@ impl World {
             true => dots(&context).iter().map(|dot| self.minted[dot]).collect(),
             false => self.known(&writes),
         };
-        self.clients[client].read = Shown {
-            context,
-            writes: shown,
-        };
+        self.clients[client].read = Shown { context, writes: shown };
     }
 
     fn merge(&mut self, into: usize, record: &Record, writes: &Writes) {
@@ -367,11 +335,7 @@ impl World {
     }
 
     fn superseded(&self, writes: &Writes) -> Writes {
-        writes
-            .iter()
-            .flat_map(|index| &self.writes[*index].shown)
-            .copied()
-            .collect()
+        writes.iter().flat_map(|index| &self.writes[*index].shown).copied().collect()
     }
 
     fn standing(&self, writes: &Writes) -> Writes {
@@ -402,16 +366,10 @@ impl World {
         let may_be_superseded = self.dots_of(&self.superseded(writes));
         let must_stand = self.dots_of(&self.standing(writes));
         if self.truncating {
-            assert!(
-                superseded.is_subset(&may_be_superseded),
-                "superseded by someone not shown it"
-            );
+            assert!(superseded.is_subset(&may_be_superseded), "superseded by someone not shown it");
             assert!(live.is_superset(&must_stand), "a write was lost");
         } else {
-            assert_eq!(
-                superseded, may_be_superseded,
-                "superseded: ours, the oracle's"
-            );
+            assert_eq!(superseded, may_be_superseded, "superseded: ours, the oracle's");
             assert_eq!(live, must_stand, "siblings: ours, the oracle's");
             assert_eq!(dots(&record.context()), self.dots_of(&self.known(writes)));
         }
@@ -420,10 +378,8 @@ impl World {
             assert_eq!(sibling.request, request);
             assert_eq!(sibling.payload, Payload::Value(value_of(request)));
         }
-        let requests: BTreeSet<RequestId> = record
-            .siblings()
-            .map(|(_, sibling)| sibling.request)
-            .collect();
+        let requests: BTreeSet<RequestId> =
+            record.siblings().map(|(_, sibling)| sibling.request).collect();
         assert_eq!(record.sibling_count(), requests.len());
     }
 
@@ -439,12 +395,7 @@ impl World {
         let forth = merged(&mut self.copies.iter());
         let back = merged(&mut self.copies.iter().rev());
         assert_eq!(forth, back, "replicas do not converge");
-        let writes = self
-            .copies
-            .iter()
-            .flat_map(|copy| &copy.writes)
-            .copied()
-            .collect();
+        let writes = self.copies.iter().flat_map(|copy| &copy.writes).copied().collect();
         self.check_record(&forth, &writes);
     }
 }
@@ -459,18 +410,12 @@ fn through_token(context: &Context) -> Context {
 }
 
 fn dots(context: &Context) -> BTreeSet<Dot> {
-    context
-        .iter()
-        .flat_map(|(actor, seen)| dots_of_actor(actor, seen))
-        .collect()
+    context.iter().flat_map(|(actor, seen)| dots_of_actor(actor, seen)).collect()
 }
 
 fn dots_of_actor(actor: Actor, seen: &Seen) -> impl Iterator<Item = Dot> {
     let counters = (1..=seen.upto()).chain(seen.also().to_vec());
-    counters.map(move |counter| Dot {
-        actor,
-        counter: Counter(counter),
-    })
+    counters.map(move |counter| Dot { actor, counter: Counter(counter) })
 }
 
 fn run(truncating: bool, steps: &[Step]) {

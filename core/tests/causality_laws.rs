@@ -11,22 +11,12 @@ use quorate_core::ids::{Incarnation, NodeId, RequestId};
 use quorate_core::time::UnixMs;
 
 fn config() -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        cases: 1_024,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { failure_persistence: None, cases: 1_024, ..ProptestConfig::default() }
 }
 
 fn any_sibling() -> impl Strategy<Value = Sibling> {
-    (
-        0..4_u8,
-        0..4_u64,
-        prop::option::of(5..7_u64),
-        0..3_u64,
-        prop::bool::weighted(0.1),
-    )
-        .prop_map(|(value, written, expires, request, damaged)| {
+    (0..4_u8, 0..4_u64, prop::option::of(5..7_u64), 0..3_u64, prop::bool::weighted(0.1)).prop_map(
+        |(value, written, expires, request, damaged)| {
             let payload = match value {
                 0 => Payload::Tombstone,
                 _ => Payload::Value(Bytes::from(vec![value])),
@@ -37,12 +27,10 @@ fn any_sibling() -> impl Strategy<Value = Sibling> {
                 payload,
                 written: UnixMs(written),
                 expires: expires.map(UnixMs),
-                request: RequestId {
-                    client: u64::from(request > 0),
-                    sequence: request,
-                },
+                request: RequestId { client: u64::from(request > 0), sequence: request },
             }
-        })
+        },
+    )
 }
 
 fn any_history() -> impl Strategy<Value = History> {
@@ -67,30 +55,17 @@ fn any_history() -> impl Strategy<Value = History> {
 
 fn any_record() -> impl Strategy<Value = Record> {
     prop::collection::btree_map(0..4_u64, any_history(), 0..4).prop_map(|histories| {
-        let actor = |node| Actor {
-            node: NodeId(node),
-            incarnation: Incarnation(1),
-            birth: Birth(1),
-        };
-        Record::from_histories(
-            histories
-                .into_iter()
-                .map(|(node, history)| (actor(node), history)),
-        )
-        .expect("distinct actors with valid histories")
+        let actor =
+            |node| Actor { node: NodeId(node), incarnation: Incarnation(1), birth: Birth(1) };
+        Record::from_histories(histories.into_iter().map(|(node, history)| (actor(node), history)))
+            .expect("distinct actors with valid histories")
     })
 }
 
 fn without_requests(record: &Record) -> Record {
     let histories = record.histories().map(|(actor, history)| {
         let live = history.live().iter().map(|(counter, sibling)| {
-            (
-                *counter,
-                Sibling {
-                    request: RequestId::default(),
-                    ..sibling.clone()
-                },
-            )
+            (*counter, Sibling { request: RequestId::default(), ..sibling.clone() })
         });
         let parts = History::from_parts(history.superseded().clone(), history.at(), live.collect());
         (actor, parts.expect("the same counters"))
@@ -251,10 +226,7 @@ fn histories_that_break_the_invariant_are_refused() {
     };
     let upto = |upto| Seen::from_parts(upto, Vec::new()).expect("an unbroken run is canonical");
     let live = |counters: &[u64]| -> Vec<(Counter, Sibling)> {
-        counters
-            .iter()
-            .map(|counter| (Counter(*counter), sibling()))
-            .collect()
+        counters.iter().map(|counter| (Counter(*counter), sibling())).collect()
     };
     assert!(History::from_parts(upto(2), UnixMs(0), live(&[3, 5])).is_some());
     for (why, superseded, counters) in [
@@ -264,21 +236,10 @@ fn histories_that_break_the_invariant_are_refused() {
         ("twice the same", 2, &[3, 3][..]),
         ("zero", 0, &[0, 1][..]),
     ] {
-        assert_eq!(
-            History::from_parts(upto(superseded), UnixMs(0), live(counters)),
-            None,
-            "{why}"
-        );
+        assert_eq!(History::from_parts(upto(superseded), UnixMs(0), live(counters)), None, "{why}");
     }
-    let actor = Actor {
-        node: NodeId(1),
-        incarnation: Incarnation(1),
-        birth: Birth(1),
-    };
+    let actor = Actor { node: NodeId(1), incarnation: Incarnation(1), birth: Birth(1) };
     let history = History::from_parts(upto(1), UnixMs(0), Vec::new()).expect("valid");
-    assert_eq!(
-        Record::from_histories([(actor, history.clone()), (actor, history)]),
-        None
-    );
+    assert_eq!(Record::from_histories([(actor, history.clone()), (actor, history)]), None);
     assert_eq!(Record::from_histories([(actor, History::default())]), None);
 }

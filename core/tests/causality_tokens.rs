@@ -6,11 +6,7 @@ use quorate_core::ids::{Incarnation, Key, NodeId};
 use twox_hash::XxHash64;
 
 fn config() -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        cases: 512,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() }
 }
 
 fn any_number() -> impl Strategy<Value = u64> {
@@ -147,10 +143,7 @@ fn the_empty_context_is_the_empty_token() {
     assert!(Context::new().to_token(&key).is_empty());
     assert_eq!(Context::from_token(&key, b""), Ok(Context::new()));
     let spelled_out = sealed(&key, &[0]);
-    assert_eq!(
-        Context::from_token(&key, &spelled_out),
-        Err(TokenError::Malformed)
-    );
+    assert_eq!(Context::from_token(&key, &spelled_out), Err(TokenError::Malformed));
 }
 
 #[test]
@@ -171,42 +164,15 @@ fn bodies_that_are_not_canonical_are_refused() {
     let endless = [0x80; 11];
     for (why, body) in [
         ("an empty set", [&[1][..], &actor(0), &[0, 0]].concat()),
-        (
-            "the same actor twice",
-            [&[2][..], &actor(0), &[1, 0], &actor(0), &[2, 0]].concat(),
-        ),
-        (
-            "descending actors",
-            [&[2][..], &actor(1), &[1, 0], &actor(0), &[1, 0]].concat(),
-        ),
-        (
-            "a long spelling of a number",
-            [&[1][..], &actor(0), &[0x83, 0, 0]].concat(),
-        ),
-        (
-            "a number beyond 64 bits",
-            [&[1][..], &actor(0), &beyond, &[0]].concat(),
-        ),
-        (
-            "an endless number",
-            [&[1][..], &actor(0), &endless, &[0]].concat(),
-        ),
-        (
-            "a counter beyond 64 bits",
-            [&[1][..], &actor(0), &max, &[1, 0]].concat(),
-        ),
-        (
-            "a distance beyond 64 bits",
-            [&[1][..], &actor(0), &[3, 1], &max].concat(),
-        ),
-        (
-            "a claim of counters that are not there",
-            [&[1][..], &actor(0), &[3], &max].concat(),
-        ),
-        (
-            "a claim of actors that are not there",
-            [&max[..], &actor(0), &[3, 0]].concat(),
-        ),
+        ("the same actor twice", [&[2][..], &actor(0), &[1, 0], &actor(0), &[2, 0]].concat()),
+        ("descending actors", [&[2][..], &actor(1), &[1, 0], &actor(0), &[1, 0]].concat()),
+        ("a long spelling of a number", [&[1][..], &actor(0), &[0x83, 0, 0]].concat()),
+        ("a number beyond 64 bits", [&[1][..], &actor(0), &beyond, &[0]].concat()),
+        ("an endless number", [&[1][..], &actor(0), &endless, &[0]].concat()),
+        ("a counter beyond 64 bits", [&[1][..], &actor(0), &max, &[1, 0]].concat()),
+        ("a distance beyond 64 bits", [&[1][..], &actor(0), &[3, 1], &max].concat()),
+        ("a claim of counters that are not there", [&[1][..], &actor(0), &[3], &max].concat()),
+        ("a claim of actors that are not there", [&max[..], &actor(0), &[3, 0]].concat()),
         ("bytes behind the end", [&good[..], &[0]].concat()),
         ("nothing", Vec::new()),
     ] {
@@ -218,37 +184,19 @@ fn bodies_that_are_not_canonical_are_refused() {
 #[test]
 fn a_refusal_says_what_was_wrong() {
     let key = Key::from("k");
-    assert_eq!(
-        Context::from_token(&key, &[2]),
-        Err(TokenError::Version { found: 2 })
-    );
-    assert_eq!(
-        Context::from_token(&key, &[1; 5]),
-        Err(TokenError::Truncated { bytes: 5 })
-    );
-    assert_eq!(
-        Context::from_token(&key, &[1; 8]),
-        Err(TokenError::Truncated { bytes: 8 })
-    );
-    assert_eq!(
-        Context::from_token(&key, &[1; 30]),
-        Err(TokenError::Checksum)
-    );
+    assert_eq!(Context::from_token(&key, &[2]), Err(TokenError::Version { found: 2 }));
+    assert_eq!(Context::from_token(&key, &[1; 5]), Err(TokenError::Truncated { bytes: 5 }));
+    assert_eq!(Context::from_token(&key, &[1; 8]), Err(TokenError::Truncated { bytes: 8 }));
+    assert_eq!(Context::from_token(&key, &[1; 30]), Err(TokenError::Checksum));
 }
 
 #[test]
 fn a_short_context_has_a_short_token() {
     let mut context = Context::new();
     for node in 1..=3 {
-        let actor = Actor {
-            node: NodeId(node << 60),
-            incarnation: Incarnation(7),
-            birth: Birth(90),
-        };
-        context.insert(Dot {
-            actor,
-            counter: Counter(1),
-        });
+        let actor =
+            Actor { node: NodeId(node << 60), incarnation: Incarnation(7), birth: Birth(90) };
+        context.insert(Dot { actor, counter: Counter(1) });
     }
     assert_eq!(context.to_token(&Key::from("k")).len(), 1 + 1 + 3 * 15 + 8);
 }

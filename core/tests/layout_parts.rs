@@ -9,20 +9,11 @@ use quorate_core::layout::{Layout, LayoutError, LayoutVersion, Member, REPLICATI
 use quorate_core::ring::{Position, Slot, SlotCount};
 
 fn member(id: u64, label: &str, zone: &str, weight: u32) -> Member {
-    Member {
-        id: NodeId(id),
-        label: label.into(),
-        zone: zone.into(),
-        weight,
-    }
+    Member { id: NodeId(id), label: label.into(), zone: zone.into(), weight }
 }
 
 fn three() -> Vec<Member> {
-    vec![
-        member(1, "a", "x", 1),
-        member(2, "b", "y", 1),
-        member(3, "c", "", 0),
-    ]
+    vec![member(1, "a", "x", 1), member(2, "b", "y", 1), member(3, "c", "", 0)]
 }
 
 fn parts(replication: u8, members: Vec<Member>, owners: Vec<u16>) -> Result<Layout, LayoutError> {
@@ -40,15 +31,8 @@ fn sound_parts_make_a_layout() {
     assert_eq!(layout.primaries(Slot(1)), [NodeId(2), NodeId(1)]);
     assert_eq!(layout.member(NodeId(3)), Some(&member(3, "c", "", 0)));
     assert_eq!(layout.member(NodeId(4)), None);
-    assert_eq!(
-        layout.slot_of(b"key"),
-        Position::of(b"key").slot(layout.slot_count())
-    );
-    let load: Vec<(u32, u32)> = layout
-        .load()
-        .iter()
-        .map(|l| (l.slots, l.replicas))
-        .collect();
+    assert_eq!(layout.slot_of(b"key"), Position::of(b"key").slot(layout.slot_count()));
+    let load: Vec<(u32, u32)> = layout.load().iter().map(|l| (l.slots, l.replicas)).collect();
     assert_eq!(load, [(2, 4), (2, 4), (0, 0)]);
 }
 
@@ -67,44 +51,17 @@ fn damage_is_refused_with_its_numbers() {
     let too_many_replicas = REPLICATION_MAX + 1;
     let table = [
         (parts(1, vec![], vec![0]), LayoutError::NoMembers),
-        (
-            parts(1, crowd, vec![0]),
-            LayoutError::TooManyMembers { members: 10_001 },
-        ),
-        (
-            parts(1, descending, vec![0]),
-            LayoutError::MembersUnordered { id: NodeId(1) },
-        ),
-        (
-            parts(1, twice, vec![0]),
-            LayoutError::MembersUnordered { id: NodeId(1) },
-        ),
+        (parts(1, crowd, vec![0]), LayoutError::TooManyMembers { members: 10_001 }),
+        (parts(1, descending, vec![0]), LayoutError::MembersUnordered { id: NodeId(1) }),
+        (parts(1, twice, vec![0]), LayoutError::MembersUnordered { id: NodeId(1) }),
         (parts(1, three(), vec![]), LayoutError::Slots { slots: 0 }),
-        (
-            parts(1, three(), vec![0; 3]),
-            LayoutError::Slots { slots: 3 },
-        ),
-        (
-            parts(1, three(), vec![0; 131_072]),
-            LayoutError::Slots { slots: 131_072 },
-        ),
-        (
-            parts(1, three(), vec![0, 3]),
-            LayoutError::Owner {
-                slot: Slot(1),
-                owner: 3,
-                members: 3,
-            },
-        ),
-        (
-            parts(0, three(), vec![0]),
-            LayoutError::Replication { replication: 0 },
-        ),
+        (parts(1, three(), vec![0; 3]), LayoutError::Slots { slots: 3 }),
+        (parts(1, three(), vec![0; 131_072]), LayoutError::Slots { slots: 131_072 }),
+        (parts(1, three(), vec![0, 3]), LayoutError::Owner { slot: Slot(1), owner: 3, members: 3 }),
+        (parts(0, three(), vec![0]), LayoutError::Replication { replication: 0 }),
         (
             parts(too_many_replicas, three(), vec![0]),
-            LayoutError::Replication {
-                replication: too_many_replicas,
-            },
+            LayoutError::Replication { replication: too_many_replicas },
         ),
     ];
     for (refused, expected) in table {

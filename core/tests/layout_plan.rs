@@ -11,10 +11,7 @@ use quorate_core::prng::Prng;
 use quorate_core::ring::SlotCount;
 
 fn settings(slots: u32, replication: u8) -> PlanSettings {
-    PlanSettings {
-        slots: SlotCount::new(slots).unwrap(),
-        replication,
-    }
+    PlanSettings { slots: SlotCount::new(slots).unwrap(), replication }
 }
 
 /// Members with random ids, dealt out to the zones in turn.
@@ -41,21 +38,12 @@ fn max_to_mean_permille(layout: &Layout) -> u32 {
 /// The fewest other nodes with which a node shares slots: who can help when it fails.
 fn partners_min(layout: &Layout) -> usize {
     let partners = |id: NodeId| {
-        let slots = layout
-            .slot_count()
-            .slots()
-            .filter(|&slot| layout.is_primary(slot, id));
-        let met: BTreeSet<NodeId> = slots
-            .flat_map(|slot| layout.primaries(slot).iter().copied())
-            .collect();
+        let slots = layout.slot_count().slots().filter(|&slot| layout.is_primary(slot, id));
+        let met: BTreeSet<NodeId> =
+            slots.flat_map(|slot| layout.primaries(slot).iter().copied()).collect();
         met.len() - 1
     };
-    layout
-        .members()
-        .iter()
-        .map(|member| partners(member.id))
-        .min()
-        .unwrap()
+    layout.members().iter().map(|member| partners(member.id)).min().unwrap()
 }
 
 #[test]
@@ -70,20 +58,10 @@ fn equal_weights_give_equal_loads() {
                 let permille = max_to_mean_permille(&layout);
                 let partners = partners_min(&layout);
                 println!("{zones:5} {count:5} {slots:6} {permille:9} {partners:9}");
-                assert!(
-                    permille <= 1050,
-                    "{zones} zones, {count} nodes, {slots} slots"
-                );
+                assert!(permille <= 1050, "{zones} zones, {count} nodes, {slots} slots");
                 // With three zones or more, a node shares no slot with its own zone.
-                let possible = if zones < 3 {
-                    count - 1
-                } else {
-                    count - count / zones
-                };
-                assert!(
-                    partners * 4 >= possible as usize * 3,
-                    "{partners} of {possible}"
-                );
+                let possible = if zones < 3 { count - 1 } else { count - count / zones };
+                assert!(partners * 4 >= possible as usize * 3, "{partners} of {possible}");
             }
         }
     }
@@ -99,26 +77,15 @@ fn a_large_zone_next_to_small_ones_is_even_within_itself() {
         let layout = plan_first(settings(1024, 3), all).unwrap();
         let large = |id: NodeId| &*layout.member(id).unwrap().zone == "zone-0";
         let loads = layout.load();
-        let max = loads
-            .iter()
-            .filter(|load| large(load.id))
-            .map(|load| load.replicas)
-            .max();
-        assert!(
-            max.unwrap() * 100 * (count - 2) <= 1024 * 110,
-            "{count} nodes: {loads:?}"
-        );
+        let max = loads.iter().filter(|load| large(load.id)).map(|load| load.replicas).max();
+        assert!(max.unwrap() * 100 * (count - 2) <= 1024 * 110, "{count} nodes: {loads:?}");
     }
 }
 
 #[test]
 fn loads_follow_weights_as_far_as_distinct_nodes_allow() {
-    let tables: [&[u32]; 4] = [
-        &[1, 1, 1, 1, 2],
-        &[1, 2, 3, 4, 5, 6, 7, 8],
-        &[5, 5, 5, 1, 1, 1],
-        &[3, 3, 2, 2, 0],
-    ];
+    let tables: [&[u32]; 4] =
+        [&[1, 1, 1, 1, 2], &[1, 2, 3, 4, 5, 6, 7, 8], &[5, 5, 5, 1, 1, 1], &[3, 3, 2, 2, 0]];
     for weights in tables {
         let count = weights.len() as u32;
         let all = members(count, 1, |index| weights[index as usize]);
@@ -127,24 +94,14 @@ fn loads_follow_weights_as_far_as_distinct_nodes_allow() {
         for load in layout.load() {
             let weight = layout.member(load.id).unwrap().weight;
             let fair = 3 * 1024 * weight / total;
-            assert!(
-                load.replicas.abs_diff(fair) * 50 <= fair,
-                "{weights:?}: {load:?}, {fair}"
-            );
+            assert!(load.replicas.abs_diff(fair) * 50 <= fair, "{weights:?}: {load:?}, {fair}");
         }
     }
     // More than one Nth cannot be had: the greatest node is a primary of every slot.
-    let layout = plan_first(
-        settings(1024, 3),
-        members(6, 1, |i| [10, 1][i.min(1) as usize]),
-    );
+    let layout = plan_first(settings(1024, 3), members(6, 1, |i| [10, 1][i.min(1) as usize]));
     let loads = layout.unwrap().load();
     assert_eq!(loads.iter().map(|load| load.replicas).max(), Some(1024));
-    assert!(
-        loads
-            .iter()
-            .all(|load| load.replicas == 1024 || load.replicas.abs_diff(410) <= 4)
-    );
+    assert!(loads.iter().all(|load| load.replicas == 1024 || load.replicas.abs_diff(410) <= 4));
 }
 
 #[test]
@@ -158,34 +115,17 @@ fn what_cannot_be_planned_is_refused() {
     let eight = || members(8, 1, |_| 1);
     let table = [
         (plan_first(settings(64, 3), vec![]), PlanError::NoMembers),
-        (
-            plan_first(settings(64, 3), members(8, 1, |_| 0)),
-            PlanError::NoWeight { members: 8 },
-        ),
-        (
-            plan_first(settings(4, 3), eight()),
-            PlanError::TooFewSlots {
-                slots: 4,
-                members: 8,
-            },
-        ),
-        (
-            plan_first(settings(64, 0), eight()),
-            PlanError::Replication { replication: 0 },
-        ),
-        (
-            plan_first(settings(64, 17), eight()),
-            PlanError::Replication { replication: 17 },
-        ),
+        (plan_first(settings(64, 3), members(8, 1, |_| 0)), PlanError::NoWeight { members: 8 }),
+        (plan_first(settings(4, 3), eight()), PlanError::TooFewSlots { slots: 4, members: 8 }),
+        (plan_first(settings(64, 0), eight()), PlanError::Replication { replication: 0 }),
+        (plan_first(settings(64, 17), eight()), PlanError::Replication { replication: 17 }),
         (
             plan_first(settings(65_536, 3), members(10_001, 1, |_| 1)),
             PlanError::TooManyMembers { members: 10_001 },
         ),
         (
             plan_first(settings(64, 3), [eight(), eight()].concat()),
-            PlanError::DuplicateId {
-                id: eight().iter().map(|member| member.id).min().unwrap(),
-            },
+            PlanError::DuplicateId { id: eight().iter().map(|member| member.id).min().unwrap() },
         ),
     ];
     for (refused, expected) in table {
@@ -214,15 +154,10 @@ fn any_request() -> impl Strategy<Value = (PlanSettings, Vec<Member>)> {
             members.into_iter().map(member).collect::<Vec<Member>>()
         });
     let request = (3_u32..=10, 1_u8..=5, members);
-    request.prop_filter_map(
-        "no member, or too few slots",
-        |(bits, replication, members)| {
-            let weighted = members.iter().filter(|member| member.weight > 0).count();
-            (1..=1 << bits)
-                .contains(&weighted)
-                .then(|| (settings(1 << bits, replication), members))
-        },
-    )
+    request.prop_filter_map("no member, or too few slots", |(bits, replication, members)| {
+        let weighted = members.iter().filter(|member| member.weight > 0).count();
+        (1..=1 << bits).contains(&weighted).then(|| (settings(1 << bits, replication), members))
+    })
 }
 
 proptest! {

@@ -58,18 +58,12 @@ fn positions_are_those_of_the_vectors() {
 
 #[test]
 fn preference_lists_are_those_of_the_vectors() {
-    let vectors: Vec<LayoutVector> = layouts()
-        .iter()
-        .map(|(name, layout)| layout_vector(name, layout, &keys()))
-        .collect();
+    let vectors: Vec<LayoutVector> =
+        layouts().iter().map(|(name, layout)| layout_vector(name, layout, &keys())).collect();
     bless_or_compare("preference_lists.json", &vectors);
     for vector in read::<LayoutVector>("preference_lists.json") {
         let layout = layout_of(&vector);
-        let keys: Vec<Vec<u8>> = vector
-            .keys
-            .iter()
-            .map(|key| from_hex(&key.key_hex))
-            .collect();
+        let keys: Vec<Vec<u8>> = vector.keys.iter().map(|key| from_hex(&key.key_hex)).collect();
         assert_eq!(layout_vector(&vector.name, &layout, &keys), vector);
     }
 }
@@ -172,15 +166,8 @@ fn layout_vector(name: &str, layout: &Layout, keys: &[Vec<u8>]) -> LayoutVector 
     };
     let list = |key: &Vec<u8>| {
         let slot = layout.slot_of(key);
-        let list = layout
-            .preference_list(slot)
-            .map(|id| id.to_string())
-            .collect();
-        ListVector {
-            key_hex: to_hex(key),
-            slot: slot.0,
-            list,
-        }
+        let list = layout.preference_list(slot).map(|id| id.to_string()).collect();
+        ListVector { key_hex: to_hex(key), slot: slot.0, list }
     };
     LayoutVector {
         name: name.to_owned(),
@@ -206,9 +193,7 @@ fn layout_of(vector: &LayoutVector) -> Layout {
 }
 
 fn path(file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/vectors")
-        .join(file)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors").join(file)
 }
 
 fn read<V: for<'de> Deserialize<'de>>(file: &str) -> Vec<V> {
@@ -218,10 +203,7 @@ fn read<V: for<'de> Deserialize<'de>>(file: &str) -> Vec<V> {
 
 /// One vector per line, so that a difference shows which one it is.
 fn bless_or_compare<V: Serialize>(file: &str, vectors: &[V]) {
-    let lines: Vec<String> = vectors
-        .iter()
-        .map(|v| serde_json::to_string(v).unwrap())
-        .collect();
+    let lines: Vec<String> = vectors.iter().map(|v| serde_json::to_string(v).unwrap()).collect();
     let text = format!("[\n{}\n]\n", lines.join(",\n"));
     if env::var_os("QUORATE_BLESS").is_some() {
         fs::create_dir_all(path("")).unwrap();

@@ -19,16 +19,9 @@ fn naive_list(layout: &Layout, slot: Slot) -> Vec<NodeId> {
             met.push(member);
         }
     }
-    let is_new = |place: usize| {
-        met[..place]
-            .iter()
-            .all(|before| before.zone != met[place].zone)
-    };
+    let is_new = |place: usize| met[..place].iter().all(|before| before.zone != met[place].zone);
     let (new, others): (Vec<usize>, Vec<usize>) = (0..met.len()).partition(|&place| is_new(place));
-    new.into_iter()
-        .chain(others)
-        .map(|place| met[place].id)
-        .collect()
+    new.into_iter().chain(others).map(|place| met[place].id).collect()
 }
 
 /// Any layout at all, planned by nobody: slots may lie in the most awkward order.
@@ -40,15 +33,13 @@ fn any_layout() -> impl Strategy<Value = Layout> {
         // Few owners in places, so that some members own nothing and runs are long.
         let owners = prop_oneof![
             prop::collection::vec(0..nodes as u16, slots),
-            (
-                0..nodes as u16,
-                prop::collection::vec(0..nodes as u16, slots / 4)
-            )
-                .prop_map(move |(usual, rare)| {
+            (0..nodes as u16, prop::collection::vec(0..nodes as u16, slots / 4)).prop_map(
+                move |(usual, rare)| {
                     let mut owners = vec![usual; slots - rare.len()];
                     owners.extend(rare);
                     owners
-                }),
+                }
+            ),
         ];
         (Just(replication), members, owners).prop_map(|(replication, members, owners)| {
             let members = members
@@ -56,11 +47,7 @@ fn any_layout() -> impl Strategy<Value = Layout> {
                 .map(|(id, (zone, weight))| Member {
                     id: NodeId(id),
                     label: format!("node-{id}").into(),
-                    zone: if zone == 0 {
-                        "".into()
-                    } else {
-                        format!("zone-{zone}").into()
-                    },
+                    zone: if zone == 0 { "".into() } else { format!("zone-{zone}").into() },
                     weight,
                 })
                 .collect();

@@ -1,11 +1,9 @@
 // What goes into the module: the byte layout is described in `wasm/src/client/commands.rs`.
 
-/** What crosses the boundary. Addresses are those of the module's memory. */
-export interface Machine {
-  reserve(length: number): number;
-  handle(instant: number, unix: number, length: number): number;
-  output(): number;
-}
+import type { Machine } from "./module.js";
+
+/** What the batch needs of the machine. */
+export type Runner = Pick<Machine, "reserve" | "handle">;
 
 /** What every request carries; 0 stands for the client's own. */
 export interface RequestOptions {
@@ -26,7 +24,7 @@ const encoder = new TextEncoder();
 
 /** Collects the commands of one turn of the event loop in the module's memory. */
 export class CommandBatch {
-  readonly #machine: Machine;
+  readonly #machine: Runner;
   readonly #memory: WebAssembly.Memory;
   #view = new DataView(new ArrayBuffer(0));
   #bytes = new Uint8Array(0);
@@ -34,7 +32,7 @@ export class CommandBatch {
   #capacity = 0;
   #length = 0;
 
-  constructor(machine: Machine, memory: WebAssembly.Memory) {
+  constructor(machine: Runner, memory: WebAssembly.Memory) {
     this.#machine = machine;
     this.#memory = memory;
   }

@@ -9,7 +9,7 @@ import type { RequestOptions } from "./commands.js";
 import { QuorateError, failed } from "./errors.js";
 import type { Failure } from "./errors.js";
 import { fail, watch } from "./module.js";
-import type { Module } from "./module.js";
+import type { Machine, Module } from "./module.js";
 import { machineBytes } from "./options.js";
 import type { MachineOptions } from "./options.js";
 import type { Key } from "./public.js";
@@ -42,7 +42,7 @@ interface Call {
 const PATIENCE = 3;
 
 export class Engine implements ResultSink {
-  readonly #machine: InstanceType<Module["Client"]>;
+  readonly #machine: Machine;
   readonly #events: EngineEvents;
   readonly #sockets: Sockets;
   readonly #commands: CommandBatch;
@@ -79,7 +79,7 @@ export class Engine implements ResultSink {
   }
 
   /** The machine, for what needs no input or output. */
-  get machine(): InstanceType<Module["Client"]> {
+  get machine(): Machine {
     if (this.#ended) throw this.#ended;
     return this.#machine;
   }

@@ -2,13 +2,25 @@
 
 import start, { Client as Exports, __wbg_reset_state } from "../wasm/client/quorate_wasm.js";
 import { QuorateError } from "./errors.js";
+import type { Bytes } from "./public.js";
 
 /** The module as gzip in base64: the build puts it here. */
 declare const QUORATE_WASM: string;
 
+/** The machine of one client. Addresses are those of the module's memory. */
+export interface Machine {
+  reserve(length: number): number;
+  handle(instant: number, unix: number, length: number): number;
+  output(): number;
+  locate(key: Uint8Array): Bytes;
+  ring(): Bytes;
+  stats(): Bytes;
+  free(): void;
+}
+
 export interface Module {
   memory: WebAssembly.Memory;
-  Client: typeof Exports;
+  Client: new (options: Uint8Array) => Machine;
 }
 
 /** What each living client does when the module has failed. */
@@ -45,7 +57,7 @@ async function instantiate(): Promise<Module> {
   const bytes = await new Response(stream).arrayBuffer();
   try {
     const { memory } = await start({ module_or_path: bytes });
-    return { memory, Client: Exports };
+    return { memory, Client: Exports as unknown as Module["Client"] };
   } catch (cause) {
     throw new QuorateError(
       "WebAssembly could not be started. If the page has a Content-Security-Policy, its " +

@@ -31,15 +31,12 @@ impl Context {
 
     /// Whether the write named `dot` was shown.
     pub fn covers(&self, dot: Dot) -> bool {
-        self.seen(dot.actor)
-            .is_some_and(|seen| seen.contains(dot.counter))
+        self.seen(dot.actor).is_some_and(|seen| seen.contains(dot.counter))
     }
 
     /// Whether all that `other` was shown was shown here, too. Equal contexts descend mutually.
     pub fn descends(&self, other: &Context) -> bool {
-        other
-            .iter()
-            .all(|(actor, theirs)| self.seen(actor).is_some_and(|seen| seen.covers(theirs)))
+        other.iter().all(|(actor, theirs)| self.seen(actor).is_some_and(|seen| seen.covers(theirs)))
     }
 
     /// What was shown of one actor; never an empty set.

@@ -67,10 +67,7 @@ impl Held {
     pub fn check_invariants(&self) {
         self.record.check_invariants();
         if let Some(own) = self.own {
-            assert!(
-                self.record.history(own.actor).is_some(),
-                "the own actor has no history"
-            );
+            assert!(self.record.history(own.actor).is_some(), "the own actor has no history");
         }
     }
 
@@ -78,10 +75,7 @@ impl Held {
         if self.record.would_take_damage(record) {
             return Err(ApplyRefusal::Checksum);
         }
-        Ok(Applied {
-            changed: self.record.merge(record),
-            ..Applied::default()
-        })
+        Ok(Applied { changed: self.record.merge(record), ..Applied::default() })
     }
 
     fn write(&mut self, write: &Write) -> Result<Applied, ApplyRefusal> {
@@ -89,10 +83,7 @@ impl Held {
             return Err(ApplyRefusal::Checksum);
         }
         if let Some(first) = self.first_try(write) {
-            return Ok(Applied {
-                dot: Some(first),
-                ..Applied::default()
-            });
+            return Ok(Applied { dot: Some(first), ..Applied::default() });
         }
         let dot = self.next_dot(write)?;
         let sibling = Sibling {
@@ -102,29 +93,20 @@ impl Held {
             expires: write.expires,
             request: write.request,
         };
-        let count = self
-            .record
-            .sibling_count_after(&write.context, dot, &sibling);
+        let (count, bytes) = self.record.standing_after(&write.context, dot, &sibling);
         if count > write.siblings_max {
-            return Err(ApplyRefusal::Siblings {
-                count,
-                max: write.siblings_max,
-            });
+            return Err(ApplyRefusal::Siblings { count, max: write.siblings_max });
+        }
+        if count > 1 && bytes > write.record_bytes_max {
+            return Err(ApplyRefusal::Bytes { bytes, max: write.record_bytes_max });
         }
         self.record.update(&write.context, dot, sibling);
         let own = Some(Own { actor: dot.actor });
         let newborn = self.own != own;
         self.own = own;
         // The own actor has a live sibling, so it stays.
-        let truncated = self
-            .record
-            .truncate(write.written, write.actors_kept, write.actor_age_min);
-        Ok(Applied {
-            changed: true,
-            dot: Some(dot),
-            newborn,
-            truncated,
-        })
+        let truncated = self.record.truncate(write.written, write.actors_kept, write.actor_age_min);
+        Ok(Applied { changed: true, dot: Some(dot), newborn, truncated })
     }
 
     /// The dot that this node gave to the same request, where its sibling stands.
@@ -148,10 +130,7 @@ impl Held {
         if known {
             return Err(ApplyRefusal::ActorTaken { actor });
         }
-        Ok(Dot {
-            actor,
-            counter: Counter(1),
-        })
+        Ok(Dot { actor, counter: Counter(1) })
     }
 
     /// The next dot of the own actor, unless the actor is of an earlier life, is used up, or is
@@ -161,16 +140,10 @@ impl Held {
         let running =
             actor.node == write.newborn.node && actor.incarnation == write.newborn.incarnation;
         let max = self.record.counter_max(actor)?;
-        let claimed = write
-            .context
-            .seen(actor)
-            .map_or(Counter(0), |seen| seen.max());
+        let claimed = write.context.seen(actor).map_or(Counter(0), |seen| seen.max());
         if !running || claimed > max {
             return None;
         }
-        max.0.checked_add(1).map(|counter| Dot {
-            actor,
-            counter: Counter(counter),
-        })
+        max.0.checked_add(1).map(|counter| Dot { actor, counter: Counter(counter) })
     }
 }

@@ -26,11 +26,7 @@ impl History {
         at: UnixMs,
         live: Vec<(Counter, Sibling)>,
     ) -> Option<History> {
-        let history = History {
-            superseded,
-            at,
-            live,
-        };
+        let history = History { superseded, at, live };
         history.is_valid().then_some(history)
     }
 
@@ -132,13 +128,11 @@ impl History {
     }
 
     fn find(&self, counter: Counter) -> Result<usize, usize> {
-        self.live
-            .binary_search_by_key(&counter, |(counter, _)| *counter)
+        self.live.binary_search_by_key(&counter, |(counter, _)| *counter)
     }
 
     fn drop_superseded(&mut self) {
         let superseded = &self.superseded;
-        self.live
-            .retain(|(counter, _)| !superseded.contains(*counter));
+        self.live.retain(|(counter, _)| !superseded.contains(*counter));
     }
 }

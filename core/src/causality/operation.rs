@@ -35,6 +35,8 @@ pub struct Write {
     pub newborn: Actor,
     /// Distinct siblings above which the write is refused.
     pub siblings_max: usize,
+    /// Bytes of all siblings together above which the write is refused; a single value passes.
+    pub record_bytes_max: usize,
     /// Actors above which old ones are dropped.
     pub actors_kept: usize,
     /// The age up to which an actor is kept in any case.
@@ -65,6 +67,13 @@ pub enum ApplyRefusal {
         /// The most that may stand after a write.
         max: usize,
     },
+    /// Too many bytes would stand, in several siblings. The writer should do the same.
+    Bytes {
+        /// Bytes that would stand.
+        bytes: usize,
+        /// The most that may stand after a write.
+        max: usize,
+    },
     /// A payload does not have its checksum.
     Checksum,
     /// The newborn actor is known to the record or the context: it is not new. A birth was given
@@ -80,6 +89,9 @@ impl fmt::Display for ApplyRefusal {
         match self {
             ApplyRefusal::Siblings { count, max } => {
                 write!(f, "{count} siblings would stand, {max} may")
+            }
+            ApplyRefusal::Bytes { bytes, max } => {
+                write!(f, "{bytes} bytes in several siblings would stand, {max} may")
             }
             ApplyRefusal::Checksum => f.write_str("a payload does not have its checksum"),
             ApplyRefusal::ActorTaken { actor } => write!(f, "{actor:?} was born already"),

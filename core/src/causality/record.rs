@@ -48,9 +48,7 @@ impl Record {
 
     /// What is known of each actor, in their order.
     pub fn histories(&self) -> impl Iterator<Item = (Actor, &History)> {
-        self.histories
-            .iter()
-            .map(|(actor, history)| (*actor, history))
+        self.histories.iter().map(|(actor, history)| (*actor, history))
     }
 
     /// What is known of one actor.
@@ -70,15 +68,10 @@ impl Record {
     /// The siblings that stand, in the order of their dots.
     pub fn siblings(&self) -> impl Iterator<Item = (Dot, &Sibling)> {
         self.histories().flat_map(|(actor, history)| {
-            history.live().iter().map(move |(counter, sibling)| {
-                (
-                    Dot {
-                        actor,
-                        counter: *counter,
-                    },
-                    sibling,
-                )
-            })
+            history
+                .live()
+                .iter()
+                .map(move |(counter, sibling)| (Dot { actor, counter: *counter }, sibling))
         })
     }
 
@@ -100,17 +93,15 @@ impl Record {
     /// Whether all that `context` was shown is known here.
     pub fn covers(&self, context: &Context) -> bool {
         context.iter().all(|(actor, seen)| {
-            self.history(actor)
-                .is_some_and(|history| history.known().covers(seen))
+            self.history(actor).is_some_and(|history| history.known().covers(seen))
         })
     }
 
     /// Whether merging `other` would add neither a supersession nor a sibling.
     pub fn descends(&self, other: &Record) -> bool {
-        other.histories().all(|(actor, theirs)| {
-            self.history(actor)
-                .is_some_and(|ours| ours.descends(theirs))
-        })
+        other
+            .histories()
+            .all(|(actor, theirs)| self.history(actor).is_some_and(|ours| ours.descends(theirs)))
     }
 
     /// Whether this record descends from `other` and knows more.
@@ -162,37 +153,32 @@ impl Record {
     /// Panics where the invariant of the record is broken.
     pub fn check_invariants(&self) {
         for (actor, history) in self.histories() {
-            assert!(
-                history.is_valid(),
-                "broken history of {actor:?}: {history:?}"
-            );
+            assert!(history.is_valid(), "broken history of {actor:?}: {history:?}");
         }
     }
 
-    /// The distinct siblings that would stand after a write of `sibling` with `context`.
-    pub(super) fn sibling_count_after(
+    /// The distinct siblings that would stand after a write of `sibling` with `context`, and the
+    /// bytes of all payloads together.
+    pub(super) fn standing_after(
         &self,
         context: &Context,
         dot: Dot,
         sibling: &Sibling,
-    ) -> usize {
-        let standing = self.siblings().filter(|(dot, _)| !context.covers(*dot));
-        distinct(standing.chain(iter::once((dot, sibling)))).len()
+    ) -> (usize, usize) {
+        let standing = || {
+            let kept = self.siblings().filter(|(dot, _)| !context.covers(*dot));
+            kept.chain(iter::once((dot, sibling)))
+        };
+        (distinct(standing()).len(), standing().map(|(_, sibling)| sibling.payload.len()).sum())
     }
 
     /// Supersedes what `context` was shown and adds `sibling` as the write named `dot`.
     pub(super) fn update(&mut self, context: &Context, dot: Dot, sibling: Sibling) {
         assert!(!context.covers(dot), "a write cannot supersede itself");
         for (actor, seen) in context.iter() {
-            self.histories
-                .entry(actor)
-                .or_default()
-                .supersede(seen, sibling.written);
+            self.histories.entry(actor).or_default().supersede(seen, sibling.written);
         }
-        self.histories
-            .entry(dot.actor)
-            .or_default()
-            .push(dot.counter, sibling);
+        self.histories.entry(dot.actor).or_default().push(dot.counter, sibling);
     }
 
     /// The greatest counter known of an actor; `None` where the actor is unknown.
@@ -203,9 +189,7 @@ impl Record {
     /// Whether a merge of `other` would take in a sibling whose bytes are damaged.
     pub(super) fn would_take_damage(&self, other: &Record) -> bool {
         other.siblings().any(|(dot, sibling)| {
-            let known = self
-                .history(dot.actor)
-                .is_some_and(|ours| ours.knows(dot.counter));
+            let known = self.history(dot.actor).is_some_and(|ours| ours.knows(dot.counter));
             !known && !sibling.is_intact()
         })
     }

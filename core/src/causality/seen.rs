@@ -191,11 +191,7 @@ mod tests {
             (u64::MAX, vec![1]),
             (u64::MAX, vec![u64::MAX]),
         ] {
-            assert_eq!(
-                Seen::from_parts(upto, also.clone()),
-                None,
-                "{upto} {also:?}"
-            );
+            assert_eq!(Seen::from_parts(upto, also.clone()), None, "{upto} {also:?}");
         }
     }
 }

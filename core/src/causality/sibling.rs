@@ -23,6 +23,16 @@ pub enum Payload {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Checksum(pub u64);
 
+impl Payload {
+    /// Bytes of the value; a tombstone has none.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Payload::Value(value) => value.len(),
+            Payload::Tombstone => 0,
+        }
+    }
+}
+
 impl Checksum {
     /// The checksum of a payload.
     pub fn of(payload: &Payload) -> Checksum {
@@ -68,10 +78,9 @@ impl Sibling {
     /// The value as it reads at `now`: none for a tombstone or an expired value.
     pub fn value_at(&self, now: UnixMs) -> Option<&Bytes> {
         match &self.payload {
-            Payload::Value(value) => self
-                .expires
-                .is_none_or(|expires| now < expires)
-                .then_some(value),
+            Payload::Value(value) => {
+                self.expires.is_none_or(|expires| now < expires).then_some(value)
+            }
             Payload::Tombstone => None,
         }
     }

@@ -87,9 +87,7 @@ impl Context {
             return Err(TokenError::Version { found });
         }
         let truncated = TokenError::Truncated { bytes: token.len() };
-        let (signed, sum) = token
-            .split_last_chunk::<CHECKSUM_BYTES>()
-            .ok_or(truncated)?;
+        let (signed, sum) = token.split_last_chunk::<CHECKSUM_BYTES>().ok_or(truncated)?;
         let (_, body) = signed.split_first().ok_or(truncated)?;
         if checksum(key, signed) != u64::from_be_bytes(*sum) {
             return Err(TokenError::Checksum);

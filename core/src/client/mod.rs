@@ -1,1 +1,314 @@
-//! x
+//! The machine of a client: it computes the ring itself and asks the primaries of a key.
+//!
+//! ```text
+//!  get, put, delete -> route -+-> a primary that is connected      Send
+//!                             +-> one that is not, but reachable   Dial, wait
+//!                             +-> any other node                   Send: it passes the call on
+//!                             +-> nobody                           wait, dial seeds again
+//!  Frame: Reply -> answer, or the next node; same request id, same deadline
+//! ```
+//!
+//! Invariant: every call is completed exactly once, no later than its deadline. A write that was
+//! sent and not answered is reported as unknown, never as refused. The client never mints a dot.
+
+mod call;
+mod config;
+mod connecting;
+mod ending;
+mod io;
+mod links;
+mod outcome;
+mod routing;
+mod view;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use call::{Action, Call, Stage};
+pub use config::{CallOptions, ClientConfig};
+pub use io::{ClientEffect, ClientEvent, ClientInput, Link};
+use links::Links;
+pub use outcome::{CallError, Completion, ErrorCode};
+pub use view::{ClientStats, ClientView};
+
+use crate::causality::Checksum;
+use crate::ids::{Key, RequestId};
+use crate::layout::LayoutVersion;
+use crate::machine::{Effects, Wake, WakeReason};
+use crate::message::{
+    CallId, Change, Defaults, Failure, FailureCode, LayoutUpdate, Message, QuorumChoice, Reject,
+};
+use crate::prng::Prng;
+use crate::time::{Instant, Now};
+
+/// A client of the cluster, without sockets and clock.
+///
+/// Order of calls: [`start`](Client::start) once; then [`get`](Client::get), [`put`](Client::put),
+/// [`delete`](Client::delete), [`cancel`](Client::cancel) and [`handle`](Client::handle) in any
+/// order, carrying out the effects of each before the next; [`close`](Client::close) last.
+#[derive(Clone, Debug)]
+pub struct Client {
+    config: ClientConfig,
+    /// This client's half of every request id.
+    id: u64,
+    links: Links,
+    layout: Option<Arc<LayoutUpdate>>,
+    defaults: Option<Defaults>,
+    calls: BTreeMap<CallId, Call>,
+    /// Invariant: one entry for each call.
+    timers: BTreeSet<(Instant, CallId)>,
+    /// Calls in the stage `Waiting`.
+    waiting: BTreeSet<CallId>,
+    /// The last refused handshake, as long as nobody has welcomed the client since.
+    rejection: Option<Reject>,
+    last_call: u64,
+    stats: ClientStats,
+    closed: bool,
+}
+
+impl Client {
+    /// A client that knows its seeds. `seed` must be random: it names the client's writes.
+    pub fn new(config: ClientConfig, seed: u64) -> Client {
+        Client {
+            id: Prng::stream(seed, "client").next_u64() | 1,
+            links: Links::new(config.seeds.clone(), seed),
+            layout: None,
+            defaults: None,
+            calls: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            rejection: None,
+            last_call: 0,
+            stats: ClientStats::default(),
+            closed: false,
+            config,
+        }
+    }
+
+    /// Dials the first seeds.
+    pub fn start(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
+        self.links.dial_seeds(now, out);
+    }
+
+    /// Reads a key. The n-th call of a client has the number n.
+    pub fn get(
+        &mut self,
+        now: Now,
+        key: Key,
+        options: CallOptions,
+        out: &mut Effects<ClientEffect>,
+    ) -> CallId {
+        self.begin(now, key, Action::Get, options, out)
+    }
+
+    /// Writes a value. `context` is that of an earlier answer for this key; empty: a blind put,
+    /// which supersedes nothing.
+    pub fn put(
+        &mut self,
+        now: Now,
+        key: Key,
+        value: Bytes,
+        context: Bytes,
+        options: CallOptions,
+        out: &mut Effects<ClientEffect>,
+    ) -> CallId {
+        let checksum = Checksum::of_value(&value);
+        let change = Change::Value { payload: value, checksum };
+        let request = self.request();
+        self.begin(now, key, Action::Put { context, request, change }, options, out)
+    }
+
+    /// Deletes what `context` covers; empty: what a quorum holds.
+    pub fn delete(
+        &mut self,
+        now: Now,
+        key: Key,
+        context: Bytes,
+        options: CallOptions,
+        out: &mut Effects<ClientEffect>,
+    ) -> CallId {
+        let request = self.request();
+        let action = Action::Put { context, request, change: Change::Delete };
+        self.begin(now, key, action, options, out)
+    }
+
+    /// Ends a call early: it completes as `Aborted`. A call that has ended is left alone.
+    pub fn cancel(&mut self, _now: Now, call: CallId, out: &mut Effects<ClientEffect>) {
+        self.fail(call, CallError::new(ErrorCode::Aborted), out);
+    }
+
+    /// Ends everything: open calls complete as `Closed`, connections are hung up.
+    pub fn close(&mut self, out: &mut Effects<ClientEffect>) {
+        self.closed = true;
+        for call in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.fail(call, CallError::new(ErrorCode::Closed), out);
+        }
+        self.links.close(out);
+    }
+
+    /// Takes in one thing that happened.
+    pub fn handle(&mut self, now: Now, input: ClientInput, out: &mut Effects<ClientEffect>) {
+        if self.closed {
+            return;
+        }
+        match input {
+            ClientInput::Opened(link) => self.on_opened(now, link, out),
+            ClientInput::Closed(link) => self.on_closed(now, link, out),
+            ClientInput::Frame { link, message } => self.on_frame(now, link, message, out),
+            ClientInput::Wake => self.on_wake(now, out),
+        }
+    }
+
+    /// When the machine wants [`ClientInput::Wake`] at the latest, and what waits.
+    pub fn next_wake(&self) -> Option<Wake> {
+        if self.closed {
+            return None;
+        }
+        let timer = self.timers.first();
+        let timer = timer.map(|(at, _)| Wake { at: *at, reason: WakeReason::Deadline });
+        let dial = self.links.next_wake(!self.waiting.is_empty());
+        let dial = dial.map(|at| Wake { at, reason: WakeReason::Dial });
+        timer.into_iter().chain(dial).min()
+    }
+
+    /// What users, metrics and tests may look at.
+    pub fn view(&self) -> ClientView<'_> {
+        ClientView { client: self }
+    }
+
+    /// Asserts what must hold between inputs.
+    pub fn check_invariants(&self) {
+        assert_eq!(self.calls.len(), self.timers.len(), "each call has one timer");
+        for (at, id) in &self.timers {
+            assert_eq!(self.calls.get(id).map(|call| call.timer), Some(*at));
+        }
+        for (id, call) in &self.calls {
+            assert_eq!(call.stage == Stage::Waiting, self.waiting.contains(id));
+        }
+    }
+
+    fn request(&self) -> RequestId {
+        RequestId { client: self.id, sequence: self.last_call + 1 }
+    }
+
+    fn begin(
+        &mut self,
+        now: Now,
+        key: Key,
+        action: Action,
+        options: CallOptions,
+        out: &mut Effects<ClientEffect>,
+    ) -> CallId {
+        self.last_call += 1;
+        self.stats.calls += 1;
+        let id = CallId(self.last_call);
+        if let Err(error) = self.check(&key, &action) {
+            self.stats.failed += 1;
+            out.push(ClientEffect::Complete { call: id, result: Err(error) });
+            return id;
+        }
+        let deadline = now.instant + options.timeout.unwrap_or(self.config.timeout);
+        let or = |asked: u8, default: u8| if asked == 0 { default } else { asked };
+        let quorum = QuorumChoice {
+            r: or(options.quorum.r, self.config.quorum.r),
+            w: or(options.quorum.w, self.config.quorum.w),
+        };
+        let call = Call {
+            key,
+            action,
+            quorum,
+            receipt: options.receipt,
+            deadline,
+            timer: deadline,
+            stage: Stage::Waiting,
+            tried: Vec::new(),
+            sent: Vec::new(),
+            loose: false,
+            refusal: None,
+            attempts: 0,
+            asked: now.instant,
+        };
+        self.calls.insert(id, call);
+        self.timers.insert((deadline, id));
+        self.waiting.insert(id);
+        self.route(now, id, out);
+        id
+    }
+
+    /// Refuses what cannot succeed before anything is sent.
+    fn check(&self, key: &Key, action: &Action) -> Result<(), CallError> {
+        let limits = &self.config.limits;
+        let or_default = |max: Option<u32>, default: usize| max.map_or(default, |max| max as usize);
+        let key_max = or_default(self.defaults.map(|d| d.key_bytes_max), limits.key_bytes_max);
+        let value_max = self.defaults.map(|d| d.value_bytes_max);
+        let value_max = or_default(value_max, limits.value_bytes_max);
+        let refuse = |code, max: usize, actual: usize| {
+            let failure = Failure::refused(code).limit(max as u64, actual as u64);
+            Err(CallError::of(failure, None))
+        };
+        if self.closed {
+            return Err(CallError::new(ErrorCode::Closed));
+        }
+        if self.calls.len() >= limits.calls_max {
+            return refuse(FailureCode::Overloaded, limits.calls_max, self.calls.len());
+        }
+        let key_bytes = key.as_bytes().len();
+        if key_bytes == 0 || key_bytes > key_max {
+            return refuse(FailureCode::KeySize, key_max, key_bytes);
+        }
+        let Action::Put { context, change, .. } = action else { return Ok(()) };
+        if let Change::Value { payload, .. } = change
+            && payload.len() > value_max
+        {
+            return refuse(FailureCode::ValueTooLarge, value_max, payload.len());
+        }
+        if crate::causality::Context::from_token(key, context).is_err() {
+            return Err(CallError::new(ErrorCode::BadContext));
+        }
+        Ok(())
+    }
+
+    fn on_frame(
+        &mut self,
+        now: Now,
+        link: Link,
+        message: Message,
+        out: &mut Effects<ClientEffect>,
+    ) {
+        let Some(connection) = self.links.get_mut(link) else { return };
+        connection.heard = now.instant;
+        match message {
+            Message::Welcome(welcome) => self.on_welcome(now, link, welcome, out),
+            Message::Reject(reject) => self.on_reject(now, link, reject, out),
+            Message::Reply(reply) => self.on_reply(now, link, reply, out),
+            Message::Unsupported(_)
+            | Message::Hello(_)
+            | Message::Get(_)
+            | Message::Put(_)
+            | Message::ReplicaRead(_)
+            | Message::ReplicaRecord(_)
+            | Message::ReplicaMerge(_)
+            | Message::ReplicaMerged(_)
+            | Message::StatusRequest(_)
+            | Message::StatusReply(_) => {}
+        }
+    }
+
+    fn on_wake(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
+        for link in self.links.overdue(now) {
+            out.push(ClientEffect::Hangup(link));
+            self.on_closed(now, link, out);
+        }
+        while let Some((at, id)) = self.timers.first().copied() {
+            if at > now.instant {
+                break;
+            }
+            self.on_timer(now, id, out);
+        }
+        self.links.dial_seeds(now, out);
+        self.route_waiting(now, out);
+    }
+}

@@ -19,8 +19,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use answers::Answers;
-use call::{Call, Stage, entry, reachable};
-pub(crate) use call::is_intact;
+use call::{Call, Stage, entry, is_intact, reachable};
 
 use crate::config::NodeConfig;
 use crate::ids::{Key, NodeId, RequestId};
@@ -138,7 +137,14 @@ impl Coordinator {
             }
             Change::Value { .. } => turn.counters.puts += 1,
         }
-        self.start_write(turn, asker, (key, put.context, put.request, put.change), quorum, place, deadline);
+        self.start_write(
+            turn,
+            asker,
+            (key, put.context, put.request, put.change),
+            quorum,
+            place,
+            deadline,
+        );
     }
 
     /// The node's own storage answers for a call.
@@ -186,7 +192,8 @@ impl Coordinator {
 
     /// A node is gone: it will not answer what it was asked.
     pub(crate) fn on_node_down(&mut self, turn: &mut Turn<'_>, node: NodeId) {
-        let concerned = self.calls.iter().filter_map(|(id, call)| Some((*id, call.index_of(node)?)));
+        let concerned =
+            self.calls.iter().filter_map(|(id, call)| Some((*id, call.index_of(node)?)));
         for (id, index) in concerned.collect::<Vec<_>>() {
             self.on_record(turn, id, index, None);
             self.on_acknowledgement(turn, id, index, false);

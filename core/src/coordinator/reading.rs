@@ -77,8 +77,8 @@ impl Coordinator {
                 GetEnd::Found { record, answered, stale } => {
                     self.on_found(turn, id, &record, answered, stale);
                 }
-                GetEnd::Unavailable { answered } => {
-                    self.on_read_failed(turn, id, FailureCode::QuorumUnavailable, answered);
+                GetEnd::Unavailable { left } => {
+                    self.on_read_failed(turn, id, FailureCode::QuorumUnavailable, left);
                 }
                 GetEnd::Late { answered } => {
                     self.on_read_failed(turn, id, FailureCode::Timeout, answered);
@@ -108,8 +108,7 @@ impl Coordinator {
             None => self.answer_read(turn, id, receipt, Ok(Answer::Entry(entry))),
             Some(_) if entry.values.is_empty() => {
                 // Nothing stands that a delete could cover.
-                let written =
-                    Written { context: entry.context, siblings: entry.tombstones.min(1) };
+                let written = Written { context: entry.context, siblings: entry.tombstones.min(1) };
                 self.answer_read(turn, id, receipt, Ok(Answer::Written(written)));
             }
             Some(request) => self.delete_found(turn, id, request, record.context()),

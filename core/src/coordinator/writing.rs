@@ -181,8 +181,7 @@ impl Coordinator {
                 (acked, Ok(Answer::Written(written)))
             }
             PutEnd::Unknown { acked, late } => {
-                let code =
-                    if late { FailureCode::Timeout } else { FailureCode::QuorumUnavailable };
+                let code = if late { FailureCode::Timeout } else { FailureCode::QuorumUnavailable };
                 let failure = Failure::refused(code)
                     .quorum(call.quorum.w().into(), saturate(acked.len()))
                     .unknown();

@@ -179,9 +179,7 @@ mod tests {
     #[test]
     fn the_search_knows_the_walks_of_the_ring_that_it_leaves() {
         // Clustered owners and a rare zone: walks are long, and swaps change many of them.
-        let owners: Vec<u16> = (0..256)
-            .map(|slot| if slot < 3 { 9 } else { slot / 29 })
-            .collect();
+        let owners: Vec<u16> = (0..256).map(|slot| if slot < 3 { 9 } else { slot / 29 }).collect();
         let zones = alloc::vec![0, 0, 0, 0, 1, 1, 1, 2, 2, 3];
         for replication in 1..=5 {
             let weights = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1];

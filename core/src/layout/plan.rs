@@ -97,9 +97,8 @@ fn quotas(slots: u32, weights: &[u32]) -> Vec<u32> {
 fn spread(settings: PlanSettings, quotas: &[u32], zones: &[u16]) -> Ring {
     let slots = settings.slots.get() as usize;
     let replication = usize::from(settings.replication);
-    let lengths = core::iter::successors(Some(replication), |length| {
-        Some(length * 2).filter(|&l| l < slots)
-    });
+    let lengths =
+        core::iter::successors(Some(replication), |length| Some(length * 2).filter(|&l| l < slots));
     let candidates = lengths.map(|length| {
         let ring = Ring::new(lay_runs(slots, length, quotas, zones), zones.to_vec());
         let mut reaches = 0;

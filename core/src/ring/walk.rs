@@ -208,6 +208,7 @@ impl Iterator for PreferenceList<'_> {
                 self.phase = Phase::Others;
                 self.steps = 0;
             }
+            assert!(self.steps < self.ring.slot_count(), "one turn meets all who are left");
             let owner = self.ring.owners[(self.start + self.steps) % self.ring.slot_count()];
             let zone = usize::from(self.ring.zones[usize::from(owner)]);
             self.steps += 1;

@@ -1,0 +1,51 @@
+//! What a client is told when it starts, and what a call may ask for.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::ids::{ClusterId, Text};
+use crate::limits::Limits;
+use crate::message::QuorumChoice;
+use crate::time::Duration;
+
+/// Settings of one client.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// WebSocket URLs of nodes to begin with; one that answers is enough.
+    pub seeds: Vec<Text>,
+    /// Time for a whole operation, retries included, unless the call says otherwise.
+    pub timeout: Duration,
+    /// R and W; zeros stand for the cluster's defaults.
+    pub quorum: QuorumChoice,
+    /// The cluster to join; `None`: whichever answers.
+    pub cluster: Option<ClusterId>,
+    /// The secret of the cluster; empty where it wants none.
+    pub credentials: Bytes,
+    /// Bounds on what is accepted and kept.
+    pub limits: Limits,
+}
+
+impl Default for ClientConfig {
+    fn default() -> ClientConfig {
+        ClientConfig {
+            seeds: Vec::new(),
+            timeout: Duration::from_secs(5),
+            quorum: QuorumChoice::default(),
+            cluster: None,
+            credentials: Bytes::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What one call may ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallOptions {
+    /// Time for this call; `None`: the client's.
+    pub timeout: Option<Duration>,
+    /// R and W for this call; zeros: the client's.
+    pub quorum: QuorumChoice,
+    /// Whether the answer is to say who did what.
+    pub receipt: bool,
+}
