@@ -115,7 +115,7 @@ test("a silent node ends calls by their deadline, writes as unknown", () =>
       failure(client.put("k", "v", { timeout: 300 })),
     ]);
     const took = performance.now() - start;
-    assert.ok(took >= 290 && took < 2_000, `${took} ms`);
+    assert.ok(took < 1_000, `${took} ms`);
     assert.deepEqual([read.code, read.outcome, read.retryable], ["TIMEOUT", "none", true]);
     assert.deepEqual([write.code, write.outcome, write.attempts > 0], ["TIMEOUT", "unknown", true]);
   }));
