@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use bytes::Bytes;
-use cluster_tests::{Cluster, Settings, eventually, run};
+use quorate_cluster::{Cluster, Settings, eventually, run};
 use quorate_node::client::{Client, ClientError};
 
 const WRITERS: usize = 16;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use bytes::Bytes;
-use cluster_tests::{Cluster, Settings, run};
+use quorate_cluster::{Cluster, Settings, run};
 use quorate_node::client::{CallOptions, Client, ClientOptions, Request};
 
 #[test]

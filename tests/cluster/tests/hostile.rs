@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use cluster_tests::{Cluster, Settings, Wire, run};
+use quorate_cluster::{Cluster, Settings, Wire, run};
 use quorate_core::ids::ClusterId;
 use quorate_core::limits::FRAME_BYTES_MAX;
 use quorate_core::message::{CallId, Message, RejectCode};

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::{Output, Stdio};
 
 use anyhow::{Context, Result};
-use cluster_tests::{Cluster, Process, Settings, quorate, run};
+use quorate_cluster::{Cluster, Process, Settings, quorate, run};
 
 const ONE: Settings = Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "fjall" };
 
