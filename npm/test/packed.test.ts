@@ -13,6 +13,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 
 import { FakeNode } from "./fake-node.js";
+import { installPacked } from "./install.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
@@ -20,11 +21,7 @@ let project: string;
 let node: FakeNode;
 
 before(async () => {
-  project = await mkdtemp(join(tmpdir(), "quorate-packed-"));
-  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", project], { cwd: root });
-  const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
-  await writeFile(join(project, "package.json"), '{ "private": true }');
-  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", `./${filename}`], { cwd: project });
+  project = await installPacked();
   // The optional peer, from our own development dependencies.
   await symlink(join(root, "node_modules/ws"), join(project, "node_modules/ws"));
   node = await FakeNode.start();
@@ -112,7 +109,7 @@ for (const [name, module, resolution, extension] of [
   test(`the types guide: ${name}`, async () => {
     const file = `types.${extension}`;
     await cp(join(root, "test/types/use.ts"), join(project, file));
-    const options = ["--noEmit", "--strict", "--target", "ES2022", "--types", ""];
+    const options = ["--noEmit", "--strict", "--target", "ES2022"];
     const { stdout } = await run(
       process.execPath,
       [join(root, "node_modules/typescript/bin/tsc"), ...options, "--module", module, "--moduleResolution", resolution, file],
