@@ -1,0 +1,58 @@
+// Good and bad use, for the compiler: a line that should fail and does not is an error, too.
+
+import { QuorateError, connect } from "quorate";
+import type { Client, Context, Entry, ErrorCode, Written } from "quorate";
+
+export async function good(socket: typeof WebSocket): Promise<void> {
+  await using client: Client = await connect({
+    seeds: ["ws://127.0.0.1:7101"],
+    timeout: 1_000,
+    r: 2,
+    w: 2,
+    WebSocket: socket,
+    signal: AbortSignal.timeout(1_000),
+  });
+  const entry: Entry | undefined = await client.get("key", { receipt: true });
+  const bytes: Uint8Array | undefined = entry?.value;
+  const cart = entry?.json<{ items: string[] }>();
+  const written: Written = await client.put(new Uint8Array([1]), "value", { context: entry?.context });
+  const context: Context = written.context;
+  await client.put("key", new DataView(new ArrayBuffer(8)), { context, timeout: 100 });
+  await client.update("key", (seen) => JSON.stringify(seen?.siblings.map((one) => one.json())));
+  await client.update("key", async () => new Uint8Array(2));
+  await client.delete("key", { context });
+  const label: string | undefined = client.locate("key").primaries[0]?.label;
+  const owner: number | undefined = client.ring().owners[0];
+  console.log(bytes, cart?.items, label, owner, client.stats().direct);
+  // Values can be handed to the platform as they are.
+  if (entry) console.log(new Blob([entry.value]));
+}
+
+export function handled(error: unknown): ErrorCode | undefined {
+  if (error instanceof QuorateError && error.outcome === "unknown") return error.code;
+  return undefined;
+}
+
+export async function bad(client: Client): Promise<void> {
+  // @ts-expect-error seeds are needed
+  await connect({});
+  // @ts-expect-error a list of them
+  await connect({ seeds: "ws://127.0.0.1:7101" });
+  // @ts-expect-error no such option
+  await connect({ seeds: [], retries: 3 });
+  // @ts-expect-error objects are no values
+  await client.put("key", { a: 1 });
+  // @ts-expect-error numbers are no keys
+  await client.get(7);
+  // @ts-expect-error reads take no context
+  await client.get("key", { context: "" });
+  // @ts-expect-error a function returns the new value
+  await client.update("key", () => 7);
+  // @ts-expect-error there may be no entry
+  (await client.get("key")).text();
+  // @ts-expect-error results cannot be changed
+  (await client.put("key", "value")).siblings = 1;
+  // @ts-expect-error the text of a value is unknown until it is parsed
+  const items: string[] = (await client.get("key"))?.json();
+  console.log(items);
+}
