@@ -1,1 +1,7 @@
-//! The WebAssembly face.
+//! The thin WebAssembly face of quorate-core: bytes in, one batch of bytes out.
+//!
+//! Two modules are built from this crate: a feature decides what is exported, `client` what the
+//! npm package needs, `sim` the simulated world. There is no protocol logic here: everything is decided in core. Objects,
+//! promises, errors and sockets live in TypeScript.
+
+pub mod client;

@@ -13,9 +13,13 @@
 
 mod call;
 mod config;
+mod connecting;
+mod ending;
+mod io;
 mod links;
 mod outcome;
 mod routing;
+mod view;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -25,120 +29,20 @@ use bytes::Bytes;
 
 use call::{Action, Call, Stage};
 pub use config::{CallOptions, ClientConfig};
-use links::{Links, State};
+pub use io::{ClientEffect, ClientEvent, ClientInput, Link};
+use links::Links;
 pub use outcome::{CallError, Completion, ErrorCode};
+pub use view::{ClientStats, ClientView};
 
 use crate::causality::Checksum;
-use crate::ids::{Key, NodeId, RequestId, Text};
+use crate::ids::{Key, RequestId};
 use crate::layout::LayoutVersion;
 use crate::machine::{Effects, Wake, WakeReason};
 use crate::message::{
-    Answer, CallId, Change, Defaults, Failure, FailureCode, Hello, LayoutUpdate, Message, Outcome,
-    PROTOCOL_VERSION, QuorumChoice, Reject, RejectCode, Reply, Role, Welcome,
+    CallId, Change, Defaults, Failure, FailureCode, LayoutUpdate, Message, QuorumChoice, Reject,
 };
 use crate::prng::Prng;
 use crate::time::{Instant, Now};
-
-/// One connection of a client. Numbers are never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Link(pub u32);
-
-/// What happened to a client.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ClientInput {
-    /// A dial succeeded.
-    Opened(Link),
-    /// A connection is gone, or a dial failed.
-    Closed(Link),
-    /// A frame arrived.
-    Frame {
-        /// On which connection.
-        link: Link,
-        /// What it says.
-        message: Message,
-    },
-    /// Time has passed.
-    Wake,
-}
-
-/// What a client wants done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ClientEffect {
-    /// Open a connection; ends in `Opened` or `Closed`.
-    Dial {
-        /// Names it from here on.
-        link: Link,
-        /// A WebSocket URL.
-        address: Text,
-    },
-    /// Send a frame.
-    Send {
-        /// On which connection.
-        link: Link,
-        /// What.
-        message: Message,
-    },
-    /// Close a connection; nothing more is wanted from it.
-    Hangup(Link),
-    /// A call has ended.
-    Complete {
-        /// Which.
-        call: CallId,
-        /// How.
-        result: Result<Completion, CallError>,
-    },
-    /// Tell people.
-    Observe(ClientEvent),
-}
-
-/// What users of a client may want to know.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum ClientEvent {
-    /// A node has welcomed the client.
-    Connected {
-        /// Which.
-        node: NodeId,
-        /// Where.
-        address: Text,
-    },
-    /// A connection is gone, or could not be made.
-    Disconnected {
-        /// The node, if it had welcomed the client.
-        node: Option<NodeId>,
-        /// Where.
-        address: Text,
-    },
-    /// The client has a newer layout.
-    LayoutChanged {
-        /// Its version.
-        version: LayoutVersion,
-    },
-    /// A node refused the connection.
-    Rejected {
-        /// Where.
-        address: Text,
-        /// Why.
-        reject: Reject,
-    },
-}
-
-/// Counts since the client started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClientStats {
-    /// Calls made.
-    pub calls: u64,
-    /// Calls that ended well.
-    pub done: u64,
-    /// Calls that failed.
-    pub failed: u64,
-    /// Answers from a primary that was asked straight away.
-    pub direct: u64,
-    /// Answers that came through another node.
-    pub passed_on: u64,
-    /// Attempts after the first one of a call.
-    pub retries: u64,
-}
 
 /// A client of the cluster, without sockets and clock.
 ///
@@ -367,39 +271,6 @@ impl Client {
         Ok(())
     }
 
-    fn on_opened(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
-        let Some(connection) = self.links.get_mut(link) else { return };
-        connection.heard = now.instant;
-        let layout = self.layout.as_ref();
-        let hello = Hello {
-            version_min: PROTOCOL_VERSION,
-            version_max: PROTOCOL_VERSION,
-            cluster: self.config.cluster,
-            role: Role::Client,
-            layout_version: layout.map_or(LayoutVersion(0), |update| update.layout.version()),
-            credentials: self.config.credentials.clone(),
-        };
-        out.push(ClientEffect::Send { link, message: Message::Hello(hello) });
-    }
-
-    fn on_closed(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
-        if self.links.remove(now, link, out).is_none() {
-            return;
-        }
-        let concerned = self.calls.iter().filter(|(_, call)| {
-            call.stage == Stage::Sent(link) || call.stage == Stage::Queued(link)
-        });
-        for id in concerned.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let Some(call) = self.calls.get_mut(&id) else { continue };
-            // A write that was sent may be carried out although the link is gone.
-            call.loose |= call.stage == Stage::Sent(link);
-            call.sent.retain(|sent| *sent != link);
-            self.reroute(now, id, out);
-        }
-        self.links.dial_seeds(now, out);
-        self.route_waiting(now, out);
-    }
-
     fn on_frame(
         &mut self,
         now: Now,
@@ -426,120 +297,6 @@ impl Client {
         }
     }
 
-    fn on_welcome(
-        &mut self,
-        now: Now,
-        link: Link,
-        welcome: Welcome,
-        out: &mut Effects<ClientEffect>,
-    ) {
-        let opening = matches!(
-            self.links.get(link).map(|connection| connection.state),
-            Some(State::Opening { .. })
-        );
-        if !opening {
-            return;
-        }
-        if let Some(cluster) = self.config.cluster.filter(|cluster| *cluster != welcome.cluster) {
-            let text =
-                alloc::format!("the node belongs to cluster {}, not {cluster}", welcome.cluster);
-            return self.on_reject(now, link, Reject { code: RejectCode::Cluster, text }, out);
-        }
-        // From here on the client stays with this cluster, wherever a seed may lead later.
-        self.config.cluster = Some(welcome.cluster);
-        self.defaults = Some(welcome.defaults);
-        self.rejection = None;
-        self.learn(welcome.layout, out);
-        if !self.links.on_welcome(link, welcome.node, out) {
-            self.links.discard(link, out);
-        }
-        self.route_waiting(now, out);
-    }
-
-    fn on_reject(&mut self, now: Now, link: Link, reject: Reject, out: &mut Effects<ClientEffect>) {
-        if let Some(connection) = self.links.get(link) {
-            let address = connection.address.clone();
-            let event = ClientEvent::Rejected { address, reject: reject.clone() };
-            out.push(ClientEffect::Observe(event));
-        }
-        self.rejection = Some(reject);
-        out.push(ClientEffect::Hangup(link));
-        self.on_closed(now, link, out);
-    }
-
-    fn on_reply(&mut self, now: Now, link: Link, reply: Reply, out: &mut Effects<ClientEffect>) {
-        self.learn(reply.layout.clone(), out);
-        let node = self.links.get(link).and_then(|connection| match connection.state {
-            State::Up(node) => Some(node),
-            State::Opening { .. } => None,
-        });
-        let Some(node) = node else { return };
-        let concerned = self.calls.get_mut(&reply.call).filter(|call| call.sent.contains(&link));
-        if let Some(call) = concerned {
-            call.sent.retain(|sent| *sent != link);
-            let current = call.stage == Stage::Sent(link);
-            match reply.result {
-                Ok(answer) if is_intact(&answer) => {
-                    let completion = Completion {
-                        answer,
-                        node,
-                        direct: reply.passed_on_by.is_none(),
-                        receipt: reply.receipt,
-                        attempts: call.attempts,
-                    };
-                    self.succeed(reply.call, completion, out);
-                }
-                Ok(_) => {
-                    let failure = Failure::refused(FailureCode::Damaged);
-                    self.on_failure(now, reply.call, node, failure, current, out);
-                }
-                Err(failure) => {
-                    self.on_failure(now, reply.call, node, failure, current, out);
-                }
-            }
-        }
-        self.on_room(now, link, out);
-    }
-
-    /// A node could not serve a call: another may, within the same deadline.
-    fn on_failure(
-        &mut self,
-        now: Now,
-        id: CallId,
-        node: NodeId,
-        failure: Failure,
-        current: bool,
-        out: &mut Effects<ClientEffect>,
-    ) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        call.loose |= failure.outcome == Outcome::Unknown;
-        if !current {
-            return;
-        }
-        let elsewhere = match failure.code {
-            FailureCode::QuorumUnavailable
-            | FailureCode::Overloaded
-            | FailureCode::Damaged
-            | FailureCode::Storage
-            | FailureCode::NotAPrimary => true,
-            FailureCode::Timeout
-            | FailureCode::WeakQuorum
-            | FailureCode::BadQuorum
-            | FailureCode::BadContext
-            | FailureCode::KeySize
-            | FailureCode::ValueTooLarge
-            | FailureCode::TooManySiblings
-            | FailureCode::RecordTooLarge => false,
-        };
-        call.tried.push(node);
-        call.refusal = Some((failure, node));
-        if elsewhere {
-            self.reroute(now, id, out);
-        } else {
-            self.fail(id, CallError::of(failure, Some(node)), out);
-        }
-    }
-
     fn on_wake(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
         for link in self.links.overdue(now) {
             out.push(ClientEffect::Hangup(link));
@@ -553,134 +310,5 @@ impl Client {
         }
         self.links.dial_seeds(now, out);
         self.route_waiting(now, out);
-    }
-
-    /// A call is at its deadline, or the node that was asked is silent for too long.
-    fn on_timer(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        if call.deadline <= now.instant {
-            return self.expire(id, out);
-        }
-        let Stage::Sent(link) = call.stage else { return self.set_timer(id, None) };
-        call.loose = true;
-        let asked = call.asked;
-        let silent = self.links.get(link).is_some_and(|connection| connection.heard <= asked);
-        if let Some(State::Up(node)) = self.links.get(link).map(|connection| connection.state) {
-            call.tried.push(node);
-        }
-        self.reroute(now, id, out);
-        if silent {
-            // Nothing at all came in since: the connection is taken for dead.
-            out.push(ClientEffect::Hangup(link));
-            self.on_closed(now, link, out);
-        }
-    }
-
-    fn expire(&mut self, id: CallId, out: &mut Effects<ClientEffect>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        call.loose |= matches!(call.stage, Stage::Sent(_));
-        let error = match (&call.refusal, &self.rejection) {
-            (Some((failure, node)), _) => CallError::of(*failure, Some(*node)),
-            (None, Some(reject)) if call.attempts == 0 => CallError {
-                text: Some(reject.text.as_str().into()),
-                ..CallError::new(ErrorCode::Rejected)
-            },
-            (None, _) if call.attempts == 0 => CallError::new(ErrorCode::Unreachable),
-            (None, _) => CallError::new(ErrorCode::Timeout),
-        };
-        self.fail(id, error, out);
-    }
-
-    fn succeed(&mut self, id: CallId, done: Completion, out: &mut Effects<ClientEffect>) {
-        self.forget(id);
-        self.stats.done += 1;
-        if done.direct {
-            self.stats.direct += 1;
-        } else {
-            self.stats.passed_on += 1;
-        }
-        out.push(ClientEffect::Complete { call: id, result: Ok(done) });
-    }
-
-    /// Completes a call with an error, if it is still under way.
-    fn fail(&mut self, id: CallId, error: CallError, out: &mut Effects<ClientEffect>) {
-        let Some(mut call) = self.forget(id) else { return };
-        call.loose |= matches!(call.stage, Stage::Sent(_))
-            && matches!(error.code, ErrorCode::Aborted | ErrorCode::Closed);
-        let outcome = match error.outcome {
-            Outcome::Unknown => Outcome::Unknown,
-            Outcome::None => call.outcome(),
-        };
-        self.stats.failed += 1;
-        let error = CallError { outcome, attempts: call.attempts, ..error };
-        out.push(ClientEffect::Complete { call: id, result: Err(error) });
-    }
-
-    fn forget(&mut self, id: CallId) -> Option<Call> {
-        let call = self.calls.remove(&id)?;
-        self.timers.remove(&(call.timer, id));
-        self.waiting.remove(&id);
-        Some(call)
-    }
-
-    /// Sets when a call is looked at again: at `at`, or at its deadline.
-    fn set_timer(&mut self, id: CallId, at: Option<Instant>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        self.timers.remove(&(call.timer, id));
-        call.timer = at.map_or(call.deadline, |at| at.min(call.deadline));
-        self.timers.insert((call.timer, id));
-    }
-
-    fn learn(&mut self, update: Option<Arc<LayoutUpdate>>, out: &mut Effects<ClientEffect>) {
-        let Some(update) = update else { return };
-        let version = update.layout.version();
-        let known = self.layout.as_ref().map(|known| known.layout.version());
-        if known.is_none_or(|known| known < version) {
-            self.layout = Some(update);
-            out.push(ClientEffect::Observe(ClientEvent::LayoutChanged { version }));
-        }
-    }
-}
-
-/// Whether all values of an answer match their checksums.
-fn is_intact(answer: &Answer) -> bool {
-    match answer {
-        Answer::Entry(entry) => {
-            entry.values.iter().all(|value| Checksum::of_value(&value.payload) == value.checksum)
-        }
-        Answer::Written(_) => true,
-    }
-}
-
-/// A read-only look at a [`Client`].
-#[derive(Clone, Copy, Debug)]
-pub struct ClientView<'a> {
-    client: &'a Client,
-}
-
-impl<'a> ClientView<'a> {
-    /// The newest layout, once a node has welcomed the client.
-    pub fn layout(&self) -> Option<&'a Arc<LayoutUpdate>> {
-        self.client.layout.as_ref()
-    }
-
-    /// What holds for calls that do not say otherwise.
-    pub fn defaults(&self) -> Option<Defaults> {
-        self.client.defaults
-    }
-
-    /// The nodes that are connected, and by which link.
-    pub fn links(&self) -> Vec<(NodeId, Link)> {
-        self.client.links.up().collect()
-    }
-
-    /// Calls that have not ended.
-    pub fn calls_under_way(&self) -> usize {
-        self.client.calls.len()
-    }
-
-    /// Counts since the start.
-    pub fn stats(&self) -> ClientStats {
-        self.client.stats
     }
 }

@@ -77,8 +77,8 @@ impl Coordinator {
                 GetEnd::Found { record, answered, stale } => {
                     self.on_found(turn, id, &record, answered, stale);
                 }
-                GetEnd::Unavailable { answered } => {
-                    self.on_read_failed(turn, id, FailureCode::QuorumUnavailable, answered);
+                GetEnd::Unavailable { left } => {
+                    self.on_read_failed(turn, id, FailureCode::QuorumUnavailable, left);
                 }
                 GetEnd::Late { answered } => {
                     self.on_read_failed(turn, id, FailureCode::Timeout, answered);

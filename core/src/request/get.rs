@@ -36,8 +36,8 @@ pub enum GetEnd {
     },
     /// Fewer than R can answer.
     Unavailable {
-        /// Those who answered.
-        answered: Replicas,
+        /// Those who answered or still may.
+        left: Replicas,
     },
     /// The deadline came first.
     Late {
@@ -117,7 +117,9 @@ impl Get {
             Verdict::Reached => {
                 GetEnd::Found { record: self.merged.clone(), answered, stale: self.stale() }
             }
-            Verdict::Impossible => GetEnd::Unavailable { answered },
+            Verdict::Impossible => {
+                GetEnd::Unavailable { left: answered.union(self.tally.silent()) }
+            }
         };
         self.ended = true;
         Some(end)

@@ -1,1 +1,30 @@
-//! The Quorate node.
+//! A whole Quorate cluster in one thread, in virtual time.
+//!
+//! The [`World`] owns nodes and clients of `quorate-core`, their disks and the connections between
+//! them. Nothing happens except by its events, in the order of their times, and everything that is
+//! left to chance follows from one seed: the same calls give the same run, natively and in a
+//! browser.
+//!
+//! ```
+//! use quorate_sim::{World, WorldConfig};
+//!
+//! let mut world = World::new(WorldConfig { nodes: 5, ..WorldConfig::default() });
+//! let alice = world.add_client();
+//! let put = world.put(alice, "cart", "milk");
+//! assert!(world.finish(alice, put).is_ok());
+//!
+//! world.crash(0);
+//! let get = world.get(alice, "cart");
+//! let found = world.finish(alice, get).unwrap();
+//! assert_eq!(found.texts(), ["milk"]);
+//! ```
+
+mod config;
+mod disk;
+mod network;
+mod result;
+mod world;
+
+pub use config::WorldConfig;
+pub use result::{Ended, Finished};
+pub use world::World;

@@ -1,2 +1,59 @@
-//! Project commands.
-fn main() {}
+//! Everything that a person runs in this project, as `cargo xtask <command>`.
+//!
+//! One file (or folder) per command; what several commands share stands first. A command is a
+//! `clap::Args` struct with a `run`, listed once in [`Command`].
+
+mod node_binary;
+mod npm;
+mod process;
+mod workspace;
+
+mod proto;
+mod test;
+mod verify;
+mod wasm;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use workspace::Workspace;
+
+/// Builds, checks and tests Quorate.
+///
+/// The commands need Rust, Node.js and npm, and fetch the rest themselves.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Proto(proto::Proto),
+    Wasm(wasm::Wasm),
+    Verify(verify::Verify),
+    Test(test::Test),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let workspace = Workspace::load()?;
+    match command {
+        Command::Proto(proto) => proto.run(&workspace),
+        Command::Wasm(wasm) => wasm.run(&workspace),
+        Command::Verify(verify) => verify.run(&workspace),
+        Command::Test(test) => test.run(&workspace),
+    }
+}

@@ -1,0 +1,109 @@
+//! Connections that come and go: the handshake, and what becomes of the calls on a lost link.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::links::State;
+use super::{Client, ClientEffect, ClientEvent, Link, Stage};
+use crate::layout::LayoutVersion;
+use crate::machine::Effects;
+use crate::message::{
+    Hello, LayoutUpdate, Message, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome,
+};
+use crate::time::Now;
+
+impl Client {
+    pub(super) fn on_opened(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
+        let Some(connection) = self.links.get_mut(link) else { return };
+        connection.heard = now.instant;
+        let layout = self.layout.as_ref();
+        let hello = Hello {
+            version_min: PROTOCOL_VERSION,
+            version_max: PROTOCOL_VERSION,
+            cluster: self.config.cluster,
+            role: Role::Client,
+            layout_version: layout.map_or(LayoutVersion(0), |update| update.layout.version()),
+            credentials: self.config.credentials.clone(),
+        };
+        out.push(ClientEffect::Send { link, message: Message::Hello(hello) });
+    }
+
+    pub(super) fn on_closed(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
+        if self.links.remove(now, link, out).is_none() {
+            return;
+        }
+        let concerned = self.calls.iter().filter(|(_, call)| {
+            call.stage == Stage::Sent(link) || call.stage == Stage::Queued(link)
+        });
+        for id in concerned.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let Some(call) = self.calls.get_mut(&id) else { continue };
+            // A write that was sent may be carried out although the link is gone.
+            call.loose |= call.stage == Stage::Sent(link);
+            call.sent.retain(|sent| *sent != link);
+            self.reroute(now, id, out);
+        }
+        self.links.dial_seeds(now, out);
+        self.route_waiting(now, out);
+    }
+
+    pub(super) fn on_welcome(
+        &mut self,
+        now: Now,
+        link: Link,
+        welcome: Welcome,
+        out: &mut Effects<ClientEffect>,
+    ) {
+        let opening = matches!(
+            self.links.get(link).map(|connection| connection.state),
+            Some(State::Opening { .. })
+        );
+        if !opening {
+            return;
+        }
+        if let Some(cluster) = self.config.cluster.filter(|cluster| *cluster != welcome.cluster) {
+            let text =
+                alloc::format!("the node belongs to cluster {}, not {cluster}", welcome.cluster);
+            return self.on_reject(now, link, Reject { code: RejectCode::Cluster, text }, out);
+        }
+        // From here on the client stays with this cluster, wherever a seed may lead later.
+        self.config.cluster = Some(welcome.cluster);
+        self.defaults = Some(welcome.defaults);
+        self.rejection = None;
+        self.learn(welcome.layout, out);
+        if !self.links.on_welcome(link, welcome.node, out) {
+            self.links.discard(link, out);
+        }
+        self.route_waiting(now, out);
+    }
+
+    pub(super) fn on_reject(
+        &mut self,
+        now: Now,
+        link: Link,
+        reject: Reject,
+        out: &mut Effects<ClientEffect>,
+    ) {
+        if let Some(connection) = self.links.get(link) {
+            let address = connection.address.clone();
+            let event = ClientEvent::Rejected { address, reject: reject.clone() };
+            out.push(ClientEffect::Observe(event));
+        }
+        self.rejection = Some(reject);
+        out.push(ClientEffect::Hangup(link));
+        self.on_closed(now, link, out);
+    }
+
+    pub(super) fn learn(
+        &mut self,
+        update: Option<Arc<LayoutUpdate>>,
+        out: &mut Effects<ClientEffect>,
+    ) {
+        let Some(update) = update else { return };
+        let version = update.layout.version();
+        let known = self.layout.as_ref().map(|known| known.layout.version());
+        if known.is_none_or(|known| known < version) {
+            self.layout = Some(update);
+            out.push(ClientEffect::Observe(ClientEvent::LayoutChanged { version }));
+        }
+    }
+}

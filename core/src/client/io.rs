@@ -1,0 +1,90 @@
+//! What comes into a client and what goes out.
+
+use super::{CallError, Completion};
+use crate::ids::{NodeId, Text};
+use crate::layout::LayoutVersion;
+use crate::message::{CallId, Message, Reject};
+
+/// One connection of a client. Numbers are never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Link(pub u32);
+
+/// What happened to a client.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClientInput {
+    /// A dial succeeded.
+    Opened(Link),
+    /// A connection is gone, or a dial failed.
+    Closed(Link),
+    /// A frame arrived.
+    Frame {
+        /// On which connection.
+        link: Link,
+        /// What it says.
+        message: Message,
+    },
+    /// Time has passed.
+    Wake,
+}
+
+/// What a client wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClientEffect {
+    /// Open a connection; ends in `Opened` or `Closed`.
+    Dial {
+        /// Names it from here on.
+        link: Link,
+        /// A WebSocket URL.
+        address: Text,
+    },
+    /// Send a frame.
+    Send {
+        /// On which connection.
+        link: Link,
+        /// What.
+        message: Message,
+    },
+    /// Close a connection; nothing more is wanted from it.
+    Hangup(Link),
+    /// A call has ended.
+    Complete {
+        /// Which.
+        call: CallId,
+        /// How.
+        result: Result<Completion, CallError>,
+    },
+    /// Tell people.
+    Observe(ClientEvent),
+}
+
+/// What users of a client may want to know.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ClientEvent {
+    /// A node has welcomed the client.
+    Connected {
+        /// Which.
+        node: NodeId,
+        /// Where.
+        address: Text,
+    },
+    /// A connection is gone, or could not be made.
+    Disconnected {
+        /// The node, if it had welcomed the client.
+        node: Option<NodeId>,
+        /// Where.
+        address: Text,
+    },
+    /// The client has a newer layout.
+    LayoutChanged {
+        /// Its version.
+        version: LayoutVersion,
+    },
+    /// A node refused the connection.
+    Rejected {
+        /// Where.
+        address: Text,
+        /// Why.
+        reject: Reject,
+    },
+}

@@ -1,0 +1,85 @@
+//! Arguments that several commands share.
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use clap::Args;
+
+use super::failure::{Failure, Kind};
+use crate::client::{Client, ClientOptions};
+
+/// How a cluster is reached.
+#[derive(Debug, Args)]
+pub(super) struct ClientArgs {
+    /// Address of a node, such as ws://127.0.0.1:7101; repeat it for more. One that answers is
+    /// enough.
+    #[arg(
+        long = "seed",
+        value_name = "URL",
+        env = "QUORATE_SEEDS",
+        value_delimiter = ',',
+        default_value = "ws://127.0.0.1:7101"
+    )]
+    seeds: Vec<String>,
+    /// Time for a whole operation, retries included.
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    timeout: Duration,
+    /// Answers that end a read [default: as the cluster is configured].
+    #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
+    r: u8,
+    /// Acknowledgements that end a write [default: as the cluster is configured].
+    #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
+    w: u8,
+    /// The cluster's secret, where it has one.
+    #[arg(long, env = "QUORATE_SECRET", hide_env_values = true)]
+    secret: Option<String>,
+}
+
+impl ClientArgs {
+    /// Connects and runs `task`, on a runtime of its own.
+    pub(super) fn run<T, F>(self, task: impl FnOnce(Client) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let ClientArgs { seeds, timeout, r, w, secret } = self;
+        let options = ClientOptions { timeout, r, w, secret, ..ClientOptions::to(seeds) };
+        block_on(async { task(Client::connect(options).await?).await })
+    }
+}
+
+/// Runs a future to its end on this thread.
+pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::failed)?.block_on(future)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "write a number of seconds, such as 2.5")?;
+    let positive = seconds > 0.0;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    positive.then_some(duration).ok_or_else(|| "write more than 0 seconds".into())
+}
+
+/// The bytes of an argument, whatever they are.
+pub(super) fn bytes(argument: OsString) -> Bytes {
+    Bytes::from(argument.into_vec())
+}
+
+/// A context as it is printed.
+pub(super) fn to_token(context: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(context)
+}
+
+/// A context as it was printed.
+pub(super) fn from_token(token: &str) -> Result<Bytes, Failure> {
+    let wrong = |_| {
+        let text = "the context is no base64url: use what an earlier get, put or delete printed";
+        Failure::new(Kind::Usage, text)
+    };
+    URL_SAFE_NO_PAD.decode(token.trim()).map(Bytes::from).map_err(wrong)
+}

@@ -1,0 +1,247 @@
+//! `bench`: a closed loop through the native client.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use clap::Args;
+use hdrhistogram::Histogram;
+use indicatif::{ProgressBar, ProgressStyle};
+use quorate_core::prng::Prng;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::args::ClientArgs;
+use super::failure::Failure;
+use super::output::{Format, print_json, print_line, table};
+use crate::client::{Client, ClientError};
+
+/// Keys of one measurement, shared out among its workers.
+const KEYS: usize = 4_096;
+
+/// Measure operations per second and latencies.
+///
+/// Half of the operations are gets, half are puts that supersede the last put of the same key.
+/// Each combination of --in-flight and --value-bytes is measured for --seconds, after its keys are
+/// written once. The keys begin with `bench/` and a random number, and stay.
+///
+/// Examples:
+///   quorate bench
+///   quorate bench --seconds 30 --in-flight 256 --value-bytes 1024 -o json
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Bench {
+    /// Length of each measurement.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// Operations under way at one time; repeat it, or separate by commas.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64])]
+    in_flight: Vec<usize>,
+    /// Length of the values; repeat it, or separate by commas.
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 1024])]
+    value_bytes: Vec<usize>,
+    /// Share of gets.
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u64).range(0..=100))]
+    gets: u64,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    in_flight: usize,
+    value_bytes: usize,
+    gets: u64,
+    duration: Duration,
+}
+
+/// Microseconds of all operations that ended well.
+struct Measured {
+    load: Load,
+    gets: Histogram<u64>,
+    puts: Histogram<u64>,
+    errors: u64,
+    elapsed: Duration,
+}
+
+impl Bench {
+    pub(super) fn run(self, output: Format) -> Result<(), Failure> {
+        let Bench { seconds, in_flight, value_bytes, gets, client } = self;
+        let duration = Duration::from_secs(seconds);
+        let load = |in_flight, value_bytes| Load { in_flight, value_bytes, gets, duration };
+        let loads = in_flight.iter().flat_map(|&in_flight| {
+            value_bytes.iter().map(move |&value_bytes| load(in_flight.max(1), value_bytes))
+        });
+        let loads: Vec<Load> = loads.collect();
+        let measured = client.run(async |client| {
+            let mut measured = Vec::new();
+            for load in loads {
+                measured.push(measure(&client, load).await?);
+            }
+            Ok(measured)
+        })?;
+        report(&measured, output)
+    }
+}
+
+async fn measure(client: &Client, load: Load) -> Result<Measured, Failure> {
+    let seed = getrandom::u64().map_err(Failure::failed)?;
+    let bar = progress(load);
+    let mut workers = JoinSet::new();
+    let mut prepared = Vec::new();
+    for number in 0..load.in_flight {
+        let worker = Worker::new(client.clone(), load, seed, number);
+        workers.spawn(worker.prepare());
+    }
+    while let Some(worker) = workers.join_next().await {
+        prepared.push(worker.map_err(Failure::failed)??);
+    }
+    let start = Instant::now();
+    let mut running = JoinSet::new();
+    for worker in prepared {
+        running.spawn(worker.run(start + load.duration));
+    }
+    let mut measured =
+        Measured { load, gets: histogram(), puts: histogram(), errors: 0, elapsed: Duration::ZERO };
+    while let Some(worker) = running.join_next().await {
+        let worker = worker.map_err(Failure::failed)?;
+        measured.gets.add(&worker.get_micros).map_err(Failure::failed)?;
+        measured.puts.add(&worker.put_micros).map_err(Failure::failed)?;
+        measured.errors += worker.errors;
+    }
+    measured.elapsed = start.elapsed();
+    bar.finish_and_clear();
+    Ok(measured)
+}
+
+/// One operation after the other, on keys that no other worker writes.
+struct Worker {
+    client: Client,
+    load: Load,
+    prng: Prng,
+    /// Keys and the contexts of their last puts.
+    keys: Vec<(String, Bytes)>,
+    value: Bytes,
+    get_micros: Histogram<u64>,
+    put_micros: Histogram<u64>,
+    errors: u64,
+}
+
+impl Worker {
+    fn new(client: Client, load: Load, seed: u64, number: usize) -> Worker {
+        let count = (KEYS / load.in_flight).max(1);
+        let key = |key: usize| (format!("bench/{seed:016x}/{number}/{key}"), Bytes::new());
+        Worker {
+            client,
+            load,
+            prng: Prng::new(seed ^ number as u64),
+            keys: (0..count).map(key).collect(),
+            value: Bytes::from(vec![b'x'; load.value_bytes]),
+            get_micros: histogram(),
+            put_micros: histogram(),
+            errors: 0,
+        }
+    }
+
+    async fn prepare(mut self) -> Result<Worker, ClientError> {
+        for (key, context) in &mut self.keys {
+            *context = self.client.put(&*key, self.value.clone(), None).await?.context;
+        }
+        Ok(self)
+    }
+
+    async fn run(mut self, until: Instant) -> Worker {
+        loop {
+            let start = Instant::now();
+            if start >= until {
+                return self;
+            }
+            let index = self.prng.below(self.keys.len() as u64) as usize;
+            let (key, context) = &mut self.keys[index];
+            let (ended, micros) = if self.prng.chance(self.load.gets, 100) {
+                (self.client.get(&*key).await.map(|_| ()), &mut self.get_micros)
+            } else {
+                let put = self.client.put(&*key, self.value.clone(), Some(&*context)).await;
+                (put.map(|written| *context = written.context), &mut self.put_micros)
+            };
+            match ended {
+                Ok(()) => micros.saturating_record(start.elapsed().as_micros() as u64),
+                Err(error) => {
+                    tracing::warn!(%error, "an operation failed");
+                    self.errors += 1;
+                }
+            }
+        }
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are in order")
+}
+
+fn progress(load: Load) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::new_spinner().with_style(style);
+    bar.set_message(format!("{} in flight, values of {} bytes", load.in_flight, load.value_bytes));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+fn report(measured: &[Measured], output: Format) -> Result<(), Failure> {
+    let quantiles = |histogram: &Histogram<u64>| {
+        [0.5, 0.99, 0.999].map(|quantile| histogram.value_at_quantile(quantile))
+    };
+    if output == Format::Json {
+        let latencies = |histogram: &Histogram<u64>| {
+            let [p50, p99, p999] = quantiles(histogram);
+            json!({ "count": histogram.len(), "p50_us": p50, "p99_us": p99, "p999_us": p999 })
+        };
+        let runs = measured.iter().map(|run| {
+            json!({
+                "in_flight": run.load.in_flight,
+                "value_bytes": run.load.value_bytes,
+                "seconds": run.elapsed.as_secs_f64(),
+                "ops_per_second": run.ops_per_second(),
+                "errors": run.errors,
+                "get": latencies(&run.gets),
+                "put": latencies(&run.puts),
+            })
+        });
+        return print_json(&json!({ "runs": runs.collect::<Vec<_>>() }));
+    }
+    let header = [
+        "in flight",
+        "value",
+        "ops/s",
+        "get p50",
+        "p99",
+        "p99.9",
+        "put p50",
+        "p99",
+        "p99.9",
+        "errors",
+    ];
+    let mut rows = table(&header, 0);
+    for run in measured {
+        let mut row = vec![
+            run.load.in_flight.to_string(),
+            format!("{} B", run.load.value_bytes),
+            format!("{:.0}", run.ops_per_second()),
+        ];
+        let all = [quantiles(&run.gets), quantiles(&run.puts)].concat();
+        row.extend(all.into_iter().map(|micros| format!("{:.2} ms", micros as f64 / 1_000.0)));
+        row.push(run.errors.to_string());
+        rows.add_row(row);
+    }
+    print_line(&rows.to_string())
+}
+
+impl Measured {
+    fn ops_per_second(&self) -> f64 {
+        (self.gets.len() + self.puts.len()) as f64 / self.elapsed.as_secs_f64()
+    }
+}

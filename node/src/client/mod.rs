@@ -1,0 +1,263 @@
+//! The client for programs in Rust: the core's client machine, driven by a task.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), quorate_node::client::ClientError> {
+//! use quorate_node::client::{Client, ClientOptions};
+//!
+//! let client = Client::connect(ClientOptions::to(["ws://127.0.0.1:7101"])).await?;
+//! let written = client.put("greeting", "hello", None).await?;
+//! let entry = client.get("greeting").await?;
+//! assert_eq!(entry.value().map(|value| &value[..]), Some(&b"hello"[..]));
+//! client.put("greeting", "hello again", Some(&entry.context)).await?;
+//! # let _ = written;
+//! # Ok(())
+//! # }
+//! ```
+
+mod driver;
+
+mod error;
+
+mod link;
+
+mod options;
+
+mod probe;
+
+mod update;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_core::client::ClientView;
+use quorate_core::ids::{Key, NodeId};
+use quorate_core::layout::Member;
+use quorate_core::message::{Answer, Defaults, LayoutUpdate, StatusReply};
+use quorate_core::ring::Slot;
+use tokio::sync::oneshot;
+
+pub use quorate_core::client::{CallError, CallOptions, ClientStats, Completion, ErrorCode};
+pub use quorate_core::message::{Entry as RawEntry, EntryValue, Outcome, Receipt, Written};
+
+pub use self::error::ClientError;
+pub use self::options::ClientOptions;
+pub use self::probe::ProbeError;
+pub use self::update::{UPDATE_ATTEMPTS_MAX, Updated};
+
+use self::driver::{Command, Driver};
+use crate::mailbox::Mailbox;
+
+/// A handle to a client. Clones share its connections; when the last one is dropped they close.
+///
+/// Dropping the future of a call does not take the call back: a write may still happen.
+#[derive(Clone, Debug)]
+pub struct Client {
+    handle: Arc<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    commands: Arc<Mailbox<Command>>,
+    options: ClientOptions,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.commands.push(Command::Close);
+    }
+}
+
+/// What is done to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Read it.
+    Get,
+    /// Write a value.
+    Put {
+        /// The value.
+        value: Bytes,
+        /// Of an earlier answer; empty: the write supersedes nothing.
+        context: Bytes,
+    },
+    /// Write a tombstone.
+    Delete {
+        /// Of an earlier answer; empty: what a quorum holds is deleted.
+        context: Bytes,
+    },
+}
+
+/// All concurrent values of a key, with the context that covers them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// Newest first; none where the key is absent or deleted.
+    pub values: Vec<Bytes>,
+    /// To be handed to the put or delete that supersedes what was read. Opaque.
+    pub context: Bytes,
+}
+
+impl Entry {
+    /// The newest value. Where there are others, the key is in conflict.
+    pub fn value(&self) -> Option<&Bytes> {
+        self.values.first()
+    }
+}
+
+impl From<RawEntry> for Entry {
+    fn from(entry: RawEntry) -> Entry {
+        let values = entry.values.into_iter().map(|value| value.payload).collect();
+        Entry { values, context: entry.context }
+    }
+}
+
+/// What a client knows at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Members, slots and addresses; `None` before the first welcome.
+    pub layout: Option<Arc<LayoutUpdate>>,
+    /// What the cluster does unless asked otherwise.
+    pub defaults: Option<Defaults>,
+    /// What the client counted.
+    pub stats: ClientStats,
+}
+
+impl Snapshot {
+    fn of(view: &ClientView<'_>) -> Snapshot {
+        Snapshot {
+            layout: view.layout().map(Arc::clone),
+            defaults: view.defaults(),
+            stats: view.stats(),
+        }
+    }
+}
+
+/// Where a key lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The key's slot.
+    pub slot: Slot,
+    /// The slot's primaries in order, then its fallbacks.
+    pub nodes: Vec<Member>,
+    /// How many of `nodes` are primaries.
+    pub primaries: usize,
+}
+
+/// What each member says of itself; members that do not answer say why.
+pub type ClusterStatus = Vec<(NodeId, Result<StatusReply, ProbeError>)>;
+
+impl Client {
+    /// Starts a client on the running tokio runtime and waits until a node has let it in.
+    ///
+    /// # Errors
+    /// No seed answers in time, or one refuses the client.
+    pub async fn connect(options: ClientOptions) -> Result<Client, ClientError> {
+        let seed = getrandom::u64().map_err(ClientError::Entropy)?;
+        let commands = Arc::new(Mailbox::new());
+        let (connected, connecting) = oneshot::channel();
+        let driver = Driver::new(&options, seed, Arc::clone(&commands), connected);
+        tokio::spawn(driver.run());
+        // Dropped on the way out of an error, the handle ends the driver.
+        let client = Client { handle: Arc::new(Handle { commands, options }) };
+        connecting.await.map_err(|_| ClientError::Closed)??;
+        Ok(client)
+    }
+
+    /// Reads a key: all of its concurrent values.
+    pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Entry, ClientError> {
+        let completion = self.call(key, Request::Get, CallOptions::default()).await?;
+        match completion.answer {
+            Answer::Entry(entry) => Ok(entry.into()),
+            Answer::Written(_) => Err(ClientError::WrongAnswer),
+        }
+    }
+
+    /// Writes a value. With the context of a read it supersedes what was read, without one
+    /// nothing.
+    pub async fn put(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl Into<Bytes>,
+        context: Option<&Bytes>,
+    ) -> Result<Written, ClientError> {
+        let context = context.cloned().unwrap_or_default();
+        let request = Request::Put { value: value.into(), context };
+        self.write(key, request).await
+    }
+
+    /// Deletes a key: with the context of a read just what was read, without one what a quorum
+    /// holds.
+    pub async fn delete(
+        &self,
+        key: impl AsRef<[u8]>,
+        context: Option<&Bytes>,
+    ) -> Result<Written, ClientError> {
+        let context = context.cloned().unwrap_or_default();
+        self.write(key, Request::Delete { context }).await
+    }
+
+    /// Runs one request with options of its own.
+    pub async fn call(
+        &self,
+        key: impl AsRef<[u8]>,
+        request: Request,
+        options: CallOptions,
+    ) -> Result<Completion, ClientError> {
+        let key = Key(Bytes::copy_from_slice(key.as_ref()));
+        let (answer, answered) = oneshot::channel();
+        self.handle.commands.push(Command::Call { key, request, options, answer });
+        let completion = answered.await.map_err(|_| ClientError::Closed)?;
+        completion.map_err(ClientError::Call)
+    }
+
+    /// What the client knows of the cluster and of itself.
+    pub async fn snapshot(&self) -> Result<Snapshot, ClientError> {
+        let (answer, answered) = oneshot::channel();
+        self.handle.commands.push(Command::Look(answer));
+        answered.await.map_err(|_| ClientError::Closed)
+    }
+
+    /// Where a key lives. Asks nobody.
+    pub async fn locate(&self, key: impl AsRef<[u8]>) -> Result<Location, ClientError> {
+        let layout = self.layout().await?;
+        let layout = &layout.layout;
+        let slot = layout.slot_of(key.as_ref());
+        let nodes = layout.preference_list(slot).filter_map(|id| layout.member(id)).cloned();
+        Ok(Location { slot, nodes: nodes.collect(), primaries: layout.primaries(slot).len() })
+    }
+
+    /// Asks every member how it is.
+    pub async fn status(&self) -> Result<ClusterStatus, ClientError> {
+        let layout = self.layout().await?;
+        let probes: Vec<_> = layout
+            .layout
+            .members()
+            .iter()
+            .map(|member| {
+                let address = layout.address(member.id).cloned().unwrap_or_default();
+                let options = self.handle.options.clone();
+                let probe = async move { probe::status(&address, &options).await };
+                (member.id, tokio::spawn(probe))
+            })
+            .collect();
+        let mut status = Vec::with_capacity(probes.len());
+        for (id, probe) in probes {
+            status.push((id, probe.await.map_err(|_| ClientError::Closed)?));
+        }
+        Ok(status)
+    }
+
+    /// Ends the client for all of its handles. Calls under way fail with `CLOSED`.
+    pub fn close(&self) {
+        self.handle.commands.push(Command::Close);
+    }
+
+    async fn layout(&self) -> Result<Arc<LayoutUpdate>, ClientError> {
+        self.snapshot().await?.layout.ok_or(ClientError::Closed)
+    }
+
+    async fn write(&self, key: impl AsRef<[u8]>, request: Request) -> Result<Written, ClientError> {
+        match self.call(key, request, CallOptions::default()).await?.answer {
+            Answer::Written(written) => Ok(written),
+            Answer::Entry(_) => Err(ClientError::WrongAnswer),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What a client is told.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use quorate_core::client::ClientConfig;
+use quorate_core::ids::{ClusterId, Text};
+use quorate_core::message::QuorumChoice;
+
+/// Settings of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// WebSocket URLs of nodes to begin with; one that answers is enough.
+    pub seeds: Vec<String>,
+    /// Time for a whole operation, retries included.
+    pub timeout: Duration,
+    /// Answers that end a read; 0: as the cluster is configured.
+    pub r: u8,
+    /// Acknowledgements that end a write; 0: as the cluster is configured.
+    pub w: u8,
+    /// The cluster to join; `None`: whichever answers.
+    pub cluster: Option<ClusterId>,
+    /// The secret of the cluster, where it wants one.
+    pub secret: Option<String>,
+}
+
+impl ClientOptions {
+    /// The usual settings.
+    pub fn to<S: Into<String>>(seeds: impl IntoIterator<Item = S>) -> ClientOptions {
+        ClientOptions {
+            seeds: seeds.into_iter().map(Into::into).collect(),
+            timeout: ClientConfig::default().timeout,
+            r: 0,
+            w: 0,
+            cluster: None,
+            secret: None,
+        }
+    }
+
+    pub(super) fn credentials(&self) -> Bytes {
+        Bytes::from(self.secret.clone().unwrap_or_default())
+    }
+
+    pub(super) fn config(&self) -> ClientConfig {
+        ClientConfig {
+            seeds: self.seeds.iter().map(|seed| Text::from(seed.as_str())).collect(),
+            timeout: self.timeout,
+            quorum: QuorumChoice { r: self.r, w: self.w },
+            cluster: self.cluster,
+            credentials: self.credentials(),
+            ..ClientConfig::default()
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Dials a node and says HELLO.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use quorate_core::codec;
+use quorate_core::ids::{NodeId, Text};
+use quorate_core::message::{Hello, Message, Welcome};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite;
+
+use super::connection::Counted;
+use super::{Event, Shared};
+use crate::socket::{HANDSHAKE_TIMEOUT, Incoming, Outbox, Pump, PumpOptions, dial};
+
+/// Ends in `Welcomed` and, when the connection ends, `Closed`; or in `DialFailed`.
+pub(super) async fn run(shared: Arc<Shared>, node: NodeId, address: Text, hello: Hello) {
+    let _counted = Counted::new(&shared);
+    let (socket, welcome, rest) = match open(&address, hello).await {
+        Ok(opened) => opened,
+        Err(reason) => return shared.mailbox.push(Event::DialFailed { node, reason }),
+    };
+    let connection = shared.next_connection();
+    let outbox = Arc::new(Outbox::new());
+    let for_driver = Arc::clone(&outbox);
+    shared.mailbox.push(Event::Welcomed { connection, node, welcome, outbox: for_driver, rest });
+    let deliver = |messages| shared.mailbox.push(Event::Batch { connection, messages });
+    let reason = Pump::new(socket, outbox, link_options(), deliver).run().await;
+    shared.mailbox.push(Event::Closed { connection, reason });
+}
+
+/// How a connection to another node is treated, whoever dialled.
+pub(super) fn link_options() -> PumpOptions {
+    PumpOptions { frame_bytes_max: Incoming::Link.frame_bytes_max(), pauses: false, deaf: false }
+}
+
+type Opened = (WebSocketStream<TcpStream>, Welcome, Vec<Message>);
+
+async fn open(address: &str, hello: Hello) -> Result<Opened, String> {
+    let mut socket = dial(address).await.map_err(|error| error.to_string())?;
+    let shake_hands = async {
+        let mut frame = Vec::new();
+        codec::encode(&Message::Hello(hello), &mut frame);
+        let frame = tungstenite::Message::Binary(Bytes::from(frame));
+        socket.send(frame).await.map_err(|error| error.to_string())?;
+        loop {
+            match socket.next().await {
+                Some(Ok(tungstenite::Message::Binary(bytes))) => return Ok(bytes),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.to_string()),
+                None => return Err("closed before the welcome".to_owned()),
+            }
+        }
+    };
+    let bytes = timeout(HANDSHAKE_TIMEOUT, shake_hands)
+        .await
+        .map_err(|_| "no welcome in time".to_owned())??;
+    let mut messages = Vec::new();
+    for frame in codec::frames(bytes, Incoming::Link.frame_bytes_max()) {
+        let message = frame.and_then(codec::decode).map_err(|error| error.to_string())?;
+        messages.push(message);
+    }
+    let rest = messages.split_off(messages.len().min(1));
+    match messages.pop() {
+        Some(Message::Welcome(welcome)) => Ok((socket, welcome, rest)),
+        Some(Message::Reject(reject)) => Err(format!("{:?}: {}", reject.code, reject.text)),
+        _ => Err("the first frame is no welcome".into()),
+    }
+}

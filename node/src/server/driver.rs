@@ -1,0 +1,346 @@
+//! The one task that owns the machine: takes all that is ready, carries out what comes of it, and
+//! lets every connection and the storage go on once, at the end of the turn.
+
+use std::collections::VecDeque;
+use std::future;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use quorate_core::ids::{NodeId, Text};
+use quorate_core::machine::{Effect, Effects, Event as Observation, Input, Peer};
+use quorate_core::message::{
+    CallId, Failure, FailureCode, Get, Hello, Message, Put, Reject, Reply, Role, Welcome,
+};
+use quorate_core::node::Node;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{self, Instant};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use super::registry::Registry;
+use super::status::Look;
+use super::{Admission, ConnectionId, Event, Shared, connection, dialler, status};
+use crate::clock::Clock;
+use crate::socket::Outbox;
+use crate::storage::{Answer, Storage};
+
+/// How long calls under way may take once the node is to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long connections may take to close after that.
+const HANGUP_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) struct Driver {
+    node: Node,
+    label: Text,
+    storage: Storage,
+    clock: Clock,
+    shared: Arc<Shared>,
+    registry: Registry,
+    effects: Effects<Effect>,
+    /// Answers of the storage that the machine was not told yet.
+    answered: Vec<Answer>,
+    /// When the node stops in any case, once it was asked to.
+    stop_by: Option<Instant>,
+}
+
+impl Driver {
+    pub(super) fn new(node: Node, label: Text, storage: Storage, shared: Arc<Shared>) -> Driver {
+        Driver {
+            node,
+            label,
+            storage,
+            clock: Clock::start(),
+            shared,
+            registry: Registry::default(),
+            effects: Effects::new(),
+            answered: Vec::new(),
+            stop_by: None,
+        }
+    }
+
+    /// Runs until the node was stopped. True where the storage was synced at the end.
+    pub(super) async fn run(mut self, listener: TcpListener) -> bool {
+        let accepting = match connection::accept(listener, Arc::clone(&self.shared)) {
+            Ok(accepting) => accepting,
+            Err(error) => {
+                tracing::error!(%error, "the node cannot listen");
+                return self.storage.close();
+            }
+        };
+        self.node.start(self.clock.now(), &mut self.effects);
+        self.carry_out();
+        self.end_turn();
+
+        let mut events = VecDeque::new();
+        let mut alarm = std::pin::pin!(time::sleep(Duration::ZERO));
+        loop {
+            let wake = self.node.next_wake().map(|wake| Instant::from_std(self.clock.std(wake.at)));
+            let wake = wake.into_iter().chain(self.stop_by).min();
+            if let Some(wake) = wake
+                && (alarm.is_elapsed() || wake < alarm.deadline())
+            {
+                // One that rings early is only set anew: most deadlines are never reached.
+                alarm.as_mut().reset(wake);
+            }
+            let shared = Arc::clone(&self.shared);
+            tokio::select! {
+                biased;
+                () = shared.mailbox.take(&mut events) => {
+                    events.drain(..).for_each(|event| self.on_event(event, &accepting));
+                }
+                () = ring(alarm.as_mut(), wake.is_some()) => self.handle(Input::Wake),
+            }
+            self.end_turn();
+            if self.is_done() {
+                return self.finish().await;
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event, accepting: &JoinHandle<()>) {
+        match event {
+            Event::Batch { connection, messages } => self.on_batch(connection, messages),
+            Event::Stored(answers) => {
+                self.answered.extend(answers);
+                self.carry_out();
+            }
+            Event::Hello { connection, hello, outbox, admitted } => {
+                self.on_hello(connection, hello, outbox, admitted);
+            }
+            Event::Welcomed { connection, node, welcome, outbox, rest } => {
+                if self.on_welcomed(connection, node, &welcome, outbox) {
+                    self.on_batch(connection, rest);
+                }
+            }
+            Event::DialFailed { node, reason } => self.on_dial_failed(node, &reason),
+            Event::Closed { connection, reason } => {
+                if let Some(closed) = self.registry.remove(connection) {
+                    tracing::debug!(peer = ?closed.peer, reason, "connection closed");
+                    self.handle(Input::PeerDown(closed.peer));
+                }
+            }
+            // Whoever looked may be gone.
+            Event::Look(answer) => drop(answer.send(self.look())),
+            Event::Stop => {
+                tracing::info!(on = &*self.label, calls = self.registry.calls(), "stopping");
+                accepting.abort();
+                self.stop_by.get_or_insert_with(|| Instant::now() + STOP_TIMEOUT);
+            }
+        }
+    }
+
+    fn on_batch(&mut self, connection: ConnectionId, messages: Vec<Message>) {
+        let Some(from) = self.registry.peer(connection) else { return };
+        for message in messages {
+            match (&message, from) {
+                (Message::StatusRequest(call), _) => {
+                    let reply = Message::StatusReply(self.status(*call));
+                    self.registry.send(from, &reply);
+                    continue;
+                }
+                (Message::Get(_) | Message::Put(_), Peer::Client(_)) => {
+                    self.registry.count_call(connection);
+                    if self.stop_by.is_some() {
+                        self.refuse(from, &message);
+                        continue;
+                    }
+                }
+                _ => {}
+            }
+            self.handle(Input::Frame { from, message });
+        }
+    }
+
+    /// A node that stops takes no new requests; whoever asks can go to another one.
+    fn refuse(&mut self, to: Peer, message: &Message) {
+        let (Message::Get(Get { head, .. }) | Message::Put(Put { head, .. })) = message else {
+            return;
+        };
+        let call = head.call;
+        let reply = Reply {
+            call,
+            layout_version: self.node.view().layout().layout.version(),
+            layout: None,
+            receipt: None,
+            passed_on_by: None,
+            result: Err(Failure::refused(FailureCode::Overloaded)),
+        };
+        self.registry.send(to, &Message::Reply(reply));
+    }
+
+    fn on_hello(
+        &mut self,
+        connection: ConnectionId,
+        hello: Hello,
+        outbox: Arc<Outbox>,
+        admitted: oneshot::Sender<Admission>,
+    ) {
+        let welcome = match self.node.welcome(&hello) {
+            Ok(welcome) => welcome,
+            Err(reject) => {
+                tracing::warn!(
+                    on = &*self.label,
+                    code = ?reject.code,
+                    reason = reject.text,
+                    "a HELLO was refused"
+                );
+                // Where the connection is gone already there is nobody to tell.
+                drop(admitted.send(Admission::Refused(reject)));
+                return;
+            }
+        };
+        let (peer, admission) = match hello.role {
+            Role::Client => (Peer::Client(connection.0), Admission::Client),
+            Role::Node { id, .. } => (Peer::Node(id), Admission::Node),
+        };
+        outbox.push(&Message::Welcome(welcome));
+        if admitted.send(admission).is_ok() {
+            self.open(connection, peer, outbox);
+        }
+    }
+
+    /// False where the node that answered is not the one that was dialled.
+    fn on_welcomed(
+        &mut self,
+        connection: ConnectionId,
+        node: NodeId,
+        welcome: &Welcome,
+        outbox: Arc<Outbox>,
+    ) -> bool {
+        if let Err(Reject { text, .. }) = self.node.accepts(node, welcome) {
+            outbox.close(CloseCode::Policy, "not the node that was dialled");
+            self.on_dial_failed(node, &text);
+            return false;
+        }
+        self.open(connection, Peer::Node(node), outbox);
+        true
+    }
+
+    fn open(&mut self, connection: ConnectionId, peer: Peer, outbox: Arc<Outbox>) {
+        if let Some(former) = self.registry.insert(connection, peer, outbox) {
+            former.outbox.close(CloseCode::Policy, "replaced by a newer connection");
+            self.handle(Input::PeerDown(peer));
+        }
+        self.handle(Input::PeerUp(peer));
+    }
+
+    fn on_dial_failed(&mut self, node: NodeId, reason: &str) {
+        tracing::debug!(%node, reason, "no connection to a node");
+        // It may have dialled us meanwhile.
+        if !self.registry.has_node(node) {
+            self.handle(Input::PeerDown(Peer::Node(node)));
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.node.handle(self.clock.now(), input, &mut self.effects);
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        loop {
+            while let Some(effect) = self.effects.pop() {
+                self.carry_out_one(effect);
+            }
+            if self.answered.is_empty() {
+                return;
+            }
+            let now = self.clock.now();
+            for (ticket, outcome) in self.answered.drain(..) {
+                self.node.handle(now, Input::Stored { ticket, outcome }, &mut self.effects);
+            }
+        }
+    }
+
+    fn carry_out_one(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send { to, message } => self.registry.send(to, &message),
+            Effect::Store { ticket, op, .. } => self.storage.submit(ticket, op, &mut self.answered),
+            Effect::Dial { node, address } => {
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(dialler::run(shared, node, address, self.node.hello()));
+            }
+            Effect::Hangup(peer) => {
+                if let Some(outbox) = self.registry.outbox(peer) {
+                    outbox.close(CloseCode::Normal, "hung up");
+                }
+            }
+            Effect::Observe(observation) => self.observe(&observation),
+        }
+    }
+
+    fn observe(&self, observation: &Observation) {
+        let on = &*self.label;
+        let name = |node: &NodeId| -> Text {
+            let layout = &self.node.view().layout().layout;
+            layout
+                .member(*node)
+                .map_or_else(|| Text::from("?"), |member| Text::clone(&member.label))
+        };
+        match observation {
+            Observation::NodeUp(node) => tracing::info!(on, node = &*name(node), "node up"),
+            Observation::NodeDown(node) => tracing::warn!(on, node = &*name(node), "node down"),
+            Observation::StorageFailed(error) => tracing::error!(on, ?error, "storage failed"),
+            Observation::Damaged { key, node } => {
+                tracing::error!(on, ?key, ?node, "a value is damaged");
+            }
+            Observation::ManyActors { key, actors } => {
+                tracing::warn!(on, ?key, actors, "a record has too many actors");
+            }
+            Observation::Overloaded { limit } => tracing::warn!(on, limit, "overloaded"),
+            Observation::Misbehaved(peer) => tracing::warn!(on, ?peer, "a peer misbehaves"),
+            Observation::Repaired { .. }
+            | Observation::PassedOn { .. }
+            | Observation::Truncated { .. } => tracing::debug!(on, ?observation, "observed"),
+            _ => tracing::info!(on, ?observation, "observed"),
+        }
+    }
+
+    fn end_turn(&mut self) {
+        self.storage.flush();
+        self.registry.flush();
+    }
+
+    fn is_done(&self) -> bool {
+        self.stop_by.is_some_and(|by| self.registry.calls() == 0 || Instant::now() >= by)
+    }
+
+    async fn finish(self) -> bool {
+        for outbox in self.registry.outboxes() {
+            outbox.close(CloseCode::Away, "the node stops");
+        }
+        let hung_up = async {
+            while self.shared.connections.load(Ordering::Acquire) > 0 {
+                time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        // Whoever has not closed by then is cut.
+        let _ = time::timeout(HANGUP_TIMEOUT, hung_up).await;
+        let synced = self.storage.close();
+        tracing::info!(on = &*self.label, synced, "stopped");
+        synced
+    }
+
+    fn status(&self, call: CallId) -> quorate_core::message::StatusReply {
+        let view = status::Parts {
+            node: &self.node,
+            label: &self.label,
+            storage: &self.storage,
+            uptime: self.clock.elapsed(),
+            clients: self.registry.clients(),
+        };
+        view.reply(call)
+    }
+
+    fn look(&self) -> Look {
+        let stopping = self.stop_by.is_some();
+        Look::new(self.status(CallId(0)), self.node.view().config(), &self.storage, stopping)
+    }
+}
+
+async fn ring(alarm: std::pin::Pin<&mut time::Sleep>, armed: bool) {
+    if armed { alarm.await } else { future::pending().await }
+}

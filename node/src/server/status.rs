@@ -1,0 +1,88 @@
+//! What a node tells of itself: the machine's view, and what only the shell knows.
+
+use std::time::Duration;
+
+use quorate_core::ids::Text;
+use quorate_core::message::{CallId, StatusReply};
+use quorate_core::node::{Node, NodeConfig};
+
+use super::CONNECTIONS_MAX;
+use crate::socket::{BACKLOG_BYTES_MAX, CLIENT_MESSAGE_BYTES_MAX};
+use crate::storage::Storage;
+
+const SOFTWARE: &str = concat!("quorate ", env!("CARGO_PKG_VERSION"));
+
+/// Where a status comes from.
+pub(super) struct Parts<'a> {
+    pub(super) node: &'a Node,
+    pub(super) label: &'a Text,
+    pub(super) storage: &'a Storage,
+    pub(super) uptime: Duration,
+    pub(super) clients: usize,
+}
+
+impl Parts<'_> {
+    pub(super) fn reply(&self, call: CallId) -> StatusReply {
+        let view = self.node.view();
+        let config = view.config();
+        let own_limits = [
+            ("connections_max", CONNECTIONS_MAX as u64),
+            ("message_bytes_max", CLIENT_MESSAGE_BYTES_MAX as u64),
+            ("backlog_bytes_max", BACKLOG_BYTES_MAX as u64),
+        ];
+        StatusReply {
+            call,
+            cluster: config.cluster,
+            node: config.id,
+            label: Text::clone(self.label),
+            incarnation: config.incarnation,
+            layout_version: view.layout().layout.version(),
+            uptime: self.uptime,
+            software: SOFTWARE.into(),
+            storage: self.storage.name().into(),
+            records: self.storage.records(),
+            members: view.members(),
+            counters: numbers(
+                view.counters().into_iter().chain([("clients", self.clients as u64)]),
+            ),
+            limits: numbers(view.limits().into_iter().chain(own_limits)),
+        }
+    }
+}
+
+fn numbers(named: impl Iterator<Item = (&'static str, u64)>) -> Vec<(Text, u64)> {
+    named.map(|(name, value)| (Text::from(name), value)).collect()
+}
+
+/// A status for a page, and whether the node is ready.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) status: StatusReply,
+    pub(super) r: u8,
+    pub(super) w: u8,
+    /// Why requests should go elsewhere.
+    pub(super) not_ready: Option<String>,
+}
+
+impl Look {
+    pub(super) fn new(
+        status: StatusReply,
+        config: &NodeConfig,
+        storage: &Storage,
+        stopping: bool,
+    ) -> Look {
+        let (r, w) = (config.r, config.w);
+        let up = status.members.iter().filter(|member| member.up).count();
+        let needed = usize::from(r.max(w));
+        let not_ready = if stopping {
+            Some("the node stops".to_owned())
+        } else if !storage.is_healthy() {
+            Some("the storage failed: restart the node and look at its log".to_owned())
+        } else if up < needed {
+            Some(format!("{up} of the {needed} members that a quorum needs are up"))
+        } else {
+            None
+        };
+        Look { status, r, w, not_ready }
+    }
+}

@@ -1,0 +1,139 @@
+//! Records in memory above the engine, bounded in bytes.
+//!
+//! Invariant: what is here equals what is applied. The writer puts in what it committed before it
+//! says `Applied`. The reader may only add what it read while no commit touched the same stripe:
+//! else it might add, after a commit, what it had read before it.
+
+use std::collections::{HashMap, VecDeque};
+
+use quorate_core::causality::Held;
+
+use super::RecordKey;
+
+/// What an entry costs besides its bytes: maps, counts, allocations.
+const ENTRY_OVERHEAD_BYTES: usize = 256;
+
+const STRIPES: usize = 256;
+
+/// Records by key, with a second chance for what was used since the hand passed.
+#[derive(Debug)]
+pub(super) struct RecordCache {
+    entries: HashMap<RecordKey, Entry>,
+    /// The order in which the hand passes. Invariant: holds the keys of `entries`, each once.
+    clock: VecDeque<RecordKey>,
+    /// Invariant: the sum of the `bytes` of all entries, at most `bytes_max` after each call.
+    bytes: usize,
+    bytes_max: usize,
+    /// Per stripe of the key space, how many commits touched it.
+    commits: [u64; STRIPES],
+}
+
+#[derive(Debug)]
+struct Entry {
+    held: Held,
+    bytes: usize,
+    used: bool,
+}
+
+/// What the reader takes along when it goes to the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Epoch(u64);
+
+impl RecordCache {
+    pub(super) fn new(bytes_max: usize) -> RecordCache {
+        RecordCache {
+            entries: HashMap::new(),
+            clock: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            commits: [0; STRIPES],
+        }
+    }
+
+    /// What is held of a key, where it is known here.
+    pub(super) fn get(&mut self, key: &RecordKey) -> Option<&Held> {
+        let entry = self.entries.get_mut(key)?;
+        entry.used = true;
+        Some(&entry.held)
+    }
+
+    /// To be taken before a read of the engine.
+    pub(super) fn epoch(&self, key: &RecordKey) -> Epoch {
+        Epoch(self.commits[stripe(key)])
+    }
+
+    /// Adds what was read from the engine since `epoch`.
+    pub(super) fn offer(&mut self, key: RecordKey, held: Held, encoded_bytes: usize, epoch: Epoch) {
+        if self.epoch(&key) == epoch {
+            self.insert(key, held, encoded_bytes);
+        }
+    }
+
+    /// Adds what was committed.
+    pub(super) fn committed(&mut self, key: RecordKey, held: Held, encoded_bytes: usize) {
+        self.commits[stripe(&key)] += 1;
+        self.insert(key, held, encoded_bytes);
+    }
+
+    fn insert(&mut self, key: RecordKey, held: Held, encoded_bytes: usize) {
+        let bytes = key.0.len() + encoded_bytes + ENTRY_OVERHEAD_BYTES;
+        let entry = Entry { held, bytes, used: false };
+        match self.entries.insert(key.clone(), entry) {
+            Some(former) => self.bytes -= former.bytes,
+            None => self.clock.push_back(key),
+        }
+        self.bytes += bytes;
+        self.evict();
+    }
+
+    fn evict(&mut self) {
+        while self.bytes > self.bytes_max {
+            let Some(key) = self.clock.pop_front() else { return };
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            if entry.used {
+                entry.used = false;
+                self.clock.push_back(key);
+            } else {
+                self.bytes -= entry.bytes;
+                self.entries.remove(&key);
+            }
+        }
+    }
+}
+
+fn stripe(key: &RecordKey) -> usize {
+    // The first byte of a position is spread evenly.
+    key.0.first().map_or(0, |&byte| usize::from(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::ids::Key;
+
+    use super::*;
+
+    fn key(n: u32) -> RecordKey {
+        RecordKey::of(&Key::from(format!("key {n}").into_bytes()))
+    }
+
+    #[test]
+    fn stays_within_its_bytes_and_keeps_what_is_used() {
+        let mut cache = RecordCache::new(10 * (ENTRY_OVERHEAD_BYTES + 100));
+        for n in 0..100 {
+            cache.committed(key(n), Held::new(), 50);
+            assert!(cache.bytes <= cache.bytes_max);
+            assert!(cache.get(&key(0)).is_some(), "the key that is always used stays");
+        }
+        assert_eq!(cache.clock.len(), cache.entries.len());
+        assert!(cache.get(&key(1)).is_none());
+    }
+
+    #[test]
+    fn a_read_that_a_commit_overtook_is_not_kept() {
+        let mut cache = RecordCache::new(1 << 20);
+        let epoch = cache.epoch(&key(1));
+        cache.committed(key(1), Held::new(), 7);
+        cache.offer(key(1), Held::new(), 9, epoch);
+        assert_eq!(cache.entries[&key(1)].bytes, key(1).0.len() + 7 + ENTRY_OVERHEAD_BYTES);
+    }
+}

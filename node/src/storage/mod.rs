@@ -1,0 +1,142 @@
+//! Carries out the [`StoreOp`]s of the core: one small executor over two engines.
+//!
+//! ```text
+//!   driver --submit--> cache hit, memory engine ------------------> answer at once
+//!             |  flush, once per turn
+//!             +--> writer: load, Held::apply, one batch, commit --> Applied
+//!             |                                 one sync for all -> Durable
+//!             +--> reader: what the cache does not hold ----------> Read
+//! ```
+//!
+//! Invariant: a read error is `Failed`, never an absence; after a failed commit or sync everything
+//! answers `Failed` until the process starts again (DESIGN.md §13).
+
+mod cache;
+
+mod fjall;
+
+mod identity;
+
+mod memory;
+
+mod reader;
+
+mod writer;
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use quorate_core::ids::Key;
+use quorate_core::machine::{StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::ring::Position;
+
+pub use self::fjall::{Durability, FjallOptions};
+pub use self::identity::{Identity, OpenError};
+
+use self::fjall::Fjall;
+use self::memory::Memory;
+
+/// The ticket of an operation and one of its outcomes.
+pub type Answer = (Ticket, StoreOutcome);
+
+/// Takes answers from the threads of an engine.
+pub type Answers = Arc<dyn Fn(Vec<Answer>) + Send + Sync>;
+
+/// The storage of one node.
+#[derive(Debug)]
+pub struct Storage {
+    engine: Engine,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Memory(Memory),
+    Fjall(Fjall),
+}
+
+impl Storage {
+    /// Storage that ends with the process: for tests and for trying things out.
+    pub fn memory() -> Storage {
+        Storage { engine: Engine::Memory(Memory::default()) }
+    }
+
+    /// Storage on a disk. Opens or creates the directory and starts two threads; `answers` is
+    /// called on them.
+    pub fn fjall(options: FjallOptions, answers: Answers) -> Result<Storage, OpenError> {
+        Fjall::open(options, answers).map(|fjall| Storage { engine: Engine::Fjall(fjall) })
+    }
+
+    /// Runs an operation. What is known at once is added to `answered`; the rest comes later,
+    /// after [`flush`](Storage::flush).
+    pub fn submit(&mut self, ticket: Ticket, op: StoreOp, answered: &mut Vec<Answer>) {
+        match &mut self.engine {
+            Engine::Memory(memory) => memory.submit(ticket, op, answered),
+            Engine::Fjall(fjall) => fjall.submit(ticket, op, answered),
+        }
+    }
+
+    /// Hands what was submitted to the threads of the engine: once per turn of the driver.
+    pub fn flush(&mut self) {
+        match &mut self.engine {
+            Engine::Memory(_) => {}
+            Engine::Fjall(fjall) => fjall.flush(),
+        }
+    }
+
+    /// The name of the engine.
+    pub fn name(&self) -> &'static str {
+        match &self.engine {
+            Engine::Memory(_) => "memory",
+            Engine::Fjall(_) => "fjall",
+        }
+    }
+
+    /// How many records there are, as far as the engine knows without counting.
+    pub fn records(&self) -> u64 {
+        match &self.engine {
+            Engine::Memory(memory) => memory.records(),
+            Engine::Fjall(fjall) => fjall.records(),
+        }
+    }
+
+    /// Whether it answers anything but `Failed`.
+    pub fn is_healthy(&self) -> bool {
+        match &self.engine {
+            Engine::Memory(_) => true,
+            Engine::Fjall(fjall) => fjall.is_healthy(),
+        }
+    }
+
+    /// Finishes what was submitted, syncs, and ends the threads. False where that failed.
+    #[must_use]
+    pub fn close(self) -> bool {
+        match self.engine {
+            Engine::Memory(_) => true,
+            Engine::Fjall(fjall) => fjall.close(),
+        }
+    }
+}
+
+/// Where a record lies in an engine: the position of its key and the key itself, so that a slot is
+/// one range, and its records stand in the order of the ring.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct RecordKey(Bytes);
+
+impl RecordKey {
+    fn of(key: &Key) -> RecordKey {
+        let key = key.as_bytes();
+        let position = Position::of(key).to_be_bytes();
+        let mut bytes = BytesMut::with_capacity(position.len() + key.len());
+        bytes.put_slice(&position);
+        bytes.put_slice(key);
+        RecordKey(bytes.freeze())
+    }
+}
+
+/// The answer of an operation that the storage cannot vouch for.
+fn failed(ticket: Ticket, error: StoreError) -> Answer {
+    (ticket, StoreOutcome::Failed(error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+// From options to a client that a first node has welcomed.
+
+import { Client } from "./client.js";
+import { Engine } from "./engine.js";
+import { QuorateError } from "./errors.js";
+import { load } from "./module.js";
+import { machineOptions } from "./options.js";
+import type * as face from "./public.js";
+import { RingView } from "./ring.js";
+import { chooseWebSocket } from "./websocket.js";
+
+export async function connect(options: face.ConnectOptions): Promise<face.Client> {
+  const machine = machineOptions(options);
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const [open, module] = await Promise.all([chooseWebSocket(options.WebSocket), load()]);
+  signal?.throwIfAborted();
+
+  const ring = new RingView();
+  const waiting = new Waiting(machine.seeds, machine.timeout, signal);
+  const engine = new Engine(module, machine, open, {
+    onConnected: () => waiting.onConnected(),
+    onLost: (address, reason) => waiting.onLost(address, reason),
+    onRejected: (address, code, detail) => waiting.onRejected(address, code, detail),
+    onLayout: () => ring.forget(),
+    onFailure: (error) => waiting.onFailure(error),
+  });
+  try {
+    await waiting.welcomed;
+  } catch (error) {
+    await engine.close(new QuorateError("The client never connected.", { code: "CLOSED" }));
+    throw error;
+  }
+  return new Client(engine, ring, machine.timeout);
+}
+
+/** Waits for the first welcome and remembers what went wrong meanwhile. */
+class Waiting {
+  readonly welcomed: Promise<void>;
+  readonly #seeds: readonly string[];
+  /** The last thing that was heard from each address. */
+  readonly #heard = new Map<string, string>();
+  readonly #rejected = new Set<string>();
+  #resolve!: () => void;
+  #reject!: (reason: unknown) => void;
+
+  constructor(seeds: readonly string[], timeoutMs: number, signal: AbortSignal | undefined) {
+    this.#seeds = seeds;
+    const timer = setTimeout(() => this.#reject(this.#timeout(timeoutMs)), timeoutMs);
+    const onAbort = () => this.#reject(signal?.reason);
+    signal?.addEventListener("abort", onAbort);
+    this.welcomed = new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    }).finally(() => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    });
+  }
+
+  onConnected(): void {
+    this.#resolve();
+  }
+
+  onLost(address: string, reason: string | undefined): void {
+    // What a node said outweighs the end of its connection.
+    if (!this.#rejected.has(address)) this.#heard.set(address, reason ?? "no connection");
+  }
+
+  onRejected(address: string, code: string, detail: string): void {
+    this.#rejected.add(address);
+    this.#heard.set(address, detail || code);
+    // A node that is full may have room in a moment; nothing else mends itself.
+    if (code === "FULL") return;
+    if (this.#seeds.every((seed) => this.#rejected.has(seed))) {
+      this.#reject(
+        new QuorateError(`connect: no node accepts this client: ${this.#reasons()}`, {
+          code: "REJECTED",
+        }),
+      );
+    }
+  }
+
+  onFailure(error: QuorateError): void {
+    this.#reject(error);
+  }
+
+  #timeout(timeoutMs: number): QuorateError {
+    return new QuorateError(
+      `connect: no node answered within ${timeoutMs} ms: ${this.#reasons()}. Check that a node ` +
+        "listens there, or raise `timeout`.",
+      { code: this.#rejected.size > 0 ? "REJECTED" : "UNREACHABLE", retryable: true },
+    );
+  }
+
+  #reasons(): string {
+    return this.#seeds
+      .map((seed) => `${seed} (${this.#heard.get(seed) ?? "no answer"})`)
+      .join(", ");
+  }
+}

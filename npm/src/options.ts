@@ -1,0 +1,141 @@
+// Checks what users pass in, and says what would have been right.
+
+import type { RequestOptions } from "./commands.js";
+import { badArgument } from "./errors.js";
+import type { CallOptions, ConnectOptions } from "./public.js";
+
+const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/** What the machine is told at its birth. */
+export interface MachineOptions {
+  seeds: readonly string[];
+  timeout: number;
+  r: number;
+  w: number;
+  /** 16 hexadecimal digits; empty: any. */
+  cluster: string;
+  credentials: Uint8Array;
+}
+
+const encoder = new TextEncoder();
+
+export function machineOptions(options: ConnectOptions): MachineOptions {
+  const seeds = checkedSeeds(asObject(options, "connect").seeds);
+  const { cluster = "", credentials = "" } = options;
+  if (typeof cluster !== "string" || !/^([0-9a-f]{16})?$/i.test(cluster)) {
+    throw badArgument("`cluster` must be 16 hexadecimal digits.");
+  }
+  if (typeof credentials !== "string" && !(credentials instanceof Uint8Array)) {
+    throw badArgument("`credentials` must be a string or a Uint8Array.");
+  }
+  checkSignal(options.signal);
+  return {
+    seeds,
+    timeout: checkedTimeout(options.timeout) || TIMEOUT_MS,
+    r: checkedCount(options.r, "r"),
+    w: checkedCount(options.w, "w"),
+    cluster,
+    credentials: typeof credentials === "string" ? encoder.encode(credentials) : credentials,
+  };
+}
+
+/** The layout is described in `wasm/src/client/face.rs`. */
+export function machineBytes(options: MachineOptions): Uint8Array {
+  const { timeout, r, w, cluster, credentials } = options;
+  const seeds = options.seeds.map((seed) => encoder.encode(seed));
+  const texts = [credentials, ...seeds];
+  const bytes = new Uint8Array(28 + texts.reduce((sum, text) => sum + 4 + text.length, 0));
+  const view = new DataView(bytes.buffer);
+  // Names the writes of this client, so it must be random.
+  crypto.getRandomValues(bytes.subarray(0, 8));
+  view.setUint32(8, timeout, true);
+  bytes.set([r, w, cluster ? 1 : 0], 12);
+  view.setBigUint64(16, BigInt(`0x${cluster || 0}`), true);
+  let at = 24;
+  texts.forEach((text, index) => {
+    view.setUint32(at, text.length, true);
+    bytes.set(text, at + 4);
+    at += 4 + text.length;
+    if (index > 0) return;
+    view.setUint32(at, seeds.length, true);
+    at += 4;
+  });
+  return bytes;
+}
+
+const NONE: RequestOptions = { timeout: 0, r: 0, w: 0, receipt: false };
+
+/** `call` names the method for people. */
+export function requestOptions(options: CallOptions | undefined, call: string): RequestOptions {
+  if (options === undefined) return NONE;
+  const { timeout, r, w, receipt, signal } = asObject(options, call);
+  checkSignal(signal);
+  return {
+    timeout: checkedTimeout(timeout),
+    r: checkedCount(r, "r"),
+    w: checkedCount(w, "w"),
+    receipt: receipt === true,
+  };
+}
+
+function asObject<T extends object>(options: T, call: string): T {
+  if (typeof options === "object" && options !== null) return options;
+  throw badArgument(`${call}: the options must be an object, such as { timeout: 1000 }.`);
+}
+
+function checkedSeeds(seeds: readonly string[]): string[] {
+  const example = '["ws://127.0.0.1:7001"]';
+  if (!Array.isArray(seeds) || seeds.length === 0) {
+    throw badArgument(`connect: \`seeds\` must list WebSocket URLs of some nodes, such as ${example}.`);
+  }
+  return seeds.map((seed: unknown) => {
+    if (typeof seed !== "string") {
+      throw badArgument(`connect: a seed is a WebSocket URL, such as those in ${example}.`);
+    }
+    const url = parsed(seed);
+    if (url?.protocol === "ws:" || url?.protocol === "wss:") return seed;
+    throw badArgument(
+      `connect: the seed ${JSON.stringify(seed)} is no WebSocket URL.${suggestion(seed, url)}`,
+    );
+  });
+}
+
+function parsed(url: string): URL | undefined {
+  try {
+    return new URL(url);
+  } catch {
+    return undefined;
+  }
+}
+
+function suggestion(seed: string, url: URL | undefined): string {
+  if (url?.protocol === "http:") return ` Did you mean "ws${seed.slice(4)}"?`;
+  if (url?.protocol === "https:") return ` Did you mean "wss${seed.slice(5)}"?`;
+  if (parsed(`ws://${seed}`)?.port) return ` Did you mean "ws://${seed}"?`;
+  return " It must begin with ws:// or wss://.";
+}
+
+/** Milliseconds, 0 where it was left out. */
+export function checkedTimeout(timeout: unknown): number {
+  if (timeout === undefined) return 0;
+  if (typeof timeout === "number" && timeout > 0 && timeout <= TIMEOUT_MS_MAX) {
+    return Math.ceil(timeout);
+  }
+  throw badArgument(`\`timeout\` must be a number of milliseconds from 1 to ${TIMEOUT_MS_MAX}.`);
+}
+
+/** 0 where it was left out. */
+function checkedCount(count: unknown, name: string): number {
+  if (count === undefined) return 0;
+  if (typeof count === "number" && Number.isInteger(count) && count >= 1 && count <= 255) {
+    return count;
+  }
+  throw badArgument(`\`${name}\` must be a whole number of replicas, at least 1.`);
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw badArgument("`signal` must be an AbortSignal.");
+  }
+}

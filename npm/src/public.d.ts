@@ -1,0 +1,304 @@
+/// <reference lib="esnext.disposable" />
+// The public face of the package, written by hand. The build copies it to `dist/index.d.ts` and
+// `dist/index.d.cts`; `index.ts` proves that the code keeps to it.
+
+/** A key: text stands for its UTF-8 bytes. At least 1 byte and, unless configured, at most 1 KiB. */
+export type Key = string | Uint8Array;
+
+/** A value: text is stored as its UTF-8 bytes. At most 1 MiB, unless configured. */
+export type Value = string | ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
+
+/** Bytes with a buffer of their own, to keep or to change. */
+export type Bytes = ReturnType<Uint8ArrayConstructor["of"]>;
+
+/**
+ * What a reader has seen of a key: opaque, safe in JSON, URLs and headers.
+ *
+ * Pass it to the next {@link Client.put} or {@link Client.delete} of the same key, and that write
+ * replaces what was read. Without it a put stands beside what is there.
+ */
+export type Context = string;
+
+/** What {@link connect} takes. Only `seeds` is needed. */
+export interface ConnectOptions {
+  /** WebSocket URLs of some nodes, tried in order; the others are learned from them. */
+  seeds: readonly string[];
+  /** Time for a whole operation, connecting included, in milliseconds. 5,000 unless given. */
+  timeout?: number | undefined;
+  /** Replicas that must answer a read; the cluster's default unless given. */
+  r?: number | undefined;
+  /** Replicas that must store a write durably; the cluster's default unless given. */
+  w?: number | undefined;
+  /** The WebSocket class to use: otherwise the global one, otherwise that of the package `ws`. */
+  WebSocket?: WebSocketClass | undefined;
+  /** Gives up connecting. Once connected it has no effect: use {@link Client.close}. */
+  signal?: AbortSignal | undefined;
+  /** The id of the cluster, 16 hexadecimal digits: any other cluster is refused. */
+  cluster?: string | undefined;
+  /** The secret shared with the cluster. */
+  credentials?: string | Uint8Array | undefined;
+}
+
+/** What every operation takes. */
+export interface CallOptions {
+  /** Time for the whole operation in milliseconds; that of {@link ConnectOptions} unless given. */
+  timeout?: number | undefined;
+  /** Gives up: the promise rejects with `signal.reason`. A write may have happened all the same. */
+  signal?: AbortSignal | undefined;
+  /** Replicas that must answer a read. */
+  r?: number | undefined;
+  /** Replicas that must store a write durably. */
+  w?: number | undefined;
+  /** Whether the result is to tell who did what. */
+  receipt?: boolean | undefined;
+}
+
+/** What a write takes. */
+export interface WriteOptions extends CallOptions {
+  /** From the entry that this write replaces, or from the writer's own last write. */
+  context?: Context | undefined;
+}
+
+/** One of the concurrent values of a key. */
+export interface Sibling {
+  /** The bytes. */
+  readonly value: Bytes;
+  /** When it was written, by the clock of the node that took it. */
+  readonly written: Date;
+  /** The bytes as UTF-8 text. */
+  text(): string;
+  /** The text as JSON. */
+  json<T = unknown>(): T;
+}
+
+/** What a key holds. `value`, `written`, `text` and `json` are those of the newest sibling. */
+export interface Entry extends Sibling {
+  /** All values that nobody has replaced yet, newest first. More than one: they are in conflict. */
+  readonly siblings: readonly Sibling[];
+  /** For the write that replaces all of them. */
+  readonly context: Context;
+  /** A delete stands beside the values: it was made by someone who had not seen them. */
+  readonly deleted: boolean;
+  /** Who did what, if `receipt` was asked for. */
+  readonly receipt?: Receipt;
+}
+
+/** An acknowledged write. */
+export interface Written {
+  /** For the next write of the same writer: it replaces this one and what this one replaced. */
+  readonly context: Context;
+  /** Values that stand now. More than one: someone else wrote, read and merge. */
+  readonly siblings: number;
+  /** Who did what, if `receipt` was asked for. */
+  readonly receipt?: Receipt;
+}
+
+/** Who did what for one operation. Nodes are named by their ids. */
+export interface Receipt {
+  /** The node that ran the operation. */
+  readonly coordinator: string;
+  /** Whether the client sent the operation straight to one of the key's own replicas. */
+  readonly direct: boolean;
+  /** How often the client sent it. */
+  readonly attempts: number;
+  /** R or W. */
+  readonly needed: number;
+  /** Replicas that answered, or stored it durably, before the operation ended. */
+  readonly primaries: readonly string[];
+  /** Replicas that were found stale and repaired. */
+  readonly repaired: readonly string[];
+  /** The layout that named the replicas. */
+  readonly layoutVersion: number;
+}
+
+/** A node of the ring. */
+export interface RingNode {
+  /** Its identity: 16 hexadecimal digits. */
+  readonly id: string;
+  /** Its name for people. */
+  readonly label: string;
+  /** Its WebSocket URL. */
+  readonly address: string;
+  /** Its failure domain. */
+  readonly zone: string;
+  /** Its capacity: its share of the slots. */
+  readonly weight: number;
+}
+
+/** Where a key lives. */
+export interface Location {
+  /** MD5 of the key, 32 hexadecimal digits: its place on the ring. */
+  readonly position: string;
+  /** The slot that the position falls into. */
+  readonly slot: number;
+  /** The key's own replicas, the one to be asked first in front. */
+  readonly primaries: readonly RingNode[];
+  /** All nodes in the order in which they are asked: the primaries, then the fallbacks. */
+  readonly nodes: readonly RingNode[];
+}
+
+/** The ring as the client knows it. */
+export interface Ring {
+  /** Counts the changes of the layout. */
+  readonly version: number;
+  /** N: replicas of each key. */
+  readonly replication: number;
+  /** The nodes. */
+  readonly nodes: readonly RingNode[];
+  /** For each slot the index of its owner in `nodes`. */
+  readonly owners: readonly number[];
+}
+
+/** What a client did since it was made. */
+export interface Stats {
+  /** Operations begun. */
+  readonly calls: number;
+  /** Operations that succeeded. */
+  readonly done: number;
+  /** Operations that failed. */
+  readonly failed: number;
+  /** Answers of a replica of the key that was asked straight away. */
+  readonly direct: number;
+  /** Answers that came through another node. */
+  readonly passedOn: number;
+  /** Operations sent once more. */
+  readonly retries: number;
+  /** Operations under way. */
+  readonly inFlight: number;
+  /** Ids of the nodes that the client is connected to. */
+  readonly connected: readonly string[];
+}
+
+/** A client of one cluster. It keeps connections, so a process lives until {@link close}. */
+export interface Client extends AsyncDisposable {
+  /** Reads a key: `undefined` where it is absent or deleted. */
+  get(key: Key, options?: CallOptions): Promise<Entry | undefined>;
+
+  /**
+   * Writes a key.
+   *
+   * With the `context` of an entry it replaces what that entry showed. Without one it replaces
+   * nothing, and concurrent values stay as siblings until someone who read them writes.
+   */
+  put(key: Key, value: Value, options?: WriteOptions): Promise<Written>;
+
+  /**
+   * Deletes a key: what `context` covers, or without one what a quorum holds right now. A value
+   * written concurrently survives.
+   */
+  delete(key: Key, options?: WriteOptions): Promise<Written>;
+
+  /**
+   * Reads, changes and writes a key, again if somebody else wrote at the same time.
+   *
+   * `change` gets what the key holds, `undefined` where it is absent or deleted, and returns the
+   * new value; it may run several times, so it should merge `siblings` and have no side effects.
+   * Rejects with `CONFLICT` where siblings are left after a number of rounds.
+   */
+  update(
+    key: Key,
+    change: (entry: Entry | undefined) => Value | Promise<Value>,
+    options?: CallOptions,
+  ): Promise<Written>;
+
+  /** Where a key lives: computed here, nothing is sent. */
+  locate(key: Key): Location;
+
+  /** The ring as this client knows it: nothing is sent. */
+  ring(): Ring;
+
+  /** What this client did so far. */
+  stats(): Stats;
+
+  /**
+   * Ends what is under way with `CLOSED`, closes all connections and frees memory. Safe to call
+   * twice. `await using client = await connect(..)` does it at the end of the block.
+   */
+  close(): Promise<void>;
+}
+
+/** Connects to a cluster: resolves when the first node has answered. */
+export function connect(options: ConnectOptions): Promise<Client>;
+
+/** Why an operation failed. The package's README says what to do about each. */
+export type ErrorCode =
+  | "ABORTED"
+  | "BAD_ARGUMENT"
+  | "BAD_CONTEXT"
+  | "BAD_QUORUM"
+  | "CLOSED"
+  | "CONFLICT"
+  | "DAMAGED"
+  | "INTERNAL"
+  | "KEY_SIZE"
+  | "NO_WEBSOCKET"
+  | "NOT_A_PRIMARY"
+  | "OVERLOADED"
+  | "QUORUM_UNAVAILABLE"
+  | "RECORD_TOO_LARGE"
+  | "REJECTED"
+  | "STORAGE"
+  | "TIMEOUT"
+  | "TOO_MANY_SIBLINGS"
+  | "UNREACHABLE"
+  | "VALUE_TOO_LARGE"
+  | "WASM_BLOCKED"
+  | "WEAK_QUORUM";
+
+/** What {@link QuorateError} is made of. */
+export interface ErrorDetails {
+  /** Why. */
+  code: ErrorCode;
+  /** Whether the same operation may succeed later. */
+  retryable?: boolean;
+  /** Whether a write may have happened. */
+  outcome?: "none" | "unknown";
+  /** The node that said so. */
+  node?: string | undefined;
+  /** How often the operation was sent. */
+  attempts?: number;
+  /** Replicas that were needed. */
+  needed?: number | undefined;
+  /** Replicas that answered. */
+  acked?: number | undefined;
+  /** The limit that was exceeded. */
+  limit?: number | undefined;
+  /** What exceeded it. */
+  actual?: number | undefined;
+  /** The error below this one. */
+  cause?: unknown;
+}
+
+/** The one class of errors of this package. */
+export class QuorateError extends Error {
+  constructor(message: string, details: ErrorDetails);
+  override readonly name: "QuorateError";
+  /** Why. */
+  readonly code: ErrorCode;
+  /** Whether the same operation may succeed later. */
+  readonly retryable: boolean;
+  /** `"none"`: nothing happened and nothing will. `"unknown"`: a write may have happened. */
+  readonly outcome: "none" | "unknown";
+  /** The id of the node that said so, if it was one. */
+  readonly node: string | undefined;
+  /** How often the operation was sent. */
+  readonly attempts: number;
+  /** Replicas that were needed, if that was the reason. */
+  readonly needed: number | undefined;
+  /** Replicas that answered, if that was the reason. */
+  readonly acked: number | undefined;
+  /** The limit that was exceeded, if that was the reason. */
+  readonly limit: number | undefined;
+  /** The number that exceeded it. */
+  readonly actual: number | undefined;
+}
+
+/** What the client needs of a WebSocket; that of browsers, of Node.js and of `ws` will do. */
+export interface WebSocketLike {
+  readonly readyState: number;
+  send(data: Uint8Array): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** What the client needs of a WebSocket class. */
+export type WebSocketClass = new (url: string, protocol: string) => WebSocketLike;

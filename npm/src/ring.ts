@@ -1,0 +1,64 @@
+// The ring, the place of a key on it and statistics: the byte layout is described in
+// `wasm/src/client/view.rs`.
+
+import type { Bytes, Key, Location, Ring, RingNode, Stats } from "./public.js";
+import { ByteReader, hex } from "./reader.js";
+
+/** The part of the machine that knows the ring. */
+export interface RingSource {
+  ring(): Bytes;
+  locate(key: Uint8Array): Bytes;
+}
+
+const encoder = new TextEncoder();
+
+/** Keeps the ring of one layout version. */
+export class RingView {
+  #ring: Ring | undefined;
+
+  /** The layout has changed. */
+  forget(): void {
+    this.#ring = undefined;
+  }
+
+  ring(source: RingSource): Ring {
+    return (this.#ring ??= toRing(source.ring()));
+  }
+
+  locate(source: RingSource, key: Key): Location {
+    const { nodes, replication } = this.ring(source);
+    const bytes = typeof key === "string" ? encoder.encode(key) : key;
+    const place = new ByteReader(source.locate(bytes));
+    const position = Array.from(place.raw(16), (byte) => hex(byte, 2)).join("");
+    const slot = place.u32();
+    const list = place.list(() => nodes[place.u16()] as RingNode);
+    return { position, slot, primaries: list.slice(0, replication), nodes: list };
+  }
+}
+
+/** Frozen, since all callers share it. */
+function toRing(bytes: Bytes): Ring {
+  const ring = new ByteReader(bytes);
+  const version = ring.u64();
+  const replication = ring.u32();
+  const nodes = ring.list(() => {
+    const id = ring.node();
+    const weight = ring.u32();
+    return Object.freeze({ id, label: ring.text(), zone: ring.text(), address: ring.text(), weight });
+  });
+  const owners = ring.list(() => ring.u16());
+  return Object.freeze({ version, replication, nodes: Object.freeze(nodes), owners: Object.freeze(owners) });
+}
+
+export function toStats(bytes: Bytes): Omit<Stats, "inFlight"> {
+  const stats = new ByteReader(bytes);
+  return {
+    calls: stats.u64(),
+    done: stats.u64(),
+    failed: stats.u64(),
+    direct: stats.u64(),
+    passedOn: stats.u64(),
+    retries: stats.u64(),
+    connected: stats.nodes(),
+  };
+}

@@ -1,0 +1,95 @@
+// The WebSockets of one client, by the numbers that the machine gave them.
+
+import type { OpenSocket, Socket } from "./websocket.js";
+
+/** What sockets report. A socket that was hung up reports nothing any more. */
+export interface SocketEvents {
+  onOpened(link: number): void;
+  onClosed(link: number, address: string, reason: string | undefined): void;
+  onMessage(link: number, message: Uint8Array): void;
+}
+
+/** How long a closing handshake may take. */
+const CLOSE_MS = 500;
+
+export class Sockets {
+  readonly #open: OpenSocket;
+  readonly #events: SocketEvents;
+  readonly #sockets = new Map<number, Socket>();
+  /** Those that were hung up and are not closed yet. */
+  readonly #closing = new Set<Promise<void>>();
+
+  constructor(open: OpenSocket, events: SocketEvents) {
+    this.#open = open;
+    this.#events = events;
+  }
+
+  dial(link: number, address: string): void {
+    let socket: Socket;
+    try {
+      socket = this.#open(address);
+    } catch (cause) {
+      this.#events.onClosed(link, address, cause instanceof Error ? cause.message : undefined);
+      return;
+    }
+    this.#sockets.set(link, socket);
+    let reason: string | undefined;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.#events.onOpened(link);
+    socket.onmessage = ({ data }) => {
+      if (data instanceof ArrayBuffer) this.#events.onMessage(link, new Uint8Array(data));
+    };
+    socket.onerror = ({ message }) => {
+      reason = message || undefined;
+    };
+    socket.onclose = ({ code, reason: told }) => {
+      this.#sockets.delete(link);
+      this.#events.onClosed(link, address, reason ?? (told || describe(code)));
+    };
+  }
+
+  send(link: number, message: Uint8Array): void {
+    const socket = this.#sockets.get(link);
+    // A socket that is closing reports its end itself.
+    if (socket?.readyState === 1) socket.send(message);
+  }
+
+  hangup(link: number): void {
+    const socket = this.#sockets.get(link);
+    if (socket === undefined) return;
+    this.#sockets.delete(link);
+    const closed = close(socket).then(() => void this.#closing.delete(closed));
+    this.#closing.add(closed);
+  }
+
+  /** Hangs up all and waits until they are closed. */
+  async close(): Promise<void> {
+    for (const link of [...this.#sockets.keys()]) this.hangup(link);
+    await Promise.all(this.#closing);
+  }
+}
+
+function close(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(() => {
+      socket.terminate?.();
+      end();
+    }, CLOSE_MS);
+    socket.onopen = null;
+    socket.onmessage = null;
+    // `ws` throws errors that nobody listens to.
+    socket.onerror = () => {};
+    socket.onclose = end;
+    if (socket.readyState === 3) end();
+    else socket.close(1000);
+  });
+}
+
+/** Browsers tell no more than 1006 about a connection that failed. */
+function describe(code: number): string | undefined {
+  return code === 1006 ? undefined : `closed with code ${code}`;
+}

@@ -1,0 +1,212 @@
+// The bytes that cross into and out of the module, against a machine that only records.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { CommandBatch } from "../src/commands.js";
+import { ResultBatch } from "../src/results.js";
+import type { ResultSink } from "../src/results.js";
+
+const OPTIONS = { timeout: 2_500, r: 2, w: 3, receipt: true };
+const OPTIONS_BYTES = [0xc4, 0x09, 0, 0, 2, 3, 1, 0];
+
+function recorder() {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const batches: number[][] = [];
+  let arena = 64;
+  const machine = {
+    reserve(length: number): number {
+      // What stood in the arena stays, wherever it moves, and moving may make the memory grow.
+      const moved = 65_536 * (memory.buffer.byteLength / 65_536);
+      memory.grow(Math.ceil(length / 65_536));
+      new Uint8Array(memory.buffer).copyWithin(moved, arena, arena + 65_536);
+      arena = moved;
+      return arena;
+    },
+    handle(_instant: number, _unix: number, length: number): number {
+      batches.push([...new Uint8Array(memory.buffer, arena, length)]);
+      return 0;
+    },
+    output: () => 0,
+  };
+  return { batches, batch: new CommandBatch(machine, memory) };
+}
+
+test("commands are written as Rust reads them", () => {
+  const { batches, batch } = recorder();
+  batch.opened(7);
+  batch.message(7, new Uint8Array([0xaa, 0xbb]));
+  batch.get(OPTIONS, "k");
+  batch.cancel(2 ** 32 + 1);
+  batch.closed(7);
+  batch.wake();
+  batch.close();
+  batch.run();
+  // The same bytes as in `wasm/src/client/commands.rs`.
+  assert.deepEqual(batches[0], [
+    ...[1, 0, 0, 0, 7, 0, 0, 0],
+    ...[3, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0xaa, 0xbb],
+    ...[4, 0, 0, 0, ...OPTIONS_BYTES, 1, 0, 0, 0, 107],
+    ...[7, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
+    ...[2, 0, 0, 0, 7, 0, 0, 0],
+    ...[9, 0, 0, 0],
+    ...[8, 0, 0, 0],
+  ]);
+  batch.run();
+  assert.deepEqual(batches[1], []);
+});
+
+test("puts and deletes carry key, context and value", () => {
+  const { batches, batch } = recorder();
+  const none = { timeout: 0, r: 0, w: 0, receipt: false };
+  batch.put(none, "k", new Uint8Array([99, 120]), new Uint8Array(0));
+  batch.delete(OPTIONS, new Uint8Array([107]), new Uint8Array(0));
+  batch.run();
+  assert.deepEqual(batches[0], [
+    ...[5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 107, 2, 0, 0, 0, 99, 120, 0, 0, 0, 0],
+    ...[6, 0, 0, 0, ...OPTIONS_BYTES, 1, 0, 0, 0, 107, 0, 0, 0, 0],
+  ]);
+});
+
+test("keys are UTF-8, whatever their length and letters", () => {
+  const { batches, batch } = recorder();
+  const keys = ["a", "schlüssel/€", "鍵🔑", "x".repeat(64), "y".repeat(65), "z".repeat(63) + "ö", ""];
+  for (const key of keys) batch.get(OPTIONS, key);
+  batch.run();
+  const expected = keys.flatMap((key) => {
+    const utf8 = Buffer.from(key);
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(utf8.length);
+    return [4, 0, 0, 0, ...OPTIONS_BYTES, ...length, ...utf8];
+  });
+  assert.deepEqual(batches[0], expected);
+});
+
+test("a batch survives the growth of the arena", () => {
+  const { batches, batch } = recorder();
+  const value = new Uint8Array(50_000).fill(7);
+  for (let index = 0; index < 4; index += 1) batch.put(OPTIONS, `key ${index}`, value, value);
+  assert.equal(batch.isFull, true);
+  batch.run();
+  assert.equal(batches[0]?.length, 4 * (24 + 5 + 100_000));
+  assert.equal(batch.isFull, false);
+});
+
+class Writer {
+  readonly #parts: Buffer[] = [];
+
+  u32(...numbers: number[]): this {
+    for (const number of numbers) {
+      const part = Buffer.alloc(4);
+      part.writeUInt32LE(number);
+      this.#parts.push(part);
+    }
+    return this;
+  }
+
+  u64(number: bigint): this {
+    const part = Buffer.alloc(8);
+    part.writeBigUInt64LE(number);
+    this.#parts.push(part);
+    return this;
+  }
+
+  text(text: string): this {
+    const utf8 = Buffer.from(text);
+    this.u32(utf8.length).#parts.push(utf8);
+    return this;
+  }
+
+  read(): { events: unknown[][]; wake: number | undefined } {
+    const bytes = Buffer.concat(this.#parts);
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    new Uint8Array(memory.buffer).set(bytes, 3);
+    const events: unknown[][] = [];
+    const sink = new Proxy({} as ResultSink, {
+      get: (_target, name) => (...given: unknown[]) => {
+        events.push([name, ...given.map((one) => (one instanceof Uint8Array ? [...one] : one))]);
+        // A sink may make the memory grow: all views are detached then.
+        memory.grow(1);
+      },
+    });
+    return { wake: new ResultBatch(memory).read(3, bytes.length, sink), events };
+  }
+}
+
+test("results are read as Rust writes them", () => {
+  const { wake, events } = new Writer()
+    .u32(1_500)
+    .u32(1, 9).text("ws://a")
+    .u32(2, 9).text("frames")
+    .u32(3, 9)
+    .u32(7).u64(0xfedc_ba98_0000_0001n).text("ws://a")
+    .u32(8).text("ws://a")
+    .u32(9).u64(2n ** 40n)
+    .u32(10).text("ws://a").text("CLUSTER").text("another")
+    .read();
+  assert.equal(wake, 1_500);
+  assert.deepEqual(events, [
+    ["onDial", 9, "ws://a"],
+    ["onSend", 9, [...Buffer.from("frames")]],
+    ["onHangup", 9],
+    ["onConnected", "fedcba9800000001", "ws://a"],
+    ["onDisconnected", "ws://a"],
+    ["onLayout", 2 ** 40],
+    ["onRejected", "ws://a", "CLUSTER", "another"],
+  ]);
+});
+
+test("answers are read as Rust writes them", () => {
+  const { wake, events } = new Writer()
+    .u32(0xffff_ffff)
+    .u32(4).u64(1n).u32(1, 2, 0).u32(3).u32(2, 1).u64(1_700_000_000_000n).u32(2).u64(5n).text("cxabb")
+    .u32(5).u64(2n ** 32n + 2n).u32(0, 1, 1)
+    .u64(7n).u32(2).u64(4n).u32(2).u64(7n).u64(8n).u32(0)
+    .u32(2).text("ctx")
+    .u32(6).u64(3n).text("TIMEOUT").u32(1, 1, 1).u64(7n).u32(4, 2, 1).u64(9n).u64(10n).text("why")
+    .read();
+  assert.equal(wake, undefined);
+  const [entry, written, failed] = events;
+  assert.equal(entry?.[1], 1);
+  assert.deepEqual(entry?.[2], {
+    origin: { direct: true, attempts: 2, receipt: undefined },
+    tombstones: 3,
+    bytes: new Uint8Array(Buffer.from("cxabb")),
+    lengths: [1, 2],
+    written: [1_700_000_000_000, 5],
+  });
+  assert.deepEqual(written, [
+    "onWritten",
+    2 ** 32 + 2,
+    {
+      origin: {
+        direct: false,
+        attempts: 1,
+        receipt: {
+          coordinator: "0000000000000007",
+          needed: 2,
+          layoutVersion: 4,
+          primaries: ["0000000000000007", "0000000000000008"],
+          repaired: [],
+        },
+      },
+      siblings: 2,
+      context: new Uint8Array(Buffer.from("ctx")),
+    },
+  ]);
+  assert.deepEqual(failed?.slice(1), [
+    3,
+    {
+      code: "TIMEOUT",
+      retryable: true,
+      outcome: "unknown",
+      node: "0000000000000007",
+      attempts: 4,
+      needed: 2,
+      acked: 1,
+      limit: 9,
+      actual: 10,
+      message: "why",
+    },
+  ]);
+});

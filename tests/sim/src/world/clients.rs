@@ -1,0 +1,92 @@
+//! Clients, and what they are made to do.
+
+use bytes::Bytes;
+use quorate_core::client::{CallOptions, Client, ClientConfig};
+use quorate_core::ids::Key;
+use quorate_core::message::CallId;
+use std::collections::BTreeMap;
+
+use super::{ClientSlot, PATIENCE, World};
+use crate::result::{Ended, Finished};
+
+impl World {
+    /// A client that knows all nodes as seeds; answers its index.
+    pub fn add_client(&mut self) -> usize {
+        let config = ClientConfig {
+            seeds: self.layout.addresses.clone(),
+            timeout: self.config.timeout,
+            ..ClientConfig::default()
+        };
+        let client = Client::new(config, self.prng.next_u64());
+        self.clients.push(ClientSlot { client, ended: BTreeMap::new(), wake: None });
+        let index = self.clients.len() - 1;
+        self.with_client(index, |client, now, out| client.start(now, out));
+        index
+    }
+
+    /// Starts a read.
+    pub fn get(&mut self, client: usize, key: &str) -> CallId {
+        self.get_with(client, key, CallOptions::default())
+    }
+
+    /// Starts a read with options.
+    pub fn get_with(&mut self, client: usize, key: &str, options: CallOptions) -> CallId {
+        let key = Key::from(key.as_bytes().to_vec());
+        self.with_client(client, |client, now, out| client.get(now, key, options, out))
+    }
+
+    /// Starts a blind put.
+    pub fn put(&mut self, client: usize, key: &str, value: &str) -> CallId {
+        self.put_with(client, key, value, Bytes::new(), CallOptions::default())
+    }
+
+    /// Starts a put with a context and options.
+    pub fn put_with(
+        &mut self,
+        client: usize,
+        key: &str,
+        value: &str,
+        context: Bytes,
+        options: CallOptions,
+    ) -> CallId {
+        let key = Key::from(key.as_bytes().to_vec());
+        let value = Bytes::copy_from_slice(value.as_bytes());
+        self.with_client(client, |client, now, out| {
+            client.put(now, key, value, context, options, out)
+        })
+    }
+
+    /// Starts a delete.
+    pub fn delete(&mut self, client: usize, key: &str, context: Bytes) -> CallId {
+        let key = Key::from(key.as_bytes().to_vec());
+        self.with_client(client, |client, now, out| {
+            client.delete(now, key, context, CallOptions::default(), out)
+        })
+    }
+
+    /// Lets time pass until a call has ended.
+    ///
+    /// # Errors
+    /// As the call ended.
+    ///
+    /// # Panics
+    /// Where the call outlives every deadline.
+    pub fn finish(&mut self, client: usize, call: CallId) -> Ended {
+        let until = self.now + PATIENCE;
+        while !self.clients[client].ended.contains_key(&call) {
+            assert!(self.now < until && self.step(), "call {call:?} never ends");
+        }
+        let ended = self.clients[client].ended.get(&call).cloned();
+        ended.expect("it has just ended").map(Finished)
+    }
+
+    /// How a call ended, if it has.
+    pub fn ended(&self, client: usize, call: CallId) -> Option<Ended> {
+        self.clients[client].ended.get(&call).cloned().map(|ended| ended.map(Finished))
+    }
+
+    /// The machine of a client.
+    pub fn client(&self, client: usize) -> &Client {
+        &self.clients[client].client
+    }
+}

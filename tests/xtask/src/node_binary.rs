@@ -1,0 +1,27 @@
+//! The node's binary. Whatever runs real nodes runs this one, so it is built once.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use crate::process;
+use crate::workspace::Workspace;
+
+/// The variable through which tests and examples find the binary.
+pub(crate) const VARIABLE: &str = "QUORATE_BIN";
+
+/// Builds `quorate` with the profile `release` and says where it is.
+pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    process::run(workspace.cargo().args([
+        "build",
+        "--release",
+        "-p",
+        "quorate-node",
+        "--bin",
+        "quorate",
+    ]))?;
+    let path =
+        workspace.target.join("release").join(format!("quorate{}", std::env::consts::EXE_SUFFIX));
+    ensure!(path.is_file(), "cargo built no {}", path.display());
+    Ok(path)
+}

@@ -1,0 +1,93 @@
+//! How many tests passed, failed and were skipped, read from the output of a test runner.
+
+use crate::verify::Tally;
+
+/// Counts of Rust's own test runner: the sum over its `test result:` lines.
+pub(super) fn libtest(output: &str) -> Tally {
+    let results = lines(output).filter_map(|line| {
+        let (_, numbers) = line.split_once("test result: ")?.1.split_once(". ")?;
+        let count = |name: &str| {
+            let part = numbers.split(';').find_map(|part| part.trim().strip_suffix(name))?;
+            part.trim().parse().ok()
+        };
+        Some(Tally {
+            passed: count("passed")?,
+            failed: count("failed")?,
+            skipped: count("ignored")?,
+        })
+    });
+    results.fold(Tally::default(), |sum, tally| sum + tally)
+}
+
+/// Counts of Node's test runner, as TAP (`# pass 3`) or for people (`ℹ pass 3`), summed over runs.
+pub(super) fn node(output: &str) -> Tally {
+    let mut sum = Tally::default();
+    for line in lines(output) {
+        let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) else {
+            continue;
+        };
+        let Some((name, number)) = rest.split_once(' ') else {
+            continue;
+        };
+        let Ok(count) = number.trim().parse::<u32>() else {
+            continue;
+        };
+        match name {
+            "pass" => sum.passed += count,
+            "fail" | "cancelled" => sum.failed += count,
+            "skipped" | "todo" => sum.skipped += count,
+            _ => {}
+        }
+    }
+    sum
+}
+
+/// Lines without colours and other escape sequences.
+fn lines(output: &str) -> impl Iterator<Item = String> {
+    output.lines().map(|line| {
+        let mut parts = line.split("\u{1b}[");
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |plain, part| {
+            let end = part.find(|character: char| character.is_ascii_alphabetic());
+            plain + end.map_or("", |end| &part[end + 1..])
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn tally(passed: u32, failed: u32, skipped: u32) -> Tally {
+        Tally { passed, failed, skipped }
+    }
+
+    #[test]
+    fn results_of_every_rust_test_binary_are_summed() {
+        let output = "
+running 3 tests
+test a ... ok
+test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+
+   Doc-tests quorate_core
+test result: \u{1b}[31mFAILED\u{1b}[0m. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s
+all doctests ran in 0.31s; merged doctests compilation took 0.22s
+";
+        assert_eq!(libtest(output), tally(6, 2, 1));
+    }
+
+    #[test]
+    fn output_without_results_counts_nothing() {
+        assert_eq!(libtest("error[E0432]: unresolved import\n0 passed"), tally(0, 0, 0));
+        assert_eq!(node("# Subtest: pass 3 times\nok 1 - pass 3\n# pass none"), tally(0, 0, 0));
+    }
+
+    #[test]
+    fn both_reporters_of_node_are_read_and_runs_are_summed() {
+        let tap =
+            "# tests 6\n# suites 0\n# pass 3\n# fail 1\n# cancelled 1\n# skipped 1\n# todo 0\n";
+        let spec =
+            "\u{1b}[34mℹ tests 4\u{1b}[39m\n\u{1b}[34mℹ pass 3\u{1b}[39m\nℹ fail 0\nℹ todo 1\n";
+        assert_eq!(node(&format!("{tap}{spec}")), tally(6, 2, 2));
+    }
+}

@@ -1,0 +1,208 @@
+//! The steps of `cargo xtask test`, in order. A new one is one more entry of [`ALL`].
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+
+use super::{Outcome, chromium, counts};
+use crate::verify::{self, Tally};
+use crate::wasm::Wasm;
+use crate::workspace::Workspace;
+use crate::{node_binary, npm, process};
+
+/// One part of the test run.
+pub(super) struct Step {
+    /// What a person may type to run several steps.
+    pub(super) group: &'static str,
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// Earlier steps without which this one says nothing: it is skipped where one of them failed.
+    pub(super) needs: &'static [&'static str],
+    pub(super) run: fn(&Workspace) -> Result<Outcome>,
+}
+
+/// The crate of tests that start real nodes; it finds their binary through `QUORATE_BIN`.
+const CLUSTER_TESTS: &str = "quorate-cluster";
+
+pub(super) const ALL: [Step; 9] = [
+    Step {
+        group: "verify",
+        name: "verify",
+        about: "what `cargo xtask verify` checks",
+        needs: &[],
+        run: |workspace| Ok(Outcome::Counted(verify::all(workspace))),
+    },
+    Step {
+        group: "rust",
+        name: "rust",
+        about: "unit, property, scenario and doc tests of every crate",
+        needs: &[],
+        run: rust,
+    },
+    Step {
+        group: "npm",
+        name: "npm-ci",
+        about: "installs the development dependencies of the npm package",
+        needs: &[],
+        run: |workspace| npm_step(workspace, |workspace| built(&mut npm::install(workspace))),
+    },
+    Step {
+        group: "npm",
+        name: "wasm",
+        about: "builds the WebAssembly modules",
+        needs: &["npm-ci"],
+        run: |workspace| npm_step(workspace, wasm),
+    },
+    Step {
+        group: "npm",
+        name: "npm-build",
+        about: "builds the npm package",
+        needs: &["wasm"],
+        run: |workspace| {
+            npm_step(workspace, |workspace| built(&mut npm::command(workspace, &["run", "build"])))
+        },
+    },
+    Step {
+        group: "npm",
+        name: "npm-test",
+        about: "tests of the TypeScript face and of the packed package in Node.js",
+        needs: &["npm-build"],
+        run: |workspace| npm_step(workspace, |workspace| node_tests(workspace, &["test"])),
+    },
+    Step {
+        group: "browser",
+        name: "browser",
+        about: "tests of the package in headless Chromium",
+        needs: &["npm-build"],
+        run: |workspace| npm_step(workspace, browser),
+    },
+    Step {
+        group: "examples",
+        name: "examples",
+        about: "runs every example that has tests",
+        needs: &["npm-build"],
+        run: examples,
+    },
+    Step {
+        group: "cluster",
+        name: "cluster",
+        about: "tests that start real nodes on loopback",
+        needs: &[],
+        run: cluster,
+    },
+];
+
+fn rust(workspace: &Workspace) -> Result<Outcome> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    if workspace.package(CLUSTER_TESTS).is_some() {
+        cargo.args(["--exclude", CLUSTER_TESTS]);
+    }
+    counted(&mut cargo, counts::libtest)
+}
+
+fn cluster(workspace: &Workspace) -> Result<Outcome> {
+    if workspace.package(CLUSTER_TESTS).is_none() {
+        return Ok(Outcome::Skipped(format!("there is no crate {CLUSTER_TESTS}")));
+    }
+    let binary = node_binary::build(workspace)?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["test", "--no-fail-fast", "-p", CLUSTER_TESTS]);
+    counted(cargo.env(node_binary::VARIABLE, binary), counts::libtest)
+}
+
+fn wasm(workspace: &Workspace) -> Result<Outcome> {
+    Wasm::default().run(workspace)?;
+    Ok(Outcome::Done)
+}
+
+fn browser(workspace: &Workspace) -> Result<Outcome> {
+    let program = chromium::find_or_install()?;
+    let binary = node_binary::build(workspace)?;
+    let mut npm = npm::command(workspace, &["run", "test:browser"]);
+    npm.env(chromium::VARIABLE, program).env(node_binary::VARIABLE, binary);
+    counted(&mut npm, counts::node)
+}
+
+fn node_tests(workspace: &Workspace, arguments: &[&str]) -> Result<Outcome> {
+    let binary = node_binary::build(workspace)?;
+    counted(npm::command(workspace, arguments).env(node_binary::VARIABLE, binary), counts::node)
+}
+
+/// An example in JavaScript brings a package with a script `test`; one in Rust is a crate of the
+/// workspace. Both start the nodes that they need from `QUORATE_BIN`.
+fn examples(workspace: &Workspace) -> Result<Outcome> {
+    let crates =
+        workspace.packages.iter().filter(|package| package.folder.starts_with("examples/"));
+    let crates: Vec<&str> = crates.map(|package| package.name.as_str()).collect();
+    let packages = workspace.files(&["examples/*/package.json"])?;
+    if crates.is_empty() && packages.is_empty() {
+        return Ok(Outcome::Skipped("there are no examples".to_owned()));
+    }
+    let binary = node_binary::build(workspace)?;
+    let mut sum = Tally::default();
+    for name in crates {
+        let mut cargo = workspace.cargo();
+        cargo.args(["test", "-p", name]).env(node_binary::VARIABLE, &binary);
+        sum = sum + tally(&mut cargo, counts::libtest)?;
+    }
+    for file in packages {
+        let mut npm = workspace.command("npm");
+        npm.args(["test", "--prefix", file.trim_end_matches("/package.json")]);
+        sum = sum + tally(npm.env(node_binary::VARIABLE, &binary), counts::node)?;
+    }
+    Ok(Outcome::Counted(sum))
+}
+
+fn npm_step(workspace: &Workspace, run: impl Fn(&Workspace) -> Result<Outcome>) -> Result<Outcome> {
+    if !npm::folder(workspace).join("package.json").is_file() {
+        return Ok(Outcome::Skipped("there is no npm/package.json".to_owned()));
+    }
+    run(workspace)
+}
+
+fn built(command: &mut Command) -> Result<Outcome> {
+    process::run(command)?;
+    Ok(Outcome::Done)
+}
+
+fn counted(command: &mut Command, count: fn(&str) -> Tally) -> Result<Outcome> {
+    tally(command, count).map(Outcome::Counted)
+}
+
+/// Runs tests and counts them. Success without a single test is an error, for it shows nothing.
+fn tally(command: &mut Command, count: fn(&str) -> Tally) -> Result<Tally> {
+    let (success, output) = process::tee(command)?;
+    let mut tally = count(&output);
+    ensure!(
+        !success || tally.passed + tally.failed > 0,
+        "`{}` ran no test",
+        process::line(command)
+    );
+    if !success && tally.failed == 0 {
+        // A crash, or something that does not build: no line of the output counts it.
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_need_only_steps_before_them() {
+        for (index, step) in ALL.iter().enumerate() {
+            for name in step.needs {
+                assert!(ALL[..index].iter().any(|earlier| earlier.name == *name), "{}", step.name);
+            }
+        }
+    }
+
+    #[test]
+    fn failure_that_counts_no_test_is_one_and_success_that_counts_none_is_an_error() {
+        let shell = |script: &str| tally(Command::new("sh").args(["-c", script]), counts::libtest);
+        assert_eq!(shell("exit 1").unwrap(), Tally { failed: 1, ..Tally::default() });
+        assert!(shell("exit 0").unwrap_err().to_string().contains("ran no test"));
+    }
+}

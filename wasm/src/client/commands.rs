@@ -1,0 +1,180 @@
+//! What TypeScript asks for, in bytes. `npm/src/commands.ts` writes what is read here.
+//!
+//! A batch is a sequence of commands without padding; all numbers are little-endian.
+//!
+//! ```text
+//! command   u32 what it is, then
+//!   OPENED  1  u32 link
+//!   CLOSED  2  u32 link
+//!   MESSAGE 3  u32 link  bytes                  one WebSocket message
+//!   GET     4  options  bytes key
+//!   PUT     5  options  bytes key  bytes context  bytes value
+//!   DELETE  6  options  bytes key  bytes context
+//!   CANCEL  7  u64 call
+//!   CLOSE   8
+//!   WAKE    9
+//! options   u32 timeout in ms (0: the client's)  u8 r  u8 w  u8 receipt  u8 0
+//! bytes     u32 length, then that many
+//! ```
+//!
+//! GET, PUT and DELETE carry no number: both sides count them from 1, and the n-th is call n.
+
+use quorate_core::client::{CallOptions, Link};
+use quorate_core::message::{CallId, QuorumChoice};
+use quorate_core::time::Duration;
+
+use super::bytes::Reader;
+
+/// One thing that happened outside, or one request of the user.
+#[derive(Debug, PartialEq)]
+#[allow(missing_docs, reason = "the layout above names each part")]
+pub enum Command<'batch> {
+    Opened(Link),
+    Closed(Link),
+    Message { link: Link, bytes: &'batch [u8] },
+    Get { options: CallOptions, key: &'batch [u8] },
+    Put { options: CallOptions, key: &'batch [u8], context: &'batch [u8], value: &'batch [u8] },
+    Delete { options: CallOptions, key: &'batch [u8], context: &'batch [u8] },
+    Cancel(CallId),
+    Close,
+    Wake,
+}
+
+/// The commands of a batch, first to last.
+///
+/// # Panics
+/// On a batch that breaks the layout: both sides of it are ours, so that is a bug.
+#[derive(Debug)]
+pub struct Commands<'batch> {
+    reader: Reader<'batch>,
+}
+
+impl<'batch> Commands<'batch> {
+    /// Reads `batch`.
+    pub fn new(batch: &'batch [u8]) -> Commands<'batch> {
+        Commands { reader: Reader::new(batch) }
+    }
+
+    fn link(&mut self) -> Link {
+        Link(self.reader.u32())
+    }
+
+    fn options(&mut self) -> CallOptions {
+        let timeout_ms = self.reader.u32();
+        let [r, w, receipt, _] = self.reader.array();
+        CallOptions {
+            timeout: (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms.into())),
+            quorum: QuorumChoice { r, w },
+            receipt: receipt != 0,
+        }
+    }
+}
+
+impl<'batch> Iterator for Commands<'batch> {
+    type Item = Command<'batch>;
+
+    fn next(&mut self) -> Option<Command<'batch>> {
+        if self.reader.is_empty() {
+            return None;
+        }
+        Some(match self.reader.u32() {
+            1 => Command::Opened(self.link()),
+            2 => Command::Closed(self.link()),
+            3 => Command::Message { link: self.link(), bytes: self.reader.bytes() },
+            4 => Command::Get { options: self.options(), key: self.reader.bytes() },
+            5 => Command::Put {
+                options: self.options(),
+                key: self.reader.bytes(),
+                context: self.reader.bytes(),
+                value: self.reader.bytes(),
+            },
+            6 => Command::Delete {
+                options: self.options(),
+                key: self.reader.bytes(),
+                context: self.reader.bytes(),
+            },
+            7 => Command::Cancel(CallId(self.reader.u64())),
+            8 => Command::Close,
+            9 => Command::Wake,
+            unknown => panic!("command {unknown} is unknown"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CallOptions, Command, Commands};
+    use quorate_core::client::Link;
+    use quorate_core::message::{CallId, QuorumChoice};
+    use quorate_core::time::Duration;
+
+    const OPTIONS: [u8; 8] = [0xc4, 0x09, 0, 0, 2, 3, 1, 0];
+
+    fn options() -> CallOptions {
+        CallOptions {
+            timeout: Some(Duration::from_millis(2_500)),
+            quorum: QuorumChoice { r: 2, w: 3 },
+            receipt: true,
+        }
+    }
+
+    fn read(batch: &[&[u8]]) -> Vec<u8> {
+        batch.concat()
+    }
+
+    #[test]
+    fn a_batch_is_read_to_its_end_in_order() {
+        let batch = read(&[
+            &[1, 0, 0, 0, 7, 0, 0, 0],
+            &[3, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0xaa, 0xbb],
+            &[4, 0, 0, 0],
+            &OPTIONS,
+            &[1, 0, 0, 0, b'k'],
+            &[7, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
+            &[2, 0, 0, 0, 7, 0, 0, 0],
+            &[9, 0, 0, 0],
+            &[8, 0, 0, 0],
+        ]);
+        let commands: Vec<Command<'_>> = Commands::new(&batch).collect();
+        let expected = [
+            Command::Opened(Link(7)),
+            Command::Message { link: Link(7), bytes: &[0xaa, 0xbb] },
+            Command::Get { options: options(), key: b"k" },
+            Command::Cancel(CallId(0x1_0000_0001)),
+            Command::Closed(Link(7)),
+            Command::Wake,
+            Command::Close,
+        ];
+        assert_eq!(commands, expected);
+    }
+
+    #[test]
+    fn a_put_carries_key_context_and_value() {
+        let batch = read(&[
+            &[5, 0, 0, 0],
+            &[0; 8],
+            &[1, 0, 0, 0, b'k', 2, 0, 0, 0, b'c', b'x', 0, 0, 0, 0],
+            &[6, 0, 0, 0],
+            &OPTIONS,
+            &[1, 0, 0, 0, b'k', 0, 0, 0, 0],
+        ]);
+        let commands: Vec<Command<'_>> = Commands::new(&batch).collect();
+        let expected = [
+            Command::Put { options: CallOptions::default(), key: b"k", context: b"cx", value: b"" },
+            Command::Delete { options: options(), key: b"k", context: b"" },
+        ];
+        assert_eq!(commands, expected);
+    }
+
+    #[test]
+    #[should_panic(expected = "a batch ends behind a command")]
+    fn a_batch_that_is_cut_is_a_bug() {
+        Commands::new(&[1, 0, 0, 0, 7]).for_each(drop);
+    }
+
+    #[test]
+    #[should_panic(expected = "command 77 is unknown")]
+    fn an_unknown_command_is_a_bug() {
+        Commands::new(&[77, 0, 0, 0]).for_each(drop);
+    }
+}

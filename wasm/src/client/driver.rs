@@ -1,0 +1,174 @@
+//! Runs core's client through one batch of commands.
+//!
+//! Invariant: all frames of one link that one batch gave rise to leave as one WebSocket message,
+//! as long as it stays within what a node accepts.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use quorate_core::client::{
+    Client, ClientConfig, ClientEffect, ClientEvent, ClientInput, ClientView, Link,
+};
+use quorate_core::codec;
+use quorate_core::ids::Key;
+use quorate_core::limits::{FRAME_BYTES_MAX, LINK_FRAME_BYTES_MAX};
+use quorate_core::machine::Effects;
+use quorate_core::message::{CallId, Message, Unsupported};
+use quorate_core::time::Now;
+
+use super::commands::{Command, Commands};
+use super::results::Results;
+
+/// Core's client, its effects turned into a batch of results.
+#[derive(Debug)]
+pub struct Driver {
+    client: Client,
+    effects: Effects<ClientEffect>,
+    /// Frames of the running batch, by link; the buffers are kept from batch to batch.
+    outgoing: BTreeMap<Link, Vec<u8>>,
+    /// Requests so far: the number of the next one is one more, here and in TypeScript.
+    calls: u64,
+    started: bool,
+}
+
+impl Driver {
+    /// A client that dials its first seed in its first batch.
+    pub fn new(config: ClientConfig, seed: u64) -> Driver {
+        Driver {
+            client: Client::new(config, seed),
+            effects: Effects::new(),
+            outgoing: BTreeMap::new(),
+            calls: 0,
+            started: false,
+        }
+    }
+
+    /// What the client knows.
+    pub fn view(&self) -> ClientView<'_> {
+        self.client.view()
+    }
+
+    /// Carries out `batch` and writes what follows from it.
+    pub fn run(&mut self, now: Now, batch: &[u8], results: &mut Results) {
+        results.begin();
+        if !self.started {
+            self.started = true;
+            self.client.start(now, &mut self.effects);
+            self.settle(results);
+        }
+        for command in Commands::new(batch) {
+            self.on_command(now, command, results);
+        }
+        for (link, frames) in &mut self.outgoing {
+            if !frames.is_empty() {
+                results.send(*link, frames);
+                frames.clear();
+            }
+        }
+        results.end(now.instant, self.client.next_wake().map(|wake| wake.at));
+    }
+
+    fn on_command(&mut self, now: Now, command: Command<'_>, results: &mut Results) {
+        let (client, effects) = (&mut self.client, &mut self.effects);
+        match command {
+            Command::Opened(link) => client.handle(now, ClientInput::Opened(link), effects),
+            Command::Closed(link) => {
+                self.outgoing.remove(&link);
+                client.handle(now, ClientInput::Closed(link), effects);
+            }
+            Command::Message { link, bytes } => self.on_message(now, link, bytes, results),
+            Command::Get { options, key } => {
+                let call = client.get(now, owned_key(key), options, effects);
+                self.count(call);
+            }
+            Command::Put { options, key, context, value } => {
+                let (context, value) = (owned(context), owned(value));
+                let call = client.put(now, owned_key(key), value, context, options, effects);
+                self.count(call);
+            }
+            Command::Delete { options, key, context } => {
+                let call = client.delete(now, owned_key(key), owned(context), options, effects);
+                self.count(call);
+            }
+            Command::Cancel(call) => client.cancel(now, call, effects),
+            Command::Close => client.close(effects),
+            Command::Wake => client.handle(now, ClientInput::Wake, effects),
+        }
+        self.settle(results);
+    }
+
+    fn on_message(&mut self, now: Now, link: Link, bytes: &[u8], results: &mut Results) {
+        for frame in codec::frames(owned(bytes), LINK_FRAME_BYTES_MAX) {
+            match frame.and_then(codec::decode_answer) {
+                Ok(message) => {
+                    let input = ClientInput::Frame { link, message };
+                    self.client.handle(now, input, &mut self.effects);
+                }
+                Err(error) if !error.is_recoverable() => {
+                    results.hangup(link);
+                    self.outgoing.remove(&link);
+                    self.client.handle(now, ClientInput::Closed(link), &mut self.effects);
+                    return;
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    self.send(link, &Message::Unsupported(Unsupported { text }), results);
+                }
+            }
+            self.settle(results);
+        }
+    }
+
+    fn count(&mut self, call: CallId) {
+        self.calls += 1;
+        assert_eq!(call.0, self.calls, "requests are counted from 1");
+    }
+
+    fn settle(&mut self, results: &mut Results) {
+        while let Some(effect) = self.effects.pop() {
+            match effect {
+                ClientEffect::Dial { link, address } => results.dial(link, &address),
+                ClientEffect::Send { link, message } => self.send(link, &message, results),
+                ClientEffect::Hangup(link) => {
+                    if let Some(frames) = self.outgoing.remove(&link)
+                        && !frames.is_empty()
+                    {
+                        results.send(link, &frames);
+                    }
+                    results.hangup(link);
+                }
+                ClientEffect::Complete { call, result } => results.complete(call, &result),
+                ClientEffect::Observe(event) => observe(&event, results),
+            }
+        }
+    }
+
+    fn send(&mut self, link: Link, message: &Message, results: &mut Results) {
+        let frames = self.outgoing.entry(link).or_default();
+        let before = frames.len();
+        codec::encode_request(message, frames);
+        if before > 0 && frames.len() > FRAME_BYTES_MAX {
+            results.send(link, frames.get(..before).unwrap_or_default());
+            frames.drain(..before);
+        }
+    }
+}
+
+fn observe(event: &ClientEvent, results: &mut Results) {
+    match event {
+        ClientEvent::Connected { node, address } => results.connected(*node, address),
+        ClientEvent::Disconnected { address, .. } => results.disconnected(address),
+        ClientEvent::LayoutChanged { version } => results.layout(version.0),
+        ClientEvent::Rejected { address, reject } => results.rejected(address, reject),
+        // An event that is newer than this face has no listener.
+        _ => {}
+    }
+}
+
+fn owned(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
+fn owned_key(bytes: &[u8]) -> Key {
+    Key(owned(bytes))
+}

@@ -1,0 +1,87 @@
+//! What JavaScript sees: the eight exports, and bytes through all of them.
+
+use bytes::Bytes;
+use quorate_core::client::ClientConfig;
+use quorate_core::ids::ClusterId;
+use quorate_core::message::QuorumChoice;
+use quorate_core::time::{Duration, Instant, Now, UnixMs};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use super::bytes::Reader;
+use super::driver::Driver;
+use super::results::Results;
+use super::view;
+
+/// One client.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Client {
+    driver: Driver,
+    arena: Vec<u8>,
+    results: Results,
+}
+
+#[wasm_bindgen]
+impl Client {
+    /// A client that dials its first seed in its first `handle`.
+    ///
+    /// `options`: u64 random seed, u32 timeout in ms, u8 r, u8 w, u8 whether a cluster is given,
+    /// u8 0, u64 cluster, bytes credentials, u32 n, text seed n times.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: &[u8]) -> Client {
+        let mut options = Reader::new(options);
+        let seed = options.u64();
+        let timeout = Duration::from_millis(options.u32().into());
+        let [r, w, has_cluster, _] = options.array();
+        let cluster = ClusterId(options.u64());
+        let credentials = Bytes::copy_from_slice(options.bytes());
+        let config = ClientConfig {
+            seeds: (0..options.u32()).map(|_| options.text().into()).collect(),
+            timeout,
+            quorum: QuorumChoice { r, w },
+            cluster: (has_cluster != 0).then_some(cluster),
+            credentials,
+            ..ClientConfig::default()
+        };
+        Client { driver: Driver::new(config, seed), arena: Vec::new(), results: Results::default() }
+    }
+
+    /// The address of an arena of `length` bytes; what it holds stays, as far as it fits.
+    pub fn reserve(&mut self, length: usize) -> *const u8 {
+        self.arena.resize(length, 0);
+        self.arena.shrink_to(length.saturating_mul(2));
+        self.arena.as_ptr()
+    }
+
+    /// Carries out the commands in the first `length` bytes of the arena.
+    ///
+    /// The clocks are milliseconds: `instant` of a monotonic one, `unix` of the wall. Returns the
+    /// length of the output.
+    pub fn handle(&mut self, instant: f64, unix: f64, length: usize) -> usize {
+        let now = Now { instant: Instant((instant * 1_000.0) as u64), unix: UnixMs(unix as u64) };
+        let batch = self.arena.get(..length).expect("a batch lies in the arena");
+        self.driver.run(now, batch, &mut self.results);
+        self.results.as_bytes().len()
+    }
+
+    /// The address of the output of the last `handle`.
+    pub fn output(&self) -> *const u8 {
+        self.results.as_bytes().as_ptr()
+    }
+
+    /// Where a key lives; empty where no layout is known.
+    pub fn locate(&self, key: &[u8]) -> Vec<u8> {
+        let layout = self.driver.view().layout();
+        layout.map_or(Vec::new(), |update| view::locate(&update.layout, key))
+    }
+
+    /// The ring; empty where no layout is known.
+    pub fn ring(&self) -> Vec<u8> {
+        self.driver.view().layout().map_or(Vec::new(), |update| view::ring(update))
+    }
+
+    /// Statistics.
+    pub fn stats(&self) -> Vec<u8> {
+        view::stats(&self.driver.view())
+    }
+}
