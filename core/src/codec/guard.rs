@@ -6,6 +6,8 @@
 //! allocating. `core/tests/codec_allocation.rs` measures what is left to a hostile sender.
 //!
 //! Texts and lists of fixed width are not charged: in memory they take a few times their bytes.
+//! Neither are the primaries that a valid layout lists for its slots: Q x N ids, once per frame,
+//! however short the frame is.
 
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
