@@ -391,6 +391,10 @@ fn fields_that_make_no_message_are_malformed() {
             let history = inside(1, &[actor, &[0x12, 2, 8, 1]]);
             inside(10, &[&inside(3, &[&history, &history])])
         }),
+        ("actors out of order", {
+            let history = |birth| inside(1, &[&[0x0a, 2, 0x18, birth], &[0x12, 2, 8, 1]]);
+            inside(10, &[&inside(3, &[&history(2), &history(1)])])
+        }),
         ("a layout without members", welcome(&[&[16, 1], &[0x22, 1, 0]])),
         ("a layout without owners", welcome(&[&[16, 1], member])),
         ("a layout of three slots", welcome(&[&[16, 1], member, &[0x22, 3, 0, 0, 0]])),
