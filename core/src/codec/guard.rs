@@ -13,6 +13,7 @@ use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
 use super::{DecodeError, malformed, wire};
+use crate::causality::{Actor, History};
 
 /// Bytes of memory that a frame may spend on repeated elements for each of its own bytes.
 const MEMORY_PER_BYTE: usize = 32;
@@ -53,6 +54,10 @@ const fn numbers<Number>(tag: u32) -> Field {
     Field { tag, kind: Kind::Numbers { charge: PLACES_PER_ELEMENT * size_of::<Number>() } }
 }
 
+/// Histories grow into a second vector, that of their record, while the first one stands.
+const HISTORY_CHARGE: usize =
+    PLACES_PER_ELEMENT * size_of::<wire::History>() + 2 * size_of::<(Actor, History)>();
+
 const LEAF: Shape = Shape(&[]);
 const LAYOUT_UPDATE: Shape = Shape(&[many::<wire::Member>(3, LEAF), numbers::<u32>(4)]);
 const WELCOME: Shape = Shape(&[one(7, LAYOUT_UPDATE)]);
@@ -60,7 +65,8 @@ const ENTRY: Shape = Shape(&[many::<wire::EntryValue>(1, LEAF)]);
 const REPLY: Shape = Shape(&[one(3, LAYOUT_UPDATE), one(6, ENTRY)]);
 const SEEN: Shape = Shape(&[numbers::<u64>(2)]);
 const HISTORY: Shape = Shape(&[one(2, SEEN), many::<wire::Live>(4, LEAF)]);
-const RECORD: Shape = Shape(&[many::<wire::History>(1, HISTORY)]);
+const RECORD: Shape =
+    Shape(&[Field { tag: 1, kind: Kind::Many { charge: HISTORY_CHARGE, shape: HISTORY } }]);
 const REPLICA_RECORD: Shape = Shape(&[one(3, RECORD)]);
 const REPLICA_MERGE: Shape = Shape(&[one(3, RECORD)]);
 const STATUS_REPLY: Shape = Shape(&[
@@ -137,12 +143,12 @@ impl Budget {
 mod tests {
     use alloc::vec;
 
-    use super::{MEMORY_GRANTED, check, wire};
+    use super::{HISTORY_CHARGE, MEMORY_GRANTED, check};
 
     #[test]
     fn a_frame_of_empty_histories_is_refused() {
         let history = [0x0a, 0];
-        let granted = MEMORY_GRANTED / (4 * size_of::<wire::History>());
+        let granted = MEMORY_GRANTED / HISTORY_CHARGE;
         let frame = |histories: usize| {
             let histories = history.repeat(histories);
             let record = [&[0x1a, histories.len() as u8][..], &histories].concat();
