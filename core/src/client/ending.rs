@@ -22,12 +22,17 @@ impl Client {
             State::Opening { .. } => None,
         });
         let Some(node) = node else { return };
+        let asked = self.links.get_mut(link).map(|known| known.in_flight.remove(&reply.call));
+        if asked != Some(true) {
+            return;
+        }
         let concerned = self.calls.get_mut(&reply.call).filter(|call| call.sent.contains(&link));
         if let Some(call) = concerned {
             call.sent.retain(|sent| *sent != link);
-            let current = call.stage == Stage::Sent(link);
+            // A call that waits goes by the word of anybody.
+            let current = call.stage == Stage::Sent(link) || call.stage == Stage::Waiting;
             match reply.result {
-                Ok(answer) if is_intact(&answer) => {
+                Ok(answer) if call.is_answered_by(&answer) && is_intact(&answer) => {
                     let completion = Completion {
                         answer,
                         node,
@@ -38,6 +43,7 @@ impl Client {
                     self.succeed(reply.call, completion, out);
                 }
                 Ok(_) => {
+                    call.loose = true;
                     let failure = Failure::refused(FailureCode::Damaged);
                     self.on_failure(now, reply.call, node, failure, current, out);
                 }
@@ -97,7 +103,7 @@ impl Client {
         let Stage::Sent(link) = call.stage else { return self.set_timer(id, None) };
         call.loose = true;
         let asked = call.asked;
-        let silent = self.links.get(link).is_some_and(|connection| connection.heard <= asked);
+        let silent = self.links.get(link).is_some_and(|known| known.is_silent(now, asked));
         if let Some(State::Up(node)) = self.links.get(link).map(|connection| connection.state) {
             call.tried.push(node);
         }
@@ -153,6 +159,11 @@ impl Client {
         let call = self.calls.remove(&id)?;
         self.timers.remove(&(call.timer, id));
         self.waiting.remove(&id);
+        if let Stage::Queued(link) = call.stage
+            && let Some(connection) = self.links.get_mut(link)
+        {
+            connection.backlog.remove(&id);
+        }
         Some(call)
     }
 

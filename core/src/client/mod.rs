@@ -187,7 +187,11 @@ impl Client {
         }
         for (id, call) in &self.calls {
             assert_eq!(call.stage == Stage::Waiting, self.waiting.contains(id));
+            let Stage::Queued(link) = call.stage else { continue };
+            assert!(self.links.get(link).is_some_and(|known| known.backlog.contains(id)));
         }
+        let queued = self.calls.values().filter(|call| matches!(call.stage, Stage::Queued(_)));
+        assert_eq!(self.links.queued(), queued.count(), "only queued calls stand in a backlog");
     }
 
     fn request(&self) -> RequestId {
@@ -279,7 +283,7 @@ impl Client {
         out: &mut Effects<ClientEffect>,
     ) {
         let Some(connection) = self.links.get_mut(link) else { return };
-        connection.heard = now.instant;
+        connection.on_heard(now);
         match message {
             Message::Welcome(welcome) => self.on_welcome(now, link, welcome, out),
             Message::Reject(reject) => self.on_reject(now, link, reject, out),
@@ -308,6 +312,7 @@ impl Client {
             }
             self.on_timer(now, id, out);
         }
+        self.links.on_wake(now);
         self.links.dial_seeds(now, out);
         self.route_waiting(now, out);
     }
