@@ -291,3 +291,29 @@ fn storage_that_hangs_fills_no_table() {
     assert!(stores(&effects).is_empty());
     assert_eq!(failure(&effects).code, FailureCode::Overloaded);
 }
+
+#[test]
+fn a_delete_that_is_tried_again_deletes_what_its_answer_covers() {
+    let mut alone = Alone::new(3, 1);
+    let (key, _) = key_of(&alone.layout, NodeId(1));
+    let mut held = Held::new();
+    write(&mut held, 1, value("old"), &Context::new());
+    for round in 0..2 {
+        let delete = alone.delete(&key, 1);
+        let effects = alone.frame(ALICE, Message::Put(delete));
+        let call = asked(&effects);
+        let [(read, op)] = &stores(&effects)[..] else { panic!("one read") };
+        alone.stored(*read, run(&mut held, op)[0].clone());
+        let found = Some(held.record().clone());
+        let effects = alone.frame(TWO, record_of(call, found));
+        let [(ticket, op)] = &stores(&effects)[..] else { panic!("one write") };
+        let outcomes = run(&mut held, op);
+        assert_eq!(held.record().values().len(), 1, "a tombstone alone, in round {round}");
+        alone.stored(*ticket, outcomes[0].clone());
+        // Nobody acknowledges in time, and another writer comes between.
+        alone.millis += 5_000;
+        let unknown = failure(&alone.input(Input::Wake));
+        assert_eq!(unknown.outcome, Outcome::Unknown);
+        write(&mut held, 1, value("new"), &Context::new());
+    }
+}

@@ -59,7 +59,10 @@ impl Coordinator {
     ) {
         let payload = Payload::Tombstone;
         let checksum = Checksum::of(&payload);
-        let write = self.write(turn, context.clone(), request, payload, checksum);
+        // Without a name: a second try covers more than the first one, whose tombstone must not be
+        // taken for it. Tombstones are equal, so those of two tries are shown as one anyway.
+        let unnamed = RequestId::default();
+        let write = self.write(turn, context.clone(), unnamed, payload, checksum);
         // The write goes under a number of its own: late words on the read are none on the write.
         let Some(mut call) = self.remove(id) else { return };
         let id = self.next_call();
