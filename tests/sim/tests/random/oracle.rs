@@ -2,8 +2,12 @@
 
 use quorate_core::causality::{Dot, Payload};
 use quorate_core::client::ErrorCode;
+use quorate_core::time::Duration;
 
 use crate::history::{Action, History, Op, Seen};
+
+/// A frame is never on its way for longer.
+const ON_THE_WAY: Duration = Duration::from_millis(100);
 
 /// N of all runs.
 const N: u8 = 3;
@@ -144,8 +148,9 @@ fn is_overwritten(history: &History, put: &Op, dot: Dot, read: Option<&Op>) -> b
         let shown = match (write.given(), &write.result) {
             (Some(given), _) => given.covers(dot),
             (None, Ok(seen)) if seen.once => seen.context.covers(dot),
-            // A coordinator read by itself, nobody knows what, at any time up to the deadline.
-            (None, Ok(_) | Err(_)) => write.started + history.timeout > put.started,
+            // A coordinator read by itself, nobody knows what, at any time up to the deadline that
+            // it was given, which begins when the request arrives.
+            (None, Ok(_) | Err(_)) => write.started + history.timeout + ON_THE_WAY > put.started,
         };
         write.key == put.key && write.may_have_happened() && in_time && shown
     })
