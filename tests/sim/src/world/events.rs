@@ -3,6 +3,7 @@
 use quorate_core::client::ClientInput;
 use quorate_core::machine::{Input, Peer};
 use quorate_core::message::{Message, Role};
+use quorate_core::node::Node;
 
 use super::{Event, World};
 use crate::network::{Connection, End};
@@ -28,12 +29,17 @@ impl World {
             Event::WakeNode { node } => {
                 self.nodes[node].wake = None;
                 self.input(node, Input::Wake);
+                let next = self.nodes[node].node.as_ref().and_then(Node::next_wake);
+                assert!(next.is_none_or(|next| next.at > self.now), "node {node} woken in vain");
             }
             Event::WakeClient { client } => {
                 self.clients[client].wake = None;
                 self.with_client(client, |client, now, out| {
                     client.handle(now, ClientInput::Wake, out);
                 });
+                let next = self.clients[client].client.next_wake();
+                let later = next.is_none_or(|next| next.at > self.now);
+                assert!(later, "client {client} woken in vain");
             }
         }
     }
