@@ -64,10 +64,6 @@ impl Context {
 
     /// Adds all that `other` was shown; answers whether anything of it is new here.
     pub fn merge(&mut self, other: &Context) -> bool {
-        let mut grew = false;
-        for (actor, seen) in other.iter() {
-            grew |= self.insert_seen(actor, seen.clone());
-        }
-        grew
+        self.actors.merge(&other.actors, |seen, theirs| seen.union(theirs))
     }
 }
