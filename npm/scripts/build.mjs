@@ -1,39 +1,47 @@
-// Builds `dist/` from `src/` and the module that `cargo xtask wasm` left in `wasm/client/`.
+// Builds `dist/` from `src/` and the modules that `cargo xtask wasm` left in `wasm/`.
 //
-// The module travels inside the script, as gzip in base64: no second request, no path to get wrong.
+// A module travels inside its script, as gzip in base64: no second request, no path to get wrong.
 
 import { build } from "esbuild";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 
 process.chdir(new URL("..", import.meta.url).pathname);
 
-const module = "wasm/client/quorate_wasm_bg.wasm";
-if (!existsSync(module)) {
-  console.error(`npm/${module} is missing: build it with \`cargo xtask wasm\`.`);
-  process.exit(1);
+const entries = [
+  { name: "index", module: "client", source: "src/index.ts", types: "src/public.d.ts" },
+  { name: "sim", module: "sim", source: "src/sim/index.ts", types: "src/sim/public.d.ts" },
+];
+const path = (module) => `wasm/${module}/quorate_wasm_bg.wasm`;
+for (const { module } of entries) {
+  if (!existsSync(path(module))) {
+    console.error(`npm/${path(module)} is missing: build it with \`cargo xtask wasm\`.`);
+    process.exit(1);
+  }
 }
 
 await rm("dist", { recursive: true, force: true });
 await mkdir("dist");
-const packed = gzipSync(await readFile(module), { level: 9 }).toString("base64");
-const options = {
-  entryPoints: ["src/index.ts"],
-  bundle: true,
-  minify: true,
-  keepNames: false,
-  sourcemap: true,
-  target: ["es2022"],
-  platform: "neutral",
-  define: { QUORATE_WASM: JSON.stringify(packed) },
-  logLevel: "warning",
-};
-await build({ ...options, format: "esm", outfile: "dist/index.js" });
-await build({ ...options, format: "cjs", outfile: "dist/index.cjs" });
-
-// Types stand once, in `src/public.d.ts`: one file, without imports, serves both conditions.
-const types = await readFile("src/public.d.ts", "utf8");
-await writeFile("dist/index.d.ts", types);
-await writeFile("dist/index.d.cts", types);
-await copyFile(module, "dist/client.wasm");
+for (const { name, module, source, types } of entries) {
+  const packed = gzipSync(await readFile(path(module)), { level: 9 }).toString("base64");
+  const options = {
+    entryPoints: [source],
+    bundle: true,
+    minify: true,
+    keepNames: false,
+    sourcemap: true,
+    target: ["es2022"],
+    platform: "neutral",
+    define: {
+      [module === "client" ? "QUORATE_WASM" : "QUORATE_SIM_WASM"]: JSON.stringify(packed),
+    },
+    logLevel: "warning",
+  };
+  await build({ ...options, format: "esm", outfile: `dist/${name}.js` });
+  await build({ ...options, format: "cjs", outfile: `dist/${name}.cjs` });
+  // Types stand once: one file, without imports, serves both conditions.
+  await copyFile(types, `dist/${name}.d.ts`);
+  await copyFile(types, `dist/${name}.d.cts`);
+}
+await copyFile(path("client"), "dist/client.wasm");

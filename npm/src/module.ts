@@ -1,8 +1,8 @@
 // The WebAssembly module: one instance for all clients of a page or process.
 
 import start, { Client as Exports, __wbg_reset_state } from "../wasm/client/quorate_wasm.js";
-import { QuorateError } from "./errors.js";
 import type { Bytes } from "./public.js";
+import { unpack } from "./unpack.js";
 
 /** The module as gzip in base64: the build puts it here. */
 declare const QUORATE_WASM: string;
@@ -54,17 +54,6 @@ export function fail(cause: unknown): void {
 }
 
 async function instantiate(): Promise<Module> {
-  const packed = Uint8Array.from(atob(QUORATE_WASM), (unit) => unit.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const bytes = await new Response(stream).arrayBuffer();
-  try {
-    const { memory } = await start({ module_or_path: bytes });
-    return { memory, Client: Exports as unknown as Module["Client"] };
-  } catch (cause) {
-    throw new QuorateError(
-      "WebAssembly could not be started. If the page has a Content-Security-Policy, its " +
-        "script-src needs 'wasm-unsafe-eval'.",
-      { code: "WASM_BLOCKED", cause },
-    );
-  }
+  const { memory } = await unpack(QUORATE_WASM, (bytes) => start({ module_or_path: bytes }));
+  return { memory, Client: Exports as unknown as Module["Client"] };
 }

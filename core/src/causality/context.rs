@@ -1,8 +1,6 @@
 //! What a reader was shown: a vector clock that never claims more.
 
-use alloc::collections::BTreeMap;
-
-use super::{Actor, Dot, Seen};
+use super::{Actor, ByActor, Dot, Seen};
 
 /// A set of dots. A put carries the context of what its writer was shown and supersedes just that.
 ///
@@ -10,7 +8,7 @@ use super::{Actor, Dot, Seen};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// Invariant: no empty set, so equal contexts are equal values.
-    actors: BTreeMap<Actor, Seen>,
+    actors: ByActor<Seen>,
 }
 
 impl Context {
@@ -41,12 +39,12 @@ impl Context {
 
     /// What was shown of one actor; never an empty set.
     pub fn seen(&self, actor: Actor) -> Option<&Seen> {
-        self.actors.get(&actor)
+        self.actors.get(actor)
     }
 
     /// What was shown, in the order of the actors.
     pub fn iter(&self) -> impl Iterator<Item = (Actor, &Seen)> {
-        self.actors.iter().map(|(actor, seen)| (*actor, seen))
+        self.actors.iter()
     }
 
     /// Adds one write; answers whether it is new here.
@@ -61,7 +59,7 @@ impl Context {
         if seen.is_empty() {
             return false;
         }
-        self.actors.entry(actor).or_default().union(&seen)
+        self.actors.or_default(actor).union(&seen)
     }
 
     /// Adds all that `other` was shown; answers whether anything of it is new here.

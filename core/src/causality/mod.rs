@@ -33,6 +33,9 @@
 mod actor;
 pub use actor::{Actor, Birth, Counter, Dot};
 
+mod by_actor;
+use by_actor::ByActor;
+
 mod seen;
 pub use seen::Seen;
 

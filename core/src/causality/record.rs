@@ -1,11 +1,11 @@
 //! Everything that replicas share about one key: siblings and causal history.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::iter;
 
-use super::{Actor, Checksum, Context, Counter, Dot, History, Payload, Sibling};
+use super::{Actor, ByActor, Checksum, Context, Counter, Dot, History, Payload, Sibling};
 use crate::ids::RequestId;
 use crate::time::{Duration, UnixMs};
 
@@ -16,7 +16,7 @@ use crate::time::{Duration, UnixMs};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// Invariant: each history keeps its own invariant, so none is empty.
-    histories: BTreeMap<Actor, History>,
+    histories: ByActor<History>,
 }
 
 impl Record {
@@ -29,7 +29,7 @@ impl Record {
     pub fn from_histories(histories: impl IntoIterator<Item = (Actor, History)>) -> Option<Record> {
         let mut record = Record::new();
         for (actor, history) in histories {
-            if !history.is_valid() || record.histories.insert(actor, history).is_some() {
+            if !history.is_valid() || !record.histories.insert(actor, history) {
                 return None;
             }
         }
@@ -48,12 +48,12 @@ impl Record {
 
     /// What is known of each actor, in their order.
     pub fn histories(&self) -> impl Iterator<Item = (Actor, &History)> {
-        self.histories.iter().map(|(actor, history)| (*actor, history))
+        self.histories.iter()
     }
 
     /// What is known of one actor.
     pub fn history(&self, actor: Actor) -> Option<&History> {
-        self.histories.get(&actor)
+        self.histories.get(actor)
     }
 
     /// All that a reader of this record is shown: what is superseded and what is live.
@@ -121,7 +121,7 @@ impl Record {
     pub fn merge(&mut self, other: &Record) -> bool {
         let mut changed = false;
         for (actor, theirs) in other.histories() {
-            changed |= self.histories.entry(actor).or_default().merge(theirs);
+            changed |= self.histories.or_default(actor).merge(theirs);
         }
         changed
     }
@@ -145,7 +145,7 @@ impl Record {
         old.sort_unstable();
         old.truncate(excess);
         for (_, actor) in &old {
-            self.histories.remove(actor);
+            self.histories.remove(*actor);
         }
         old.len()
     }
@@ -176,9 +176,9 @@ impl Record {
     pub(super) fn update(&mut self, context: &Context, dot: Dot, sibling: Sibling) {
         assert!(!context.covers(dot), "a write cannot supersede itself");
         for (actor, seen) in context.iter() {
-            self.histories.entry(actor).or_default().supersede(seen, sibling.written);
+            self.histories.or_default(actor).supersede(seen, sibling.written);
         }
-        self.histories.entry(dot.actor).or_default().push(dot.counter, sibling);
+        self.histories.or_default(dot.actor).push(dot.counter, sibling);
     }
 
     /// The greatest counter known of an actor; `None` where the actor is unknown.

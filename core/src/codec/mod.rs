@@ -10,6 +10,7 @@
 //! nothing allocates more than a small multiple of what came in (see `guard`). Payloads are slices
 //! of the frame, never copies.
 
+mod client_side;
 mod guard;
 mod handshake;
 mod held;
@@ -29,6 +30,7 @@ use bytes::{Buf, Bytes};
 use prost::Message as _;
 use prost::encoding::{decode_varint, encode_varint};
 
+pub use client_side::{decode_answer, encode_request};
 pub use held::{decode_held, encode_held};
 
 use crate::causality::Record;

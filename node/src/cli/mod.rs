@@ -58,26 +58,19 @@ Environment:
   QUORATE_SECRET  the cluster's secret, in place of --secret
   RUST_LOG        what is logged to stderr, such as `info` or `quorate_node=debug`";
 
+// Each command's own documentation is its help.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run one node of a cluster.
     Serve(serve::Serve),
-    /// Run a whole cluster in this process, to try things out.
     Dev(dev::Dev),
     /// Make a cluster file.
     #[command(subcommand)]
     Cluster(cluster::Cluster),
-    /// Read a key.
     Get(keys::Get),
-    /// Write a key.
     Put(keys::Put),
-    /// Delete a key.
     Delete(keys::Delete),
-    /// Ask every node how it is.
     Status(status::Status),
-    /// Show who holds what, or where a key lives.
     Ring(ring::Ring),
-    /// Measure operations per second and latencies.
     Bench(bench::Bench),
 }
 

@@ -30,6 +30,7 @@ use quorate_core::layout::{Layout, Member, PlanError, PlanSettings, plan_first};
 use quorate_core::limits::{HELLO_BYTES_MAX, Limits};
 use quorate_core::message::LayoutUpdate;
 use quorate_core::node::NodeConfig;
+use quorate_core::quorum::{Quorum, QuorumError};
 use quorate_core::ring::SlotCount;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +116,8 @@ pub enum ClusterError {
     DuplicateLabel(String),
     /// No layout can be made of it.
     Plan(PlanError),
+    /// R and W break a rule.
+    Quorum(QuorumError),
     /// There is no member of this name.
     NoSuchMember {
         /// The label that was asked for.
@@ -141,6 +144,7 @@ impl fmt::Display for ClusterError {
                 write!(f, "two members have the label {label:?}: give each its own")
             }
             ClusterError::Plan(error) => write!(f, "the cluster file makes no layout: {error}"),
+            ClusterError::Quorum(error) => error.fmt(f),
             ClusterError::NoSuchMember { label, labels } => write!(
                 f,
                 "the cluster has no member {label:?}; its members are: {}",
@@ -176,7 +180,7 @@ impl ClusterFile {
             secret: None,
             members: members.map_err(ClusterError::Entropy)?,
         };
-        file.layout()?;
+        file.check()?;
         Ok(file)
     }
 
@@ -190,9 +194,7 @@ impl ClusterFile {
     /// Checks the text of a file.
     pub fn parse(text: &str) -> Result<ClusterFile, ClusterError> {
         let file: ClusterFile = toml::from_str(text).map_err(ClusterError::Syntax)?;
-        file.layout()?;
-        file.cluster_id()?;
-        file.credentials()?;
+        file.check()?;
         Ok(file)
     }
 
@@ -235,14 +237,14 @@ impl ClusterFile {
     /// What the node named `label` is to be told. Draws its incarnation.
     pub fn node_config(&self, label: &str) -> Result<NodeConfig, ClusterError> {
         let member = self.member(label)?.checked()?;
-        let majority = self.replication / 2 + 1;
+        let (r, w) = self.quorum();
         Ok(NodeConfig {
             cluster: self.cluster_id()?,
             id: member.id,
             incarnation: Incarnation(getrandom::u32().map_err(ClusterError::Entropy)?),
             layout: Arc::new(self.layout()?),
-            r: self.r.unwrap_or(majority),
-            w: self.w.unwrap_or(majority),
+            r,
+            w,
             allow_weak: self.allow_weak,
             credentials: self.credentials()?,
             limits: Limits::default(),
@@ -256,6 +258,21 @@ impl ClusterFile {
             label: label.to_owned(),
             labels: self.members.iter().map(|member| member.label.clone()).collect(),
         })
+    }
+
+    fn check(&self) -> Result<(), ClusterError> {
+        self.layout()?;
+        self.cluster_id()?;
+        self.credentials()?;
+        let (r, w) = self.quorum();
+        Quorum::new(self.replication, r, w, self.allow_weak).map_err(ClusterError::Quorum)?;
+        Ok(())
+    }
+
+    /// R and W, by default a majority of N.
+    fn quorum(&self) -> (u8, u8) {
+        let majority = self.replication / 2 + 1;
+        (self.r.unwrap_or(majority), self.w.unwrap_or(majority))
     }
 
     fn credentials(&self) -> Result<Bytes, ClusterError> {
@@ -314,6 +331,7 @@ mod tests {
         assert!(wrong("slots = 64", "slot = 64").contains("slot"));
         assert!(wrong("ws://127.0.0.1:7101", "127.0.0.1:7101").contains("ws://HOST:PORT"));
         assert!(wrong("cluster = \"", "cluster = \"x").contains("16 hexadecimal digits"));
+        assert!(wrong("allow_weak = false", "r = 1\nw = 1").contains("allow_weak"));
         let twice = new_cluster(&["a=ws://127.0.0.1:1", "a=ws://127.0.0.1:2"]);
         assert!(matches!(twice, Err(ClusterError::DuplicateLabel(_))));
     }

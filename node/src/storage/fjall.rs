@@ -50,7 +50,7 @@ pub enum Durability {
     /// Once it is synced; writes that arrive together share a sync.
     #[default]
     Group,
-    /// At once; a sync follows within [`SYNC_INTERVAL`](super::writer::SYNC_INTERVAL).
+    /// At once; a sync follows within 100 ms.
     Periodic,
 }
 

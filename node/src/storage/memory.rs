@@ -2,24 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use quorate_core::causality::{Held, RecordOp};
+use quorate_core::causality::{Applied, Held, RecordOp};
+use quorate_core::ids::Key;
 use quorate_core::machine::{StoreOp, StoreOutcome, Ticket};
+use quorate_core::ring::Position;
 
-use super::{Answer, RecordKey};
+use super::Answer;
 
-/// All records in one ordered map.
+/// All records in one map, in the order of the ring. Positions are compared where they lie; keys,
+/// which lie elsewhere, only where two positions are equal.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    records: BTreeMap<RecordKey, Held>,
+    records: BTreeMap<(Position, Key), Held>,
 }
 
 impl Memory {
     pub(super) fn submit(&mut self, ticket: Ticket, op: StoreOp, answered: &mut Vec<Answer>) {
         match op {
-            StoreOp::Apply { key, op } => self.apply(ticket, RecordKey::of(&key), &op, answered),
+            StoreOp::Apply { key, op } => self.apply(ticket, key, &op, answered),
             StoreOp::Read { key } => {
-                let record =
-                    self.records.get(&RecordKey::of(&key)).map(|held| held.record().clone());
+                let record = self.records.get(&place(key)).map(|held| held.record().clone());
                 answered.push((ticket, StoreOutcome::Read { record }));
             }
         }
@@ -29,7 +31,8 @@ impl Memory {
         self.records.len() as u64
     }
 
-    fn apply(&mut self, ticket: Ticket, key: RecordKey, op: &RecordOp, answered: &mut Vec<Answer>) {
+    fn apply(&mut self, ticket: Ticket, key: Key, op: &RecordOp, answered: &mut Vec<Answer>) {
+        let key = place(key);
         let held = self.records.entry(key.clone()).or_default();
         match held.apply(op) {
             Ok(applied) => {
@@ -47,12 +50,12 @@ impl Memory {
     }
 }
 
+fn place(key: Key) -> (Position, Key) {
+    (Position::of(key.as_bytes()), key)
+}
+
 /// The first answer to an operation that went well.
-pub(super) fn applied_outcome(
-    applied: quorate_core::causality::Applied,
-    op: &RecordOp,
-    held: &Held,
-) -> StoreOutcome {
+pub(super) fn applied_outcome(applied: Applied, op: &RecordOp, held: &Held) -> StoreOutcome {
     let record = match op {
         RecordOp::Write(_) => Some(held.record().clone()),
         RecordOp::Merge(_) => None,

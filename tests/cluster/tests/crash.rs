@@ -100,3 +100,39 @@ fn a_stopped_node_exits_with_0_and_serves_the_same_again() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn a_node_that_stops_fails_no_call() -> Result<()> {
+    run(async {
+        let mut cluster = Cluster::started(Settings { nodes: 3, ..Settings::default() }).await?;
+        let client = cluster.client().await?;
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..WRITERS {
+            let client = client.clone();
+            writers.spawn(async move {
+                for number in 0..200 {
+                    client.put(format!("{writer}/{number}"), "value", None).await?;
+                }
+                Ok::<(), ClientError>(())
+            });
+        }
+        eventually("the writers are at work", || async {
+            let done = client.snapshot().await.ok()?.stats.done;
+            (done > 100).then_some(())
+        })
+        .await?;
+        let stopping = std::thread::spawn(move || (cluster.terminate("n2"), cluster));
+        while let Some(writer) = writers.join_next().await {
+            writer??;
+        }
+        let (status, _cluster) = stopping.join().expect("nothing in it panics");
+        assert_eq!(status?.code(), Some(0));
+        for writer in 0..WRITERS {
+            for number in 0..200 {
+                let entry = client.get(format!("{writer}/{number}")).await?;
+                assert_eq!(entry.values, [Bytes::from("value")]);
+            }
+        }
+        Ok(())
+    })
+}

@@ -136,7 +136,7 @@ fn two_processes_do_not_share_a_directory() -> Result<()> {
 
 #[test]
 fn a_directory_of_another_node_is_refused() -> Result<()> {
-    let mut cluster = Cluster::new(Settings { nodes: 2, replication: 2, ..ONE })?;
+    let mut cluster = Cluster::new(Settings { nodes: 2, replication: 2, r: 2, ..ONE })?;
     cluster.start("n1")?;
     cluster.terminate("n1")?;
     let mut other = cluster.serve("n2");

@@ -99,7 +99,7 @@ impl Driver {
 
     fn on_message(&mut self, now: Now, link: Link, bytes: &[u8], results: &mut Results) {
         for frame in codec::frames(owned(bytes), LINK_FRAME_BYTES_MAX) {
-            match frame.and_then(codec::decode) {
+            match frame.and_then(codec::decode_answer) {
                 Ok(message) => {
                     let input = ClientInput::Frame { link, message };
                     self.client.handle(now, input, &mut self.effects);
@@ -146,7 +146,7 @@ impl Driver {
     fn send(&mut self, link: Link, message: &Message, results: &mut Results) {
         let frames = self.outgoing.entry(link).or_default();
         let before = frames.len();
-        codec::encode(message, frames);
+        codec::encode_request(message, frames);
         if before > 0 && frames.len() > FRAME_BYTES_MAX {
             results.send(link, frames.get(..before).unwrap_or_default());
             frames.drain(..before);

@@ -61,9 +61,10 @@ impl Add for Tally {
 }
 
 /// In the order in which they run: quick ones first.
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     Check { name: "size", promise: "no source file outgrows its limit", run: text::sizes },
     Check { name: "markers", promise: "no reminder stands in for work", run: text::markers },
+    Check { name: "readme", promise: "it prints the examples as they are", run: text::readme },
     Check {
         name: "layering",
         promise: "a lower module of core never names a higher one",

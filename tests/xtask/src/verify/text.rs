@@ -43,6 +43,29 @@ pub(super) fn markers(workspace: &Workspace) -> Result<Verdict> {
     none("reminders in place of work", &found)
 }
 
+/// The README prints these whole, so that what it shows is what the tests run.
+const PRINTED: [&str; 2] =
+    ["examples/quickstart/quickstart.js", "examples/rust-client/src/main.rs"];
+
+pub(super) fn readme(workspace: &Workspace) -> Result<Verdict> {
+    let readme = fs::read_to_string(workspace.root.join("README.md"))?;
+    let mut found = Vec::new();
+    for file in PRINTED {
+        let source = fs::read_to_string(workspace.root.join(file))?;
+        if !prints(&readme, &source) {
+            found.push(format!("README.md does not print {file} as it is: copy it anew"));
+        }
+    }
+    none("examples in the README", &found)
+}
+
+/// Whether a page holds a source as a block of code of its own.
+fn prints(page: &str, source: &str) -> bool {
+    page.split("```").skip(1).step_by(2).any(|block| {
+        block.split_once('\n').is_some_and(|(_, code)| code.trim_end() == source.trim_end())
+    })
+}
+
 /// Hand-written sources and prose with their content.
 fn texts(workspace: &Workspace, paths: &[&str]) -> Result<Vec<(String, String)>> {
     let wanted = |file: &String| {
@@ -82,6 +105,14 @@ fn marked(text: &str) -> impl Iterator<Item = (usize, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_readme_prints_an_example_only_to_the_letter() {
+        let page = "# Name\n```js\nlet a = 1;\nlet b = 2;\n```\nand\n```sh\nls\n```\n";
+        assert!(prints(page, "let a = 1;\nlet b = 2;\n"));
+        assert!(!prints(page, "let a = 1;\n"));
+        assert!(!prints(page, "and\n"));
+    }
 
     #[test]
     fn a_long_file_needs_a_reason() {

@@ -1,0 +1,79 @@
+//! A map from actors, as one sorted vector.
+//!
+//! A record or a context rarely has more than three actors. A B-tree would take room for eleven,
+//! and its code, once more for each kind of value, kilobytes of WebAssembly.
+
+use alloc::vec::Vec;
+
+use super::Actor;
+
+/// Values by actor.
+///
+/// Invariant: strictly ascending by actor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ByActor<V> {
+    entries: Vec<(Actor, V)>,
+}
+
+impl<V> Default for ByActor<V> {
+    fn default() -> ByActor<V> {
+        ByActor { entries: Vec::new() }
+    }
+}
+
+impl<V: Default> ByActor<V> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Actor, &V)> {
+        self.entries.iter().map(|(actor, value)| (*actor, value))
+    }
+
+    pub(super) fn get(&self, actor: Actor) -> Option<&V> {
+        let index = self.find(actor).ok()?;
+        Some(&self.entries[index].1)
+    }
+
+    /// The value of `actor`, made if it is not there.
+    pub(super) fn or_default(&mut self, actor: Actor) -> &mut V {
+        let index = match self.find(actor) {
+            Ok(index) => index,
+            Err(index) => {
+                self.entries.insert(index, (actor, V::default()));
+                index
+            }
+        };
+        &mut self.entries[index].1
+    }
+
+    /// Adds a value; false, and no change, where the actor has one.
+    pub(super) fn insert(&mut self, actor: Actor, value: V) -> bool {
+        match self.find(actor) {
+            Ok(_) => false,
+            Err(index) => {
+                self.entries.insert(index, (actor, value));
+                true
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, actor: Actor) {
+        if let Ok(index) = self.find(actor) {
+            self.entries.remove(index);
+        }
+    }
+
+    /// The index of `actor`, or the one where it belongs.
+    fn find(&self, actor: Actor) -> Result<usize, usize> {
+        match self.entries.last() {
+            // What comes in order, off the wire or from a disk, is appended.
+            Some((last, _)) if *last < actor => Err(self.entries.len()),
+            Some(_) | None => self.entries.binary_search_by_key(&actor, |(actor, _)| *actor),
+        }
+    }
+}

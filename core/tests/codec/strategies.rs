@@ -1,0 +1,381 @@
+//! Every message that can be sent: each variant, each field, small and extreme.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use quorate_core::causality::{
+    Actor, Birth, Checksum, Counter, Held, History, Own, Payload, Record, Seen, Sibling,
+};
+use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
+use quorate_core::layout::{Layout, LayoutVersion, Member};
+use quorate_core::message::{
+    Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, FailureCode, Get, Hello,
+    LayoutUpdate, MemberStatus, Message, Outcome, Put, QuorumChoice, Receipt, Reject, RejectCode,
+    ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, Reply, RequestHead, Role, StatusReply,
+    Unsupported, Welcome, Written,
+};
+use quorate_core::time::{Duration, UnixMs};
+
+pub(crate) const REJECT_CODES: [RejectCode; 6] = [
+    RejectCode::Version,
+    RejectCode::Cluster,
+    RejectCode::Credentials,
+    RejectCode::Identity,
+    RejectCode::Full,
+    RejectCode::Malformed,
+];
+
+pub(crate) const FAILURE_CODES: [FailureCode; 13] = [
+    FailureCode::QuorumUnavailable,
+    FailureCode::Timeout,
+    FailureCode::Overloaded,
+    FailureCode::WeakQuorum,
+    FailureCode::BadQuorum,
+    FailureCode::BadContext,
+    FailureCode::KeySize,
+    FailureCode::ValueTooLarge,
+    FailureCode::TooManySiblings,
+    FailureCode::RecordTooLarge,
+    FailureCode::Damaged,
+    FailureCode::Storage,
+    FailureCode::NotAPrimary,
+];
+
+/// Any message, each variant as often as the others.
+pub(crate) fn message() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        hello().prop_map(Message::Hello),
+        welcome().prop_map(Message::Welcome),
+        (select(&REJECT_CODES), string())
+            .prop_map(|(code, text)| Message::Reject(Reject { code, text })),
+        string().prop_map(|text| Message::Unsupported(Unsupported { text })),
+        head().prop_map(|head| Message::Get(Get { head })),
+        put().prop_map(Message::Put),
+        reply().prop_map(Message::Reply),
+        (call(), key()).prop_map(|(call, key)| Message::ReplicaRead(ReplicaRead { call, key })),
+        (call(), option::of(record()))
+            .prop_map(|(call, record)| Message::ReplicaRecord(ReplicaRecord { call, record })),
+        (call(), key(), record()).prop_map(|(call, key, record)| {
+            Message::ReplicaMerge(ReplicaMerge { call, key, record })
+        }),
+        (call(), any::<bool>()).prop_map(|(call, durable)| {
+            Message::ReplicaMerged(ReplicaMerged { call, durable })
+        }),
+        call().prop_map(Message::StatusRequest),
+        status().prop_map(Message::StatusReply),
+    ]
+}
+
+/// What a disk keeps: a record and perhaps one of its actors as the own one.
+pub(crate) fn held() -> impl Strategy<Value = Held> {
+    (record(), any::<prop::sample::Index>(), any::<bool>()).prop_map(|(record, index, owned)| {
+        let actors: Vec<Actor> = record.histories().map(|(actor, _)| actor).collect();
+        let own = (owned && !actors.is_empty()).then(|| Own { actor: *index.get(&actors) });
+        Held::from_parts(record, own)
+    })
+}
+
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        select(&[0, 1, 127, 128, 1 << 31, 1 << 32, 1 << 53, u64::MAX - 1, u64::MAX][..]),
+        any::<u64>(),
+        0..1_000_u64,
+    ]
+}
+
+fn small() -> impl Strategy<Value = u32> {
+    prop_oneof![select(&[0, 1, 127, 128, u32::MAX][..]), any::<u32>(), 0..1_000_u32]
+}
+
+fn blob() -> impl Strategy<Value = Bytes> {
+    prop_oneof![Just(Bytes::new()), vec(any::<u8>(), 0..300).prop_map(Bytes::from)]
+}
+
+fn string() -> impl Strategy<Value = String> {
+    prop_oneof![Just(String::new()), "\\PC{0,40}", "[\u{0}-\u{7f}]{0,200}"]
+}
+
+fn text() -> impl Strategy<Value = Text> {
+    string().prop_map(Text::from)
+}
+
+fn call() -> impl Strategy<Value = CallId> {
+    number().prop_map(CallId)
+}
+
+fn node() -> impl Strategy<Value = NodeId> {
+    number().prop_map(NodeId)
+}
+
+fn incarnation() -> impl Strategy<Value = Incarnation> {
+    small().prop_map(Incarnation)
+}
+
+fn layout_version() -> impl Strategy<Value = LayoutVersion> {
+    number().prop_map(LayoutVersion)
+}
+
+fn checksum() -> impl Strategy<Value = Checksum> {
+    number().prop_map(Checksum)
+}
+
+fn unix() -> impl Strategy<Value = UnixMs> {
+    number().prop_map(UnixMs)
+}
+
+fn request() -> impl Strategy<Value = RequestId> {
+    (number(), number()).prop_map(|(client, sequence)| RequestId { client, sequence })
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    prop_oneof![vec(any::<u8>(), 0..40), vec(any::<u8>(), 1_024)].prop_map(Key::from)
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    let node = (node(), incarnation()).prop_map(|(id, incarnation)| Role::Node { id, incarnation });
+    let role = prop_oneof![Just(Role::Client), node];
+    let cluster = option::of(number().prop_map(ClusterId));
+    (small(), small(), cluster, role, layout_version(), blob()).prop_map(
+        |(version_min, version_max, cluster, role, layout_version, credentials)| Hello {
+            version_min,
+            version_max,
+            cluster,
+            role,
+            layout_version,
+            credentials,
+        },
+    )
+}
+
+fn welcome() -> impl Strategy<Value = Welcome> {
+    let layout = option::of(layout_update());
+    (small(), number(), node(), text(), incarnation(), defaults(), layout).prop_map(
+        |(version, cluster, node, label, incarnation, defaults, layout)| Welcome {
+            version,
+            cluster: ClusterId(cluster),
+            node,
+            label,
+            incarnation,
+            defaults,
+            layout: layout.map(Arc::new),
+        },
+    )
+}
+
+fn defaults() -> impl Strategy<Value = Defaults> {
+    (any::<u8>(), any::<u8>(), any::<bool>(), small(), small(), small()).prop_map(
+        |(r, w, allow_weak, key_bytes_max, value_bytes_max, calls_max)| Defaults {
+            r,
+            w,
+            allow_weak,
+            key_bytes_max,
+            value_bytes_max,
+            calls_max,
+        },
+    )
+}
+
+fn layout_update() -> impl Strategy<Value = LayoutUpdate> {
+    let members = btree_map(number(), (text(), text(), small(), text()), 1..200);
+    let owners = (0..9_u32).prop_flat_map(|bits| vec(any::<u16>(), 1 << bits));
+    (layout_version(), 1..=16_u8, members, owners).prop_map(
+        |(version, replication, members, owners)| {
+            let owners = owners.iter().map(|owner| owner % members.len() as u16).collect();
+            let mut addresses = Vec::new();
+            let mut listed = Vec::new();
+            for (id, (label, zone, weight, address)) in members {
+                listed.push(Member { id: NodeId(id), label, zone, weight });
+                addresses.push(address);
+            }
+            let layout = Layout::from_parts(version, replication, listed, owners);
+            LayoutUpdate { layout: layout.expect("parts in order"), addresses }
+        },
+    )
+}
+
+fn head() -> impl Strategy<Value = RequestHead> {
+    let quorum = (any::<u8>(), any::<u8>()).prop_map(|(r, w)| QuorumChoice { r, w });
+    (call(), key(), quorum, small(), layout_version(), any::<bool>(), any::<bool>()).prop_map(
+        |(call, key, quorum, budget_ms, layout_version, passed_on, receipt)| RequestHead {
+            call,
+            key,
+            quorum,
+            budget: Duration::from_millis(budget_ms.into()),
+            layout_version,
+            passed_on,
+            receipt,
+        },
+    )
+}
+
+fn put() -> impl Strategy<Value = Put> {
+    let value =
+        (blob(), checksum()).prop_map(|(payload, checksum)| Change::Value { payload, checksum });
+    let change = prop_oneof![Just(Change::Delete), value];
+    (head(), blob(), request(), change).prop_map(|(head, context, request, change)| Put {
+        head,
+        context,
+        request,
+        change,
+    })
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let result = prop_oneof![
+        entry().prop_map(|entry| Ok(Answer::Entry(entry))),
+        (blob(), small())
+            .prop_map(|(context, siblings)| Ok(Answer::Written(Written { context, siblings }))),
+        failure().prop_map(Err),
+    ];
+    let layout = option::of(layout_update());
+    (call(), layout_version(), layout, option::of(receipt()), option::of(node()), result).prop_map(
+        |(call, layout_version, layout, receipt, passed_on_by, result)| Reply {
+            call,
+            layout_version,
+            layout: layout.map(Arc::new),
+            receipt,
+            passed_on_by,
+            result,
+        },
+    )
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let value = (blob(), checksum(), unix()).prop_map(|(payload, checksum, written)| EntryValue {
+        payload,
+        checksum,
+        written,
+    });
+    (vec(value, 0..50), small(), blob()).prop_map(|(values, tombstones, context)| Entry {
+        values,
+        tombstones,
+        context,
+    })
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    let outcome = select(&[Outcome::None, Outcome::Unknown]);
+    (select(&FAILURE_CODES), outcome, small(), small(), number(), number()).prop_map(
+        |(code, outcome, needed, acked, limit, actual)| Failure {
+            code,
+            outcome,
+            needed,
+            acked,
+            limit,
+            actual,
+        },
+    )
+}
+
+fn receipt() -> impl Strategy<Value = Receipt> {
+    let nodes = || vec(node(), 0..20);
+    (node(), nodes(), nodes(), any::<u8>(), layout_version()).prop_map(
+        |(coordinator, primaries, repaired, needed, layout_version)| Receipt {
+            coordinator,
+            primaries,
+            repaired,
+            needed,
+            layout_version,
+        },
+    )
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    let actor = (node(), incarnation(), number()).prop_map(|(node, incarnation, birth)| Actor {
+        node,
+        incarnation,
+        birth: Birth(birth),
+    });
+    btree_map(actor, history(), 0..12)
+        .prop_map(|histories: BTreeMap<_, _>| Record::from_histories(histories).expect("sound"))
+}
+
+/// Some counters; the lot decides which of them are superseded and which live.
+fn history() -> impl Strategy<Value = History> {
+    let counters = btree_map(1..=u64::MAX, option::of(sibling()), 0..6);
+    let close = btree_map(1..20_u64, option::of(sibling()), 1..12);
+    (prop_oneof![counters, close], btree_set(number(), 0..4), number(), unix()).prop_filter_map(
+        "a history knows of something",
+        |(counters, also, upto, at)| {
+            let mut superseded = Seen::from_parts(upto, Vec::new())?;
+            let alone: BTreeSet<u64> = counters.keys().copied().collect();
+            for counter in also.difference(&alone) {
+                superseded.insert(Counter(*counter));
+            }
+            let mut live = Vec::new();
+            for (counter, sibling) in counters {
+                match sibling {
+                    Some(sibling) if !superseded.contains(Counter(counter)) => {
+                        live.push((Counter(counter), sibling));
+                    }
+                    Some(_) => {}
+                    None => {
+                        superseded.insert(Counter(counter));
+                    }
+                }
+            }
+            live.retain(|(counter, _)| !superseded.contains(*counter));
+            History::from_parts(superseded, at, live)
+        },
+    )
+}
+
+fn sibling() -> impl Strategy<Value = Sibling> {
+    let payload = prop_oneof![Just(Payload::Tombstone), blob().prop_map(Payload::Value)];
+    (payload, checksum(), unix(), option::of(unix()), request()).prop_map(
+        |(payload, checksum, written, expires, request)| Sibling {
+            payload,
+            checksum,
+            written,
+            expires,
+            request,
+        },
+    )
+}
+
+fn status() -> impl Strategy<Value = StatusReply> {
+    let numbers = || vec((text(), number()), 0..20);
+    let identity = (call(), number(), node(), text(), incarnation(), layout_version());
+    let uptime = number().prop_map(Duration::from_millis);
+    let lists = (vec(member_status(), 0..20), numbers(), numbers());
+    (identity, uptime, text(), text(), number(), lists).prop_map(
+        |(identity, uptime, software, storage, records, (members, counters, limits))| {
+            let (call, cluster, node, label, incarnation, layout_version) = identity;
+            StatusReply {
+                call,
+                cluster: ClusterId(cluster),
+                node,
+                label,
+                incarnation,
+                layout_version,
+                uptime,
+                software,
+                storage,
+                records,
+                members,
+                counters,
+                limits,
+            }
+        },
+    )
+}
+
+fn member_status() -> impl Strategy<Value = MemberStatus> {
+    (node(), text(), text(), small(), text(), any::<bool>(), small(), small()).prop_map(
+        |(id, label, zone, weight, address, up, slots, replicas)| MemberStatus {
+            id,
+            label,
+            zone,
+            weight,
+            address,
+            up,
+            slots,
+            replicas,
+        },
+    )
+}
