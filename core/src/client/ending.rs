@@ -152,7 +152,6 @@ impl Client {
     fn forget(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
         self.timers.remove(&(call.timer, id));
-        self.waiting.remove(&id);
         Some(call)
     }
 

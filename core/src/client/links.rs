@@ -2,7 +2,7 @@
 //!
 //! Invariant: at most one link per address, and `nodes` names exactly the links that are up.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::{ClientEffect, ClientEvent, Link};
@@ -24,10 +24,12 @@ pub(super) struct Links {
     seeds: Vec<Text>,
     /// Where the next round over the seeds begins.
     next_seed: usize,
-    links: BTreeMap<Link, Connection>,
-    nodes: BTreeMap<NodeId, Link>,
+    /// Ascending: a client has some dozens at most, and small code.
+    links: Vec<(Link, Connection)>,
+    /// Ascending.
+    nodes: Vec<(NodeId, Link)>,
     /// Addresses that failed, until they work.
-    failures: BTreeMap<Text, Failures>,
+    failures: Vec<(Text, Failures)>,
     last_link: u32,
     prng: Prng,
 }
@@ -79,25 +81,27 @@ impl Links {
         Links {
             seeds,
             next_seed: 0,
-            links: BTreeMap::new(),
-            nodes: BTreeMap::new(),
-            failures: BTreeMap::new(),
+            links: Vec::new(),
+            nodes: Vec::new(),
+            failures: Vec::new(),
             last_link: 0,
             prng,
         }
     }
 
     pub(super) fn get(&self, link: Link) -> Option<&Connection> {
-        self.links.get(&link)
+        let index = self.links.binary_search_by_key(&link, |(link, _)| *link).ok()?;
+        Some(&self.links[index].1)
     }
 
     pub(super) fn get_mut(&mut self, link: Link) -> Option<&mut Connection> {
-        self.links.get_mut(&link)
+        let index = self.links.binary_search_by_key(&link, |(link, _)| *link).ok()?;
+        Some(&mut self.links[index].1)
     }
 
     /// The nodes that are connected.
     pub(super) fn up(&self) -> impl Iterator<Item = (NodeId, Link)> {
-        self.nodes.iter().map(|(node, link)| (*node, *link))
+        self.nodes.iter().copied()
     }
 
     pub(super) fn is_any_up(&self) -> bool {
@@ -106,14 +110,14 @@ impl Links {
 
     /// Whether `node` can be sent to, which is at `address`.
     pub(super) fn reach(&self, now: Now, node: NodeId, address: Option<&Text>) -> Reach {
-        if let Some(link) = self.nodes.get(&node) {
-            return Reach::Up(*link);
+        if let Ok(index) = self.nodes.binary_search_by_key(&node, |(node, _)| *node) {
+            return Reach::Up(self.nodes[index].1);
         }
         let Some(address) = address else { return Reach::Failed(Instant(u64::MAX)) };
-        if self.links.values().any(|connection| connection.address == *address) {
+        if self.is_open(address) {
             return Reach::Opening;
         }
-        match self.failures.get(address) {
+        match self.failures_of(address) {
             Some(failures) if failures.until > now.instant => Reach::Failed(failures.until),
             Some(_) | None => Reach::Idle,
         }
@@ -131,7 +135,7 @@ impl Links {
             backlog: VecDeque::new(),
             heard,
         };
-        self.links.insert(link, connection);
+        self.links.push((link, connection));
         out.push(ClientEffect::Dial { link, address });
     }
 
@@ -146,9 +150,10 @@ impl Links {
             }
             let index = (self.next_seed + offset) % self.seeds.len();
             let address = self.seeds[index].clone();
-            let open = self.links.values().any(|connection| connection.address == address);
-            let failed = self.failures.get(&address);
-            if !open && failed.is_none_or(|failures| failures.until <= now.instant) {
+            let failed = self.failures_of(&address);
+            if !self.is_open(&address)
+                && failed.is_none_or(|failures| failures.until <= now.instant)
+            {
                 self.dial(now, address, out);
                 self.next_seed = index + 1;
             }
@@ -163,14 +168,14 @@ impl Links {
         node: NodeId,
         out: &mut Effects<ClientEffect>,
     ) -> bool {
-        if self.nodes.contains_key(&node) {
+        let Err(place) = self.nodes.binary_search_by_key(&node, |(node, _)| *node) else {
             return false;
-        }
-        let Some(connection) = self.links.get_mut(&link) else { return false };
+        };
+        let Some(connection) = self.get_mut(link) else { return false };
         connection.state = State::Up(node);
         let address = connection.address.clone();
-        self.failures.remove(&address);
-        self.nodes.insert(node, link);
+        self.failures.retain(|(failed, _)| *failed != address);
+        self.nodes.insert(place, (node, link));
         out.push(ClientEffect::Observe(ClientEvent::Connected { node, address }));
         true
     }
@@ -182,26 +187,27 @@ impl Links {
         link: Link,
         out: &mut Effects<ClientEffect>,
     ) -> Option<Connection> {
-        let connection = self.links.remove(&link)?;
+        let connection = self.take(link)?;
         let node = match connection.state {
             State::Up(node) => {
-                self.nodes.remove(&node);
+                self.nodes.retain(|(up, _)| *up != node);
                 Some(node)
             }
             State::Opening { .. } => None,
         };
-        let failures = self.failures.entry(connection.address.clone());
-        let failures = failures.or_insert(Failures { count: 0, until: now.instant });
-        failures.count = failures.count.saturating_add(1);
-        failures.until = now.instant + backoff::wait(&mut self.prng, failures.count);
         let address = connection.address.clone();
+        let count = self.failures_of(&address).map_or(0, |failures| failures.count);
+        let count = count.saturating_add(1);
+        let until = now.instant + backoff::wait(&mut self.prng, count);
+        self.failures.retain(|(failed, _)| *failed != address);
+        self.failures.push((address.clone(), Failures { count, until }));
         out.push(ClientEffect::Observe(ClientEvent::Disconnected { node, address }));
         Some(connection)
     }
 
     /// Forgets a link that turned out to be one too many; its address did not fail.
     pub(super) fn discard(&mut self, link: Link, out: &mut Effects<ClientEffect>) {
-        if self.links.remove(&link).is_some() {
+        if self.take(link).is_some() {
             out.push(ClientEffect::Hangup(link));
         }
     }
@@ -218,22 +224,35 @@ impl Links {
 
     /// When a dial runs out of time, or may be tried again.
     pub(super) fn next_wake(&self, calls_wait: bool) -> Option<Instant> {
-        let opening = self.links.values().filter_map(|connection| match connection.state {
+        let opening = self.links.iter().filter_map(|(_, connection)| match connection.state {
             State::Opening { until } => Some(until),
             State::Up(_) => None,
         });
         let wanted = calls_wait || !self.is_any_up();
-        let again = self.failures.iter().filter(move |(address, _)| {
-            wanted && !self.links.values().any(|connection| connection.address == **address)
-        });
+        let again =
+            self.failures.iter().filter(move |(address, _)| wanted && !self.is_open(address));
         opening.chain(again.map(|(_, failures)| failures.until)).min()
     }
 
     /// Hangs up everything.
     pub(super) fn close(&mut self, out: &mut Effects<ClientEffect>) {
-        for link in core::mem::take(&mut self.links).into_keys() {
+        for link in core::mem::take(&mut self.links).into_iter().map(|(link, _)| link) {
             out.push(ClientEffect::Hangup(link));
         }
         self.nodes.clear();
+    }
+
+    fn take(&mut self, link: Link) -> Option<Connection> {
+        let index = self.links.binary_search_by_key(&link, |(link, _)| *link).ok()?;
+        Some(self.links.remove(index).1)
+    }
+
+    fn is_open(&self, address: &Text) -> bool {
+        self.links.iter().any(|(_, connection)| connection.address == *address)
+    }
+
+    fn failures_of(&self, address: &Text) -> Option<Failures> {
+        let found = self.failures.iter().find(|(failed, _)| failed == address);
+        found.map(|(_, failures)| *failures)
     }
 }

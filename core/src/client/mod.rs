@@ -60,8 +60,8 @@ pub struct Client {
     calls: BTreeMap<CallId, Call>,
     /// Invariant: one entry for each call.
     timers: BTreeSet<(Instant, CallId)>,
-    /// Calls in the stage `Waiting`.
-    waiting: BTreeSet<CallId>,
+    /// Invariant: holds every call in the stage `Waiting`, and perhaps some that have ended.
+    waiting: Vec<CallId>,
     /// The last refused handshake, as long as nobody has welcomed the client since.
     rejection: Option<Reject>,
     last_call: u64,
@@ -79,7 +79,7 @@ impl Client {
             defaults: None,
             calls: BTreeMap::new(),
             timers: BTreeSet::new(),
-            waiting: BTreeSet::new(),
+            waiting: Vec::new(),
             rejection: None,
             last_call: 0,
             stats: ClientStats::default(),
@@ -186,7 +186,7 @@ impl Client {
             assert_eq!(self.calls.get(id).map(|call| call.timer), Some(*at));
         }
         for (id, call) in &self.calls {
-            assert_eq!(call.stage == Stage::Waiting, self.waiting.contains(id));
+            assert!(call.stage != Stage::Waiting || self.waiting.contains(id));
         }
     }
 
@@ -233,7 +233,6 @@ impl Client {
         };
         self.calls.insert(id, call);
         self.timers.insert((deadline, id));
-        self.waiting.insert(id);
         self.route(now, id, out);
         id
     }

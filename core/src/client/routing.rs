@@ -1,7 +1,5 @@
 //! Whom a call is sent to.
 
-use alloc::vec::Vec;
-
 use super::links::Reach;
 use super::{
     CallError, CallId, Client, ClientEffect, Effects, ErrorCode, LayoutVersion, Link, Now, Stage,
@@ -23,15 +21,16 @@ impl Client {
     pub(super) fn reroute(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.stage = Stage::Waiting;
-        self.waiting.insert(id);
         self.set_timer(id, None);
         self.route(now, id, out);
     }
 
     /// Routes all calls that wait for a connection.
     pub(super) fn route_waiting(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
-        for id in self.waiting.iter().copied().collect::<Vec<_>>() {
-            self.route(now, id, out);
+        for id in core::mem::take(&mut self.waiting) {
+            if self.calls.get(&id).is_some_and(|call| call.stage == Stage::Waiting) {
+                self.route(now, id, out);
+            }
         }
     }
 
@@ -39,7 +38,7 @@ impl Client {
     pub(super) fn route(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
         match self.choose(now, id, out) {
             Route::Send(link) => self.send(now, id, link, out),
-            Route::Wait => {}
+            Route::Wait => self.waiting.push(id),
             Route::Exhausted => {
                 let refusal = self.calls.get(&id).and_then(|call| call.refusal);
                 let error = match refusal {
@@ -108,7 +107,6 @@ impl Client {
         let version = self.layout.as_ref().map_or(LayoutVersion(0), |known| known.layout.version());
         let Some(connection) = self.links.get_mut(link) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
-        self.waiting.remove(&id);
         if connection.in_flight >= most {
             call.stage = Stage::Queued(link);
             connection.backlog.push_back(id);
