@@ -6,6 +6,7 @@
 mod node_binary;
 mod npm;
 mod process;
+mod sources;
 mod workspace;
 
 mod proto;
