@@ -9,6 +9,7 @@ mod claim;
 mod folder;
 mod report;
 mod run_folder;
+pub(crate) mod suite;
 mod trial;
 
 use std::path::{Path, PathBuf};

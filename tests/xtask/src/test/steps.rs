@@ -8,7 +8,7 @@ use super::{Outcome, chromium, counts};
 use crate::verify::{self, Tally};
 use crate::wasm::Wasm;
 use crate::workspace::Workspace;
-use crate::{node_binary, npm, process};
+use crate::{demo, node_binary, npm, process};
 
 /// One part of the test run.
 pub(super) struct Step {
@@ -24,7 +24,7 @@ pub(super) struct Step {
 /// The crate of tests that start real nodes; it finds their binary through `QUORATE_BIN`.
 const CLUSTER_TESTS: &str = "quorate-cluster";
 
-pub(super) const ALL: [Step; 9] = [
+pub(super) const ALL: [Step; 10] = [
     Step {
         group: "verify",
         name: "verify",
@@ -89,6 +89,15 @@ pub(super) const ALL: [Step; 9] = [
         about: "tests that start real nodes on loopback",
         needs: &[],
         run: cluster,
+    },
+    Step {
+        group: "demo",
+        name: "demo",
+        about: "what `cargo xtask demo` does, on folders with and without trouble",
+        needs: &["npm-build"],
+        run: |workspace| {
+            npm_step(workspace, |workspace| Ok(Outcome::Counted(demo::suite::run(workspace)?)))
+        },
     },
 ];
 
