@@ -12,6 +12,7 @@ mod process;
 mod sources;
 mod workspace;
 
+mod bench;
 mod demo;
 mod proto;
 mod test;
@@ -38,6 +39,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    Bench(bench::Bench),
     Proto(proto::Proto),
     Wasm(wasm::Wasm),
     Verify(verify::Verify),
@@ -58,6 +60,7 @@ fn run(command: Command) -> Result<()> {
     let workspace = Workspace::load()?;
     match command {
         Command::Demo(demo) => demo.run(&workspace),
+        Command::Bench(bench) => bench.run(&workspace),
         Command::Proto(proto) => proto.run(&workspace),
         Command::Wasm(wasm) => wasm.run(&workspace),
         Command::Verify(verify) => verify.run(&workspace),
