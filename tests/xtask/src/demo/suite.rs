@@ -36,12 +36,13 @@ struct Suite<'a> {
 
 type Case = (&'static str, fn(&Suite) -> Result<()>);
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     ("the project's own sources come back through a cluster that loses a node", own_sources),
     ("an empty folder is no error", empty),
     ("files at the limits are kept, files beyond them are refused by name", limits),
     ("a lost and an altered value are found", damage),
     ("a demo that stays up refuses a second one and leaves no process behind", staying_up),
+    ("a demo that is killed leaves no process behind", killed),
 ];
 
 /// Runs every case, also after one has failed.
@@ -172,14 +173,7 @@ fn damage(suite: &Suite) -> Result<()> {
 }
 
 fn staying_up(suite: &Suite) -> Result<()> {
-    let folder = suite.folder("staying")?;
-    write(&folder.join("notes.txt"), b"kept\n")?;
-    let base = loop {
-        let base = ports::free(1)?[0];
-        if ports::ensure_free(&ports::behind(base, 3)?).is_ok() {
-            break base;
-        }
-    };
+    let (folder, base) = suite.staying()?;
     let mut first = suite.demo(&folder, base).stdout(Stdio::piped()).spawn()?;
     let up = wait_until_up(&mut first);
     // What follows may fail, and the demo must end all the same.
@@ -211,6 +205,22 @@ fn staying_up(suite: &Suite) -> Result<()> {
     ports::ensure_free(&ports::behind(base, 3)?).context("a node is left behind")
 }
 
+fn killed(suite: &Suite) -> Result<()> {
+    let (folder, base) = suite.staying()?;
+    let mut demo = suite.demo(&folder, base).stdout(Stdio::piped()).spawn()?;
+    let up = wait_until_up(&mut demo);
+    demo.kill()?;
+    demo.wait()?;
+    up?;
+    // The nodes end in good order, which takes a moment.
+    let ports = ports::behind(base, 3)?;
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline && ports::ensure_free(&ports).is_err() {
+        thread::sleep(POLL);
+    }
+    ports::ensure_free(&ports).context("a node is left behind")
+}
+
 /// Reads what a demo prints until it says how to stop it.
 fn wait_until_up(demo: &mut Child) -> Result<()> {
     let stdout = demo.stdout.take().context("stdout is piped")?;
@@ -236,6 +246,18 @@ impl Suite<'_> {
 
     fn listing(&self, folder: &Path) -> Result<Listing> {
         Listing::of_folder(folder, Path::new("/nowhere"))
+    }
+
+    /// A folder with one file, and the port below three free ones.
+    fn staying(&self) -> Result<(PathBuf, u16)> {
+        let folder = self.folder("staying")?;
+        write(&folder.join("notes.txt"), b"kept\n")?;
+        loop {
+            let base = ports::free(1)?[0];
+            if ports::ensure_free(&ports::behind(base, 3)?).is_ok() {
+                return Ok((folder, base));
+            }
+        }
     }
 
     /// One trial on a cluster of its own.
