@@ -17,12 +17,18 @@ pub struct Limits {
     pub actors_kept: usize,
     /// Actors in a record that raise an alarm.
     pub actors_alarm: usize,
+    /// Actors in the context of a put above which it is refused: no reader was shown that many.
+    pub context_actors_max: usize,
+    /// Longest token of the context of a put.
+    pub context_bytes_max: usize,
     /// Age below which truncation keeps an actor: the hint window plus one repair round.
     pub actor_age_min: Duration,
     /// Requests that one node coordinates or passes on at one time.
     pub calls_max: usize,
     /// Requests of one connection that are under way at one time.
     pub calls_per_peer_max: usize,
+    /// Operations that the storage has not answered: above it, nothing more is asked of it.
+    pub store_ops_max: usize,
     /// Finished writes whose answers are remembered for retries.
     pub answers_kept: usize,
 }
@@ -46,9 +52,12 @@ impl Default for Limits {
             record_bytes_max: 8 * 1024 * 1024,
             actors_kept: 10,
             actors_alarm: 50,
+            context_actors_max: 200,
+            context_bytes_max: 32 * 1024,
             actor_age_min: Duration::from_secs(4 * 60 * 60),
             calls_max: 65_536,
             calls_per_peer_max: 1_024,
+            store_ops_max: 262_144,
             answers_kept: 16_384,
         }
     }
@@ -56,7 +65,7 @@ impl Default for Limits {
 
 impl Limits {
     /// All limits with their names; durations in milliseconds.
-    pub fn list(&self) -> [(&'static str, u64); 10] {
+    pub fn list(&self) -> [(&'static str, u64); 13] {
         let age_ms = u64::try_from(self.actor_age_min.as_millis()).unwrap_or(u64::MAX);
         [
             ("key_bytes_max", self.key_bytes_max as u64),
@@ -65,9 +74,12 @@ impl Limits {
             ("record_bytes_max", self.record_bytes_max as u64),
             ("actors_kept", self.actors_kept as u64),
             ("actors_alarm", self.actors_alarm as u64),
+            ("context_actors_max", self.context_actors_max as u64),
+            ("context_bytes_max", self.context_bytes_max as u64),
             ("actor_age_min_ms", age_ms),
             ("calls_max", self.calls_max as u64),
             ("calls_per_peer_max", self.calls_per_peer_max as u64),
+            ("store_ops_max", self.store_ops_max as u64),
             ("answers_kept", self.answers_kept as u64),
         ]
     }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use crate::causality::{Checksum, Record};
 use crate::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
 use crate::layout::{Layout, LayoutVersion};
+use crate::prng::Prng;
 use crate::time::{Duration, UnixMs};
 
 /// One frame.
@@ -37,6 +38,19 @@ pub enum Message {
 /// Names a request among those of its sender; the answer carries it back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
+
+impl CallId {
+    /// Where the numbers of one life of a node begin: so far from those of its other lives that
+    /// they never meet. Zero is left to frames that want no answer.
+    pub(crate) fn first(prng: &mut Prng) -> CallId {
+        CallId((prng.next_u64() >> 1) | 1)
+    }
+
+    /// The one after it.
+    pub(crate) fn next(self) -> CallId {
+        CallId(self.0 + 1)
+    }
+}
 
 /// The version of the protocol that this crate speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -337,7 +351,7 @@ pub enum FailureCode {
     WeakQuorum,
     /// R or W is larger than N.
     BadQuorum,
-    /// A context that is damaged or belongs to another key.
+    /// A context that is damaged, belongs to another key, or is longer than any that was shown.
     BadContext,
     /// A key that is empty or too long.
     KeySize,

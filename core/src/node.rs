@@ -49,7 +49,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that knows its layout and nobody else yet. `seed` decides its jitter.
+    /// A node that knows its layout and nobody else yet. `seed` must be random: it decides jitter,
+    /// and names calls so that an answer to an earlier life is no answer to this one.
     ///
     /// # Errors
     /// A configuration that cannot work; see [`ConfigError`].
@@ -57,11 +58,11 @@ impl Node {
         config.check()?;
         Ok(Node {
             peers: Peers::new(&config, seed),
-            tickets: Tickets::default(),
+            tickets: Tickets::new(&config),
             gate: Gate::default(),
             counters: Counters::default(),
-            coordinator: Coordinator::new(&config),
-            pass_on: PassOn::default(),
+            coordinator: Coordinator::new(&config, seed),
+            pass_on: PassOn::new(seed),
             config,
         })
     }
@@ -75,7 +76,7 @@ impl Node {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Effects<Effect>) {
         match input {
             Input::Frame { from, message } => self.on_frame(now, from, message, out),
-            Input::PeerUp(Peer::Node(node)) => self.peers.on_up(node, out),
+            Input::PeerUp(Peer::Node(node)) => self.on_node_up(now, node, out),
             Input::PeerDown(Peer::Node(node)) => self.on_node_down(now, node, out),
             // A client is known by its requests alone; those under way end by themselves.
             Input::PeerUp(Peer::Client(_)) | Input::PeerDown(Peer::Client(_)) => {}
@@ -186,6 +187,14 @@ impl Node {
             Purpose::Replica(to, call) => replica::on_stored(turn, to, call, outcome),
             Purpose::Repair => {}
         }
+    }
+
+    fn on_node_up(&mut self, now: Now, node: NodeId, out: &mut Effects<Effect>) {
+        if self.peers.is_up(node) {
+            // What was asked on the old connection is lost with it.
+            self.on_node_down(now, node, out);
+        }
+        self.peers.on_up(node, out);
     }
 
     fn on_node_down(&mut self, now: Now, node: NodeId, out: &mut Effects<Effect>) {

@@ -8,6 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use crate::ids::NodeId;
 use crate::machine::{Event, Peer};
 use crate::message::{CallId, Failure, FailureCode, Get, Message, Put, Reply, RequestHead};
+use crate::prng::Prng;
 use crate::quorum::{Quorum, Replicas};
 use crate::time::Instant;
 use crate::turn::{Asker, Turn};
@@ -43,12 +44,12 @@ impl Request {
 }
 
 /// The requests that were handed on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct PassOn {
     calls: BTreeMap<CallId, Passed>,
     /// Invariant: one entry for each call.
     deadlines: BTreeSet<(Instant, CallId)>,
-    last_call: u64,
+    last_call: CallId,
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +65,11 @@ struct Passed {
 }
 
 impl PassOn {
+    pub(crate) fn new(seed: u64) -> PassOn {
+        let last_call = CallId::first(&mut Prng::stream(seed, "pass on"));
+        PassOn { calls: BTreeMap::new(), deadlines: BTreeSet::new(), last_call }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.calls.len()
     }
@@ -89,8 +95,8 @@ impl PassOn {
             Request::Put(_) => quorum.w(),
         };
         let deadline = turn.deadline(request.head().budget);
-        self.last_call += 1;
-        let id = CallId(self.last_call);
+        self.last_call = self.last_call.next();
+        let id = self.last_call;
         let tried = Replicas::new();
         let to = turn.config.id;
         let passed = Passed { asker, request, needed, tried, to, deadline };
@@ -104,7 +110,11 @@ impl PassOn {
             return;
         }
         let Some(passed) = self.remove(reply.call) else { return };
-        turn.answer(passed.asker, reply.receipt, Some(turn.config.id), reply.result);
+        // A write that an earlier primary had before it was lost may have happened there.
+        let maybe = matches!(passed.request, Request::Put(_)) && passed.tried.len() > 1;
+        let result =
+            reply.result.map_err(|failure| if maybe { failure.unknown() } else { failure });
+        turn.answer(passed.asker, reply.receipt, Some(turn.config.id), result);
     }
 
     /// A node is gone: what it was asked goes to the next primary.

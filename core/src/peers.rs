@@ -62,10 +62,8 @@ impl Peers {
             out.push(Effect::Hangup(Peer::Node(node)));
             return;
         };
-        if *link != Link::Up {
-            *link = Link::Up;
-            out.observe(Event::NodeUp(node));
-        }
+        *link = Link::Up;
+        out.observe(Event::NodeUp(node));
     }
 
     pub(crate) fn on_down(

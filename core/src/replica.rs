@@ -13,6 +13,10 @@ use crate::turn::Turn;
 /// Starts a read for a coordinator.
 pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
     turn.counters.replica_reads += 1;
+    if turn.tickets.is_full() {
+        turn.note_overload("store_ops_max");
+        return cannot_say(turn, Peer::Node(from), read.call);
+    }
     let slot = turn.config.layout.layout.slot_of(read.key.as_bytes());
     let purpose = Purpose::Replica(Peer::Node(from), read.call);
     turn.tickets.store(purpose, slot, StoreOp::Read { key: read.key }, turn.out);
@@ -21,6 +25,10 @@ pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
 /// Starts a merge for a coordinator.
 pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
     turn.counters.replica_merges += 1;
+    if turn.tickets.is_full() {
+        turn.note_overload("store_ops_max");
+        return acknowledge(turn, Peer::Node(from), merge.call, false);
+    }
     let slot = turn.config.layout.layout.slot_of(merge.key.as_bytes());
     let purpose = Purpose::Replica(Peer::Node(from), merge.call);
     let op = RecordOp::Merge(merge.record);
@@ -45,10 +53,14 @@ pub(crate) fn on_stored(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome: St
         // A coordinator takes the first answer that fits what it waits for, so a failure is said
         // in both ways: which of the two it was is not kept.
         StoreOutcome::Failed(_) => {
-            turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, record: None }));
+            cannot_say(turn, to, call);
             acknowledge(turn, to, call, false);
         }
     }
+}
+
+fn cannot_say(turn: &mut Turn<'_>, to: Peer, call: CallId) {
+    turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, record: None }));
 }
 
 fn acknowledge(turn: &mut Turn<'_>, to: Peer, call: CallId, durable: bool) {

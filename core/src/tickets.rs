@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
+use crate::config::NodeConfig;
 use crate::machine::{Effect, Effects, Peer, StoreOp, Ticket};
 use crate::message::CallId;
 use crate::ring::Slot;
@@ -18,8 +19,10 @@ pub(crate) enum Purpose {
 }
 
 /// The operations under way. A late answer dies by its ticket.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tickets {
+    /// Operations above which nothing more is begun.
+    limit: usize,
     /// The last ticket that was given.
     last: u64,
     /// What each open ticket is for.
@@ -27,6 +30,16 @@ pub(crate) struct Tickets {
 }
 
 impl Tickets {
+    pub(crate) fn new(config: &NodeConfig) -> Tickets {
+        Tickets { limit: config.limits.store_ops_max, last: 0, open: BTreeMap::new() }
+    }
+
+    /// Whether the storage has more to do than it may. Asked before anything is begun: what is
+    /// begun is stored, too.
+    pub(crate) fn is_full(&self) -> bool {
+        self.open.len() >= self.limit
+    }
+
     /// Runs an operation.
     pub(crate) fn store(
         &mut self,

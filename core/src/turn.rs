@@ -36,10 +36,15 @@ impl Turn<'_> {
 
     /// Refuses a request since the table behind `limit` is full.
     pub(crate) fn overloaded(&mut self, asker: Asker, limit: &'static str, most: usize) {
-        self.counters.overloaded += 1;
-        self.out.observe(Event::Overloaded { limit });
+        self.note_overload(limit);
         let failure = Failure::refused(FailureCode::Overloaded).limit(most as u64, most as u64);
         self.answer(asker, None, None, Err(failure));
+    }
+
+    /// Tells people that the table behind `limit` is full.
+    pub(crate) fn note_overload(&mut self, limit: &'static str) {
+        self.counters.overloaded += 1;
+        self.out.observe(Event::Overloaded { limit });
     }
 
     /// Ends a request of `asker`.

@@ -6,7 +6,7 @@ use super::Link;
 use crate::ids::{Key, NodeId, RequestId};
 use crate::layout::LayoutVersion;
 use crate::message::{
-    CallId, Change, Failure, Get, Message, Outcome, Put, QuorumChoice, RequestHead,
+    Answer, CallId, Change, Failure, Get, Message, Outcome, Put, QuorumChoice, RequestHead,
 };
 use crate::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(super) struct Call {
     pub(super) stage: Stage,
     /// Nodes that refused it or kept silent.
     pub(super) tried: Vec<NodeId>,
-    /// Links that it was sent on: the answer of each of them counts.
+    /// Links that it was sent on and that have not answered: the answer of each counts.
     pub(super) sent: Vec<Link>,
     /// Whether some node may carry it out although no answer came.
     pub(super) loose: bool,
@@ -82,6 +82,14 @@ impl Call {
                 request: *request,
                 change: change.clone(),
             }),
+        }
+    }
+
+    /// Whether an answer is of the kind that was asked for.
+    pub(super) fn is_answered_by(&self, answer: &Answer) -> bool {
+        match (&self.action, answer) {
+            (Action::Get, Answer::Entry(_)) | (Action::Put { .. }, Answer::Written(_)) => true,
+            (Action::Get, Answer::Written(_)) | (Action::Put { .. }, Answer::Entry(_)) => false,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::time::Now;
 impl Client {
     pub(super) fn on_opened(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
         let Some(connection) = self.links.get_mut(link) else { return };
-        connection.heard = now.instant;
+        connection.on_heard(now);
         let layout = self.layout.as_ref();
         let hello = Hello {
             version_min: PROTOCOL_VERSION,
@@ -32,14 +32,16 @@ impl Client {
         if self.links.remove(now, link, out).is_none() {
             return;
         }
+        for call in self.calls.values_mut() {
+            call.sent.retain(|sent| *sent != link);
+        }
         let concerned = self.calls.iter().filter(|(_, call)| {
             call.stage == Stage::Sent(link) || call.stage == Stage::Queued(link)
         });
-        for id in concerned.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let Some(call) = self.calls.get_mut(&id) else { continue };
+        for id in concerned.map(|(id, _)| id).collect::<Vec<_>>() {
+            let Some(call) = self.calls.get_mut(id) else { continue };
             // A write that was sent may be carried out although the link is gone.
             call.loose |= call.stage == Stage::Sent(link);
-            call.sent.retain(|sent| *sent != link);
             self.reroute(now, id, out);
         }
         self.links.dial_seeds(now, out);
@@ -71,7 +73,7 @@ impl Client {
         self.rejection = None;
         self.learn(welcome.layout, out);
         if !self.links.on_welcome(link, welcome.node, out) {
-            self.links.discard(link, out);
+            self.links.discard(now, link, out);
         }
         self.route_waiting(now, out);
     }
@@ -102,6 +104,7 @@ impl Client {
         let version = update.layout.version();
         let known = self.layout.as_ref().map(|known| known.layout.version());
         if known.is_none_or(|known| known < version) {
+            self.links.on_layout(&update.addresses);
             self.layout = Some(update);
             out.push(ClientEffect::Observe(ClientEvent::LayoutChanged { version }));
         }

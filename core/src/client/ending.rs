@@ -22,12 +22,17 @@ impl Client {
             State::Opening { .. } => None,
         });
         let Some(node) = node else { return };
-        let concerned = self.calls.get_mut(&reply.call).filter(|call| call.sent.contains(&link));
+        let asked = self.links.get_mut(link).map(|known| known.in_flight.remove(reply.call));
+        if !matches!(asked, Some(Some(()))) {
+            return;
+        }
+        let concerned = self.calls.get_mut(reply.call).filter(|call| call.sent.contains(&link));
         if let Some(call) = concerned {
             call.sent.retain(|sent| *sent != link);
-            let current = call.stage == Stage::Sent(link);
+            // A call that waits goes by the word of anybody.
+            let current = call.stage == Stage::Sent(link) || call.stage == Stage::Waiting;
             match reply.result {
-                Ok(answer) if is_intact(&answer) => {
+                Ok(answer) if call.is_answered_by(&answer) && is_intact(&answer) => {
                     let completion = Completion {
                         answer,
                         node,
@@ -38,6 +43,7 @@ impl Client {
                     self.succeed(reply.call, completion, out);
                 }
                 Ok(_) => {
+                    call.loose = true;
                     let failure = Failure::refused(FailureCode::Damaged);
                     self.on_failure(now, reply.call, node, failure, current, out);
                 }
@@ -59,7 +65,7 @@ impl Client {
         current: bool,
         out: &mut Effects<ClientEffect>,
     ) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
         call.loose |= failure.outcome == Outcome::Unknown;
         if !current {
             return;
@@ -90,14 +96,14 @@ impl Client {
 
     /// A call is at its deadline, or the node that was asked is silent for too long.
     pub(super) fn on_timer(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
         if call.deadline <= now.instant {
             return self.expire(id, out);
         }
         let Stage::Sent(link) = call.stage else { return self.set_timer(id, None) };
         call.loose = true;
         let asked = call.asked;
-        let silent = self.links.get(link).is_some_and(|connection| connection.heard <= asked);
+        let silent = self.links.get(link).is_some_and(|known| known.is_silent(now, asked));
         if let Some(State::Up(node)) = self.links.get(link).map(|connection| connection.state) {
             call.tried.push(node);
         }
@@ -110,7 +116,7 @@ impl Client {
     }
 
     fn expire(&mut self, id: CallId, out: &mut Effects<ClientEffect>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
         call.loose |= matches!(call.stage, Stage::Sent(_));
         let error = match (&call.refusal, &self.rejection) {
             (Some((failure, node)), _) => CallError::of(*failure, Some(*node)),
@@ -150,17 +156,23 @@ impl Client {
     }
 
     fn forget(&mut self, id: CallId) -> Option<Call> {
-        let call = self.calls.remove(&id)?;
-        self.timers.remove(&(call.timer, id));
-        Some(call)
+        let call = self.calls.remove(id)?;
+        self.timers.remove((call.timer, id));
+        self.waiting.remove(id);
+        if let Stage::Queued(link) = call.stage
+            && let Some(connection) = self.links.get_mut(link)
+        {
+            connection.backlog.remove(id);
+        }
+        Some(*call)
     }
 
     /// Sets when a call is looked at again: at `at`, or at its deadline.
     pub(super) fn set_timer(&mut self, id: CallId, at: Option<Instant>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        self.timers.remove(&(call.timer, id));
+        let Some(call) = self.calls.get_mut(id) else { return };
+        self.timers.remove((call.timer, id));
         call.timer = at.map_or(call.deadline, |at| at.min(call.deadline));
-        self.timers.insert((call.timer, id));
+        self.timers.insert((call.timer, id), ());
     }
 }
 

@@ -1,10 +1,11 @@
 //! The connections of a client: which there are, which to open, when to try again.
 //!
 //! Invariant: at most one link per address, and `nodes` names exactly the links that are up.
+//! Nobody is woken in vain: of the waits that a wake finds over, none is named again.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::sorted::Sorted;
 use super::{ClientEffect, ClientEvent, Link};
 use crate::backoff;
 use crate::ids::{NodeId, Text};
@@ -19,9 +20,18 @@ const DIAL: Duration = Duration::from_secs(3);
 /// Seeds that are dialled at the same time as long as none has answered.
 const SEEDS_AT_ONCE: usize = 3;
 
+/// Members of the layout that serve as seeds beside those that the client was given.
+const MEMBERS_AS_SEEDS: usize = 16;
+
+/// A node from which nothing came in for so long, while requests were in flight, may be dead.
+const SILENCE: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Debug)]
 pub(super) struct Links {
+    /// Those that the client was given, then members of the layout.
     seeds: Vec<Text>,
+    /// How many the client was given.
+    given: usize,
     /// Where the next round over the seeds begins.
     next_seed: usize,
     /// Ascending: a client has some dozens at most, and small code.
@@ -39,12 +49,36 @@ pub(super) struct Links {
 pub(super) struct Connection {
     pub(super) address: Text,
     pub(super) state: State,
-    /// Requests sent and not answered.
-    pub(super) in_flight: usize,
+    /// Requests sent and not answered, also those whose calls have ended.
+    pub(super) in_flight: Sorted<CallId, ()>,
     /// Requests that wait since too many are in flight.
-    pub(super) backlog: VecDeque<CallId>,
+    /// Invariant: exactly the calls in the stage `Queued` of this link.
+    pub(super) backlog: Sorted<CallId, ()>,
     /// When a frame last came in.
     pub(super) heard: Instant,
+    /// Since when nothing has come in although something is in flight.
+    pub(super) quiet: Instant,
+}
+
+impl Connection {
+    /// Something came in.
+    pub(super) fn on_heard(&mut self, now: Now) {
+        self.heard = now.instant;
+        self.quiet = now.instant;
+    }
+
+    /// A request goes out.
+    pub(super) fn on_sent(&mut self, now: Now, call: CallId) {
+        if self.in_flight.is_empty() {
+            self.quiet = now.instant;
+        }
+        self.in_flight.insert(call, ());
+    }
+
+    /// Whether nothing came in since `asked`, and for long.
+    pub(super) fn is_silent(&self, now: Now, asked: Instant) -> bool {
+        self.heard <= asked && now.instant.since(self.quiet) >= SILENCE
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,16 +93,24 @@ pub(super) enum State {
 struct Failures {
     count: u32,
     until: Instant,
+    /// Whether a wake found the wait over: the address is dialled when somebody wants it.
+    over: bool,
 }
 
 /// What a client can do with an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     Up(Link),
-    Opening,
-    /// Not before.
-    Failed(Instant),
-    Idle,
+    /// A dial is under way; `again`: after one that failed.
+    Opening {
+        again: bool,
+    },
+    /// It failed a moment ago, or another node answers there.
+    Failed,
+    /// It may be dialled; `again`: after a dial that failed.
+    Idle {
+        again: bool,
+    },
 }
 
 impl Links {
@@ -79,6 +121,7 @@ impl Links {
             seeds.swap(index, prng.below(index as u64 + 1) as usize);
         }
         Links {
+            given: seeds.len(),
             seeds,
             next_seed: 0,
             links: Vec::new(),
@@ -104,6 +147,11 @@ impl Links {
         self.nodes.iter().copied()
     }
 
+    /// Requests in all backlogs.
+    pub(super) fn queued(&self) -> usize {
+        self.links.iter().map(|(_, connection)| connection.backlog.len()).sum()
+    }
+
     pub(super) fn is_any_up(&self) -> bool {
         !self.nodes.is_empty()
     }
@@ -113,13 +161,14 @@ impl Links {
         if let Ok(index) = self.nodes.binary_search_by_key(&node, |(node, _)| *node) {
             return Reach::Up(self.nodes[index].1);
         }
-        let Some(address) = address else { return Reach::Failed(Instant(u64::MAX)) };
-        if self.is_open(address) {
-            return Reach::Opening;
-        }
-        match self.failures_of(address) {
-            Some(failures) if failures.until > now.instant => Reach::Failed(failures.until),
-            Some(_) | None => Reach::Idle,
+        let Some(address) = address else { return Reach::Failed };
+        let failures = self.failures_of(address);
+        let again = failures.is_some();
+        match self.at(address) {
+            Some(Connection { state: State::Opening { .. }, .. }) => Reach::Opening { again },
+            Some(Connection { state: State::Up(_), .. }) => Reach::Failed,
+            None if failures.is_some_and(|failures| failures.until > now.instant) => Reach::Failed,
+            None => Reach::Idle { again },
         }
     }
 
@@ -131,9 +180,10 @@ impl Links {
         let connection = Connection {
             address: address.clone(),
             state,
-            in_flight: 0,
-            backlog: VecDeque::new(),
+            in_flight: Sorted::new(),
+            backlog: Sorted::new(),
             heard,
+            quiet: heard,
         };
         self.links.push((link, connection));
         out.push(ClientEffect::Dial { link, address });
@@ -144,18 +194,31 @@ impl Links {
         if self.is_any_up() {
             return;
         }
+        let first = self.next_seed;
         for offset in 0..self.seeds.len() {
             if self.links.len() >= SEEDS_AT_ONCE {
                 return;
             }
-            let index = (self.next_seed + offset) % self.seeds.len();
+            let index = (first + offset) % self.seeds.len();
             let address = self.seeds[index].clone();
             let failed = self.failures_of(&address);
-            if !self.is_open(&address)
+            if self.at(&address).is_none()
                 && failed.is_none_or(|failures| failures.until <= now.instant)
             {
                 self.dial(now, address, out);
                 self.next_seed = index + 1;
+            }
+        }
+    }
+
+    /// Members of a new layout serve as seeds, too; of many, a few that are left to chance.
+    pub(super) fn on_layout(&mut self, addresses: &[Text]) {
+        self.seeds.truncate(self.given);
+        let mut members: Vec<&Text> = addresses.iter().collect();
+        while self.seeds.len() < self.given + MEMBERS_AS_SEEDS && !members.is_empty() {
+            let member = members.swap_remove(self.prng.below(members.len() as u64) as usize);
+            if !self.seeds.contains(member) {
+                self.seeds.push(member.clone());
             }
         }
     }
@@ -196,19 +259,32 @@ impl Links {
             State::Opening { .. } => None,
         };
         let address = connection.address.clone();
-        let count = self.failures_of(&address).map_or(0, |failures| failures.count);
-        let count = count.saturating_add(1);
-        let until = now.instant + backoff::wait(&mut self.prng, count);
-        self.failures.retain(|(failed, _)| *failed != address);
-        self.failures.push((address.clone(), Failures { count, until }));
+        self.on_failure(now, address.clone());
         out.push(ClientEffect::Observe(ClientEvent::Disconnected { node, address }));
         Some(connection)
     }
 
-    /// Forgets a link that turned out to be one too many; its address did not fail.
-    pub(super) fn discard(&mut self, link: Link, out: &mut Effects<ClientEffect>) {
-        if self.take(link).is_some() {
+    /// Forgets a link that turned out to be one too many. Its address counts as failed: where the
+    /// layout has another node there, it would be dialled again at once, and without end.
+    pub(super) fn discard(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
+        if let Some(connection) = self.take(link) {
+            self.on_failure(now, connection.address);
             out.push(ClientEffect::Hangup(link));
+        }
+    }
+
+    fn on_failure(&mut self, now: Now, address: Text) {
+        let count = self.failures_of(&address).map_or(0, |failures| failures.count);
+        let count = count.saturating_add(1);
+        let until = now.instant + backoff::wait(&mut self.prng, count);
+        self.failures.retain(|(failed, _)| *failed != address);
+        self.failures.push((address, Failures { count, until, over: false }));
+    }
+
+    /// Notes which waits are over. Whoever waits for one of the addresses is to be routed next.
+    pub(super) fn on_wake(&mut self, now: Now) {
+        for (_, failures) in &mut self.failures {
+            failures.over |= failures.until <= now.instant;
         }
     }
 
@@ -229,8 +305,7 @@ impl Links {
             State::Up(_) => None,
         });
         let wanted = calls_wait || !self.is_any_up();
-        let again =
-            self.failures.iter().filter(move |(address, _)| wanted && !self.is_open(address));
+        let again = self.failures.iter().filter(|(_, failures)| wanted && !failures.over);
         opening.chain(again.map(|(_, failures)| failures.until)).min()
     }
 
@@ -247,8 +322,9 @@ impl Links {
         Some(self.links.remove(index).1)
     }
 
-    fn is_open(&self, address: &Text) -> bool {
-        self.links.iter().any(|(_, connection)| connection.address == *address)
+    fn at(&self, address: &Text) -> Option<&Connection> {
+        let mut connections = self.links.iter().map(|(_, connection)| connection);
+        connections.find(|connection| connection.address == *address)
     }
 
     fn failures_of(&self, address: &Text) -> Option<Failures> {

@@ -19,18 +19,17 @@ const IN_FLIGHT_UNTOLD: usize = 64;
 impl Client {
     /// Takes a call back from where it was and routes it anew.
     pub(super) fn reroute(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
         call.stage = Stage::Waiting;
+        self.waiting.insert(id, ());
         self.set_timer(id, None);
         self.route(now, id, out);
     }
 
     /// Routes all calls that wait for a connection.
     pub(super) fn route_waiting(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
-        for id in core::mem::take(&mut self.waiting) {
-            if self.calls.get(&id).is_some_and(|call| call.stage == Stage::Waiting) {
-                self.route(now, id, out);
-            }
+        for id in self.waiting.keys() {
+            self.route(now, id, out);
         }
     }
 
@@ -38,9 +37,9 @@ impl Client {
     pub(super) fn route(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
         match self.choose(now, id, out) {
             Route::Send(link) => self.send(now, id, link, out),
-            Route::Wait => self.waiting.push(id),
+            Route::Wait => {}
             Route::Exhausted => {
-                let refusal = self.calls.get(&id).and_then(|call| call.refusal);
+                let refusal = self.calls.get(id).and_then(|call| call.refusal);
                 let error = match refusal {
                     Some((failure, node)) => CallError::of(failure, Some(node)),
                     None => CallError::new(ErrorCode::Timeout),
@@ -52,23 +51,26 @@ impl Client {
 
     /// A request on `link` was answered: the next in its backlog may go.
     pub(super) fn on_room(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
-        let Some(connection) = self.links.get_mut(link) else { return };
-        connection.in_flight = connection.in_flight.saturating_sub(1);
-        while let Some(id) = connection.backlog.pop_front() {
-            if self.calls.get(&id).is_some_and(|call| call.stage == Stage::Queued(link)) {
-                return self.send(now, id, link, out);
-            }
+        let most = self.in_flight_max();
+        while let Some(connection) = self.links.get_mut(link)
+            && connection.in_flight.len() < most
+            && let Some((id, ())) = connection.backlog.pop_first()
+        {
+            self.send(now, id, link, out);
         }
     }
 
     fn choose(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) -> Route {
         let Some(update) = self.layout.clone() else { return Route::Wait };
-        let Some(call) = self.calls.get(&id) else { return Route::Wait };
+        let Some(call) = self.calls.get(id) else { return Route::Wait };
         let slot = update.layout.slot_of(call.key.as_bytes());
         let primaries = update.layout.primaries(slot);
         let untried = primaries.iter().filter(|node| !call.tried.contains(node));
         let mut up = None;
         let mut soon = false;
+        // A dial that comes after a failed one may fail as well, or hang: nobody waits for it
+        // alone.
+        let mut again = false;
         let mut later = false;
         for node in untried {
             let address = update.address(*node);
@@ -77,12 +79,14 @@ impl Client {
                     up = Some(link);
                     break;
                 }
-                (Reach::Opening, _) => soon = true,
-                (Reach::Idle, Some(address)) => {
+                (Reach::Opening { again: false }, _) => soon = true,
+                (Reach::Opening { again: true }, _) => again = true,
+                (Reach::Idle { again: before }, Some(address)) => {
                     self.links.dial(now, address.clone(), out);
-                    soon = true;
+                    soon |= !before;
+                    again |= before;
                 }
-                (Reach::Idle, None) | (Reach::Failed(_), _) => later = true,
+                (Reach::Idle { .. }, None) | (Reach::Failed, _) => later = true,
             }
         }
         if let Some(link) = up {
@@ -95,24 +99,27 @@ impl Client {
         let gateway = self.links.up().find(|(node, _)| !call.tried.contains(node));
         match gateway {
             Some((_, link)) => Route::Send(link),
+            // Somebody was asked and may still answer.
+            None if !call.sent.is_empty() => Route::Wait,
             // Somebody refused and nobody else is there to be asked: better said now than later.
             None if call.refusal.is_some() => Route::Exhausted,
-            None if later || !self.links.is_any_up() => Route::Wait,
+            None if again || later || !self.links.is_any_up() => Route::Wait,
             None => Route::Exhausted,
         }
     }
 
     fn send(&mut self, now: Now, id: CallId, link: Link, out: &mut Effects<ClientEffect>) {
-        let most = self.defaults.map_or(IN_FLIGHT_UNTOLD, |defaults| defaults.calls_max as usize);
+        let most = self.in_flight_max();
         let version = self.layout.as_ref().map_or(LayoutVersion(0), |known| known.layout.version());
         let Some(connection) = self.links.get_mut(link) else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        if connection.in_flight >= most {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        self.waiting.remove(id);
+        if connection.in_flight.len() >= most {
             call.stage = Stage::Queued(link);
-            connection.backlog.push_back(id);
+            connection.backlog.insert(id, ());
             return;
         }
-        connection.in_flight += 1;
+        connection.on_sent(now, id);
         call.stage = Stage::Sent(link);
         call.sent.push(link);
         call.attempts += 1;
@@ -124,5 +131,10 @@ impl Client {
         call.asked = now.instant;
         self.set_timer(id, Some(patience));
         out.push(ClientEffect::Send { link, message });
+    }
+
+    fn in_flight_max(&self) -> usize {
+        let told = self.defaults.map(|defaults| defaults.calls_max as usize);
+        told.unwrap_or(IN_FLIGHT_UNTOLD).max(1)
     }
 }

@@ -11,8 +11,16 @@ use crate::message::Written;
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
     limit: usize,
-    answers: BTreeMap<RequestId, (Key, Written)>,
+    answers: BTreeMap<RequestId, Kept>,
     order: VecDeque<RequestId>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    key: Key,
+    /// Copies that were acknowledged.
+    acked: usize,
+    written: Written,
 }
 
 impl Answers {
@@ -21,11 +29,11 @@ impl Answers {
     }
 
     /// Keeps an answer; the oldest one gives way.
-    pub(crate) fn keep(&mut self, request: RequestId, key: Key, written: Written) {
+    pub(crate) fn keep(&mut self, request: RequestId, key: Key, acked: usize, written: Written) {
         if request == RequestId::default() || self.limit == 0 {
             return;
         }
-        if self.answers.insert(request, (key, written)).is_some() {
+        if self.answers.insert(request, Kept { key, acked, written }).is_some() {
             return;
         }
         self.order.push_back(request);
@@ -36,12 +44,11 @@ impl Answers {
         }
     }
 
-    /// The answer to an earlier try of the same write to the same key.
-    pub(crate) fn find(&self, request: RequestId, key: &Key) -> Option<&Written> {
-        self.answers
-            .get(&request)
-            .filter(|(written_key, _)| written_key == key)
-            .map(|(_, written)| written)
+    /// The answer to an earlier try of the same write to the same key, if as many copies as are
+    /// `needed` stood behind it.
+    pub(crate) fn find(&self, request: RequestId, key: &Key, needed: usize) -> Option<&Written> {
+        let kept = self.answers.get(&request)?;
+        (kept.key == *key && kept.acked >= needed).then_some(&kept.written)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -63,11 +70,12 @@ mod tests {
         let written = Written { context: Bytes::new(), siblings: 1 };
         let request = |sequence| RequestId { client: 1, sequence };
         for sequence in 1..=3 {
-            answers.keep(request(sequence), Key::from("k"), written.clone());
+            answers.keep(request(sequence), Key::from("k"), 2, written.clone());
         }
         assert_eq!(answers.len(), 2);
-        assert_eq!(answers.find(request(1), &Key::from("k")), None);
-        assert_eq!(answers.find(request(3), &Key::from("k")), Some(&written));
-        assert_eq!(answers.find(request(3), &Key::from("other")), None);
+        assert_eq!(answers.find(request(1), &Key::from("k"), 2), None);
+        assert_eq!(answers.find(request(3), &Key::from("k"), 2), Some(&written));
+        assert_eq!(answers.find(request(3), &Key::from("k"), 3), None);
+        assert_eq!(answers.find(request(3), &Key::from("other"), 2), None);
     }
 }

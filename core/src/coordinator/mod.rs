@@ -27,6 +27,7 @@ use crate::machine::StoreOutcome;
 use crate::message::{
     Answer, CallId, Change, Failure, FailureCode, Get, Put, ReplicaMerged, ReplicaRecord,
 };
+use crate::prng::Prng;
 use crate::quorum::Quorum;
 use crate::request::Short;
 use crate::ring::Slot;
@@ -50,7 +51,7 @@ pub(crate) struct Coordinator {
     /// Reads that are answered and wait for late replicas.
     late: usize,
     /// The last call number that was given.
-    last_call: u64,
+    last_call: CallId,
     /// The last birth of an actor in this incarnation.
     births: u64,
 }
@@ -63,14 +64,14 @@ pub(crate) struct Place {
 }
 
 impl Coordinator {
-    pub(crate) fn new(config: &NodeConfig) -> Coordinator {
+    pub(crate) fn new(config: &NodeConfig, seed: u64) -> Coordinator {
         Coordinator {
             calls: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             writes: BTreeMap::new(),
             answers: Answers::new(config.limits.answers_kept),
             late: 0,
-            last_call: 0,
+            last_call: CallId::first(&mut Prng::stream(seed, "calls")),
             births: 0,
         }
     }
@@ -114,13 +115,14 @@ impl Coordinator {
         place: Place,
     ) {
         let key = put.head.key;
-        if let Some(written) = self.answers.find(put.request, &key) {
+        if let Some(written) = self.answers.find(put.request, &key, quorum.w().into()) {
             turn.counters.retries += 1;
             turn.answer(asker, None, None, Ok(Answer::Written(written.clone())));
             return;
         }
         let under_way = self.writes.get(&put.request).and_then(|id| self.calls.get_mut(id));
-        if let Some(call) = under_way.filter(|call| call.key == key) {
+        let serves = |call: &&mut Call| call.key == key && call.quorum.w() >= quorum.w();
+        if let Some(call) = under_way.filter(serves) {
             turn.counters.retries += 1;
             call.askers.push(asker);
             return;
@@ -242,8 +244,16 @@ impl Coordinator {
             turn.overloaded(asker, "calls_max", most);
             return None;
         }
-        self.last_call += 1;
-        Some(CallId(self.last_call))
+        if turn.tickets.is_full() {
+            turn.overloaded(asker, "store_ops_max", turn.config.limits.store_ops_max);
+            return None;
+        }
+        Some(self.next_call())
+    }
+
+    fn next_call(&mut self) -> CallId {
+        self.last_call = self.last_call.next();
+        self.last_call
     }
 
     fn insert(&mut self, id: CallId, call: Call) {

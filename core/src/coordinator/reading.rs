@@ -103,11 +103,13 @@ impl Coordinator {
         let Some(call) = self.calls.get(&id) else { return };
         let receipt = call.receipt(turn, call.quorum.r(), answered, stale);
         let entry = entry(&call.key, record);
+        let (agreed, w) = (answered.minus(stale).len(), usize::from(call.quorum.w()));
         let Stage::Read { then, .. } = call.stage else { return };
         match then {
             None => self.answer_read(turn, id, receipt, Ok(Answer::Entry(entry))),
-            Some(_) if entry.values.is_empty() => {
-                // Nothing stands that a delete could cover.
+            Some(_) if record.is_empty() || entry.values.is_empty() && agreed >= w => {
+                // Nothing stands that a delete could cover, and a quorum of writes knows it. What
+                // fewer know, a later read may miss.
                 let written = Written { context: entry.context, siblings: entry.tombstones.min(1) };
                 self.answer_read(turn, id, receipt, Ok(Answer::Written(written)));
             }
@@ -162,6 +164,10 @@ impl Coordinator {
             turn.counters.repairs += 1;
             turn.out.observe(Event::Repaired { key: call.key.clone(), node });
             if index == call.own {
+                if turn.tickets.is_full() {
+                    turn.note_overload("store_ops_max");
+                    continue;
+                }
                 let op = RecordOp::Merge(record.clone());
                 let apply = StoreOp::Apply { key: call.key.clone(), op };
                 turn.tickets.store(Purpose::Repair, call.slot, apply, turn.out);

@@ -23,9 +23,9 @@ impl Coordinator {
         place: Place,
         deadline: Instant,
     ) {
-        let Ok(context) = Context::from_token(&key, &token) else {
-            let failure = Failure::refused(FailureCode::BadContext);
-            return turn.answer(asker, None, None, Err(failure));
+        let context = match context(turn, &key, &token) {
+            Ok(context) => context,
+            Err(failure) => return turn.answer(asker, None, None, Err(failure)),
         };
         let reachable = reachable(turn, &place.replicas);
         let started =
@@ -59,8 +59,13 @@ impl Coordinator {
     ) {
         let payload = Payload::Tombstone;
         let checksum = Checksum::of(&payload);
-        let write = self.write(turn, context.clone(), request, payload, checksum);
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        // Without a name: a second try covers more than the first one, whose tombstone must not be
+        // taken for it. Tombstones are equal, so those of two tries are shown as one anyway.
+        let unnamed = RequestId::default();
+        let write = self.write(turn, context.clone(), unnamed, payload, checksum);
+        // The write goes under a number of its own: late words on the read are none on the write.
+        let Some(mut call) = self.remove(id) else { return };
+        let id = self.next_call();
         let within = reachable(turn, &call.replicas);
         let w = call.quorum.w().into();
         match request::Put::start(call.replicas.len(), w, call.own, within) {
@@ -68,10 +73,10 @@ impl Coordinator {
                 call.stage = Stage::Write { put, context, request, dot: None, siblings: 0 };
                 let apply = StoreOp::Apply { key: call.key.clone(), op: RecordOp::Write(write) };
                 turn.tickets.store(Purpose::Call(id), call.slot, apply, turn.out);
+                self.insert(id, call);
                 self.note_write(request, id);
             }
             Err(error) => {
-                let Some(call) = self.remove(id) else { return };
                 for asker in call.askers {
                     turn.answer(asker, None, None, Err(short(error)));
                 }
@@ -177,7 +182,7 @@ impl Coordinator {
                 shown.insert(dot.expect("acknowledged, so applied"));
                 let context = shown.to_token(&call.key);
                 let written = Written { context, siblings: *siblings };
-                self.answers.keep(*request, call.key.clone(), written.clone());
+                self.answers.keep(*request, call.key.clone(), acked.len(), written.clone());
                 (acked, Ok(Answer::Written(written)))
             }
             PutEnd::Unknown { acked, late } => {
@@ -243,4 +248,15 @@ impl Coordinator {
             actor_age_min: limits.actor_age_min,
         }
     }
+}
+
+/// What the writer had been shown.
+fn context(turn: &Turn<'_>, key: &Key, token: &[u8]) -> Result<Context, Failure> {
+    let refused = Failure::refused(FailureCode::BadContext);
+    let context = Context::from_token(key, token).map_err(|_| refused)?;
+    let max = turn.config.limits.context_actors_max;
+    if context.len() > max {
+        return Err(refused.limit(max as u64, context.len() as u64));
+    }
+    Ok(context)
 }

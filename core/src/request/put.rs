@@ -61,9 +61,11 @@ impl Put {
         self.tally.silent().minus([self.own].into_iter().collect())
     }
 
-    /// Replica `index` holds the write durably.
+    /// Replica `index` holds the write durably. Before it was applied nobody can.
     pub fn on_ack(&mut self, index: usize) -> Option<PutEnd> {
-        self.tally.ack(index);
+        if self.applied {
+            self.tally.ack(index);
+        }
         self.end()
     }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use quorate_core::client::{CallOptions, Client, ClientConfig};
 use quorate_core::ids::Key;
 use quorate_core::message::CallId;
+use quorate_core::time::Instant;
 use std::collections::BTreeMap;
 
 use super::{ClientSlot, PATIENCE, World};
@@ -76,13 +77,18 @@ impl World {
         while !self.clients[client].ended.contains_key(&call) {
             assert!(self.now < until && self.step(), "call {call:?} never ends");
         }
-        let ended = self.clients[client].ended.get(&call).cloned();
-        ended.expect("it has just ended").map(Finished)
+        self.ended(client, call).expect("it has just ended")
     }
 
     /// How a call ended, if it has.
     pub fn ended(&self, client: usize, call: CallId) -> Option<Ended> {
-        self.clients[client].ended.get(&call).cloned().map(|ended| ended.map(Finished))
+        let (_, ended) = self.clients[client].ended.get(&call)?;
+        Some(ended.clone().map(Finished))
+    }
+
+    /// When a call ended, if it has.
+    pub fn ended_at(&self, client: usize, call: CallId) -> Option<Instant> {
+        self.clients[client].ended.get(&call).map(|(at, _)| *at)
     }
 
     /// The machine of a client.

@@ -149,7 +149,7 @@ impl World {
                 }
             }
             ClientEffect::Complete { call, result } => {
-                let before = self.clients[client].ended.insert(call, result);
+                let before = self.clients[client].ended.insert(call, (self.now, result));
                 assert!(before.is_none(), "call {call:?} ended twice");
             }
             ClientEffect::Observe(_) => {}

@@ -68,7 +68,8 @@ struct NodeSlot {
 
 struct ClientSlot {
     client: Client,
-    ended: BTreeMap<CallId, Result<Completion, CallError>>,
+    /// When and how each call ended.
+    ended: BTreeMap<CallId, (Instant, Result<Completion, CallError>)>,
     wake: Option<Instant>,
 }
 

@@ -1,0 +1,398 @@
+//! The links of a client: doubles, strangers, silence, and no wake in vain.
+
+mod machines;
+
+use bytes::Bytes;
+use machines::{CLUSTER, key_of, layout, now};
+use quorate_core::client::{
+    CallError, CallOptions, Client, ClientConfig, ClientEffect, ClientInput, Completion, ErrorCode,
+    Link,
+};
+use quorate_core::ids::{Incarnation, Key, NodeId, Text};
+use quorate_core::machine::{Effects, Wake};
+use quorate_core::message::{
+    Answer, CallId, Defaults, Entry, Failure, FailureCode, LayoutUpdate, Message, Outcome,
+    PROTOCOL_VERSION, Reply, Welcome, Written,
+};
+use quorate_core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A client whose sockets a test plays.
+struct Hands {
+    client: Client,
+    layout: Arc<LayoutUpdate>,
+    calls_max: u32,
+    millis: u64,
+    /// Links that were dialled and not hung up.
+    open: BTreeMap<Link, Text>,
+    /// All addresses that were dialled, in order.
+    dialled: Vec<Text>,
+    hung_up: Vec<Link>,
+    /// Requests that were sent.
+    sent: Vec<(Link, CallId)>,
+    ended: Vec<(CallId, Result<Completion, CallError>)>,
+}
+
+impl Hands {
+    fn new(seeds: &[&str], layout: Arc<LayoutUpdate>) -> Hands {
+        let config = ClientConfig {
+            seeds: seeds.iter().map(|seed| Text::from(*seed)).collect(),
+            ..ClientConfig::default()
+        };
+        let mut hands = Hands {
+            client: Client::new(config, 1),
+            layout,
+            calls_max: 64,
+            millis: 0,
+            open: BTreeMap::new(),
+            dialled: Vec::new(),
+            hung_up: Vec::new(),
+            sent: Vec::new(),
+            ended: Vec::new(),
+        };
+        hands.act(|client, now, out| client.start(now, out));
+        hands
+    }
+
+    fn act<T>(
+        &mut self,
+        act: impl FnOnce(&mut Client, quorate_core::time::Now, &mut Effects<ClientEffect>) -> T,
+    ) -> T {
+        let mut out = Effects::new();
+        let result = act(&mut self.client, now(self.millis), &mut out);
+        self.client.check_invariants();
+        for effect in out.drain() {
+            match effect {
+                ClientEffect::Dial { link, address } => {
+                    self.dialled.push(address.clone());
+                    self.open.insert(link, address);
+                }
+                ClientEffect::Hangup(link) => {
+                    self.open.remove(&link);
+                    self.hung_up.push(link);
+                }
+                ClientEffect::Send { link, message: Message::Get(get) } => {
+                    self.sent.push((link, get.head.call));
+                }
+                ClientEffect::Send { link, message: Message::Put(put) } => {
+                    self.sent.push((link, put.head.call));
+                }
+                ClientEffect::Complete { call, result } => self.ended.push((call, result)),
+                ClientEffect::Send { .. } | ClientEffect::Observe(_) => {}
+            }
+        }
+        result
+    }
+
+    fn input(&mut self, input: ClientInput) {
+        self.act(|client, now, out| client.handle(now, input, out));
+    }
+
+    /// Lets time pass; every wake must move the next one into the future.
+    fn pass(&mut self, millis: u64) {
+        let until = self.millis + millis;
+        while let Some(Wake { at, reason }) = self.client.next_wake() {
+            let due = at.0.div_ceil(1_000).max(self.millis);
+            if due > until {
+                break;
+            }
+            self.millis = due;
+            self.input(ClientInput::Wake);
+            let next = self.client.next_wake();
+            let later = next.is_none_or(|next| next.at > now(self.millis).instant);
+            assert!(later, "woken in vain at {} ms for {reason:?}", self.millis);
+        }
+        self.millis = until;
+    }
+
+    /// The link to an address, which must be dialled.
+    fn at(&self, address: &str) -> Link {
+        let at = self.open.iter().find(|(_, open)| &***open == address);
+        *at.unwrap_or_else(|| panic!("{address} is not dialled: {:?}", self.open)).0
+    }
+
+    /// Node `node` answers on a link.
+    fn welcome(&mut self, link: Link, node: u64) {
+        self.input(ClientInput::Opened(link));
+        let defaults = Defaults {
+            r: 2,
+            w: 2,
+            allow_weak: false,
+            key_bytes_max: 1024,
+            value_bytes_max: 1 << 20,
+            calls_max: self.calls_max,
+        };
+        let welcome = Welcome {
+            version: PROTOCOL_VERSION,
+            cluster: CLUSTER,
+            node: NodeId(node),
+            label: "n".into(),
+            incarnation: Incarnation(1),
+            defaults,
+            layout: Some(self.layout.clone()),
+        };
+        self.input(ClientInput::Frame { link, message: Message::Welcome(welcome) });
+    }
+
+    fn refuse_dials(&mut self) {
+        for link in self.open.keys().copied().collect::<Vec<_>>() {
+            self.open.remove(&link);
+            self.input(ClientInput::Closed(link));
+        }
+    }
+
+    fn get(&mut self, key: &Key, timeout_ms: u64) -> CallId {
+        let timeout = Some(Duration::from_millis(timeout_ms));
+        let options = CallOptions { timeout, ..CallOptions::default() };
+        self.act(|client, now, out| client.get(now, key.clone(), options, out))
+    }
+
+    fn put(&mut self, key: &Key) -> CallId {
+        let (value, context) = (Bytes::from_static(b"v"), Bytes::new());
+        let options = CallOptions::default();
+        self.act(|client, now, out| client.put(now, key.clone(), value, context, options, out))
+    }
+
+    fn reply(&mut self, link: Link, call: CallId, result: Result<Answer, Failure>) {
+        let layout_version = self.layout.layout.version();
+        let reply =
+            Reply { call, layout_version, layout: None, receipt: None, passed_on_by: None, result };
+        self.input(ClientInput::Frame { link, message: Message::Reply(reply) });
+    }
+
+    fn last_sent(&self) -> Link {
+        self.sent.last().expect("something was sent").0
+    }
+}
+
+fn entry() -> Answer {
+    Answer::Entry(Entry::default())
+}
+
+#[test]
+fn a_client_whose_every_node_is_gone_is_not_woken_in_vain() {
+    let mut hands = Hands::new(&["ws://1"], layout(5, 3));
+    hands.welcome(hands.at("ws://1"), 1);
+    let (key, _) = key_of(&hands.layout, NodeId(3));
+    for _ in 0..3 {
+        hands.get(&key, 200);
+        hands.refuse_dials();
+        hands.pass(50);
+        hands.refuse_dials();
+    }
+    hands.pass(300);
+    assert_eq!(hands.ended.len(), 3);
+    for _ in 0..30 {
+        hands.refuse_dials();
+        hands.pass(100);
+    }
+}
+
+#[test]
+fn more_seeds_than_are_dialled_at_once_wake_nobody_in_vain() {
+    let seeds = ["ws://1", "ws://2", "ws://3", "ws://4", "ws://5", "ws://6"];
+    let mut hands = Hands::new(&seeds, layout(6, 3));
+    for _ in 0..2 {
+        hands.refuse_dials();
+        hands.pass(60);
+    }
+    // Some dials hang from here on.
+    hands.pass(2_000);
+    assert!(hands.open.len() <= 3);
+}
+
+#[test]
+fn a_client_that_lost_its_only_seed_finds_the_others_by_the_layout() {
+    let mut hands = Hands::new(&["ws://1"], layout(5, 3));
+    hands.welcome(hands.at("ws://1"), 1);
+    hands.refuse_dials();
+    let (key, primaries) = key_of(&hands.layout, NodeId(3));
+    let stranger = (2..=5).find(|id| !primaries.contains(&NodeId(*id))).unwrap();
+    hands.get(&key, 5_000);
+    for _ in 0..40 {
+        let others: Vec<Link> = hands
+            .open
+            .iter()
+            .filter(|(_, address)| ***address != *format!("ws://{stranger}"))
+            .map(|(link, _)| *link)
+            .collect();
+        for link in others {
+            hands.open.remove(&link);
+            hands.input(ClientInput::Closed(link));
+        }
+        hands.pass(50);
+    }
+    hands.welcome(hands.at(&format!("ws://{stranger}")), stranger);
+    assert_eq!(hands.sent.len(), 1, "it passes the call on");
+}
+
+#[test]
+fn one_node_under_two_addresses_is_one_link() {
+    let mut hands = Hands::new(&["ws://localhost:1", "ws://1"], layout(3, 3));
+    let (a, b) = (hands.at("ws://localhost:1"), hands.at("ws://1"));
+    hands.welcome(a, 1);
+    hands.welcome(b, 1);
+    assert_eq!(hands.hung_up, [b]);
+    hands.input(ClientInput::Closed(b));
+    let (key, _) = key_of(&hands.layout, NodeId(1));
+    let dialled = hands.dialled.len();
+    hands.get(&key, 5_000);
+    hands.pass(2_000);
+    assert_eq!(hands.sent[0].0, a);
+    let again = hands.dialled[dialled..].iter().filter(|address| &***address == "ws://1").count();
+    assert_eq!(again, 0, "nobody dials a node that is connected");
+}
+
+#[test]
+fn an_address_at_which_another_node_answers_is_not_dialled_without_end() {
+    for first in [true, false] {
+        let mut hands = Hands::new(&["ws://1"], layout(5, 3));
+        hands.welcome(hands.at("ws://1"), 1);
+        let (key, primaries) = machines::key_without(&hands.layout, NodeId(1));
+        // Whoever is dialled, node 1 or node 9 answers: a proxy, or a layout that is out of date.
+        let call = hands.get(&key, 5_000);
+        for _ in 0..200 {
+            let dialled: Vec<Link> = hands.open.keys().copied().filter(|link| link.0 > 1).collect();
+            let before = hands.client.view().links().len();
+            for link in dialled {
+                let up = hands.client.view().links().iter().any(|(_, known)| *known == link);
+                if !up {
+                    hands.welcome(link, if first { 1 } else { 9 });
+                }
+            }
+            assert!(before <= 3);
+            hands.pass(10);
+        }
+        assert!(hands.dialled.len() < 60, "{} dials in two seconds", hands.dialled.len());
+        assert!(!hands.sent.is_empty(), "somebody who is connected passes it on");
+        let (link, _) = hands.sent[0];
+        hands.reply(link, call, Ok(entry()));
+        assert!(hands.ended[0].1.is_ok());
+        assert!(!primaries.contains(&NodeId(1)));
+    }
+}
+
+#[test]
+fn a_slow_answer_of_the_only_node_is_waited_for() {
+    let mut hands = Hands::new(&["ws://1"], layout(1, 1));
+    hands.welcome(hands.at("ws://1"), 1);
+    let (key, _) = key_of(&hands.layout, NodeId(1));
+    let slow = hands.get(&key, 5_000);
+    let link = hands.last_sent();
+    hands.pass(1_000);
+    let quick = hands.get(&key, 5_000);
+    hands.pass(1_000);
+    hands.reply(link, quick, Ok(entry()));
+    hands.pass(2_000);
+    hands.reply(link, slow, Ok(entry()));
+    let ended: Vec<_> = hands.ended.iter().map(|(id, result)| (*id, result.is_ok())).collect();
+    assert_eq!(ended, [(quick, true), (slow, true)]);
+}
+
+#[test]
+fn the_last_refusal_ends_a_call_that_waits_for_nobody_else() {
+    let mut hands = Hands::new(&["ws://1", "ws://2"], layout(2, 2));
+    hands.welcome(hands.at("ws://1"), 1);
+    hands.welcome(hands.at("ws://2"), 2);
+    let (key, _) = key_of(&hands.layout, NodeId(1));
+    let call = hands.get(&key, 4_000);
+    let first = hands.last_sent();
+    hands.pass(900);
+    hands.get(&key, 5_000);
+    let other = hands.sent.last().unwrap().1;
+    hands.pass(300);
+    hands.reply(first, other, Ok(entry()));
+    hands.pass(1_000);
+    let second = hands.last_sent();
+    assert_ne!(first, second, "the silent node is passed over after half of the time");
+    let refusal = Failure::refused(FailureCode::Overloaded);
+    hands.reply(second, call, Err(refusal));
+    assert_eq!(hands.ended.len(), 1, "the first one may still answer");
+    hands.reply(first, call, Err(refusal));
+    assert_eq!(hands.ended.len(), 2);
+    assert_eq!(hands.ended[1].1.as_ref().unwrap_err().code, ErrorCode::Overloaded);
+}
+
+#[test]
+fn a_call_with_little_time_does_not_cost_others_their_link() {
+    let mut hands = Hands::new(&["ws://1"], layout(1, 1));
+    hands.welcome(hands.at("ws://1"), 1);
+    let (key, _) = key_of(&hands.layout, NodeId(1));
+    let put = hands.put(&key);
+    let link = hands.last_sent();
+    hands.get(&key, 40);
+    hands.pass(150);
+    assert_eq!(hands.hung_up, []);
+    hands.reply(link, put, Ok(Answer::Written(Written { context: Bytes::new(), siblings: 1 })));
+    assert!(hands.ended.iter().any(|(id, result)| *id == put && result.is_ok()));
+    // A link on which nothing comes in for long is given up, however little time each call has.
+    for _ in 0..40 {
+        hands.get(&key, 40);
+        hands.pass(100);
+    }
+    assert!(hands.hung_up.contains(&link));
+}
+
+#[test]
+fn an_answer_of_the_wrong_kind_is_no_answer() {
+    let mut hands = Hands::new(&["ws://1"], layout(1, 1));
+    hands.welcome(hands.at("ws://1"), 1);
+    let (key, _) = key_of(&hands.layout, NodeId(1));
+    let get = hands.get(&key, 1_000);
+    let put = hands.put(&key);
+    let link = hands.last_sent();
+    hands.reply(link, get, Ok(Answer::Written(Written { context: Bytes::new(), siblings: 1 })));
+    hands.reply(link, put, Ok(entry()));
+    hands.pass(6_000);
+    let outcome = |id| {
+        let ended = hands.ended.iter().find(|(ended, _)| *ended == id).unwrap();
+        ended.1.as_ref().unwrap_err().outcome
+    };
+    assert_eq!((outcome(get), outcome(put)), (Outcome::None, Outcome::Unknown));
+}
+
+#[test]
+fn primaries_that_swallow_dials_delay_only_the_first_call() {
+    let mut hands = Hands::new(&["ws://1"], layout(5, 3));
+    hands.welcome(hands.at("ws://1"), 1);
+    let (key, _) = machines::key_without(&hands.layout, NodeId(1));
+    let seed = hands.at("ws://1");
+    for round in 0..5 {
+        let begun = hands.millis;
+        let call = hands.get(&key, 5_000);
+        while hands.sent.last().is_none_or(|(_, sent)| *sent != call) {
+            hands.pass(10);
+            assert!(hands.millis - begun < 4_900, "nobody is asked");
+        }
+        let waited = hands.millis - begun;
+        assert!(round == 0 || waited < 100, "call {round} waited {waited} ms");
+        assert_eq!(hands.last_sent(), seed);
+        hands.reply(seed, call, Ok(entry()));
+        hands.pass(1_500);
+    }
+}
+
+#[test]
+fn what_is_taken_back_leaves_the_backlog() {
+    let mut hands = Hands::new(&["ws://1"], layout(1, 1));
+    hands.calls_max = 1;
+    hands.welcome(hands.at("ws://1"), 1);
+    let (key, _) = key_of(&hands.layout, NodeId(1));
+    let first = hands.get(&key, 5_000);
+    let link = hands.last_sent();
+    for _ in 0..100 {
+        let queued = hands.get(&key, 5_000);
+        hands.act(|client, now, out| client.cancel(now, queued, out));
+    }
+    let last = hands.get(&key, 5_000);
+    assert_eq!(hands.sent.len(), 1);
+    hands.reply(link, first, Ok(entry()));
+    assert_eq!(hands.sent.last(), Some(&(link, last)));
+    // A reply that nobody waits for makes no room.
+    let third = hands.get(&key, 5_000);
+    hands.reply(link, first, Ok(entry()));
+    assert_eq!(hands.sent.last(), Some(&(link, last)));
+    hands.reply(link, last, Ok(entry()));
+    assert_eq!(hands.sent.last(), Some(&(link, third)));
+}

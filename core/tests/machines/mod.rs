@@ -1,0 +1,218 @@
+//! Machines driven by hand: one node, or one client, and everything around it a test.
+
+#![allow(dead_code, reason = "each test file drives another machine")]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_core::causality::{Actor, Birth, Checksum, Context, Held, Payload, Record};
+use quorate_core::causality::{RecordOp, Write};
+use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
+use quorate_core::layout::{LayoutVersion, Member, PlanSettings, plan_first};
+use quorate_core::limits::Limits;
+use quorate_core::machine::{Effect, Effects, Input, Peer, StoreOp, StoreOutcome, Ticket};
+use quorate_core::message::{
+    CallId, Change, Get, LayoutUpdate, Message, Put, QuorumChoice, Reply, RequestHead,
+};
+use quorate_core::node::{Node, NodeConfig};
+use quorate_core::ring::SlotCount;
+use quorate_core::time::{Duration, Instant, Now, UnixMs};
+
+pub(crate) const CLUSTER: ClusterId = ClusterId(1);
+pub(crate) const ALICE: Peer = Peer::Client(1);
+
+/// A layout of nodes with the ids 1, 2, ... at `ws://1`, `ws://2`, ...
+pub(crate) fn layout(nodes: u64, replication: u8) -> Arc<LayoutUpdate> {
+    let member =
+        |id| Member { id: NodeId(id), label: format!("n{id}").into(), zone: "z".into(), weight: 1 };
+    let slots = SlotCount::new(64).unwrap();
+    let settings = PlanSettings { slots, replication };
+    let layout = plan_first(settings, (1..=nodes).map(member).collect()).unwrap();
+    let addresses = (1..=nodes).map(|id| Text::from(format!("ws://{id}"))).collect();
+    Arc::new(LayoutUpdate { layout, addresses })
+}
+
+/// A key whose primaries begin with `first`, and all of them.
+pub(crate) fn key_of(layout: &LayoutUpdate, first: NodeId) -> (Key, Vec<NodeId>) {
+    key_where(layout, |primaries| primaries[0] == first)
+}
+
+/// A key of which `stranger` is no primary, and its primaries.
+pub(crate) fn key_without(layout: &LayoutUpdate, stranger: NodeId) -> (Key, Vec<NodeId>) {
+    key_where(layout, |primaries| !primaries.contains(&stranger))
+}
+
+fn key_where(layout: &LayoutUpdate, wanted: impl Fn(&[NodeId]) -> bool) -> (Key, Vec<NodeId>) {
+    (0..10_000_u32)
+        .map(|number| Key::from(format!("key {number}").into_bytes()))
+        .map(|key| {
+            let slot = layout.layout.slot_of(key.as_bytes());
+            let primaries = layout.layout.primaries(slot).to_vec();
+            (key, primaries)
+        })
+        .find(|(_, primaries)| wanted(primaries))
+        .expect("some key is there")
+}
+
+pub(crate) fn now(millis: u64) -> Now {
+    Now { instant: Instant(millis * 1_000), unix: UnixMs(1_700_000_000_000 + millis) }
+}
+
+/// The node with the id 1, connected to all others.
+pub(crate) struct Alone {
+    pub(crate) node: Node,
+    pub(crate) layout: Arc<LayoutUpdate>,
+    pub(crate) millis: u64,
+    last_call: u64,
+}
+
+impl Alone {
+    pub(crate) fn new(nodes: u64, seed: u64) -> Alone {
+        Alone::with_limits(nodes, seed, Limits::default())
+    }
+
+    pub(crate) fn with_limits(nodes: u64, seed: u64, limits: Limits) -> Alone {
+        let layout = layout(nodes, 3);
+        let config = NodeConfig {
+            cluster: CLUSTER,
+            id: NodeId(1),
+            incarnation: Incarnation(seed as u32),
+            layout: layout.clone(),
+            r: 2,
+            w: 2,
+            allow_weak: false,
+            credentials: Bytes::new(),
+            limits,
+        };
+        let node = Node::new(config, seed).unwrap();
+        let mut alone = Alone { node, layout, millis: 0, last_call: 0 };
+        alone.act(|node, now, out| node.start(now, out));
+        for other in 2..=nodes {
+            alone.input(Input::PeerUp(Peer::Node(NodeId(other))));
+        }
+        alone
+    }
+
+    pub(crate) fn act(
+        &mut self,
+        act: impl FnOnce(&mut Node, Now, &mut Effects<Effect>),
+    ) -> Vec<Effect> {
+        let mut out = Effects::new();
+        act(&mut self.node, now(self.millis), &mut out);
+        self.node.check_invariants();
+        out.drain().collect()
+    }
+
+    pub(crate) fn input(&mut self, input: Input) -> Vec<Effect> {
+        self.act(|node, now, out| node.handle(now, input, out))
+    }
+
+    pub(crate) fn frame(&mut self, from: Peer, message: Message) -> Vec<Effect> {
+        self.input(Input::Frame { from, message })
+    }
+
+    pub(crate) fn stored(&mut self, ticket: Ticket, outcome: StoreOutcome) -> Vec<Effect> {
+        self.input(Input::Stored { ticket, outcome })
+    }
+
+    pub(crate) fn head(&mut self, key: &Key) -> RequestHead {
+        self.last_call += 1;
+        RequestHead {
+            call: CallId(self.last_call),
+            key: key.clone(),
+            quorum: QuorumChoice::default(),
+            budget: Duration::from_secs(5),
+            layout_version: LayoutVersion(1),
+            passed_on: false,
+            receipt: false,
+        }
+    }
+
+    pub(crate) fn get(&mut self, key: &Key) -> Get {
+        Get { head: self.head(key) }
+    }
+
+    /// A blind put with the request id `sequence`.
+    pub(crate) fn put(&mut self, key: &Key, value: &'static str, sequence: u64) -> Put {
+        let payload = Bytes::from_static(value.as_bytes());
+        let checksum = Checksum::of_value(&payload);
+        let request = RequestId { client: 9, sequence };
+        let change = Change::Value { payload, checksum };
+        Put { head: self.head(key), context: Bytes::new(), request, change }
+    }
+
+    pub(crate) fn delete(&mut self, key: &Key, sequence: u64) -> Put {
+        let request = RequestId { client: 9, sequence };
+        Put { head: self.head(key), context: Bytes::new(), request, change: Change::Delete }
+    }
+}
+
+/// The storage operations among effects.
+pub(crate) fn stores(effects: &[Effect]) -> Vec<(Ticket, StoreOp)> {
+    let store = |effect: &Effect| match effect {
+        Effect::Store { ticket, op, .. } => Some((*ticket, op.clone())),
+        _ => None,
+    };
+    effects.iter().filter_map(store).collect()
+}
+
+/// The frames among effects.
+pub(crate) fn sends(effects: &[Effect]) -> Vec<(Peer, Message)> {
+    let send = |effect: &Effect| match effect {
+        Effect::Send { to, message } => Some((*to, message.clone())),
+        _ => None,
+    };
+    effects.iter().filter_map(send).collect()
+}
+
+/// The replies to clients among effects.
+pub(crate) fn replies(effects: &[Effect]) -> Vec<Reply> {
+    let reply = |(to, message)| match (to, message) {
+        (Peer::Client(_), Message::Reply(reply)) => Some(reply),
+        _ => None,
+    };
+    sends(effects).into_iter().filter_map(reply).collect()
+}
+
+/// What a disk answers to an operation, in its order.
+pub(crate) fn run(held: &mut Held, op: &StoreOp) -> Vec<StoreOutcome> {
+    match op {
+        StoreOp::Read { .. } => {
+            let record = held.record().clone();
+            vec![StoreOutcome::Read { record: (!record.is_empty()).then_some(record) }]
+        }
+        StoreOp::Apply { op, .. } => {
+            let applied = held.apply(op).unwrap();
+            let record = matches!(op, RecordOp::Write(_)).then(|| held.record().clone());
+            vec![StoreOutcome::Applied { applied, record }, StoreOutcome::Durable]
+        }
+    }
+}
+
+/// What `node` holds after a write of `payload` with `context` to `held`.
+pub(crate) fn write(held: &mut Held, node: u64, payload: Payload, context: &Context) -> Record {
+    let checksum = Checksum::of(&payload);
+    let write = Write {
+        context: context.clone(),
+        payload,
+        checksum,
+        written: UnixMs(1_600_000_000_000),
+        expires: None,
+        request: RequestId::default(),
+        newborn: Actor {
+            node: NodeId(node),
+            incarnation: Incarnation(77),
+            birth: Birth(held.record().actors() as u64 + 1),
+        },
+        siblings_max: 100,
+        record_bytes_max: 1 << 20,
+        actors_kept: 10,
+        actor_age_min: Duration::from_secs(60),
+    };
+    held.apply(&RecordOp::Write(write)).unwrap();
+    held.record().clone()
+}
+
+pub(crate) fn value(text: &'static str) -> Payload {
+    Payload::Value(Bytes::from_static(text.as_bytes()))
+}
