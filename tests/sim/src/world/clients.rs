@@ -13,8 +13,14 @@ use crate::result::{Ended, Finished};
 impl World {
     /// A client that knows all nodes as seeds; answers its index.
     pub fn add_client(&mut self) -> usize {
+        let all: Vec<usize> = (0..self.nodes.len()).collect();
+        self.add_client_with_seeds(&all)
+    }
+
+    /// A client that knows some nodes as seeds; answers its index.
+    pub fn add_client_with_seeds(&mut self, seeds: &[usize]) -> usize {
         let config = ClientConfig {
-            seeds: self.layout.addresses.clone(),
+            seeds: seeds.iter().map(|seed| self.layout.addresses[*seed].clone()).collect(),
             timeout: self.config.timeout,
             ..ClientConfig::default()
         };
