@@ -396,3 +396,16 @@ fn what_is_taken_back_leaves_the_backlog() {
     hands.reply(link, last, Ok(entry()));
     assert_eq!(hands.sent.last(), Some(&(link, third)));
 }
+
+#[test]
+fn a_write_whose_deadline_is_found_long_over_may_have_happened() {
+    let mut hands = Hands::new(&["ws://1"], layout(1, 1));
+    hands.welcome(hands.at("ws://1"), 1);
+    let (key, _) = key_of(&hands.layout, NodeId(1));
+    hands.put(&key);
+    // A tab that slept, or a thread that was not scheduled.
+    hands.millis += 60_000;
+    hands.input(ClientInput::Wake);
+    let [(_, Err(error))] = &hands.ended[..] else { panic!("one call has failed") };
+    assert_eq!((error.code, error.outcome), (ErrorCode::Timeout, Outcome::Unknown));
+}

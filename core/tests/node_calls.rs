@@ -317,3 +317,30 @@ fn a_delete_that_is_tried_again_deletes_what_its_answer_covers() {
         write(&mut held, 1, value("new"), &Context::new());
     }
 }
+
+#[test]
+fn a_replica_that_answers_twice_is_one_replica() {
+    let mut alone = Alone::new(3, 1);
+    let (key, _) = key_of(&alone.layout, NodeId(1));
+    let mut put = alone.put(&key, "v", 1);
+    put.head.quorum = QuorumChoice { r: 1, w: 3 };
+    let effects = alone.frame(ALICE, Message::Put(put));
+    let [(ticket, op)] = &stores(&effects)[..] else { panic!("one write") };
+    let outcomes = run(&mut Held::new(), op);
+    let call = asked(&alone.stored(*ticket, outcomes[0].clone()));
+    alone.stored(*ticket, outcomes[1].clone());
+    for _ in 0..3 {
+        assert!(replies(&alone.frame(TWO, merged(call, true))).is_empty());
+        // Nobody who is not asked has a say, either.
+        assert!(replies(&alone.frame(Peer::Node(NodeId(9)), merged(call, true))).is_empty());
+    }
+    assert!(replies(&alone.frame(THREE, merged(call, true)))[0].result.is_ok());
+    let mut get = alone.get(&key);
+    get.head.quorum = QuorumChoice { r: 3, w: 1 };
+    let effects = alone.frame(ALICE, Message::Get(get));
+    let call = asked(&effects);
+    for _ in 0..3 {
+        let record = Some(Record::new());
+        assert!(replies(&alone.frame(TWO, record_of(call, record))).is_empty());
+    }
+}

@@ -91,10 +91,8 @@ impl Run {
                 let pause = [300, 3_000, 30_000, 300_000][self.prng.below(4) as usize];
                 self.world.run_for(Duration::from_micros(self.prng.below(pause)));
             }
-            _ => match self.fault {
-                Fault::None => self.begin_fault(),
-                _ => self.end_fault(),
-            },
+            _ if self.fault == Fault::None => self.begin_fault(),
+            _ => self.end_fault(),
         }
         self.collect();
         self.scan();
