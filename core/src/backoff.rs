@@ -3,7 +3,7 @@
 //! Source: Marc Brooker, *Exponential Backoff And Jitter*, AWS Architecture Blog, 2015.
 
 use crate::prng::Prng;
-use crate::time::Duration;
+use crate::time::{Duration, micros};
 
 const FIRST: Duration = Duration::from_millis(50);
 const LAST: Duration = Duration::from_millis(1_000);
@@ -12,7 +12,7 @@ const LAST: Duration = Duration::from_millis(1_000);
 pub(crate) fn wait(prng: &mut Prng, attempt: u32) -> Duration {
     let doublings = attempt.saturating_sub(1).min(16);
     let bound = (FIRST * (1 << doublings)).min(LAST);
-    let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+    let micros = micros(bound);
     let floor = micros / 10;
     Duration::from_micros(floor + prng.below(micros - floor))
 }

@@ -21,9 +21,13 @@ impl Add<Duration> for Instant {
     type Output = Instant;
 
     fn add(self, duration: Duration) -> Instant {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        Instant(self.0.saturating_add(micros))
+        Instant(self.0.saturating_add(micros(duration)))
     }
+}
+
+/// The microseconds of a duration, without the 128-bit arithmetic of `Duration::as_micros`.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1_000_000).saturating_add(duration.subsec_micros().into())
 }
 
 /// A point of the wall clock in milliseconds since 1970-01-01 UTC.

@@ -1,13 +1,14 @@
 //! The codec (DESIGN.md §14): what goes out comes in again, and no bytes do harm.
-//!
-//! Above 500 lines so that what is refused stands beside what is accepted.
 
+#[path = "codec/damage.rs"]
+mod damage;
 #[path = "codec/strategies.rs"]
 mod strategies;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use damage::{damage, damaged};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -80,56 +81,6 @@ fn decode_all(bytes: &[u8], frame_bytes_max: usize) -> Vec<Result<Message, Decod
 fn decode_twice(frame: Bytes) -> Result<Message, DecodeError> {
     let _ = decode_answer(frame.clone());
     decode(frame)
-}
-
-/// A change to bytes on their way.
-#[derive(Clone, Debug)]
-enum Damage {
-    Flip(Index, u8),
-    Set(Index, u8),
-    Truncate(Index),
-    Splice(Index, Index, Index),
-    Remove(Index, Index),
-    Insert(Index, Vec<u8>),
-}
-
-fn damage() -> impl Strategy<Value = Damage> {
-    let at = any::<Index>;
-    prop_oneof![
-        (at(), 0..8_u8).prop_map(|(at, bit)| Damage::Flip(at, 1 << bit)),
-        (at(), any::<u8>()).prop_map(|(at, byte)| Damage::Set(at, byte)),
-        at().prop_map(Damage::Truncate),
-        (at(), at(), at()).prop_map(|(from, to, into)| Damage::Splice(from, to, into)),
-        (at(), at()).prop_map(|(from, to)| Damage::Remove(from, to)),
-        (at(), vec(any::<u8>(), 1..12)).prop_map(|(at, bytes)| Damage::Insert(at, bytes)),
-    ]
-}
-
-/// Carries out a change; what is spliced in comes from `other`.
-fn damaged(mut bytes: Vec<u8>, other: &[u8], damage: &Damage) -> Vec<u8> {
-    let range = |one: &Index, two: &Index, length: usize| {
-        let (one, two) = (one.index(length + 1), two.index(length + 1));
-        one.min(two)..one.max(two)
-    };
-    match damage {
-        Damage::Flip(at, bits) if !bytes.is_empty() => *at.get_mut(&mut bytes) ^= bits,
-        Damage::Set(at, byte) if !bytes.is_empty() => *at.get_mut(&mut bytes) = *byte,
-        Damage::Flip(..) | Damage::Set(..) => {}
-        Damage::Truncate(at) => bytes.truncate(at.index(bytes.len() + 1)),
-        Damage::Splice(from, to, into) => {
-            let spliced = other[range(from, to, other.len())].to_vec();
-            let into = into.index(bytes.len() + 1);
-            bytes.splice(into..into, spliced);
-        }
-        Damage::Remove(from, to) => {
-            bytes.drain(range(from, to, bytes.len()));
-        }
-        Damage::Insert(at, more) => {
-            let at = at.index(bytes.len() + 1);
-            bytes.splice(at..at, more.iter().copied());
-        }
-    }
-    bytes
 }
 
 proptest! {

@@ -48,6 +48,8 @@ export function fail(cause: unknown): void {
   const clients = [...victims];
   victims.clear();
   __wbg_reset_state();
+  // The next client finds the new memory.
+  loading = undefined;
   for (const onFailure of clients) onFailure(cause);
 }
 

@@ -19,6 +19,12 @@ export function encodeFrame(frame: object): Uint8Array {
   return Frame.encodeDelimited(Frame.fromObject(frame)).finish();
 }
 
+/** The frame as JSON has it: bytes in base64. */
+export function frameJson(frame: Uint8Array): object {
+  const message = Frame.decodeDelimited(frame);
+  return Frame.toObject(message, { longs: String, enums: String, bytes: String, oneofs: false });
+}
+
 /** All frames of one WebSocket message. */
 export function decodeFrames(message: Uint8Array): PlainFrame[] {
   const reader = protobuf.Reader.create(message);

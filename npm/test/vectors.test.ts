@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
+import { frameJson } from "./fake-node.js";
 import { walk } from "./walk.js";
 import { xxh64 } from "./xxh64.js";
 
@@ -49,6 +50,15 @@ test("preference lists agree with a naive walk", () => {
       assert.equal(slotOf(positionOf(bytes(key_hex)), owners.length), slot, `${name}: ${key_hex}`);
       assert.deepEqual(walk(members, owners, slot), list, `${name}: ${key_hex}`);
     }
+  }
+});
+
+test("protobufjs reads the golden frames as they are meant", () => {
+  type Golden = { name: string; frame_hex: string; json: object };
+  const frames = vectors<Golden[]>("frames");
+  assert.ok(frames.length >= 60);
+  for (const { name, frame_hex, json } of frames) {
+    assert.deepEqual(frameJson(bytes(frame_hex)), json, name);
   }
 });
 

@@ -51,6 +51,30 @@ impl<V: Default> ByActor<V> {
         &mut self.entries[index].1
     }
 
+    /// Lets `fold` take each value of `other` into the one of the same actor, made if it is not
+    /// there; answers whether any call did. Takes linear time, however the actors interleave.
+    pub(super) fn merge(
+        &mut self,
+        other: &ByActor<V>,
+        mut fold: impl FnMut(&mut V, &V) -> bool,
+    ) -> bool {
+        let fresh = other.entries.iter().filter(|(actor, _)| self.find(*actor).is_err());
+        let fresh: Vec<(Actor, V)> = fresh.map(|(actor, _)| (*actor, V::default())).collect();
+        if !fresh.is_empty() {
+            self.entries.extend(fresh);
+            // Two ascending runs: the sort merges them.
+            self.entries.sort_by_key(|(actor, _)| *actor);
+        }
+        let mut theirs = other.entries.iter().peekable();
+        let mut changed = false;
+        for (actor, value) in &mut self.entries {
+            if let Some((_, other)) = theirs.next_if(|(other, _)| other == actor) {
+                changed |= fold(value, other);
+            }
+        }
+        changed
+    }
+
     /// Adds a value; false, and no change, where the actor has one.
     pub(super) fn insert(&mut self, actor: Actor, value: V) -> bool {
         match self.find(actor) {

@@ -62,12 +62,14 @@ impl Context {
         self.actors.or_default(actor).union(&seen)
     }
 
+    /// Adds all that was seen of an actor who is not in the context; false, and no change, where
+    /// it is.
+    pub(super) fn insert_new(&mut self, actor: Actor, seen: Seen) -> bool {
+        self.actors.insert(actor, seen)
+    }
+
     /// Adds all that `other` was shown; answers whether anything of it is new here.
     pub fn merge(&mut self, other: &Context) -> bool {
-        let mut grew = false;
-        for (actor, seen) in other.iter() {
-            grew |= self.insert_seen(actor, seen.clone());
-        }
-        grew
+        self.actors.merge(&other.actors, |seen, theirs| seen.union(theirs))
     }
 }

@@ -119,11 +119,7 @@ impl Record {
     /// Superseded is what either side has as superseded; live is what either side has as live and
     /// neither as superseded.
     pub fn merge(&mut self, other: &Record) -> bool {
-        let mut changed = false;
-        for (actor, theirs) in other.histories() {
-            changed |= self.histories.or_default(actor).merge(theirs);
-        }
-        changed
+        self.histories.merge(&other.histories, History::merge)
     }
 
     /// Drops the oldest actors above `actors_kept` and answers how many (Dynamo §4.4).

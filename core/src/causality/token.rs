@@ -141,7 +141,7 @@ impl Reader<'_> {
                 return None;
             }
             let seen = self.seen()?;
-            if !context.insert_seen(actor, seen) {
+            if seen.is_empty() || !context.insert_new(actor, seen) {
                 return None;
             }
             last = Some(actor);

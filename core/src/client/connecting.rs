@@ -38,8 +38,8 @@ impl Client {
         let concerned = self.calls.iter().filter(|(_, call)| {
             call.stage == Stage::Sent(link) || call.stage == Stage::Queued(link)
         });
-        for id in concerned.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let Some(call) = self.calls.get_mut(&id) else { continue };
+        for id in concerned.map(|(id, _)| id).collect::<Vec<_>>() {
+            let Some(call) = self.calls.get_mut(id) else { continue };
             // A write that was sent may be carried out although the link is gone.
             call.loose |= call.stage == Stage::Sent(link);
             self.reroute(now, id, out);

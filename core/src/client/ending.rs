@@ -22,11 +22,11 @@ impl Client {
             State::Opening { .. } => None,
         });
         let Some(node) = node else { return };
-        let asked = self.links.get_mut(link).map(|known| known.in_flight.remove(&reply.call));
-        if asked != Some(true) {
+        let asked = self.links.get_mut(link).map(|known| known.in_flight.remove(reply.call));
+        if !matches!(asked, Some(Some(()))) {
             return;
         }
-        let concerned = self.calls.get_mut(&reply.call).filter(|call| call.sent.contains(&link));
+        let concerned = self.calls.get_mut(reply.call).filter(|call| call.sent.contains(&link));
         if let Some(call) = concerned {
             call.sent.retain(|sent| *sent != link);
             // A call that waits goes by the word of anybody.
@@ -65,7 +65,7 @@ impl Client {
         current: bool,
         out: &mut Effects<ClientEffect>,
     ) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
         call.loose |= failure.outcome == Outcome::Unknown;
         if !current {
             return;
@@ -96,7 +96,7 @@ impl Client {
 
     /// A call is at its deadline, or the node that was asked is silent for too long.
     pub(super) fn on_timer(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
         if call.deadline <= now.instant {
             return self.expire(id, out);
         }
@@ -116,7 +116,7 @@ impl Client {
     }
 
     fn expire(&mut self, id: CallId, out: &mut Effects<ClientEffect>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
         call.loose |= matches!(call.stage, Stage::Sent(_));
         let error = match (&call.refusal, &self.rejection) {
             (Some((failure, node)), _) => CallError::of(*failure, Some(*node)),
@@ -156,23 +156,23 @@ impl Client {
     }
 
     fn forget(&mut self, id: CallId) -> Option<Call> {
-        let call = self.calls.remove(&id)?;
-        self.timers.remove(&(call.timer, id));
-        self.waiting.remove(&id);
+        let call = self.calls.remove(id)?;
+        self.timers.remove((call.timer, id));
+        self.waiting.remove(id);
         if let Stage::Queued(link) = call.stage
             && let Some(connection) = self.links.get_mut(link)
         {
-            connection.backlog.remove(&id);
+            connection.backlog.remove(id);
         }
-        Some(call)
+        Some(*call)
     }
 
     /// Sets when a call is looked at again: at `at`, or at its deadline.
     pub(super) fn set_timer(&mut self, id: CallId, at: Option<Instant>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        self.timers.remove(&(call.timer, id));
+        let Some(call) = self.calls.get_mut(id) else { return };
+        self.timers.remove((call.timer, id));
         call.timer = at.map_or(call.deadline, |at| at.min(call.deadline));
-        self.timers.insert((call.timer, id));
+        self.timers.insert((call.timer, id), ());
     }
 }
 

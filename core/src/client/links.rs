@@ -3,9 +3,9 @@
 //! Invariant: at most one link per address, and `nodes` names exactly the links that are up.
 //! Nobody is woken in vain: of the waits that a wake finds over, none is named again.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::sorted::Sorted;
 use super::{ClientEffect, ClientEvent, Link};
 use crate::backoff;
 use crate::ids::{NodeId, Text};
@@ -34,10 +34,12 @@ pub(super) struct Links {
     given: usize,
     /// Where the next round over the seeds begins.
     next_seed: usize,
-    links: BTreeMap<Link, Connection>,
-    nodes: BTreeMap<NodeId, Link>,
+    /// Ascending: a client has some dozens at most, and small code.
+    links: Vec<(Link, Connection)>,
+    /// Ascending.
+    nodes: Vec<(NodeId, Link)>,
     /// Addresses that failed, until they work.
-    failures: BTreeMap<Text, Failures>,
+    failures: Vec<(Text, Failures)>,
     last_link: u32,
     prng: Prng,
 }
@@ -48,10 +50,10 @@ pub(super) struct Connection {
     pub(super) address: Text,
     pub(super) state: State,
     /// Requests sent and not answered, also those whose calls have ended.
-    pub(super) in_flight: BTreeSet<CallId>,
+    pub(super) in_flight: Sorted<CallId, ()>,
     /// Requests that wait since too many are in flight.
     /// Invariant: exactly the calls in the stage `Queued` of this link.
-    pub(super) backlog: BTreeSet<CallId>,
+    pub(super) backlog: Sorted<CallId, ()>,
     /// When a frame last came in.
     pub(super) heard: Instant,
     /// Since when nothing has come in although something is in flight.
@@ -70,7 +72,7 @@ impl Connection {
         if self.in_flight.is_empty() {
             self.quiet = now.instant;
         }
-        self.in_flight.insert(call);
+        self.in_flight.insert(call, ());
     }
 
     /// Whether nothing came in since `asked`, and for long.
@@ -122,30 +124,32 @@ impl Links {
             given: seeds.len(),
             seeds,
             next_seed: 0,
-            links: BTreeMap::new(),
-            nodes: BTreeMap::new(),
-            failures: BTreeMap::new(),
+            links: Vec::new(),
+            nodes: Vec::new(),
+            failures: Vec::new(),
             last_link: 0,
             prng,
         }
     }
 
     pub(super) fn get(&self, link: Link) -> Option<&Connection> {
-        self.links.get(&link)
+        let index = self.links.binary_search_by_key(&link, |(link, _)| *link).ok()?;
+        Some(&self.links[index].1)
     }
 
     pub(super) fn get_mut(&mut self, link: Link) -> Option<&mut Connection> {
-        self.links.get_mut(&link)
+        let index = self.links.binary_search_by_key(&link, |(link, _)| *link).ok()?;
+        Some(&mut self.links[index].1)
     }
 
     /// The nodes that are connected.
     pub(super) fn up(&self) -> impl Iterator<Item = (NodeId, Link)> {
-        self.nodes.iter().map(|(node, link)| (*node, *link))
+        self.nodes.iter().copied()
     }
 
     /// Requests in all backlogs.
     pub(super) fn queued(&self) -> usize {
-        self.links.values().map(|connection| connection.backlog.len()).sum()
+        self.links.iter().map(|(_, connection)| connection.backlog.len()).sum()
     }
 
     pub(super) fn is_any_up(&self) -> bool {
@@ -154,13 +158,13 @@ impl Links {
 
     /// Whether `node` can be sent to, which is at `address`.
     pub(super) fn reach(&self, now: Now, node: NodeId, address: Option<&Text>) -> Reach {
-        if let Some(link) = self.nodes.get(&node) {
-            return Reach::Up(*link);
+        if let Ok(index) = self.nodes.binary_search_by_key(&node, |(node, _)| *node) {
+            return Reach::Up(self.nodes[index].1);
         }
         let Some(address) = address else { return Reach::Failed };
-        let failures = self.failures.get(address);
+        let failures = self.failures_of(address);
         let again = failures.is_some();
-        match self.links.values().find(|connection| connection.address == *address) {
+        match self.at(address) {
             Some(Connection { state: State::Opening { .. }, .. }) => Reach::Opening { again },
             Some(Connection { state: State::Up(_), .. }) => Reach::Failed,
             None if failures.is_some_and(|failures| failures.until > now.instant) => Reach::Failed,
@@ -176,12 +180,12 @@ impl Links {
         let connection = Connection {
             address: address.clone(),
             state,
-            in_flight: BTreeSet::new(),
-            backlog: BTreeSet::new(),
+            in_flight: Sorted::new(),
+            backlog: Sorted::new(),
             heard,
             quiet: heard,
         };
-        self.links.insert(link, connection);
+        self.links.push((link, connection));
         out.push(ClientEffect::Dial { link, address });
     }
 
@@ -197,9 +201,10 @@ impl Links {
             }
             let index = (first + offset) % self.seeds.len();
             let address = self.seeds[index].clone();
-            let open = self.links.values().any(|connection| connection.address == address);
-            let failed = self.failures.get(&address);
-            if !open && failed.is_none_or(|failures| failures.until <= now.instant) {
+            let failed = self.failures_of(&address);
+            if self.at(&address).is_none()
+                && failed.is_none_or(|failures| failures.until <= now.instant)
+            {
                 self.dial(now, address, out);
                 self.next_seed = index + 1;
             }
@@ -226,14 +231,14 @@ impl Links {
         node: NodeId,
         out: &mut Effects<ClientEffect>,
     ) -> bool {
-        if self.nodes.contains_key(&node) {
+        let Err(place) = self.nodes.binary_search_by_key(&node, |(node, _)| *node) else {
             return false;
-        }
-        let Some(connection) = self.links.get_mut(&link) else { return false };
+        };
+        let Some(connection) = self.get_mut(link) else { return false };
         connection.state = State::Up(node);
         let address = connection.address.clone();
-        self.failures.remove(&address);
-        self.nodes.insert(node, link);
+        self.failures.retain(|(failed, _)| *failed != address);
+        self.nodes.insert(place, (node, link));
         out.push(ClientEffect::Observe(ClientEvent::Connected { node, address }));
         true
     }
@@ -245,10 +250,10 @@ impl Links {
         link: Link,
         out: &mut Effects<ClientEffect>,
     ) -> Option<Connection> {
-        let connection = self.links.remove(&link)?;
+        let connection = self.take(link)?;
         let node = match connection.state {
             State::Up(node) => {
-                self.nodes.remove(&node);
+                self.nodes.retain(|(up, _)| *up != node);
                 Some(node)
             }
             State::Opening { .. } => None,
@@ -262,23 +267,23 @@ impl Links {
     /// Forgets a link that turned out to be one too many. Its address counts as failed: where the
     /// layout has another node there, it would be dialled again at once, and without end.
     pub(super) fn discard(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
-        if let Some(connection) = self.links.remove(&link) {
+        if let Some(connection) = self.take(link) {
             self.on_failure(now, connection.address);
             out.push(ClientEffect::Hangup(link));
         }
     }
 
     fn on_failure(&mut self, now: Now, address: Text) {
-        let none = Failures { count: 0, until: now.instant, over: false };
-        let failures = self.failures.entry(address).or_insert(none);
-        let count = failures.count.saturating_add(1);
+        let count = self.failures_of(&address).map_or(0, |failures| failures.count);
+        let count = count.saturating_add(1);
         let until = now.instant + backoff::wait(&mut self.prng, count);
-        *failures = Failures { count, until, over: false };
+        self.failures.retain(|(failed, _)| *failed != address);
+        self.failures.push((address, Failures { count, until, over: false }));
     }
 
     /// Notes which waits are over. Whoever waits for one of the addresses is to be routed next.
     pub(super) fn on_wake(&mut self, now: Now) {
-        for failures in self.failures.values_mut() {
+        for (_, failures) in &mut self.failures {
             failures.over |= failures.until <= now.instant;
         }
     }
@@ -295,20 +300,35 @@ impl Links {
 
     /// When a dial runs out of time, or may be tried again.
     pub(super) fn next_wake(&self, calls_wait: bool) -> Option<Instant> {
-        let opening = self.links.values().filter_map(|connection| match connection.state {
+        let opening = self.links.iter().filter_map(|(_, connection)| match connection.state {
             State::Opening { until } => Some(until),
             State::Up(_) => None,
         });
         let wanted = calls_wait || !self.is_any_up();
-        let again = self.failures.values().filter(|failures| wanted && !failures.over);
-        opening.chain(again.map(|failures| failures.until)).min()
+        let again = self.failures.iter().filter(|(_, failures)| wanted && !failures.over);
+        opening.chain(again.map(|(_, failures)| failures.until)).min()
     }
 
     /// Hangs up everything.
     pub(super) fn close(&mut self, out: &mut Effects<ClientEffect>) {
-        for link in core::mem::take(&mut self.links).into_keys() {
+        for link in core::mem::take(&mut self.links).into_iter().map(|(link, _)| link) {
             out.push(ClientEffect::Hangup(link));
         }
         self.nodes.clear();
+    }
+
+    fn take(&mut self, link: Link) -> Option<Connection> {
+        let index = self.links.binary_search_by_key(&link, |(link, _)| *link).ok()?;
+        Some(self.links.remove(index).1)
+    }
+
+    fn at(&self, address: &Text) -> Option<&Connection> {
+        let mut connections = self.links.iter().map(|(_, connection)| connection);
+        connections.find(|connection| connection.address == *address)
+    }
+
+    fn failures_of(&self, address: &Text) -> Option<Failures> {
+        let found = self.failures.iter().find(|(failed, _)| failed == address);
+        found.map(|(_, failures)| *failures)
     }
 }

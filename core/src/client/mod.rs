@@ -19,9 +19,10 @@ mod io;
 mod links;
 mod outcome;
 mod routing;
+mod sorted;
 mod view;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -32,6 +33,7 @@ pub use config::{CallOptions, ClientConfig};
 pub use io::{ClientEffect, ClientEvent, ClientInput, Link};
 use links::Links;
 pub use outcome::{CallError, Completion, ErrorCode};
+use sorted::Sorted;
 pub use view::{ClientStats, ClientView};
 
 use crate::causality::Checksum;
@@ -57,11 +59,11 @@ pub struct Client {
     links: Links,
     layout: Option<Arc<LayoutUpdate>>,
     defaults: Option<Defaults>,
-    calls: BTreeMap<CallId, Call>,
+    calls: Sorted<CallId, Box<Call>>,
     /// Invariant: one entry for each call.
-    timers: BTreeSet<(Instant, CallId)>,
+    timers: Sorted<(Instant, CallId), ()>,
     /// Calls in the stage `Waiting`.
-    waiting: BTreeSet<CallId>,
+    waiting: Sorted<CallId, ()>,
     /// The last refused handshake, as long as nobody has welcomed the client since.
     rejection: Option<Reject>,
     last_call: u64,
@@ -77,9 +79,9 @@ impl Client {
             links: Links::new(config.seeds.clone(), seed),
             layout: None,
             defaults: None,
-            calls: BTreeMap::new(),
-            timers: BTreeSet::new(),
-            waiting: BTreeSet::new(),
+            calls: Sorted::new(),
+            timers: Sorted::new(),
+            waiting: Sorted::new(),
             rejection: None,
             last_call: 0,
             stats: ClientStats::default(),
@@ -143,7 +145,7 @@ impl Client {
     /// Ends everything: open calls complete as `Closed`, connections are hung up.
     pub fn close(&mut self, out: &mut Effects<ClientEffect>) {
         self.closed = true;
-        for call in self.calls.keys().copied().collect::<Vec<_>>() {
+        for call in self.calls.keys() {
             self.fail(call, CallError::new(ErrorCode::Closed), out);
         }
         self.links.close(out);
@@ -168,7 +170,7 @@ impl Client {
             return None;
         }
         let timer = self.timers.first();
-        let timer = timer.map(|(at, _)| Wake { at: *at, reason: WakeReason::Deadline });
+        let timer = timer.map(|(at, _)| Wake { at, reason: WakeReason::Deadline });
         let dial = self.links.next_wake(!self.waiting.is_empty());
         let dial = dial.map(|at| Wake { at, reason: WakeReason::Dial });
         timer.into_iter().chain(dial).min()
@@ -182,15 +184,15 @@ impl Client {
     /// Asserts what must hold between inputs.
     pub fn check_invariants(&self) {
         assert_eq!(self.calls.len(), self.timers.len(), "each call has one timer");
-        for (at, id) in &self.timers {
-            assert_eq!(self.calls.get(id).map(|call| call.timer), Some(*at));
+        for (at, id) in self.timers.keys() {
+            assert_eq!(self.calls.get(id).map(|call| call.timer), Some(at));
         }
-        for (id, call) in &self.calls {
+        for (id, call) in self.calls.iter() {
             assert_eq!(call.stage == Stage::Waiting, self.waiting.contains(id));
             let Stage::Queued(link) = call.stage else { continue };
             assert!(self.links.get(link).is_some_and(|known| known.backlog.contains(id)));
         }
-        let queued = self.calls.values().filter(|call| matches!(call.stage, Stage::Queued(_)));
+        let queued = self.calls.iter().filter(|(_, call)| matches!(call.stage, Stage::Queued(_)));
         assert_eq!(self.links.queued(), queued.count(), "only queued calls stand in a backlog");
     }
 
@@ -235,9 +237,9 @@ impl Client {
             attempts: 0,
             asked: now.instant,
         };
-        self.calls.insert(id, call);
-        self.timers.insert((deadline, id));
-        self.waiting.insert(id);
+        self.calls.insert(id, Box::new(call));
+        self.timers.insert((deadline, id), ());
+        self.waiting.insert(id, ());
         self.route(now, id, out);
         id
     }
@@ -306,7 +308,7 @@ impl Client {
             out.push(ClientEffect::Hangup(link));
             self.on_closed(now, link, out);
         }
-        while let Some((at, id)) = self.timers.first().copied() {
+        while let Some((at, id)) = self.timers.first() {
             if at > now.instant {
                 break;
             }

@@ -1,7 +1,5 @@
 //! Whom a call is sent to.
 
-use alloc::vec::Vec;
-
 use super::links::Reach;
 use super::{
     CallError, CallId, Client, ClientEffect, Effects, ErrorCode, LayoutVersion, Link, Now, Stage,
@@ -21,16 +19,16 @@ const IN_FLIGHT_UNTOLD: usize = 64;
 impl Client {
     /// Takes a call back from where it was and routes it anew.
     pub(super) fn reroute(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
         call.stage = Stage::Waiting;
-        self.waiting.insert(id);
+        self.waiting.insert(id, ());
         self.set_timer(id, None);
         self.route(now, id, out);
     }
 
     /// Routes all calls that wait for a connection.
     pub(super) fn route_waiting(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
-        for id in self.waiting.iter().copied().collect::<Vec<_>>() {
+        for id in self.waiting.keys() {
             self.route(now, id, out);
         }
     }
@@ -41,7 +39,7 @@ impl Client {
             Route::Send(link) => self.send(now, id, link, out),
             Route::Wait => {}
             Route::Exhausted => {
-                let refusal = self.calls.get(&id).and_then(|call| call.refusal);
+                let refusal = self.calls.get(id).and_then(|call| call.refusal);
                 let error = match refusal {
                     Some((failure, node)) => CallError::of(failure, Some(node)),
                     None => CallError::new(ErrorCode::Timeout),
@@ -56,7 +54,7 @@ impl Client {
         let most = self.in_flight_max();
         while let Some(connection) = self.links.get_mut(link)
             && connection.in_flight.len() < most
-            && let Some(id) = connection.backlog.pop_first()
+            && let Some((id, ())) = connection.backlog.pop_first()
         {
             self.send(now, id, link, out);
         }
@@ -64,7 +62,7 @@ impl Client {
 
     fn choose(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) -> Route {
         let Some(update) = self.layout.clone() else { return Route::Wait };
-        let Some(call) = self.calls.get(&id) else { return Route::Wait };
+        let Some(call) = self.calls.get(id) else { return Route::Wait };
         let slot = update.layout.slot_of(call.key.as_bytes());
         let primaries = update.layout.primaries(slot);
         let untried = primaries.iter().filter(|node| !call.tried.contains(node));
@@ -114,11 +112,11 @@ impl Client {
         let most = self.in_flight_max();
         let version = self.layout.as_ref().map_or(LayoutVersion(0), |known| known.layout.version());
         let Some(connection) = self.links.get_mut(link) else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        self.waiting.remove(&id);
+        let Some(call) = self.calls.get_mut(id) else { return };
+        self.waiting.remove(id);
         if connection.in_flight.len() >= most {
             call.stage = Stage::Queued(link);
-            connection.backlog.insert(id);
+            connection.backlog.insert(id, ());
             return;
         }
         connection.on_sent(now, id);

@@ -1,7 +1,7 @@
 //! What a client sends and receives, and nothing else.
 //!
 //! A client never meets a record or a status, so a client that uses these two functions alone
-//! carries no code for them: a quarter less WebAssembly. The bytes are those of
+//! carries no code for them: a sixth less WebAssembly, gzipped. The bytes are those of
 //! [`encode`](super::encode) and [`decode`](super::decode).
 
 use alloc::vec::Vec;

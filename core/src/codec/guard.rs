@@ -141,8 +141,6 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
-
     use super::{HISTORY_CHARGE, MEMORY_GRANTED, check};
 
     #[test]
@@ -160,7 +158,7 @@ mod tests {
 
     #[test]
     fn numbers_of_one_byte_are_in_order() {
-        let also = [&[0x12, 100][..], &vec![3; 100]].concat();
+        let also = [&[0x12, 100][..], &[3; 100]].concat();
         let history = [&[0x12, 102][..], &also].concat();
         let record = [&[0x0a, 104][..], &history].concat();
         let merge = [&[0x1a, 106][..], &record].concat();

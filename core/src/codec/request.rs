@@ -11,7 +11,7 @@ use crate::message::{
     Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, Outcome, Put,
     QuorumChoice, Receipt, Reply, RequestHead, Written,
 };
-use crate::time::{Duration, UnixMs};
+use crate::time::{Duration, UnixMs, micros};
 use wire::FailureCode as Code;
 
 pub(super) fn get_out(get: &Get) -> wire::Get {
@@ -130,7 +130,7 @@ pub(super) fn reply_in(reply: wire::Reply) -> Result<Reply, DecodeError> {
 
 fn budget_ms(budget: Duration) -> u32 {
     // Rounded up: a budget of less than a millisecond is not none.
-    u32::try_from(budget.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX)
+    u32::try_from(micros(budget).div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 fn quorum_in(r: u32, w: u32) -> Result<QuorumChoice, DecodeError> {

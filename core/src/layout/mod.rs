@@ -226,9 +226,12 @@ impl Eq for Layout {}
 
 /// Per member, the number of its zone: zones are numbered by ascending name.
 fn zone_numbers(members: &[Member]) -> Vec<u16> {
-    let mut names: Vec<&str> = members.iter().map(|member| &*member.zone).collect();
-    names.sort_unstable();
-    names.dedup();
+    let mut names: Vec<&str> = Vec::new();
+    for member in members {
+        if let Err(place) = names.binary_search(&&*member.zone) {
+            names.insert(place, &member.zone);
+        }
+    }
     let number = |member: &Member| names.binary_search(&&*member.zone);
     members.iter().map(|member| number(member).expect("every zone was listed") as u16).collect()
 }

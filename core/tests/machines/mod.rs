@@ -1,5 +1,7 @@
 //! Machines driven by hand: one node, or one client, and everything around it a test.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one message")]
 #![allow(dead_code, reason = "each test file drives another machine")]
 
 use std::sync::Arc;

@@ -63,7 +63,8 @@ pub(super) fn render(look: &Look) -> String {
 }
 
 fn members(page: &mut String, look: &Look) {
-    let members = &look.status.members;
+    let mut members: Vec<_> = look.status.members.iter().collect();
+    members.sort_by(|a, b| a.label.cmp(&b.label));
     let up = members.iter().filter(|member| member.up).count();
     let _ = write!(
         page,

@@ -3,11 +3,17 @@
 //! One file (or folder) per command; what several commands share stands first. A command is a
 //! `clap::Args` struct with a `run`, listed once in [`Command`].
 
+mod cluster;
+mod interrupt;
 mod node_binary;
 mod npm;
+mod packed;
 mod process;
+mod sources;
 mod workspace;
 
+mod bench;
+mod demo;
 mod proto;
 mod test;
 mod verify;
@@ -32,6 +38,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Demo),
+    Bench(bench::Bench),
     Proto(proto::Proto),
     Wasm(wasm::Wasm),
     Verify(verify::Verify),
@@ -51,6 +59,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     let workspace = Workspace::load()?;
     match command {
+        Command::Demo(demo) => demo.run(&workspace),
+        Command::Bench(bench) => bench.run(&workspace),
         Command::Proto(proto) => proto.run(&workspace),
         Command::Wasm(wasm) => wasm.run(&workspace),
         Command::Verify(verify) => verify.run(&workspace),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::process;
 use crate::workspace::Workspace;
@@ -23,6 +23,16 @@ pub(crate) fn command(workspace: &Workspace, arguments: &[&str]) -> Command {
 /// Installs exactly what the lock file names.
 pub(crate) fn install(workspace: &Workspace) -> Command {
     command(workspace, &["ci", "--no-audit", "--no-fund"])
+}
+
+/// Installs what the lock file names, where something else is installed or nothing.
+pub(crate) fn install_if_stale(workspace: &Workspace) -> Result<()> {
+    let modified = |file: &str| folder(workspace).join(file).metadata()?.modified();
+    let wanted = modified("package-lock.json").context("npm/package-lock.json")?;
+    if modified("node_modules/.package-lock.json").is_ok_and(|installed| installed >= wanted) {
+        return Ok(());
+    }
+    process::run(&mut install(workspace))
 }
 
 /// A program of the package's development dependencies, which are installed where it is missing.

@@ -157,12 +157,10 @@ fn optimise(optimiser: &Path, folder: &Path) -> Result<()> {
 
 /// A hash of every file that the modules are built from.
 fn inputs(workspace: &Workspace) -> Result<u64> {
-    let crates = workspace.closure(PACKAGE)?;
-    let crates: Vec<_> = crates.iter().map(|folder| folder.to_string_lossy()).collect();
-    let mut folders: Vec<&str> = crates.iter().map(AsRef::as_ref).collect();
+    let mut folders: Vec<&str> = workspace.closure(PACKAGE)?.into_iter().collect();
     folders.extend(SHARED_INPUTS);
     let mut hasher = DefaultHasher::new();
-    for file in workspace.files(&folders)? {
+    for file in workspace.files(&folders) {
         let content = fs::read(workspace.root.join(&file)).with_context(|| file.clone())?;
         (file, content).hash(&mut hasher);
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::process;
+use crate::{process, sources};
 
 /// The project as `cargo metadata` describes it.
 pub(crate) struct Workspace {
@@ -69,13 +69,14 @@ impl Workspace {
         self.packages.iter().find(|package| package.name == name)
     }
 
-    /// The folders of `name` and of every crate of the project that it is built from.
-    pub(crate) fn closure(&self, name: &str) -> Result<BTreeSet<PathBuf>> {
+    /// The folders of `name` and of every crate of the project that it is built from, relative to
+    /// the root.
+    pub(crate) fn closure(&self, name: &str) -> Result<BTreeSet<&str>> {
         let first = self.package(name).with_context(|| format!("no crate {name}"))?;
         let mut folders = BTreeSet::new();
         let mut open = vec![first];
         while let Some(package) = open.pop() {
-            if !folders.insert(self.root.join(&package.folder)) {
+            if !folders.insert(package.folder.as_str()) {
                 continue;
             }
             let needed = package.dependencies.iter().filter(|dependency| !dependency.dev);
@@ -87,17 +88,13 @@ impl Workspace {
         Ok(folders)
     }
 
-    /// Files of the project below `folders`, relative to the root: tracked, or new and not ignored.
-    pub(crate) fn files(&self, folders: &[&str]) -> Result<Vec<String>> {
-        let mut git = self.command("git");
-        git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]);
-        let text = process::capture(git.args(folders))?;
-        let files: BTreeSet<String> = text
-            .split('\0')
-            .filter(|file| !file.is_empty() && self.root.join(file).is_file())
-            .map(str::to_owned)
-            .collect();
-        Ok(files.into_iter().collect())
+    /// Sources of the project that are one of `patterns` or below it (see [`sources::is_below`]),
+    /// relative to the root.
+    pub(crate) fn files(&self, patterns: &[&str]) -> Vec<String> {
+        let paths = sources::of_project(&self.root).into_iter();
+        let texts = paths.filter_map(|path| String::from_utf8(path).ok());
+        let wanted = |file: &String| patterns.iter().any(|one| sources::is_below(file, one));
+        texts.filter(wanted).filter(|file| self.root.join(file).is_file()).collect()
     }
 
     /// Makes the standard library of `target` available.

@@ -3,8 +3,6 @@
 //! Invariant: all frames of one link that one batch gave rise to leave as one WebSocket message,
 //! as long as it stays within what a node accepts.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use quorate_core::client::{
     Client, ClientConfig, ClientEffect, ClientEvent, ClientInput, ClientView, Link,
@@ -24,8 +22,9 @@ use super::results::Results;
 pub struct Driver {
     client: Client,
     effects: Effects<ClientEffect>,
-    /// Frames of the running batch, by link; the buffers are kept from batch to batch.
-    outgoing: BTreeMap<Link, Vec<u8>>,
+    /// Frames of the running batch, by link; the buffers are kept from batch to batch. A list,
+    /// since links are few and a tree would cost more bytes of code than it saves time.
+    outgoing: Vec<(Link, Vec<u8>)>,
     /// Requests so far: the number of the next one is one more, here and in TypeScript.
     calls: u64,
     started: bool,
@@ -37,7 +36,7 @@ impl Driver {
         Driver {
             client: Client::new(config, seed),
             effects: Effects::new(),
-            outgoing: BTreeMap::new(),
+            outgoing: Vec::new(),
             calls: 0,
             started: false,
         }
@@ -73,8 +72,8 @@ impl Driver {
         match command {
             Command::Opened(link) => client.handle(now, ClientInput::Opened(link), effects),
             Command::Closed(link) => {
-                self.outgoing.remove(&link);
                 client.handle(now, ClientInput::Closed(link), effects);
+                self.forget(link);
             }
             Command::Message { link, bytes } => self.on_message(now, link, bytes, results),
             Command::Get { options, key } => {
@@ -106,7 +105,7 @@ impl Driver {
                 }
                 Err(error) if !error.is_recoverable() => {
                     results.hangup(link);
-                    self.outgoing.remove(&link);
+                    self.forget(link);
                     self.client.handle(now, ClientInput::Closed(link), &mut self.effects);
                     return;
                 }
@@ -130,7 +129,7 @@ impl Driver {
                 ClientEffect::Dial { link, address } => results.dial(link, &address),
                 ClientEffect::Send { link, message } => self.send(link, &message, results),
                 ClientEffect::Hangup(link) => {
-                    if let Some(frames) = self.outgoing.remove(&link)
+                    if let Some(frames) = self.forget(link)
                         && !frames.is_empty()
                     {
                         results.send(link, &frames);
@@ -143,8 +142,19 @@ impl Driver {
         }
     }
 
+    /// What was to be sent on a link that is no more.
+    fn forget(&mut self, link: Link) -> Option<Vec<u8>> {
+        let index = self.outgoing.iter().position(|(one, _)| *one == link)?;
+        Some(self.outgoing.swap_remove(index).1)
+    }
+
     fn send(&mut self, link: Link, message: &Message, results: &mut Results) {
-        let frames = self.outgoing.entry(link).or_default();
+        let known = self.outgoing.iter().position(|(one, _)| *one == link);
+        let index = known.unwrap_or_else(|| {
+            self.outgoing.push((link, Vec::new()));
+            self.outgoing.len() - 1
+        });
+        let Some((_, frames)) = self.outgoing.get_mut(index) else { return };
         let before = frames.len();
         codec::encode_request(message, frames);
         if before > 0 && frames.len() > FRAME_BYTES_MAX {

@@ -8,7 +8,7 @@ use super::{Outcome, chromium, counts};
 use crate::verify::{self, Tally};
 use crate::wasm::Wasm;
 use crate::workspace::Workspace;
-use crate::{node_binary, npm, process};
+use crate::{demo, node_binary, npm, process};
 
 /// One part of the test run.
 pub(super) struct Step {
@@ -24,7 +24,7 @@ pub(super) struct Step {
 /// The crate of tests that start real nodes; it finds their binary through `QUORATE_BIN`.
 const CLUSTER_TESTS: &str = "quorate-cluster";
 
-pub(super) const ALL: [Step; 9] = [
+pub(super) const ALL: [Step; 10] = [
     Step {
         group: "verify",
         name: "verify",
@@ -90,6 +90,15 @@ pub(super) const ALL: [Step; 9] = [
         needs: &[],
         run: cluster,
     },
+    Step {
+        group: "demo",
+        name: "demo",
+        about: "what `cargo xtask demo` does, on folders with and without trouble",
+        needs: &["npm-build"],
+        run: |workspace| {
+            npm_step(workspace, |workspace| Ok(Outcome::Counted(demo::suite::run(workspace)?)))
+        },
+    },
 ];
 
 fn rust(workspace: &Workspace) -> Result<Outcome> {
@@ -135,7 +144,7 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
     let crates =
         workspace.packages.iter().filter(|package| package.folder.starts_with("examples/"));
     let crates: Vec<&str> = crates.map(|package| package.name.as_str()).collect();
-    let packages = workspace.files(&["examples/*/package.json"])?;
+    let packages = workspace.files(&["examples/*/package.json"]);
     if crates.is_empty() && packages.is_empty() {
         return Ok(Outcome::Skipped("there are no examples".to_owned()));
     }

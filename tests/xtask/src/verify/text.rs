@@ -72,7 +72,7 @@ fn texts(workspace: &Workspace, paths: &[&str]) -> Result<Vec<(String, String)>>
         file.ends_with(".md") || SOURCES.iter().any(|extension| file.ends_with(extension))
     };
     let mut texts = Vec::new();
-    for file in workspace.files(paths)?.into_iter().filter(wanted) {
+    for file in workspace.files(paths).into_iter().filter(wanted) {
         let bytes = fs::read(workspace.root.join(&file))?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if !text.starts_with(proto::MARK) {

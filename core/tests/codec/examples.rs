@@ -1,0 +1,400 @@
+//! One message of every kind at least: with every field set, and with as few as may be.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_core::causality::{
+    Actor, Birth, Checksum, Counter, History, Payload, Record, Seen, Sibling,
+};
+use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
+use quorate_core::layout::{Layout, LayoutVersion, Member};
+use quorate_core::message::{
+    Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, Get, Hello, LayoutUpdate,
+    MemberStatus, Message, Outcome, Put, QuorumChoice, Receipt, Reject, RejectCode, ReplicaMerge,
+    ReplicaMerged, ReplicaRead, ReplicaRecord, Reply, RequestHead, Role, StatusReply, Unsupported,
+    Welcome, Written,
+};
+use quorate_core::time::{Duration, UnixMs};
+
+use crate::json::{FAILURE_CODES, REJECT_CODES, failure_name, reject_name};
+
+const GREAT: u64 = 0xfedc_ba98_7654_3210;
+const TIME_MS: UnixMs = UnixMs(1_767_225_600_000);
+
+pub(crate) fn examples() -> Vec<(String, Message)> {
+    let mut examples: Vec<(String, Message)> = Vec::new();
+    let mut add = |name: &str, message: Message| examples.push((name.to_owned(), message));
+    handshakes(&mut add);
+    requests(&mut add);
+    replies(&mut add);
+    between_replicas(&mut add);
+    statuses(&mut add);
+    examples
+}
+
+fn text(text: &str) -> Text {
+    Text::from(text)
+}
+
+fn bytes(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}
+
+fn layout_full() -> Option<Arc<LayoutUpdate>> {
+    let member = |id, label: &str, zone: &str, weight| Member {
+        id: NodeId(id),
+        label: text(label),
+        zone: text(zone),
+        weight,
+    };
+    let members = vec![
+        member(0x0a00_0000_0000_0001, "anna", "north", 1),
+        member(0x0b00_0000_0000_0002, "ber\u{e9}nice", "", 300),
+        member(u64::MAX, "", "s\u{fc}d", u32::MAX),
+    ];
+    let owners = vec![0, 1, 2, 0, 1, 2, 1, 0];
+    let layout = Layout::from_parts(LayoutVersion(300), 3, members, owners).expect("in order");
+    let addresses = ["ws://a.example:7400/", "wss://b.example/q", ""].map(text).into();
+    Some(Arc::new(LayoutUpdate { layout, addresses }))
+}
+
+/// One slot of one member of which nothing is said.
+fn layout_minimal() -> Option<Arc<LayoutUpdate>> {
+    let member = Member { id: NodeId(0), label: text(""), zone: text(""), weight: 0 };
+    let layout = Layout::from_parts(LayoutVersion(0), 1, vec![member], vec![0]);
+    Some(Arc::new(LayoutUpdate { layout: layout.expect("in order"), addresses: vec![text("")] }))
+}
+
+fn handshakes(add: &mut impl FnMut(&str, Message)) {
+    let hello = Hello {
+        version_min: 0,
+        version_max: 0,
+        cluster: None,
+        role: Role::Client,
+        layout_version: LayoutVersion(0),
+        credentials: Bytes::new(),
+    };
+    let node = Role::Node { id: NodeId(GREAT), incarnation: Incarnation(4_000_000_000) };
+    let nobody = Role::Node { id: NodeId(0), incarnation: Incarnation(0) };
+    add("hello, minimal", Message::Hello(hello.clone()));
+    add(
+        "hello of a client",
+        Message::Hello(Hello { version_min: 1, version_max: 1, ..hello.clone() }),
+    );
+    add(
+        "hello, full",
+        Message::Hello(Hello {
+            version_min: 1,
+            version_max: u32::MAX,
+            cluster: Some(ClusterId(0x0123_4567_89ab_cdef)),
+            role: node,
+            layout_version: LayoutVersion(u64::MAX),
+            credentials: bytes("secret"),
+        }),
+    );
+    add(
+        "hello, present zeros",
+        Message::Hello(Hello { cluster: Some(ClusterId(0)), role: nobody, ..hello }),
+    );
+    let welcome = Welcome {
+        version: 0,
+        cluster: ClusterId(0),
+        node: NodeId(0),
+        label: text(""),
+        incarnation: Incarnation(0),
+        defaults: Defaults {
+            r: 0,
+            w: 0,
+            allow_weak: false,
+            key_bytes_max: 0,
+            value_bytes_max: 0,
+            calls_max: 0,
+        },
+        layout: None,
+    };
+    add("welcome, minimal", Message::Welcome(welcome.clone()));
+    add("welcome, least layout", Message::Welcome(Welcome { layout: layout_minimal(), ..welcome }));
+    add(
+        "welcome, full",
+        Message::Welcome(Welcome {
+            version: 1,
+            cluster: ClusterId(0x0123_4567_89ab_cdef),
+            node: NodeId(0x0a00_0000_0000_0001),
+            label: text("anna"),
+            incarnation: Incarnation(u32::MAX),
+            defaults: Defaults {
+                r: 2,
+                w: 255,
+                allow_weak: true,
+                key_bytes_max: 1_024,
+                value_bytes_max: 1_048_576,
+                calls_max: 127,
+            },
+            layout: layout_full(),
+        }),
+    );
+    let reject = |code, text: &str| Message::Reject(Reject { code, text: text.to_owned() });
+    for code in REJECT_CODES {
+        add(&format!("reject, {}", reject_name(code)), reject(code, "what to do: \u{1f511}"));
+    }
+    add("reject, minimal", reject(RejectCode::Full, ""));
+    let unsupported = |text: &str| Message::Unsupported(Unsupported { text: text.to_owned() });
+    add("unsupported, minimal", unsupported(""));
+    add("unsupported, full", unsupported("a frame of a kind that this version does not know"));
+}
+
+fn head_minimal() -> RequestHead {
+    RequestHead {
+        call: CallId(0),
+        key: Key::from(vec![]),
+        quorum: QuorumChoice { r: 0, w: 0 },
+        budget: Duration::ZERO,
+        layout_version: LayoutVersion(0),
+        passed_on: false,
+        receipt: false,
+    }
+}
+
+fn head_full() -> RequestHead {
+    RequestHead {
+        call: CallId(u64::MAX),
+        key: Key::from(vec![0, 0xff, 0x80, b'k']),
+        quorum: QuorumChoice { r: 2, w: 3 },
+        budget: Duration::from_millis(5_000),
+        layout_version: LayoutVersion(1 << 53),
+        passed_on: true,
+        receipt: true,
+    }
+}
+
+fn requests(add: &mut impl FnMut(&str, Message)) {
+    let usual = RequestHead {
+        call: CallId(1),
+        key: Key::from("cart"),
+        budget: Duration::from_millis(5_000),
+        layout_version: LayoutVersion(1),
+        ..head_minimal()
+    };
+    add("get, minimal", Message::Get(Get { head: head_minimal() }));
+    add("get", Message::Get(Get { head: usual.clone() }));
+    add("get, full", Message::Get(Get { head: head_full() }));
+    let greatest = RequestHead {
+        quorum: QuorumChoice { r: 255, w: 255 },
+        budget: Duration::from_millis(u32::MAX.into()),
+        layout_version: LayoutVersion(u64::MAX),
+        ..head_full()
+    };
+    add("get, greatest numbers", Message::Get(Get { head: greatest }));
+    let delete = Put {
+        head: head_minimal(),
+        context: Bytes::new(),
+        request: RequestId::default(),
+        change: Change::Delete,
+    };
+    let full = Put {
+        head: head_full(),
+        context: bytes("context"),
+        request: RequestId { client: GREAT, sequence: 300 },
+        change: value("a value"),
+    };
+    add("put of nothing, minimal", Message::Put(Put { change: no_value(), ..delete.clone() }));
+    add("put, full", Message::Put(full.clone()));
+    add("put, blind", Message::Put(Put { head: usual, context: Bytes::new(), ..full.clone() }));
+    add("delete, minimal", Message::Put(delete));
+    add("delete, full", Message::Put(Put { change: Change::Delete, ..full }));
+}
+
+fn value(text: &'static str) -> Change {
+    let payload = bytes(text);
+    Change::Value { checksum: Checksum::of_value(&payload), payload }
+}
+
+fn no_value() -> Change {
+    Change::Value { payload: Bytes::new(), checksum: Checksum(0) }
+}
+
+fn replies(add: &mut impl FnMut(&str, Message)) {
+    let minimal = |result| Reply {
+        call: CallId(0),
+        layout_version: LayoutVersion(0),
+        layout: None,
+        receipt: None,
+        passed_on_by: None,
+        result,
+    };
+    let receipt = Receipt {
+        coordinator: NodeId(0x0a00_0000_0000_0001),
+        primaries: vec![NodeId(0x0a00_0000_0000_0001), NodeId(u64::MAX)],
+        repaired: vec![NodeId(0x0b00_0000_0000_0002), NodeId(0)],
+        needed: 2,
+        layout_version: LayoutVersion(300),
+    };
+    let no_receipt = Receipt {
+        coordinator: NodeId(0),
+        primaries: Vec::new(),
+        repaired: Vec::new(),
+        needed: 0,
+        layout_version: LayoutVersion(0),
+    };
+    let full = |result| Reply {
+        call: CallId(u64::MAX),
+        layout_version: LayoutVersion(300),
+        layout: layout_full(),
+        receipt: Some(receipt.clone()),
+        passed_on_by: Some(NodeId(0x0b00_0000_0000_0002)),
+        result,
+    };
+    let value = |text| EntryValue {
+        payload: bytes(text),
+        checksum: Checksum::of_value(text.as_bytes()),
+        written: TIME_MS,
+    };
+    let nothing = EntryValue { payload: Bytes::new(), checksum: Checksum(0), written: UnixMs(0) };
+    let entry = Entry {
+        values: vec![value("one"), value("another"), nothing],
+        tombstones: 2,
+        context: bytes("context"),
+    };
+    add("reply, absent, minimal", Message::Reply(minimal(Ok(Answer::Entry(Entry::default())))));
+    add("reply, entry", Message::Reply(minimal(Ok(Answer::Entry(entry.clone())))));
+    add("reply, entry, full", Message::Reply(full(Ok(Answer::Entry(entry)))));
+    let present_zeros = Reply {
+        layout: layout_minimal(),
+        receipt: Some(no_receipt),
+        passed_on_by: Some(NodeId(0)),
+        ..minimal(Ok(Answer::Entry(Entry::default())))
+    };
+    add("reply, present zeros", Message::Reply(present_zeros));
+    let written = |context, siblings| Ok(Answer::Written(Written { context, siblings }));
+    add("reply, written, minimal", Message::Reply(minimal(written(Bytes::new(), 0))));
+    add("reply, written, full", Message::Reply(full(written(bytes("context"), 3))));
+    for (index, code) in FAILURE_CODES.into_iter().enumerate() {
+        let name = failure_name(code);
+        let minimal = minimal(Err(Failure::refused(code)));
+        add(&format!("reply, {name}, minimal"), Message::Reply(minimal));
+        let failure = Failure {
+            code,
+            outcome: Outcome::Unknown,
+            needed: 2,
+            acked: 1,
+            limit: 100 + index as u64,
+            actual: u64::MAX - index as u64,
+        };
+        let reply = Reply { layout: None, ..full(Err(failure)) };
+        add(&format!("reply, {name}, full"), Message::Reply(reply));
+    }
+}
+
+fn record() -> Record {
+    let actor = |node, birth| Actor {
+        node: NodeId(node),
+        incarnation: Incarnation(4_000_000_000),
+        birth: Birth(birth),
+    };
+    let seen = |upto, also: &[u64]| Seen::from_parts(upto, also.to_vec()).expect("canonical");
+    let payload = Payload::Value(bytes("a value"));
+    let full = Sibling {
+        checksum: Checksum::of(&payload),
+        payload,
+        written: TIME_MS,
+        expires: Some(UnixMs(TIME_MS.0 + 60_000)),
+        request: RequestId { client: GREAT, sequence: 300 },
+    };
+    let minimal = Sibling {
+        payload: Payload::Value(Bytes::new()),
+        checksum: Checksum(0),
+        written: UnixMs(0),
+        expires: None,
+        request: RequestId::default(),
+    };
+    let tombstone = Sibling { payload: Payload::Tombstone, written: TIME_MS, ..minimal.clone() };
+    let expired = Sibling { expires: Some(UnixMs(0)), ..minimal.clone() };
+    let history = |superseded, at, live: Vec<(u64, Sibling)>| {
+        let live = live.into_iter().map(|(counter, sibling)| (Counter(counter), sibling)).collect();
+        History::from_parts(superseded, at, live).expect("sound")
+    };
+    let live = vec![(4, full), (7, tombstone), (u64::MAX, expired)];
+    let histories = [
+        (
+            Actor { node: NodeId(0), incarnation: Incarnation(0), birth: Birth(0) },
+            history(seen(0, &[]), UnixMs(0), vec![(1, minimal)]),
+        ),
+        (actor(1, 1), history(seen(3, &[5, 300, GREAT]), TIME_MS, live)),
+        (actor(u64::MAX, u64::MAX), history(seen(70_000, &[]), TIME_MS, Vec::new())),
+    ];
+    Record::from_histories(histories).expect("ascending")
+}
+
+fn between_replicas(add: &mut impl FnMut(&str, Message)) {
+    let call = CallId(300);
+    let read = |call, key| Message::ReplicaRead(ReplicaRead { call, key });
+    add("replica read, minimal", read(CallId(0), Key::from(vec![])));
+    add("replica read, full", read(call, Key::from("cart")));
+    let answer = |call, record| Message::ReplicaRecord(ReplicaRecord { call, record });
+    add("replica record, minimal: it cannot say", answer(CallId(0), None));
+    add("replica record of nothing", answer(call, Some(Record::new())));
+    add("replica record, full", answer(call, Some(record())));
+    let merge = |call, key, record| Message::ReplicaMerge(ReplicaMerge { call, key, record });
+    add("replica merge, minimal", merge(CallId(0), Key::from(vec![]), Record::new()));
+    add("replica merge, full", merge(call, Key::from("cart"), record()));
+    let merged = |call, durable| Message::ReplicaMerged(ReplicaMerged { call, durable });
+    add("replica merged, minimal", merged(CallId(0), false));
+    add("replica merged, full", merged(call, true));
+}
+
+fn statuses(add: &mut impl FnMut(&str, Message)) {
+    add("status request, minimal", Message::StatusRequest(CallId(0)));
+    add("status request, full", Message::StatusRequest(CallId(u64::MAX)));
+    let nobody = MemberStatus {
+        id: NodeId(0),
+        label: text(""),
+        zone: text(""),
+        weight: 0,
+        address: text(""),
+        up: false,
+        slots: 0,
+        replicas: 0,
+    };
+    let minimal = StatusReply {
+        call: CallId(0),
+        cluster: ClusterId(0),
+        node: NodeId(0),
+        label: text(""),
+        incarnation: Incarnation(0),
+        layout_version: LayoutVersion(0),
+        uptime: Duration::ZERO,
+        software: text(""),
+        storage: text(""),
+        records: 0,
+        members: Vec::new(),
+        counters: Vec::new(),
+        limits: Vec::new(),
+    };
+    let member = MemberStatus {
+        id: NodeId(0x0a00_0000_0000_0001),
+        label: text("anna"),
+        zone: text("north"),
+        weight: 300,
+        address: text("ws://a.example:7400/"),
+        up: true,
+        slots: 1_024,
+        replicas: 3_072,
+    };
+    let full = StatusReply {
+        call: CallId(300),
+        cluster: ClusterId(0x0123_4567_89ab_cdef),
+        node: NodeId(0x0a00_0000_0000_0001),
+        label: text("anna"),
+        incarnation: Incarnation(4_000_000_000),
+        layout_version: LayoutVersion(5),
+        uptime: Duration::from_millis(86_400_000),
+        software: text("quorate 0.1.0"),
+        storage: text("memory"),
+        records: 1 << 53,
+        members: vec![member, nobody],
+        counters: vec![(text("gets"), u64::MAX), (text("puts"), 0), (text(""), 0)],
+        limits: vec![(text("key_bytes_max"), 1_024), (text("siblings_max"), 100)],
+    };
+    add("status reply, minimal", Message::StatusReply(minimal));
+    add("status reply, full", Message::StatusReply(full));
+}

@@ -1,0 +1,62 @@
+// A panic in the module: everybody is told, and the next client works.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+
+import { connect } from "../src/connect.js";
+import { Engine } from "../src/engine.js";
+import { QuorateError } from "../src/errors.js";
+import { load } from "../src/module.js";
+import { machineOptions } from "../src/options.js";
+import type { Socket } from "../src/websocket.js";
+import { FakeNode } from "./fake-node.js";
+
+// What the build puts into the script.
+const wasm = readFileSync(new URL("../dist/client.wasm", import.meta.url));
+Object.assign(globalThis, { QUORATE_WASM: gzipSync(wasm).toString("base64") });
+
+const OPTIONS = { timeout: 0, r: 0, w: 0, receipt: false };
+
+async function engine(failures: QuorateError[]): Promise<Engine> {
+  const socket = { readyState: 0, close() {}, send() {} } as unknown as Socket;
+  return new Engine(await load(), machineOptions({ seeds: ["ws://a"] }), () => socket, {
+    onConnected() {},
+    onLost() {},
+    onRejected() {},
+    onLayout() {},
+    onFailure: (error) => failures.push(error),
+  });
+}
+
+test("after a panic all calls end, writes as unknown, and a new client works", async () => {
+  const failures: QuorateError[] = [];
+  const [one, other] = await Promise.all([engine(failures), engine(failures)]);
+  const read = one.get("k", OPTIONS, undefined, () => "get k");
+  const write = other.put("k", new Uint8Array(0), "v", OPTIONS, undefined, () => "put k");
+  await new Promise((resolve) => setTimeout(resolve, 10));
+
+  assert.throws(() => one.machine.handle(0, 0, 1e9), WebAssembly.RuntimeError);
+  const late = one.get("late", OPTIONS, undefined, () => "get late");
+
+  const ended = await Promise.allSettled([read, write, late]);
+  const errors = ended.map((end) => (end.status === "rejected" ? (end.reason as QuorateError) : assert.fail()));
+  assert.deepEqual(errors.map(({ code, outcome }) => [code, outcome]), [
+    ["INTERNAL", "none"],
+    ["INTERNAL", "unknown"],
+    ["INTERNAL", "none"],
+  ]);
+  assert.equal(failures.length, 2);
+  await assert.rejects(other.get("k", OPTIONS, undefined, () => "get k"), { code: "INTERNAL" });
+
+  const node = await FakeNode.start();
+  try {
+    const client = await connect({ seeds: [node.url] });
+    await client.put("k", "v");
+    assert.equal((await client.get("k"))?.text(), "v");
+    await client.close();
+  } finally {
+    await node.stop();
+  }
+});

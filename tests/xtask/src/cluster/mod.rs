@@ -1,0 +1,211 @@
+//! A cluster of `quorate serve` processes on loopback, and how to be rid of it again.
+//!
+//! Invariant: no node outlives its [`Cluster`], nor the process that started it.
+
+mod node;
+pub(crate) mod ports;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::interrupt::Interrupt;
+use crate::process;
+use node::Node;
+
+/// How long nodes may take to find each other, or to stop: the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+/// Ports that were free may be taken when a node wants them. Then others are tried.
+const ATTEMPTS: usize = 3;
+
+/// What a cluster is made of. N is 3, R and W are 2.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) nodes: u16,
+    /// `memory` or `fjall`.
+    pub(crate) storage: &'static str,
+    /// The nodes listen on the ports behind this one; on free ports where there is none.
+    pub(crate) base_port: Option<u16>,
+}
+
+/// Running nodes.
+pub(crate) struct Cluster {
+    pub(crate) program: PathBuf,
+    nodes: Vec<Node>,
+}
+
+impl Cluster {
+    /// Starts nodes that keep all of their files in `folder`, and waits until all are ready.
+    pub(crate) fn start(
+        program: &Path,
+        folder: &Path,
+        settings: Settings,
+        interrupt: &Interrupt,
+    ) -> Result<Cluster> {
+        for _ in 1..ATTEMPTS {
+            if settings.base_port.is_some() {
+                break;
+            }
+            let started = Cluster::try_start(program, folder, settings, interrupt);
+            match started {
+                Err(error) if format!("{error:#}").contains("port in use") => {}
+                other => return other,
+            }
+        }
+        Cluster::try_start(program, folder, settings, interrupt)
+    }
+
+    fn try_start(
+        program: &Path,
+        folder: &Path,
+        settings: Settings,
+        interrupt: &Interrupt,
+    ) -> Result<Cluster> {
+        let Settings { nodes, storage, base_port } = settings;
+        let ports = match base_port {
+            Some(base) => ports::behind(base, nodes)?,
+            None => ports::free(nodes)?,
+        };
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        fs::create_dir_all(folder)?;
+        let mut quorate = Command::new(program);
+        quorate.args(["cluster", "new", "--slots=64", "--replication=3", "--r=2", "--w=2"]);
+        for (index, port) in ports.iter().enumerate() {
+            quorate.arg(format!("--member={}=ws://127.0.0.1:{port}", label(index)));
+        }
+        fs::write(folder.join("cluster.toml"), process::capture(&mut quorate)?)?;
+
+        let mut cluster = Cluster { program: program.to_owned(), nodes: Vec::new() };
+        for (index, port) in ports.into_iter().enumerate() {
+            let node = Node::new(label(index), port, folder, storage);
+            cluster.nodes.push(node);
+            cluster.nodes[index].start(program)?;
+        }
+        cluster.settle(interrupt)?;
+        Ok(cluster)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(crate) fn label(&self, index: usize) -> &str {
+        &self.nodes[index].label
+    }
+
+    /// The address that clients connect to.
+    pub(crate) fn seed(&self, index: usize) -> String {
+        format!("ws://127.0.0.1:{}", self.nodes[index].port)
+    }
+
+    /// The address of the page for people.
+    pub(crate) fn page(&self, index: usize) -> String {
+        format!("http://127.0.0.1:{}/", self.nodes[index].port)
+    }
+
+    /// Ends a node with SIGKILL and returns the id that its process had.
+    pub(crate) fn kill(&mut self, index: usize) -> Result<u32> {
+        self.nodes[index].kill()
+    }
+
+    /// Starts a node again on what it had stored, and waits until all nodes see each other.
+    pub(crate) fn restart(&mut self, index: usize, interrupt: &Interrupt) -> Result<()> {
+        let program = self.program.clone();
+        self.nodes[index].start(&program)?;
+        self.settle(interrupt)
+    }
+
+    /// An error where a node ended that nobody ended here. It is told once.
+    pub(crate) fn watch(&mut self) -> Result<()> {
+        self.nodes.iter_mut().try_for_each(Node::watch)
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.nodes.iter().filter(|node| node.is_running()).count()
+    }
+
+    /// Runs `quorate` as a client of this cluster and returns what it printed.
+    pub(crate) fn quorate(&self, arguments: &[&str]) -> Result<String> {
+        let mut quorate = Command::new(&self.program);
+        quorate.args(arguments).env_remove("QUORATE_SECRET");
+        let seed = self.nodes.iter().position(Node::is_running).context("no node runs")?;
+        process::capture(quorate.env("QUORATE_SEEDS", self.seed(seed)))
+    }
+
+    /// Waits until every running node is ready and sees every other.
+    fn settle(&mut self, interrupt: &Interrupt) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            interrupt.check()?;
+            self.watch()?;
+            if self.is_settled()? {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "the nodes did not find each other in {} s; their logs are beside {}",
+                PATIENCE.as_secs(),
+                self.nodes[0].log.display()
+            );
+            thread::sleep(POLL);
+        }
+    }
+
+    fn is_settled(&self) -> Result<bool> {
+        let mut running = self.nodes.iter().filter(|node| node.is_running());
+        if !running.all(|node| ports::http_get(node.port, "/readyz").is_some_and(ready)) {
+            return Ok(false);
+        }
+        let status = self.quorate(&["status", "-o", "json"])?;
+        let status: Value = serde_json::from_str(&status).context("output of `quorate status`")?;
+        let nodes = status["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+        let sees_all = |node: &&Value| {
+            let members = node["members"].as_array().map_or(&[][..], Vec::as_slice);
+            members.iter().filter(|member| member["up"] == true).count() == self.running()
+        };
+        Ok(nodes.iter().filter(sees_all).count() == self.running())
+    }
+
+    /// Asks all nodes to stop and waits until they have.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        let forced = self.stop_all();
+        if !forced.is_empty() {
+            bail!("did not stop when asked, and were killed: {}", forced.join(", "));
+        }
+        Ok(())
+    }
+
+    /// Returns the labels of nodes that had to be killed.
+    fn stop_all(&mut self) -> Vec<String> {
+        self.nodes.iter_mut().for_each(Node::ask_to_stop);
+        let deadline = Instant::now() + PATIENCE;
+        let stopped_in_time = |node: &mut Node| node.stopped(deadline);
+        let forced = self.nodes.iter_mut().filter_map(|node| {
+            let label = node.label.clone();
+            (!stopped_in_time(node)).then_some(label)
+        });
+        forced.collect()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop_all();
+    }
+}
+
+fn label(index: usize) -> String {
+    format!("node-{}", index + 1)
+}
+
+fn ready(response: String) -> bool {
+    response.starts_with("HTTP/1.1 200")
+}
