@@ -33,8 +33,12 @@ pub struct Limits {
     pub answers_kept: usize,
 }
 
-/// Longest frame from a client: the longest value and 4 KiB for all that goes with it.
-pub const FRAME_BYTES_MAX: usize = 1024 * 1024 + 4096;
+/// Longest frame from a client: the longest value, the longest context, and 4 KiB for the rest.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024 + CONTEXT_BYTES_MAX + 4096;
+
+/// Longest token of a context: a writer who only chains its own writes beside another's makes it
+/// grow by a byte a write, until it reads.
+const CONTEXT_BYTES_MAX: usize = 32 * 1024;
 
 /// Longest frame between nodes and from a node to a client: a record with many siblings is longer
 /// than one value. [`Limits::record_bytes_max`] keeps what a put may leave well below it.
@@ -53,7 +57,7 @@ impl Default for Limits {
             actors_kept: 10,
             actors_alarm: 50,
             context_actors_max: 200,
-            context_bytes_max: 32 * 1024,
+            context_bytes_max: CONTEXT_BYTES_MAX,
             actor_age_min: Duration::from_secs(4 * 60 * 60),
             calls_max: 65_536,
             calls_per_peer_max: 1_024,
