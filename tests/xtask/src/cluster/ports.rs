@@ -69,7 +69,9 @@ pub(crate) fn http_get(port: u16, path: &str) -> Option<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT).ok()?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT)).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    // In one piece: whoever answers to the first one and hangs up would refuse the others.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
     let mut answer = Vec::new();
     // An answer that does not end in time is judged by its beginning.
     let _ = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
@@ -88,7 +90,13 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let answering = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let _ = stream.read(&mut [0; 512]).unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut piece = [0; 512];
+                let length = stream.read(&mut piece).unwrap();
+                assert!(length > 0, "the request ends in the middle");
+                request.extend_from_slice(&piece[..length]);
+            }
             stream.write_all(answer.as_bytes()).unwrap();
         });
         (port, answering)
