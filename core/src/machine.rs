@@ -22,7 +22,7 @@ use crate::ring::Slot;
 use crate::time::Instant;
 
 /// The other end of a connection whose HELLO was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Peer {
     /// A node; there is one connection to it at a time.
     Node(NodeId),
@@ -31,11 +31,11 @@ pub enum Peer {
 }
 
 /// Names an operation of the storage until its last answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum Input {
     /// A frame arrived.
     Frame {
@@ -60,7 +60,7 @@ pub enum Input {
 }
 
 /// What the embedder is to do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum Effect {
     /// Send a frame; dropped silently where the connection is gone.
     Send {
@@ -92,7 +92,7 @@ pub enum Effect {
 }
 
 /// An operation of the storage.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum StoreOp {
     /// Load the record, run [`Held::apply`](crate::causality::Held::apply), store it, in one
     /// critical section. Answers `Applied` and later `Durable`, or `Refused`, or `Failed`.
@@ -110,7 +110,7 @@ pub enum StoreOp {
 }
 
 /// An answer of the storage.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum StoreOutcome {
     /// The change is in the engine's memory; `Durable` or `Failed` follows.
     Applied {
@@ -133,7 +133,7 @@ pub enum StoreOutcome {
 }
 
 /// Why the storage cannot say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreError {
     /// The engine or the device failed.
     Io,
@@ -144,7 +144,7 @@ pub enum StoreError {
 }
 
 /// What people may want to know.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Event {
     /// A connection to a node is there.
@@ -196,7 +196,7 @@ pub enum Event {
 }
 
 /// When a machine wants to be woken, and what for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wake {
     /// No later than this.
     pub at: Instant,
@@ -205,7 +205,7 @@ pub struct Wake {
 }
 
 /// What waits for a [`Wake`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WakeReason {
     /// The deadline of a request.
     Deadline,
@@ -216,7 +216,7 @@ pub enum WakeReason {
 }
 
 /// The effects of a call, in order. The embedder keeps one and drains it after each input.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Effects<E> {
     queue: VecDeque<E>,
 }

@@ -17,7 +17,7 @@ use crate::prng::Prng;
 use crate::time::{Duration, UnixMs};
 
 /// One frame.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[allow(missing_docs, reason = "each variant names the struct that carries the documentation")]
 pub enum Message {
     Hello(Hello),
@@ -56,7 +56,7 @@ impl CallId {
 pub const PROTOCOL_VERSION: u32 = 1;
 
 /// The first frame of whoever dialled.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Hello {
     /// Oldest protocol version that the sender speaks.
     pub version_min: u32,
@@ -73,7 +73,7 @@ pub struct Hello {
 }
 
 /// Who dials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// A client: it may send requests.
     Client,
@@ -87,7 +87,7 @@ pub enum Role {
 }
 
 /// The answer to an accepted [`Hello`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Welcome {
     /// The protocol version that both ends use from here on.
     pub version: u32,
@@ -106,7 +106,7 @@ pub struct Welcome {
 }
 
 /// What holds for a request that does not say otherwise, and what is accepted at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Defaults {
     /// Answers that end a read.
     pub r: u8,
@@ -123,7 +123,7 @@ pub struct Defaults {
 }
 
 /// The answer to a refused [`Hello`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reject {
     /// Why.
     pub code: RejectCode,
@@ -132,7 +132,7 @@ pub struct Reject {
 }
 
 /// Why a [`Hello`] was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RejectCode {
     /// No common protocol version.
     Version,
@@ -149,14 +149,14 @@ pub enum RejectCode {
 }
 
 /// The answer to a frame that could not be decoded or is not known; the connection goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unsupported {
     /// For people: what was wrong.
     pub text: String,
 }
 
 /// A layout together with where its members listen.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct LayoutUpdate {
     /// Members, slots and owners.
     pub layout: Layout,
@@ -173,7 +173,7 @@ impl LayoutUpdate {
 }
 
 /// R and W as a request asks for them; 0 stands for the cluster's default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct QuorumChoice {
     /// Answers that end a read.
     pub r: u8,
@@ -182,7 +182,7 @@ pub struct QuorumChoice {
 }
 
 /// What every request carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestHead {
     /// Names the request among those of its sender.
     pub call: CallId,
@@ -201,14 +201,14 @@ pub struct RequestHead {
 }
 
 /// Reads a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Get {
     /// Key, quorum, budget.
     pub head: RequestHead,
 }
 
 /// Writes or deletes a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Put {
     /// Key, quorum, budget.
     pub head: RequestHead,
@@ -221,7 +221,7 @@ pub struct Put {
 }
 
 /// What a [`Put`] does to its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// A value, with the checksum that the client computed.
     Value {
@@ -235,7 +235,7 @@ pub enum Change {
 }
 
 /// The answer to a [`Get`] or [`Put`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Reply {
     /// The request's.
     pub call: CallId,
@@ -252,7 +252,7 @@ pub struct Reply {
 }
 
 /// How a request ended well.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "each variant names the struct that carries the documentation")]
 pub enum Answer {
     Entry(Entry),
@@ -260,7 +260,7 @@ pub enum Answer {
 }
 
 /// All concurrent values of a key; none where the key is absent or deleted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// Newest first.
     pub values: Vec<EntryValue>,
@@ -271,7 +271,7 @@ pub struct Entry {
 }
 
 /// One of the concurrent values of an [`Entry`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EntryValue {
     /// The bytes.
     pub payload: Bytes,
@@ -282,7 +282,7 @@ pub struct EntryValue {
 }
 
 /// The acknowledgement of a write.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Written {
     /// The writer's own context and the new write, nothing else. Opaque.
     pub context: Bytes,
@@ -291,7 +291,7 @@ pub struct Written {
 }
 
 /// How a request ended without success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Failure {
     /// Why.
     pub code: FailureCode,
@@ -330,7 +330,7 @@ impl Failure {
 }
 
 /// Whether a request that failed may have had an effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It had none and will have none.
     None,
@@ -339,7 +339,7 @@ pub enum Outcome {
 }
 
 /// Why a request failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureCode {
     /// Fewer than R or W of the key's own replicas can answer.
     QuorumUnavailable,
@@ -370,7 +370,7 @@ pub enum FailureCode {
 }
 
 /// Who did what for one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Receipt {
     /// The node that ran the request.
     pub coordinator: NodeId,
@@ -385,7 +385,7 @@ pub struct Receipt {
 }
 
 /// Asks a replica for its record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReplicaRead {
     /// The coordinator's call.
     pub call: CallId,
@@ -394,7 +394,7 @@ pub struct ReplicaRead {
 }
 
 /// The answer to a [`ReplicaRead`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct ReplicaRecord {
     /// The coordinator's call.
     pub call: CallId,
@@ -403,7 +403,7 @@ pub struct ReplicaRecord {
 }
 
 /// Asks a replica to merge a record into its own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct ReplicaMerge {
     /// The coordinator's call.
     pub call: CallId,
@@ -414,7 +414,7 @@ pub struct ReplicaMerge {
 }
 
 /// The answer to a [`ReplicaMerge`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReplicaMerged {
     /// The coordinator's call.
     pub call: CallId,
@@ -423,7 +423,7 @@ pub struct ReplicaMerged {
 }
 
 /// What a node knows of itself and the others.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct StatusReply {
     /// The request's.
     pub call: CallId,
@@ -454,7 +454,7 @@ pub struct StatusReply {
 }
 
 /// A member as one node sees it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct MemberStatus {
     /// Its id.
     pub id: NodeId,

@@ -10,7 +10,7 @@ use super::Actor;
 /// Values by actor.
 ///
 /// Invariant: strictly ascending by actor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ByActor<V> {
     entries: Vec<(Actor, V)>,
 }

@@ -5,7 +5,7 @@ use super::{Actor, ByActor, Dot, Seen};
 /// A set of dots. A put carries the context of what its writer was shown and supersedes just that.
 ///
 /// Users hold it as an opaque [token](Context::to_token).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Context {
     /// Invariant: no empty set, so equal contexts are equal values.
     actors: ByActor<Seen>,

@@ -9,7 +9,7 @@ use crate::time::UnixMs;
 ///
 /// Invariant: `live` is strictly ascending, has no counter 0 and none that is superseded; not both
 /// parts are empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct History {
     /// Overwritten by someone who had been shown them.
     superseded: Seen,

@@ -7,7 +7,7 @@ use crate::ids::RequestId;
 use crate::time::{Duration, UnixMs};
 
 /// One step in the life of a record; [`Held::apply`](super::Held::apply) takes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RecordOp {
     /// A put or delete that this node coordinates.
     Write(Write),
@@ -16,7 +16,7 @@ pub enum RecordOp {
 }
 
 /// A put or delete as its coordinator applies it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Write {
     /// What the writer was shown; the write supersedes just that.
     pub context: Context,
@@ -44,7 +44,7 @@ pub struct Write {
 }
 
 /// What came of a [`RecordOp`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Applied {
     /// Whether there is anything to store.
     pub changed: bool,
@@ -57,7 +57,7 @@ pub struct Applied {
 }
 
 /// A [`RecordOp`] that was not carried out. Nothing changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ApplyRefusal {
     /// Too many siblings would stand. The writer should read and write with what it was shown.

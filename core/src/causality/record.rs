@@ -13,7 +13,7 @@ use crate::time::{Duration, UnixMs};
 ///
 /// Records of one key form a lattice: [`merge`](Record::merge) is its join and
 /// [`descends`](Record::descends) its order. Equal records are equal on every replica.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Record {
     /// Invariant: each history keeps its own invariant, so none is empty.
     histories: ByActor<History>,

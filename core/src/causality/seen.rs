@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use super::Counter;
 
 /// An exact set of counters: all from 1 up to `upto`, and single ones above a gap.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Seen {
     /// All counters from 1 up to this one are in the set; 0 where 1 is not.
     upto: u64,

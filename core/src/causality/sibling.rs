@@ -9,7 +9,7 @@ use crate::ids::RequestId;
 use crate::time::UnixMs;
 
 /// What a write leaves behind.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Payload {
     /// The bytes of a put.
     Value(Bytes),
@@ -55,7 +55,7 @@ impl fmt::Display for Checksum {
 }
 
 /// One value, or tombstone, and what belongs to it. Its dot is kept by the record.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sibling {
     /// The value or tombstone.
     pub payload: Payload,

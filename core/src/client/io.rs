@@ -6,11 +6,11 @@ use crate::layout::LayoutVersion;
 use crate::message::{CallId, Message, Reject};
 
 /// One connection of a client. Numbers are never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Link(pub u32);
 
 /// What happened to a client.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum ClientInput {
     /// A dial succeeded.
     Opened(Link),
@@ -28,7 +28,7 @@ pub enum ClientInput {
 }
 
 /// What a client wants done.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum ClientEffect {
     /// Open a connection; ends in `Opened` or `Closed`.
     Dial {
@@ -58,7 +58,7 @@ pub enum ClientEffect {
 }
 
 /// What users of a client may want to know.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum ClientEvent {
     /// A node has welcomed the client.

@@ -6,7 +6,7 @@ use crate::ids::{NodeId, Text};
 use crate::message::{Answer, Failure, FailureCode, Outcome, Receipt};
 
 /// A call that ended well.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Completion {
     /// What was read or written.
     pub answer: Answer,
@@ -21,7 +21,7 @@ pub struct Completion {
 }
 
 /// A call that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallError {
     /// Why.
     pub code: ErrorCode,
@@ -46,7 +46,7 @@ pub struct CallError {
 macro_rules! error_codes {
     ($($(#[doc = $doc:literal])+ $code:ident = $number:literal $name:literal,)+) => {
         /// Why a call failed. The numbers and names are stable.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum ErrorCode {
             $($(#[doc = $doc])+ $code = $number,)+

@@ -11,6 +11,7 @@ pub use plan::{PlanError, PlanSettings, plan_first};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use md5::{Digest, Md5};
 
@@ -223,6 +224,13 @@ impl PartialEq for Layout {
 }
 
 impl Eq for Layout {}
+
+/// The digest stands for all parts.
+impl Hash for Layout {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
 
 /// Per member, the number of its zone: zones are numbered by ascending name.
 fn zone_numbers(members: &[Member]) -> Vec<u16> {
