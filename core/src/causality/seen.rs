@@ -69,13 +69,14 @@ impl Seen {
 
     /// Puts `counter` into the set; answers whether it is new there. Zero is left out.
     pub fn insert(&mut self, counter: Counter) -> bool {
-        if counter.0 == 0 || self.contains(counter) {
-            return false;
+        match self.also.binary_search(&counter.0) {
+            Err(place) if counter.0 > self.upto => {
+                self.also.insert(place, counter.0);
+                self.compact();
+                true
+            }
+            Ok(_) | Err(_) => false,
         }
-        let place = self.also.partition_point(|also| *also < counter.0);
-        self.also.insert(place, counter.0);
-        self.compact();
-        true
     }
 
     /// Puts all of `other` into the set; answers whether anything of it is new there.
