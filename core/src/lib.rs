@@ -12,6 +12,12 @@
 
 extern crate alloc;
 
+#[cfg(feature = "mutants")]
+pub mod mutants;
+
+#[macro_use]
+mod sane_or;
+
 pub mod time;
 
 pub mod prng;

@@ -43,7 +43,7 @@ impl CallId {
     /// Where the numbers of one life of a node begin: so far from those of its other lives that
     /// they never meet. Zero is left to frames that want no answer.
     pub(crate) fn first(prng: &mut Prng) -> CallId {
-        CallId((prng.next_u64() >> 1) | 1)
+        CallId(sane_or!((prng.next_u64() >> 1) | 1, CallsFromOne => 0))
     }
 
     /// The one after it.

@@ -112,6 +112,7 @@ impl PassOn {
         let Some(passed) = self.remove(reply.call) else { return };
         // A write that an earlier primary had before it was lost may have happened there.
         let maybe = matches!(passed.request, Request::Put(_)) && passed.tried.len() > 1;
+        sane_or!(let maybe, PassOnForgetsFirst => false);
         let result =
             reply.result.map_err(|failure| if maybe { failure.unknown() } else { failure });
         turn.answer(passed.asker, reply.receipt, Some(turn.config.id), result);
@@ -178,6 +179,7 @@ impl PassOn {
 fn end(turn: &mut Turn<'_>, passed: Passed, code: FailureCode) {
     let failure = Failure::refused(code).quorum(passed.needed.into(), 0);
     let sent_write = matches!(passed.request, Request::Put(_)) && !passed.tried.is_empty();
+    sane_or!(let sent_write, PassOnSilenceRefused => false);
     let failure = if sent_write { failure.unknown() } else { failure };
     turn.answer(passed.asker, None, Some(turn.config.id), Err(failure));
 }

@@ -42,7 +42,9 @@ pub(crate) fn on_stored(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome: St
             let record = Some(record.unwrap_or_default());
             turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, record }));
         }
-        StoreOutcome::Applied { .. } => {}
+        StoreOutcome::Applied { .. } => {
+            sane_or!(ReplicaAcksApplied => acknowledge(turn, to, call, true));
+        }
         StoreOutcome::Durable => acknowledge(turn, to, call, true),
         StoreOutcome::Refused(_) => {
             // The sender let a value pass that does not match its checksum.
@@ -54,13 +56,14 @@ pub(crate) fn on_stored(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome: St
         // in both ways: which of the two it was is not kept.
         StoreOutcome::Failed(_) => {
             cannot_say(turn, to, call);
-            acknowledge(turn, to, call, false);
+            acknowledge(turn, to, call, sane_or!(false, ReplicaAcksFailed => true));
         }
     }
 }
 
 fn cannot_say(turn: &mut Turn<'_>, to: Peer, call: CallId) {
-    turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, record: None }));
+    let record = sane_or!(None, ReplicaFailureReadsEmpty => Some(Default::default()));
+    turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, record }));
 }
 
 fn acknowledge(turn: &mut Turn<'_>, to: Peer, call: CallId, durable: bool) {

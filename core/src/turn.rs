@@ -31,7 +31,8 @@ const BUDGET_MAX: Duration = Duration::from_secs(600);
 impl Turn<'_> {
     /// When a request with `budget` must have ended.
     pub(crate) fn deadline(&self, budget: Duration) -> Instant {
-        self.now.instant + budget.min(BUDGET_MAX)
+        let now = sane_or!(self.now.instant, WallClockDeadline => Instant(self.now.unix.0 * 1_000));
+        now + budget.min(BUDGET_MAX)
     }
 
     /// Refuses a request since the table behind `limit` is full.

@@ -75,10 +75,16 @@ impl Held {
         if self.record.would_take_damage(record) {
             return Err(ApplyRefusal::Checksum);
         }
+        sane_or!(MergeOverwrites => *self = Held::from_parts(Record::new(), None));
         Ok(Applied { changed: self.record.merge(record), ..Applied::default() })
     }
 
     fn write(&mut self, write: &Write) -> Result<Applied, ApplyRefusal> {
+        sane_or!(
+            let write,
+            LastWriterWins => &super::wrong::over_all(write, &self.record),
+            DeleteCoversUnseen => &super::wrong::delete_all(write, &self.record),
+        );
         if Checksum::of(&write.payload) != write.checksum {
             return Err(ApplyRefusal::Checksum);
         }
@@ -94,7 +100,7 @@ impl Held {
             request: write.request,
         };
         let (count, bytes) = self.record.standing_after(&write.context, dot, &sibling);
-        if count > write.siblings_max {
+        if sane_or!(count > write.siblings_max, SiblingsUnlimited => false) {
             return Err(ApplyRefusal::Siblings { count, max: write.siblings_max });
         }
         if count > 1 && bytes > write.record_bytes_max {
@@ -111,7 +117,7 @@ impl Held {
 
     /// The dot that this node gave to the same request, where its sibling stands.
     fn first_try(&self, write: &Write) -> Option<Dot> {
-        if write.request == RequestId::default() {
+        if sane_or!(write.request == RequestId::default(), RetryIgnored => true) {
             return None;
         }
         self.record
@@ -137,8 +143,10 @@ impl Held {
     /// claimed to have written more than it did: such a context would supersede the new write.
     fn continued(&self, write: &Write) -> Option<Dot> {
         let actor = self.own?.actor;
-        let running =
-            actor.node == write.newborn.node && actor.incarnation == write.newborn.incarnation;
+        let newborn = write.newborn;
+        let same_life =
+            sane_or!(actor.incarnation == newborn.incarnation, IncarnationIgnored => true);
+        let running = actor.node == newborn.node && same_life;
         let max = self.record.counter_max(actor)?;
         let claimed = write.context.seen(actor).map_or(Counter(0), |seen| seen.max());
         if !running || claimed > max {

@@ -98,7 +98,15 @@ impl History {
 
     /// Adds what `other` knows; answers whether anything changed.
     pub(super) fn merge(&mut self, other: &History) -> bool {
-        let mut changed = self.superseded.union(&other.superseded);
+        let mut changed = sane_or!(
+            self.superseded.union(&other.superseded),
+            MergeForgetsSuperseded => {
+                let known = !(self.superseded.is_empty() && self.live.is_empty());
+                let both = super::wrong::superseded_by_both(self, other);
+                self.superseded = if known { both } else { other.superseded.clone() };
+                true
+            }
+        );
         if changed {
             self.drop_superseded();
         }
@@ -119,6 +127,7 @@ impl History {
                     }
                 }
                 Err(index) => {
+                    sane_or!(MergeDropsConcurrent => if !self.live.is_empty() { continue });
                     self.live.insert(index, (*counter, sibling.clone()));
                     changed = true;
                 }

@@ -57,5 +57,8 @@ pub use record::Record;
 mod operation;
 pub use operation::{Applied, ApplyRefusal, RecordOp, Write};
 
+#[cfg(feature = "mutants")]
+pub(crate) mod wrong;
+
 mod held;
 pub use held::{Held, Own};

@@ -119,6 +119,11 @@ impl Record {
     /// Superseded is what either side has as superseded; live is what either side has as live and
     /// neither as superseded.
     pub fn merge(&mut self, other: &Record) -> bool {
+        sane_or!(
+            let other,
+            MergeIgnoresDeletes => &super::wrong::without_deletes(other),
+            MergeDropsQuietActors => &super::wrong::without_quiet(other, self),
+        );
         self.histories.merge(&other.histories, History::merge)
     }
 
@@ -134,8 +139,10 @@ impl Record {
         }
         let mut old: Vec<(UnixMs, Actor)> = self
             .histories()
-            .filter(|(_, history)| history.live().is_empty())
-            .filter(|(_, history)| now.since(history.at()) > actor_age_min)
+            .filter(|(_, history)| {
+                sane_or!(history.live().is_empty(), TruncatesLive => true)
+                    && sane_or!(now.since(history.at()) > actor_age_min, TruncatesYoung => true)
+            })
             .map(|(actor, history)| (history.at(), actor))
             .collect();
         old.sort_unstable();
@@ -174,7 +181,9 @@ impl Record {
         for (actor, seen) in context.iter() {
             self.histories.or_default(actor).supersede(seen, sibling.written);
         }
-        self.histories.or_default(dot.actor).push(dot.counter, sibling);
+        let own = self.histories.or_default(dot.actor);
+        sane_or!(NoDots => own.supersede(&own.known(), sibling.written));
+        own.push(dot.counter, sibling);
     }
 
     /// The greatest counter known of an actor; `None` where the actor is unknown.
@@ -211,7 +220,7 @@ fn distinct<'a>(siblings: impl Iterator<Item = (Dot, &'a Sibling)>) -> Vec<(Dot,
         let stands = !requests.contains(&sibling.request) && !payloads.contains(&payload);
         if stands {
             payloads.insert(payload);
-            if sibling.request != RequestId::default() {
+            if sane_or!(sibling.request != RequestId::default(), UnnamedAreOne => true) {
                 requests.insert(sibling.request);
             }
         }

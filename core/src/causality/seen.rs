@@ -58,7 +58,8 @@ impl Seen {
     /// Whether `counter` is in the set. Zero never is.
     pub fn contains(&self, counter: Counter) -> bool {
         let Counter(counter) = counter;
-        counter != 0 && (counter <= self.upto || self.also.binary_search(&counter).is_ok())
+        let in_run = sane_or!(counter <= self.upto, SeenEndsEarly => counter < self.upto);
+        counter != 0 && (in_run || self.also.binary_search(&counter).is_ok())
     }
 
     /// Whether all of `other` is in the set.

@@ -71,6 +71,7 @@ impl Context {
         put_number(&mut token, self.len() as u64);
         for (actor, seen) in self.iter() {
             put_actor(&mut token, actor);
+            sane_or!(let seen, TokenClosesGaps => &super::wrong::gapless(seen));
             put_seen(&mut token, seen);
         }
         let sum = checksum(key, &token);

@@ -79,7 +79,10 @@ impl Call {
             Action::Put { context, request, change } => Message::Put(Put {
                 head,
                 context: context.clone(),
-                request: *request,
+                request: sane_or!(*request, ClientRenamesRetries => RequestId {
+                    sequence: request.sequence + (u64::from(self.attempts - 1) << 32),
+                    ..*request
+                }),
                 change: change.clone(),
             }),
         }
@@ -102,7 +105,9 @@ impl Call {
     pub(super) fn outcome(&self) -> Outcome {
         match self.action {
             Action::Get => Outcome::None,
-            Action::Put { .. } if self.loose => Outcome::Unknown,
+            Action::Put { .. } if sane_or!(self.loose, ClientCallsUnknownRefused => false) => {
+                Outcome::Unknown
+            }
             Action::Put { .. } => Outcome::None,
         }
     }

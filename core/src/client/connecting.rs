@@ -41,7 +41,7 @@ impl Client {
         for id in concerned.map(|(id, _)| id).collect::<Vec<_>>() {
             let Some(call) = self.calls.get_mut(id) else { continue };
             // A write that was sent may be carried out although the link is gone.
-            call.loose |= call.stage == Stage::Sent(link);
+            call.loose |= sane_or!(call.stage == Stage::Sent(link), ClientForgetsLost => false);
             self.reroute(now, id, out);
         }
         self.links.dial_seeds(now, out);

@@ -101,7 +101,7 @@ impl Client {
             return self.expire(id, out);
         }
         let Stage::Sent(link) = call.stage else { return self.set_timer(id, None) };
-        call.loose = true;
+        call.loose |= sane_or!(true, ClientForgetsSilent => false);
         let asked = call.asked;
         let silent = self.links.get(link).is_some_and(|known| known.is_silent(now, asked));
         if let Some(State::Up(node)) = self.links.get(link).map(|connection| connection.state) {

@@ -89,8 +89,14 @@ pub(crate) fn reachable(turn: &Turn<'_>, replicas: &[NodeId]) -> Replicas {
 
 /// What a reader is shown of a record.
 pub(crate) fn entry(key: &Key, record: &Record) -> Entry {
-    let mut entry = Entry { context: record.context().to_token(key), ..Entry::default() };
-    for sibling in record.values() {
+    let context = sane_or!(
+        record.context(),
+        ContextClaimsMore => crate::causality::wrong::one_more(record)
+    );
+    let mut entry = Entry { context: context.to_token(key), ..Entry::default() };
+    let values = record.values();
+    sane_or!(let values, ShowsNewestOnly => values.into_iter().take(1).collect());
+    for sibling in values {
         match &sibling.payload {
             Payload::Value(payload) => entry.values.push(EntryValue {
                 payload: payload.clone(),

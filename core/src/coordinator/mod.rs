@@ -115,12 +115,13 @@ impl Coordinator {
         place: Place,
     ) {
         let key = put.head.key;
-        if let Some(written) = self.answers.find(put.request, &key, quorum.w().into()) {
+        let request = sane_or!(put.request, RetryIgnored => RequestId::default());
+        if let Some(written) = self.answers.find(request, &key, quorum.w().into()) {
             turn.counters.retries += 1;
             turn.answer(asker, None, None, Ok(Answer::Written(written.clone())));
             return;
         }
-        let under_way = self.writes.get(&put.request).and_then(|id| self.calls.get_mut(id));
+        let under_way = self.writes.get(&request).and_then(|id| self.calls.get_mut(id));
         let serves = |call: &&mut Call| call.key == key && call.quorum.w() >= quorum.w();
         if let Some(call) = under_way.filter(serves) {
             turn.counters.retries += 1;
@@ -197,8 +198,10 @@ impl Coordinator {
         let concerned =
             self.calls.iter().filter_map(|(id, call)| Some((*id, call.index_of(node)?)));
         for (id, index) in concerned.collect::<Vec<_>>() {
-            self.on_record(turn, id, index, None);
-            self.on_acknowledgement(turn, id, index, false);
+            let record = sane_or!(None, DownReadsEmpty => Some(Default::default()));
+            self.on_record(turn, id, index, record);
+            let durable = sane_or!(false, DownCountsAsAck => true);
+            self.on_acknowledgement(turn, id, index, durable);
         }
     }
 
@@ -240,7 +243,7 @@ impl Coordinator {
     /// Makes room for a call and numbers it; `None` (and an answer) where there is none.
     fn admit(&mut self, turn: &mut Turn<'_>, asker: Asker) -> Option<CallId> {
         let most = turn.config.limits.calls_max;
-        if self.under_way() >= most {
+        if sane_or!(self.under_way() >= most, CallsUnlimited => false) {
             turn.overloaded(asker, "calls_max", most);
             return None;
         }

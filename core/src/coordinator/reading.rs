@@ -78,7 +78,10 @@ impl Coordinator {
                     self.on_found(turn, id, &record, answered, stale);
                 }
                 GetEnd::Unavailable { left } => {
-                    self.on_read_failed(turn, id, FailureCode::QuorumUnavailable, left);
+                    sane_or!(
+                        self.on_read_failed(turn, id, FailureCode::QuorumUnavailable, left),
+                        ImpossibleReadForgotten => drop(self.remove(id))
+                    );
                 }
                 GetEnd::Late { answered } => {
                     self.on_read_failed(turn, id, FailureCode::Timeout, answered);
@@ -104,10 +107,11 @@ impl Coordinator {
         let receipt = call.receipt(turn, call.quorum.r(), answered, stale);
         let entry = entry(&call.key, record);
         let (agreed, w) = (answered.minus(stale).len(), usize::from(call.quorum.w()));
+        let known = sane_or!(agreed >= w, DeleteTrustsFew => true);
         let Stage::Read { then, .. } = call.stage else { return };
         match then {
             None => self.answer_read(turn, id, receipt, Ok(Answer::Entry(entry))),
-            Some(_) if record.is_empty() || entry.values.is_empty() && agreed >= w => {
+            Some(_) if record.is_empty() || entry.values.is_empty() && known => {
                 // Nothing stands that a delete could cover, and a quorum of writes knows it. What
                 // fewer know, a later read may miss.
                 let written = Written { context: entry.context, siblings: entry.tombstones.min(1) };
@@ -159,6 +163,15 @@ impl Coordinator {
         self.late -= 1;
         let Stage::Read { get, .. } = &call.stage else { return };
         let (record, stale) = get.repairs();
+        sane_or!(
+            let record,
+            RepairSendsLiveOnly => &crate::causality::wrong::live_only(record)
+        );
+        sane_or!(
+            let stale,
+            NoRepair => Replicas::new(),
+            OwnNotRepaired => stale.minus([call.own].into_iter().collect()),
+        );
         for index in stale.iter() {
             let node = call.replicas[index];
             turn.counters.repairs += 1;

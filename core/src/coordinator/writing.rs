@@ -61,11 +61,11 @@ impl Coordinator {
         let checksum = Checksum::of(&payload);
         // Without a name: a second try covers more than the first one, whose tombstone must not be
         // taken for it. Tombstones are equal, so those of two tries are shown as one anyway.
-        let unnamed = RequestId::default();
+        let unnamed = sane_or!(RequestId::default(), DeleteIsNamed => request);
         let write = self.write(turn, context.clone(), unnamed, payload, checksum);
         // The write goes under a number of its own: late words on the read are none on the write.
         let Some(mut call) = self.remove(id) else { return };
-        let id = self.next_call();
+        let id = sane_or!(self.next_call(), DeleteKeepsCall => id);
         let within = reachable(turn, &call.replicas);
         let w = call.quorum.w().into();
         match request::Put::start(call.replicas.len(), w, call.own, within) {
@@ -105,8 +105,13 @@ impl Coordinator {
         if actors > turn.config.limits.actors_alarm {
             turn.out.observe(Event::ManyActors { key: call.key.clone(), actors });
         }
-        let mut end = None;
-        for index in put.on_applied().iter() {
+        sane_or!(
+            let record,
+            WriteSendsLiveOnly => crate::causality::wrong::live_only(&record)
+        );
+        let others = put.on_applied();
+        let mut end = sane_or!(None, AppliedCounts => put.on_ack(call.own));
+        for index in others.iter() {
             let node = call.replicas[index];
             if turn.peers.is_up(node) {
                 let key = call.key.clone();
@@ -156,14 +161,19 @@ impl Coordinator {
         let Some(call) = self.calls.get(&id) else { return };
         let own = call.own;
         match &call.stage {
-            Stage::Read { .. } => self.on_record(turn, id, own, None),
+            Stage::Read { .. } => {
+                let record = sane_or!(None, OwnFailureReadsEmpty => Some(Record::new()));
+                self.on_record(turn, id, own, record);
+            }
             Stage::Write { dot: Some(_), .. } => self.on_acknowledgement(turn, id, own, false),
             Stage::Write { dot: None, .. } => {
                 let failure = Failure::refused(FailureCode::Storage);
                 // A device that failed in the middle may still have kept the write.
                 let failure = match error {
                     StoreError::Damaged => failure,
-                    StoreError::Io | StoreError::Closed => failure.unknown(),
+                    StoreError::Io | StoreError::Closed => {
+                        sane_or!(failure.unknown(), FailedApplyRefused => failure)
+                    }
                 };
                 self.refuse_write(turn, id, failure);
             }
@@ -179,7 +189,8 @@ impl Coordinator {
         let (acked, result) = match end {
             PutEnd::Done { acked } => {
                 let mut shown = context.clone();
-                shown.insert(dot.expect("acknowledged, so applied"));
+                let dot = dot.expect("acknowledged, so applied");
+                sane_or!(shown.insert(dot), AnswerLacksDot => false);
                 let context = shown.to_token(&call.key);
                 let written = Written { context, siblings: *siblings };
                 self.answers.keep(*request, call.key.clone(), acked.len(), written.clone());
@@ -187,10 +198,9 @@ impl Coordinator {
             }
             PutEnd::Unknown { acked, late } => {
                 let code = if late { FailureCode::Timeout } else { FailureCode::QuorumUnavailable };
-                let failure = Failure::refused(code)
-                    .quorum(call.quorum.w().into(), saturate(acked.len()))
-                    .unknown();
-                (acked, Err(failure))
+                let failure =
+                    Failure::refused(code).quorum(call.quorum.w().into(), saturate(acked.len()));
+                (acked, Err(sane_or!(failure.unknown(), UnknownCalledRefused => failure)))
             }
             PutEnd::Refused => (Replicas::new(), Err(Failure::refused(FailureCode::Storage))),
         };
@@ -240,7 +250,7 @@ impl Coordinator {
             newborn: Actor {
                 node: turn.config.id,
                 incarnation: turn.config.incarnation,
-                birth: Birth(self.births),
+                birth: Birth(sane_or!(self.births, NoBirths => 1)),
             },
             siblings_max: limits.siblings_max,
             record_bytes_max: limits.record_bytes_max,

@@ -33,6 +33,14 @@ impl Tally {
 
     /// Replica `index` acknowledged.
     pub fn ack(&mut self, index: usize) {
+        sane_or!(
+            let index,
+            DuplicatesCount => if self.acked.contains(index) {
+                self.silent().iter().next().unwrap_or(index)
+            } else {
+                index
+            }
+        );
         if index < self.asked && !self.failed.contains(index) {
             self.acked.insert(index);
         }

@@ -52,6 +52,7 @@ impl Get {
     /// # Errors
     /// Fewer than `r` are within reach.
     pub fn start(asked: usize, r: usize, reachable: Replicas) -> Result<Get, Short> {
+        sane_or!(let r, ReadQuorumShort => (r - 1).max(1));
         let mut tally = Tally::new(asked, r);
         for index in Replicas::first(asked).minus(reachable).iter() {
             tally.fail(index);
@@ -68,6 +69,7 @@ impl Get {
             return None;
         }
         self.tally.ack(index);
+        sane_or!(ReadTakesLast => self.merged = Record::new());
         self.merged.merge(&record);
         self.answers[index] = Some(record);
         self.end()

@@ -45,6 +45,7 @@ impl Put {
     /// # Errors
     /// Fewer than `w` are within reach.
     pub fn start(asked: usize, w: usize, own: usize, reachable: Replicas) -> Result<Put, Short> {
+        sane_or!(let w, WriteQuorumShort => (w - 1).max(1));
         let mut tally = Tally::new(asked, w);
         for index in Replicas::first(asked).minus(reachable).iter() {
             tally.fail(index);

@@ -96,7 +96,8 @@ impl Ring {
         let mut primaries = Vec::with_capacity(picks);
         // The first turn only learns what lies beyond the wrap.
         for at in (0..2 * slots).rev() {
-            let owner = self.owners[at % slots];
+            let slot = sane_or!(at, WrapSkipsSlot => at + at / slots) % slots;
+            let owner = self.owners[slot];
             let zone = self.zones[usize::from(owner)];
             members.move_to_front(owner);
             zones.move_to_front(zone);
@@ -111,7 +112,7 @@ impl Ring {
                 if primaries.len() == picks {
                     break;
                 }
-                if !primaries.contains(&member) {
+                if sane_or!(!primaries.contains(&member), PrimariesRepeat => true) {
                     primaries.push(member);
                 }
             }

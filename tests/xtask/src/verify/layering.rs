@@ -12,7 +12,9 @@ use super::{Verdict, none};
 use crate::workspace::Workspace;
 
 /// The modules of core, lowest first. A new module is put where it belongs.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 27] = [
+    "mutants",
+    "sane_or",
     "time",
     "prng",
     "ids",

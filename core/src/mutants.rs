@@ -1,0 +1,202 @@
+//! Wrong variants of the protocol, to be switched on one at a time: what the checks of a simulator
+//! are worth is how many of them they notice.
+//!
+//! Exists with the feature `mutants` only, which nothing that is shipped turns on. Where a mutant
+//! acts, the protocol says `sane_or!(what is right, Mutant => what is wrong)`. The switch is one
+//! for the whole process, so runs with different mutants must not overlap.
+
+use core::fmt;
+use core::str::FromStr;
+use core::sync::atomic::{AtomicU8, Ordering};
+
+/// The mutant that is switched on, by its number; 0: none.
+static SWITCHED: AtomicU8 = AtomicU8::new(0);
+
+/// Switches one mutant on and all others off; `None`: the protocol is as it should be.
+pub fn switch(mutant: Option<Mutant>) {
+    SWITCHED.store(mutant.map_or(0, Mutant::number), Ordering::Relaxed);
+}
+
+/// The mutant that is switched on.
+pub fn switched() -> Option<Mutant> {
+    let number = SWITCHED.load(Ordering::Relaxed);
+    Mutant::ALL.iter().copied().find(|mutant| mutant.number() == number)
+}
+
+/// A text that names no [`Mutant`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownMutant;
+
+impl fmt::Display for UnknownMutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no mutant has this name: see Mutant::ALL")
+    }
+}
+
+impl core::error::Error for UnknownMutant {}
+
+impl Mutant {
+    /// Whether this one is switched on.
+    pub fn is_on(self) -> bool {
+        SWITCHED.load(Ordering::Relaxed) == self.number()
+    }
+
+    fn number(self) -> u8 {
+        self as u8 + 1
+    }
+}
+
+impl FromStr for Mutant {
+    type Err = UnknownMutant;
+
+    fn from_str(name: &str) -> Result<Mutant, UnknownMutant> {
+        Mutant::ALL.iter().copied().find(|mutant| mutant.name() == name).ok_or(UnknownMutant)
+    }
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+macro_rules! mutants {
+    ($($(#[doc = $doc:literal])+ $mutant:ident = $name:literal,)+) => {
+        /// One way in which the protocol can be wrong. The names are stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Mutant {
+            $($(#[doc = $doc])+ $mutant,)+
+        }
+
+        impl Mutant {
+            /// All mutants.
+            pub const ALL: &'static [Mutant] = &[$(Mutant::$mutant,)+];
+
+            /// The name, in kebab case.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Mutant::$mutant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// The walk skips a slot where it wraps around the end of the ring.
+    WrapSkipsSlot = "wrap-skips-slot",
+    /// A node that was taken as the first of its zone is taken again when the list is filled up.
+    PrimariesRepeat = "primaries-repeat",
+
+    /// `Seen::contains` says `<` for `<=`: the last counter before the gap is not in the set.
+    SeenEndsEarly = "seen-ends-early",
+    /// A write supersedes all siblings of its own actor, as a version vector without dots would.
+    NoDots = "no-dots",
+    /// A put supersedes all that its coordinator holds.
+    LastWriterWins = "last-writer-wins",
+    /// A blind delete covers all that the coordinator holds when it applies it, beyond what the
+    /// quorum read returned.
+    DeleteCoversUnseen = "delete-covers-unseen",
+    /// A node goes on with its actor of an earlier life, whose last dots its disk may have lost.
+    IncarnationIgnored = "incarnation-ignored",
+    /// A retry of a write that stands, is finished or is under way is carried out once more.
+    RetryIgnored = "retry-ignored",
+    /// A put that would leave too many siblings is carried out.
+    SiblingsUnlimited = "siblings-unlimited",
+    /// Truncation drops actors that have live siblings.
+    TruncatesLive = "truncates-live",
+    /// Truncation drops actors of any age.
+    TruncatesYoung = "truncates-young",
+    /// A replica takes over the record that it is to merge and forgets its own.
+    MergeOverwrites = "merge-overwrites",
+    /// A merge takes in no live sibling of an actor that has a live sibling already.
+    MergeDropsConcurrent = "merge-drops-concurrent",
+    /// A merge leaves out tombstones and what was superseded together with them.
+    MergeIgnoresDeletes = "merge-ignores-deletes",
+    /// A merge keeps as superseded only what both sides have as superseded.
+    MergeForgetsSuperseded = "merge-forgets-superseded",
+    /// A merge leaves out new actors without live siblings, so that late copies of what they wrote
+    /// come back.
+    MergeDropsQuietActors = "merge-drops-quiet-actors",
+    /// Siblings without a request id count as retries of each other and are shown as one value.
+    UnnamedAreOne = "unnamed-are-one",
+    /// The token of a context claims all counters of an actor up to the greatest one.
+    TokenClosesGaps = "token-closes-gaps",
+
+    /// A write ends with one acknowledgement less than W.
+    WriteQuorumShort = "write-quorum-short",
+    /// A read ends with one answer less than R.
+    ReadQuorumShort = "read-quorum-short",
+    /// A second acknowledgement of one replica counts as that of another.
+    DuplicatesCount = "duplicates-count",
+    /// A read returns the last answer and not the merge of all.
+    ReadTakesLast = "read-takes-last",
+
+    /// The numbers of calls begin anew in every life of a node, so that an answer to an earlier
+    /// life counts.
+    CallsFromOne = "calls-from-one",
+    /// The deadline of a request comes from the wall clock.
+    WallClockDeadline = "wall-clock-deadline",
+    /// More calls than `calls_max` are taken in.
+    CallsUnlimited = "calls-unlimited",
+    /// A node gives all its actors the same birth, so that one actor writes several keys.
+    NoBirths = "no-births",
+    /// The coordinator counts its own write before it is synced.
+    AppliedCounts = "applied-counts",
+    /// A replica acknowledges a merge before it is synced.
+    ReplicaAcksApplied = "replica-acks-applied",
+    /// A replica acknowledges a merge that its storage could not keep.
+    ReplicaAcksFailed = "replica-acks-failed",
+    /// A replica that goes down counts as one that acknowledged.
+    DownCountsAsAck = "down-counts-as-ack",
+    /// A replica that goes down counts as one that holds nothing.
+    DownReadsEmpty = "down-reads-empty",
+    /// The coordinator takes a failed read of its own storage for an empty record.
+    OwnFailureReadsEmpty = "own-failure-reads-empty",
+    /// A replica answers a failed read with an empty record.
+    ReplicaFailureReadsEmpty = "replica-failure-reads-empty",
+    /// The answer to a put has a context without the new dot.
+    AnswerLacksDot = "answer-lacks-dot",
+    /// A read shows only the newest sibling, but its context covers all.
+    ShowsNewestOnly = "shows-newest-only",
+    /// The context of a read claims one more dot of an actor than there was.
+    ContextClaimsMore = "context-claims-more",
+    /// A read whose quorum became impossible is forgotten without an answer.
+    ImpossibleReadForgotten = "impossible-read-forgotten",
+    /// The other replicas are sent the live siblings of a write without what it superseded.
+    WriteSendsLiveOnly = "write-sends-live-only",
+    /// Stale replicas are sent the live siblings without what is superseded.
+    RepairSendsLiveOnly = "repair-sends-live-only",
+    /// Stale replicas are not repaired.
+    NoRepair = "no-repair",
+    /// The coordinator repairs the other stale replicas but not itself.
+    OwnNotRepaired = "own-not-repaired",
+    /// A write without enough acknowledgements is called refused.
+    UnknownCalledRefused = "unknown-called-refused",
+    /// A write in whose course the device of the coordinator failed is called refused.
+    FailedApplyRefused = "failed-apply-refused",
+    /// A blind delete of what is deleted already is answered without a write, however few replicas
+    /// hold the tombstone.
+    DeleteTrustsFew = "delete-trusts-few",
+    /// The tombstone of a blind delete carries the request id, so that a second try, which covers
+    /// more, is taken for the first one.
+    DeleteIsNamed = "delete-is-named",
+    /// The write of a blind delete goes under the call number of its read, so that late words on
+    /// the read are taken for words on the write.
+    DeleteKeepsCall = "delete-keeps-call",
+
+    /// A refusal by the second primary is handed on although the first, which was lost, may have
+    /// carried out the write.
+    PassOnForgetsFirst = "pass-on-forgets-first",
+    /// A write that was handed to a primary and not answered in time is called refused.
+    PassOnSilenceRefused = "pass-on-silence-refused",
+
+    /// The client calls a write refused that it sent and that was not answered.
+    ClientCallsUnknownRefused = "client-calls-unknown-refused",
+    /// The client forgets that a node which kept silent for long may carry out a write.
+    ClientForgetsSilent = "client-forgets-silent",
+    /// The client forgets that a node whose connection was lost may carry out a write.
+    ClientForgetsLost = "client-forgets-lost",
+    /// The client gives each retry of a write a request id of its own.
+    ClientRenamesRetries = "client-renames-retries",
+}
