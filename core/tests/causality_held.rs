@@ -232,13 +232,23 @@ fn a_retry_after_a_restart_is_answered_with_the_first_dot() {
 }
 
 #[test]
+fn a_retry_through_another_coordinator_that_has_the_first_try_is_answered_with_its_dot() {
+    let (mut left, mut right) = (Held::new(), Held::new());
+    let write = Write { request: request(1), ..put(actor(1, 1, 1), &Context::new(), "a") };
+    let first = dot_of(&mut left, write.clone());
+    merge(&mut right, left.record());
+    assert_eq!(dot_of(&mut right, Write { newborn: actor(2, 1, 1), ..write }), first);
+    assert_eq!(right.record().siblings().count(), 1);
+}
+
+#[test]
 fn a_retry_through_another_coordinator_is_one_value() {
     let (mut left, mut right) = (Held::new(), Held::new());
     let write = Write { request: request(1), ..put(actor(1, 1, 1), &Context::new(), "a") };
     applied(&mut left, write.clone());
-    merge(&mut right, left.record());
     let second = dot_of(&mut right, Write { newborn: actor(2, 1, 1), ..write });
     assert_eq!(second, dot(actor(2, 1, 1), 1));
+    merge(&mut right, left.record());
     assert_eq!(right.record().siblings().count(), 2);
     assert_eq!(right.record().sibling_count(), 1);
     assert_eq!(values(&right), ["a"]);

@@ -285,7 +285,7 @@ impl World {
         dot
     }
 
-    /// The standing write of the same request that went through the same node.
+    /// The standing write of the same request that this copy knows.
     fn first_try(&self, at: usize, put: &Put) -> Option<Dot> {
         let copy = &self.copies[at];
         self.standing(&copy.writes)
@@ -293,7 +293,6 @@ impl World {
             .map(|index| &self.writes[index])
             .filter(|written| written.put.request == put.request)
             .map(|written| written.dot)
-            .filter(|dot| dot.actor.node == copy.node)
             .min()
     }
 

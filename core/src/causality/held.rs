@@ -115,14 +115,14 @@ impl Held {
         Ok(Applied { changed: true, dot: Some(dot), newborn, truncated })
     }
 
-    /// The dot that this node gave to the same request, where its sibling stands.
+    /// The dot that the same request was given, here or at another coordinator whose record came
+    /// here since, where its sibling stands.
     fn first_try(&self, write: &Write) -> Option<Dot> {
         if sane_or!(write.request == RequestId::default(), RetryIgnored => true) {
             return None;
         }
         self.record
             .siblings()
-            .filter(|(dot, _)| dot.actor.node == write.newborn.node)
             .find(|(_, sibling)| sibling.request == write.request)
             .map(|(dot, _)| dot)
     }

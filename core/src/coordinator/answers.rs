@@ -3,7 +3,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 
 use crate::ids::{Key, RequestId};
-use crate::message::Written;
+use crate::message::{Receipt, Written};
 
 /// The last `limit` answers, by request.
 ///
@@ -18,9 +18,9 @@ pub(crate) struct Answers {
 #[derive(Clone, Debug)]
 struct Kept {
     key: Key,
-    /// Copies that were acknowledged.
-    acked: usize,
     written: Written,
+    /// Names the copies that stood behind it.
+    receipt: Receipt,
 }
 
 impl Answers {
@@ -29,11 +29,17 @@ impl Answers {
     }
 
     /// Keeps an answer; the oldest one gives way.
-    pub(crate) fn keep(&mut self, request: RequestId, key: Key, acked: usize, written: Written) {
+    pub(crate) fn keep(
+        &mut self,
+        request: RequestId,
+        key: Key,
+        written: Written,
+        receipt: Receipt,
+    ) {
         if request == RequestId::default() || self.limit == 0 {
             return;
         }
-        if self.answers.insert(request, Kept { key, acked, written }).is_some() {
+        if self.answers.insert(request, Kept { key, written, receipt }).is_some() {
             return;
         }
         self.order.push_back(request);
@@ -46,9 +52,15 @@ impl Answers {
 
     /// The answer to an earlier try of the same write to the same key, if as many copies as are
     /// `needed` stood behind it.
-    pub(crate) fn find(&self, request: RequestId, key: &Key, needed: usize) -> Option<&Written> {
+    pub(crate) fn find(
+        &self,
+        request: RequestId,
+        key: &Key,
+        needed: usize,
+    ) -> Option<(Written, Receipt)> {
         let kept = self.answers.get(&request)?;
-        (kept.key == *key && kept.acked >= needed).then_some(&kept.written)
+        let stands = kept.key == *key && kept.receipt.primaries.len() >= needed;
+        stands.then(|| (kept.written.clone(), kept.receipt.clone()))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -61,20 +73,28 @@ mod tests {
     use bytes::Bytes;
 
     use super::Answers;
-    use crate::ids::{Key, RequestId};
-    use crate::message::Written;
+    use crate::ids::{Key, NodeId, RequestId};
+    use crate::layout::LayoutVersion;
+    use crate::message::{Receipt, Written};
 
     #[test]
     fn the_oldest_answer_gives_way() {
         let mut answers = Answers::new(2);
         let written = Written { context: Bytes::new(), siblings: 1 };
+        let receipt = Receipt {
+            coordinator: NodeId(1),
+            primaries: [NodeId(1), NodeId(2)].into(),
+            repaired: [].into(),
+            needed: 2,
+            layout_version: LayoutVersion(1),
+        };
         let request = |sequence| RequestId { client: 1, sequence };
         for sequence in 1..=3 {
-            answers.keep(request(sequence), Key::from("k"), 2, written.clone());
+            answers.keep(request(sequence), Key::from("k"), written.clone(), receipt.clone());
         }
         assert_eq!(answers.len(), 2);
         assert_eq!(answers.find(request(1), &Key::from("k"), 2), None);
-        assert_eq!(answers.find(request(3), &Key::from("k"), 2), Some(&written));
+        assert_eq!(answers.find(request(3), &Key::from("k"), 2), Some((written, receipt)));
         assert_eq!(answers.find(request(3), &Key::from("k"), 3), None);
         assert_eq!(answers.find(request(3), &Key::from("other"), 2), None);
     }

@@ -116,9 +116,9 @@ impl Coordinator {
     ) {
         let key = put.head.key;
         let request = sane_or!(put.request, RetryIgnored => RequestId::default());
-        if let Some(written) = self.answers.find(request, &key, quorum.w().into()) {
+        if let Some((written, receipt)) = self.answers.find(request, &key, quorum.w().into()) {
             turn.counters.retries += 1;
-            turn.answer(asker, None, None, Ok(Answer::Written(written.clone())));
+            turn.answer(asker, Some(receipt), None, Ok(Answer::Written(written)));
             return;
         }
         let under_way = self.writes.get(&request).and_then(|id| self.calls.get_mut(id));

@@ -1,8 +1,8 @@
 //! The write stage of a call: apply at home, send the record, answer with W acknowledgements.
 
 use super::{
-    Answer, Asker, Call, CallId, Change, Coordinator, Failure, FailureCode, Instant, Key, Place,
-    Quorum, RequestId, Stage, Turn, reachable, saturate, short, vec,
+    Answer, Asker, BTreeMap, Call, CallId, Change, Coordinator, Failure, FailureCode, Instant, Key,
+    Place, Quorum, RequestId, Stage, Turn, reachable, saturate, short, vec,
 };
 use crate::causality::{
     Actor, Applied, ApplyRefusal, Birth, Checksum, Context, Payload, Record, RecordOp, Write,
@@ -66,6 +66,13 @@ impl Coordinator {
         // The write goes under a number of its own: late words on the read are none on the write.
         let Some(mut call) = self.remove(id) else { return };
         let id = sane_or!(self.next_call(), DeleteKeepsCall => id);
+        if turn.tickets.is_full() {
+            let most = turn.config.limits.store_ops_max;
+            for asker in call.askers {
+                turn.overloaded(asker, "store_ops_max", most);
+            }
+            return;
+        }
         let within = reachable(turn, &call.replicas);
         let w = call.quorum.w().into();
         match request::Put::start(call.replicas.len(), w, call.own, within) {
@@ -185,7 +192,7 @@ impl Coordinator {
         let Some(end) = end else { return };
         let Some(call) = self.remove(id) else { return };
         let Stage::Write { context, request, dot, siblings, .. } = &call.stage else { return };
-        self.writes.remove(request);
+        forget_write(&mut self.writes, *request, id);
         let (acked, result) = match end {
             PutEnd::Done { acked } => {
                 let mut shown = context.clone();
@@ -193,7 +200,6 @@ impl Coordinator {
                 sane_or!(shown.insert(dot), AnswerLacksDot => false);
                 let context = shown.to_token(&call.key);
                 let written = Written { context, siblings: *siblings };
-                self.answers.keep(*request, call.key.clone(), acked.len(), written.clone());
                 (acked, Ok(Answer::Written(written)))
             }
             PutEnd::Unknown { acked, late } => {
@@ -205,6 +211,9 @@ impl Coordinator {
             PutEnd::Refused => (Replicas::new(), Err(Failure::refused(FailureCode::Storage))),
         };
         let receipt = call.receipt(turn, call.quorum.w(), acked, Replicas::new());
+        if let Ok(Answer::Written(written)) = &result {
+            self.answers.keep(*request, call.key.clone(), written.clone(), receipt.clone());
+        }
         for asker in call.askers {
             turn.answer(asker, Some(receipt.clone()), None, result.clone());
         }
@@ -213,7 +222,7 @@ impl Coordinator {
     fn refuse_write(&mut self, turn: &mut Turn<'_>, id: CallId, failure: Failure) {
         let Some(mut call) = self.remove(id) else { return };
         let Stage::Write { put, request, .. } = &mut call.stage else { return };
-        self.writes.remove(request);
+        forget_write(&mut self.writes, *request, id);
         let end = put.on_refused();
         assert!(
             end == Some(PutEnd::Refused) || failure.outcome == Outcome::Unknown,
@@ -257,6 +266,13 @@ impl Coordinator {
             actors_kept: limits.actors_kept,
             actor_age_min: limits.actor_age_min,
         }
+    }
+}
+
+/// The call no longer runs the write; a later try of it may, under another call.
+fn forget_write(writes: &mut BTreeMap<RequestId, CallId>, request: RequestId, id: CallId) {
+    if writes.get(&request) == Some(&id) {
+        writes.remove(&request);
     }
 }
 
