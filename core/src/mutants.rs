@@ -175,9 +175,9 @@ mutants! {
     UnknownCalledRefused = "unknown-called-refused",
     /// A write in whose course the device of the coordinator failed is called refused.
     FailedApplyRefused = "failed-apply-refused",
-    /// A blind delete of what is deleted already is answered without a write, however few replicas
-    /// hold the tombstone.
-    DeleteTrustsFew = "delete-trusts-few",
+    /// A blind delete of what is deleted already is answered without a write, although the
+    /// tombstones that it read may not be synced anywhere.
+    DeleteTrustsMemory = "delete-trusts-memory",
     /// The tombstone of a blind delete carries the request id, so that a second try, which covers
     /// more, is taken for the first one.
     DeleteIsNamed = "delete-is-named",

@@ -106,14 +106,13 @@ impl Coordinator {
         let Some(call) = self.calls.get(&id) else { return };
         let receipt = call.receipt(turn, call.quorum.r(), answered, stale);
         let entry = entry(&call.key, record);
-        let (agreed, w) = (answered.minus(stale).len(), usize::from(call.quorum.w()));
-        let known = sane_or!(agreed >= w, DeleteTrustsFew => true);
         let Stage::Read { then, .. } = call.stage else { return };
         match then {
             None => self.answer_read(turn, id, receipt, Ok(Answer::Entry(entry))),
-            Some(_) if record.is_empty() || entry.values.is_empty() && known => {
-                // Nothing stands that a delete could cover, and a quorum of writes knows it. What
-                // fewer know, a later read may miss.
+            Some(_) if sane_or!(record.is_empty(), DeleteTrustsMemory => entry.values.is_empty()) =>
+            {
+                // There never was anything. Where only tombstones stand it is another matter: what
+                // replicas answer with may not be synced, and what is told here must be.
                 let written = Written { context: entry.context, siblings: entry.tombstones.min(1) };
                 self.answer_read(turn, id, receipt, Ok(Answer::Written(written)));
             }
