@@ -78,6 +78,13 @@ macro_rules! mutants {
                     $(Mutant::$mutant => $name,)+
                 }
             }
+
+            /// What is wrong, in a sentence.
+            pub fn about(self) -> &'static str {
+                match self {
+                    $(Mutant::$mutant => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
         }
     };
 }

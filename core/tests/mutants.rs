@@ -13,6 +13,8 @@ fn every_mutant_is_found_under_a_kebab_case_name_of_its_own() {
         let name = mutant.name();
         assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{name}");
         assert_eq!(name.parse(), Ok(*mutant));
+        let about = mutant.about();
+        assert!(about.ends_with('.') && !about.contains("  "), "{about:?}");
     }
     assert_eq!("no-such-mutant".parse::<Mutant>(), Err(UnknownMutant));
 }

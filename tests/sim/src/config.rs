@@ -1,6 +1,10 @@
 //! How a world is made.
 
+use quorate_core::limits::Limits;
 use quorate_core::time::Duration;
+
+use crate::disk::DiskTemper;
+use crate::network::Weather;
 
 /// Size and temper of a [`World`](crate::World).
 #[derive(Clone, Debug)]
@@ -21,16 +25,14 @@ pub struct WorldConfig {
     pub allow_weak: bool,
     /// Everything that is left to chance follows from it.
     pub seed: u64,
-    /// Least time that a frame travels.
-    pub delay_min: Duration,
-    /// Most time that a frame travels.
-    pub delay_max: Duration,
-    /// Time until a change is in the memory of the storage.
-    pub apply: Duration,
-    /// Time from there until it is synced.
-    pub sync: Duration,
     /// Time for a whole call of a client.
     pub timeout: Duration,
+    /// Bounds of nodes and clients.
+    pub limits: Limits,
+    /// Every link, to begin with.
+    pub weather: Weather,
+    /// Every disk, to begin with.
+    pub disk: DiskTemper,
 }
 
 impl Default for WorldConfig {
@@ -44,11 +46,10 @@ impl Default for WorldConfig {
             w: 2,
             allow_weak: false,
             seed: 1,
-            delay_min: Duration::from_micros(200),
-            delay_max: Duration::from_micros(1_500),
-            apply: Duration::from_micros(20),
-            sync: Duration::from_micros(500),
             timeout: Duration::from_secs(5),
+            limits: Limits::default(),
+            weather: Weather::default(),
+            disk: DiskTemper::default(),
         }
     }
 }

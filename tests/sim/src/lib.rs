@@ -20,11 +20,32 @@
 //! ```
 
 mod config;
+mod detail;
 mod disk;
 mod network;
+mod observation;
+mod recent;
+mod trace;
+
+mod marks;
+mod oracle;
+
+pub mod invariants;
+
 mod result;
 mod world;
 
+pub mod scenario;
+
+pub mod swarm;
+
+pub mod shrink;
+
 pub use config::WorldConfig;
+pub use disk::DiskTemper;
+pub use marks::{Mark, Marks};
+pub use network::{End, Place, Weather};
+pub use observation::{Asked, Caller, Ending, Observation};
 pub use result::{Ended, Finished};
-pub use world::World;
+pub use trace::LogFilter;
+pub use world::{Passing, RuleId, World};

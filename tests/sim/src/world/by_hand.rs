@@ -1,94 +1,70 @@
-//! Requests at a named coordinator, as a client of its own would send them.
+//! Frames that are put to a node by hand, without a client: what the scenarios stand on.
 
-use bytes::Bytes;
-use quorate_core::causality::Checksum;
-use quorate_core::ids::{Key, RequestId};
-use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::{Input, Peer};
-use quorate_core::message::{CallId, Change, Get, Message, Put, QuorumChoice, Reply, RequestHead};
+use quorate_core::message::{CallId, Change, Message, Reply};
+use quorate_core::time::Instant;
 
-use super::{BY_HAND, PATIENCE, World};
+use super::{BY_HAND, Event, World};
+use crate::observation::{Asked, Caller, Observation};
 
 impl World {
-    /// Writes at `node`, as a client of its own would, and waits for the answer.
-    pub fn put_at(&mut self, node: usize, key: &str, value: &str, context: Bytes) -> Reply {
-        let request = RequestId { client: u64::MAX, sequence: self.by_hand + 1 };
-        self.put_at_as(node, key, value, context, request)
+    /// Hands a frame to a node, now, as from the client `sender`, a number below 2^32.
+    pub(crate) fn hand(&mut self, node: usize, sender: u64, message: Message) {
+        assert!(sender < BY_HAND, "numbers of senders by hand are below 2^32");
+        self.note_call(sender, &message);
+        self.push(self.now, Event::Handed { node, client: sender, message });
+        self.run_until(self.now);
     }
 
-    /// The same under a given request id.
-    pub fn put_at_as(
-        &mut self,
-        node: usize,
-        key: &str,
-        value: &str,
-        context: Bytes,
-        request: RequestId,
-    ) -> Reply {
-        let payload = Bytes::copy_from_slice(value.as_bytes());
-        let checksum = Checksum::of_value(&payload);
-        let head = self.head(key);
-        let change = Change::Value { payload, checksum };
-        self.ask(node, Message::Put(Put { head, context, request, change }))
+    /// The reply to a request by hand and when it came, if it has; it is answered once.
+    pub(crate) fn take_reply(&mut self, sender: u64, call: CallId) -> Option<(Instant, Reply)> {
+        self.replies.remove(&(sender, call))
     }
 
-    /// Reads at `node` and waits for the answer.
-    pub fn get_at(&mut self, node: usize, key: &str) -> Reply {
-        let head = self.head(key);
-        self.ask(node, Message::Get(Get { head }))
+    /// Whether a request by hand has its reply.
+    pub(crate) fn has_reply(&self, sender: u64, call: CallId) -> bool {
+        self.replies.contains_key(&(sender, call))
     }
 
-    /// Hands a get or put with the last [`head`](World::head) to a node, as a client of its own
-    /// would, and waits for the reply.
-    ///
-    /// # Panics
-    /// Where no reply comes.
-    pub fn ask(&mut self, node: usize, message: Message) -> Reply {
-        self.ask_and(node, message, |_| {})
-    }
-
-    /// The same, with something that happens before the reply is waited for.
-    ///
-    /// # Panics
-    /// Where no reply comes.
-    pub fn ask_and(
-        &mut self,
-        node: usize,
-        message: Message,
-        meanwhile: impl FnOnce(&mut World),
-    ) -> Reply {
-        let call = CallId(self.by_hand);
-        let mut reply = self.feed(node, self.by_hand, message);
-        meanwhile(self);
-        let until = self.now + PATIENCE;
-        loop {
-            reply = reply.or_else(|| self.replies.remove(&(self.by_hand, call)));
-            if let Some(reply) = reply {
-                return reply;
-            }
-            assert!(self.now < until && self.step(), "no reply to {call:?}");
+    pub(super) fn on_handed(&mut self, node: usize, client: u64, message: Message) {
+        if self.nodes[node].node.is_none() {
+            return;
         }
-    }
-
-    /// Hands any message to a node as from the client `client`, a number below 2^32; answers the
-    /// reply if it comes at once.
-    pub fn feed(&mut self, node: usize, client: u64, message: Message) -> Option<Reply> {
+        let caller = Caller::Hand(client);
+        self.observe(&Observation::Handed { caller, node, message: &message });
         self.input(node, Input::Frame { from: Peer::Client(BY_HAND + client), message });
-        let first = self.replies.keys().next().copied()?;
-        self.replies.remove(&first)
     }
 
-    /// The head of a request by hand.
-    pub fn head(&mut self, key: &str) -> RequestHead {
-        self.by_hand += 1;
-        RequestHead {
-            call: CallId(self.by_hand),
-            key: Key::from(key.as_bytes().to_vec()),
-            quorum: QuorumChoice::default(),
-            budget: self.config.timeout,
-            layout_version: LayoutVersion(0),
-            passed_on: false,
-            receipt: true,
-        }
+    fn note_call(&mut self, client: u64, message: &Message) {
+        let (head, asked) = match message {
+            Message::Get(get) => (&get.head, Asked::Get),
+            Message::Put(put) => {
+                let context = put.context.clone();
+                let asked = match &put.change {
+                    Change::Value { payload, .. } => Asked::Put { value: payload.clone(), context },
+                    Change::Delete => Asked::Delete { context },
+                };
+                (&put.head, asked)
+            }
+            Message::Hello(_)
+            | Message::Welcome(_)
+            | Message::Reject(_)
+            | Message::Unsupported(_)
+            | Message::Reply(_)
+            | Message::ReplicaRead(_)
+            | Message::ReplicaRecord(_)
+            | Message::ReplicaMerge(_)
+            | Message::ReplicaMerged(_)
+            | Message::StatusRequest(_)
+            | Message::StatusReply(_) => return,
+        };
+        self.observe(&Observation::CallStarted {
+            caller: Caller::Hand(client),
+            call: head.call,
+            key: &head.key,
+            asked: &asked,
+            quorum: head.quorum,
+            timeout: head.budget,
+        });
     }
 }

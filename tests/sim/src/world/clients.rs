@@ -5,9 +5,11 @@ use quorate_core::client::{CallOptions, Client, ClientConfig};
 use quorate_core::ids::Key;
 use quorate_core::message::CallId;
 use quorate_core::time::Instant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::clock::Clock;
 use super::{ClientSlot, PATIENCE, World};
+use crate::observation::{Asked, Caller, Observation};
 use crate::result::{Ended, Finished};
 
 impl World {
@@ -22,12 +24,31 @@ impl World {
         let config = ClientConfig {
             seeds: seeds.iter().map(|seed| self.layout.addresses[*seed].clone()).collect(),
             timeout: self.config.timeout,
+            limits: self.config.limits.clone(),
             ..ClientConfig::default()
         };
         let client = Client::new(config, self.prng.next_u64());
-        self.clients.push(ClientSlot { client, ended: BTreeMap::new(), wake: None });
+        self.clients.push(ClientSlot {
+            client,
+            ended: BTreeMap::new(),
+            calls: 0,
+            wake: None,
+            clock: Clock::default(),
+            frozen: None,
+            fuse: None,
+            dead: false,
+            given_up: BTreeSet::new(),
+            stale: None,
+        });
         let index = self.clients.len() - 1;
         self.with_client(index, |client, now, out| client.start(now, out));
+        index
+    }
+
+    /// A client whose first layout is an old one, in which other nodes are primaries.
+    pub fn add_stale_client(&mut self) -> usize {
+        let index = self.add_client();
+        self.clients[index].stale = self.old_layout();
         index
     }
 
@@ -38,8 +59,7 @@ impl World {
 
     /// Starts a read with options.
     pub fn get_with(&mut self, client: usize, key: &str, options: CallOptions) -> CallId {
-        let key = Key::from(key.as_bytes().to_vec());
-        self.with_client(client, |client, now, out| client.get(now, key, options, out))
+        self.call(client, key, Asked::Get, options)
     }
 
     /// Starts a blind put.
@@ -56,19 +76,42 @@ impl World {
         context: Bytes,
         options: CallOptions,
     ) -> CallId {
-        let key = Key::from(key.as_bytes().to_vec());
         let value = Bytes::copy_from_slice(value.as_bytes());
-        self.with_client(client, |client, now, out| {
-            client.put(now, key, value, context, options, out)
-        })
+        self.call(client, key, Asked::Put { value, context }, options)
     }
 
     /// Starts a delete.
     pub fn delete(&mut self, client: usize, key: &str, context: Bytes) -> CallId {
+        self.call(client, key, Asked::Delete { context }, CallOptions::default())
+    }
+
+    /// Starts any call.
+    pub fn call(&mut self, client: usize, key: &str, asked: Asked, options: CallOptions) -> CallId {
         let key = Key::from(key.as_bytes().to_vec());
-        self.with_client(client, |client, now, out| {
-            client.delete(now, key, context, CallOptions::default(), out)
-        })
+        let slot = &mut self.clients[client];
+        slot.calls += 1;
+        // The n-th call of a client has the number n.
+        let expected = CallId(slot.calls);
+        self.observe(&Observation::CallStarted {
+            caller: Caller::Client(client),
+            call: expected,
+            key: &key,
+            asked: &asked,
+            quorum: options.quorum,
+            timeout: options.timeout.unwrap_or(self.config.timeout),
+        });
+        let call = self.with_client(client, |client, now, out| match asked {
+            Asked::Get => client.get(now, key, options, out),
+            Asked::Put { value, context } => client.put(now, key, value, context, options, out),
+            Asked::Delete { context } => client.delete(now, key, context, options, out),
+        });
+        assert_eq!(call, expected, "calls are numbered from 1");
+        call
+    }
+
+    /// Takes a call back.
+    pub fn cancel(&mut self, client: usize, call: CallId) {
+        self.with_client(client, |client, now, out| client.cancel(now, call, out));
     }
 
     /// Lets time pass until a call has ended.

@@ -1,31 +1,41 @@
 //! Carrying out what the machines want done.
 
-use quorate_core::client::{Client, ClientEffect, Link};
-use quorate_core::machine::{Effect, Effects, Input, Peer, StoreOutcome};
+use quorate_core::client::{Client, ClientEffect};
+use quorate_core::machine::{Effect, Effects, Input, Peer, StoreOp, StoreOutcome, Ticket};
 use quorate_core::message::Message;
 use quorate_core::node::Node;
 use quorate_core::time::Now;
 
 use super::{BY_HAND, Event, World};
-use crate::network::{Connection, End};
+use crate::detail::{Detail, Obstacle};
+use crate::marks::Mark;
+use crate::network::{Connection, End, Place};
+use crate::observation::{Caller, Ending, Observation};
 
 impl World {
-    /// Closes a connection; the ends for which `told` holds learn of it after a while.
-    pub(super) fn close(&mut self, connection: Connection, told: impl Fn(End) -> bool) {
-        let Some((a, b)) = self.network.close(connection) else { return };
-        for (at, other) in [(a, b), (b, a)] {
-            if told(at) {
-                let when = self.now + self.network.delay();
-                self.push(when, Event::Lost { at, other });
-            }
-        }
-    }
-
+    /// Gives a frame to the network.
     pub(super) fn send(&mut self, connection: Connection, from: End, message: Message) {
         let Some((a, b)) = self.network.ends(connection) else { return };
         let to = if a == from { b } else { a };
-        let at = self.network.arrival(self.now, connection, to);
-        self.push(at, Event::Frame { connection, to, message });
+        self.observe(&Observation::Sent { from, to, message: &message });
+        let Some((message, later)) = self.judge(connection, from, to, message) else { return };
+        let may_repeat = !matches!(message, Message::Get(_) | Message::Put(_));
+        let bytes = weight(&message);
+        let fate = self.network.send(self.now, connection, to, bytes, may_repeat);
+        self.watch.add(Mark::FrameOvertaken, fate.overtakes);
+        if fate.arrives.is_none() {
+            let by = Obstacle::Link;
+            self.observe_detail(&Detail::Stopped { from, to, message: &message, by });
+        }
+        if let Some(at) = fate.again {
+            let message = message.clone();
+            let again = Event::Frame { connection, from, to, message, again: true };
+            self.push(at + later, again);
+        }
+        if let Some(at) = fate.arrives {
+            let once = Event::Frame { connection, from, to, message, again: false };
+            self.push(at + later, once);
+        }
     }
 
     pub(super) fn input(&mut self, node: usize, input: Input) {
@@ -37,56 +47,82 @@ impl World {
         index: usize,
         act: impl FnOnce(&mut Node, Now, &mut Effects<Effect>),
     ) {
-        let now = self.clock();
+        let slot = &mut self.nodes[index];
+        let now = slot.clock.read(self.now);
         let mut out = Effects::new();
-        let Some(node) = &mut self.nodes[index].node else { return };
+        let Some(node) = &mut slot.node else { return };
         act(node, now, &mut out);
         node.check_invariants();
         let wake = node.next_wake().map(|wake| wake.at.max(self.now));
-        for effect in out.drain() {
+        let life = slot.life;
+        if let Some(at) = wake
+            && slot.wake.is_none_or(|queued| at < queued)
+        {
+            slot.wake = Some(at);
+            self.push(at, Event::WakeNode { node: index, life });
+        }
+        for (done, effect) in out.drain().enumerate() {
+            if !self.burns(index) {
+                self.watch.add(Mark::CrashBetweenEffects, done > 0);
+                return self.crash(index);
+            }
             self.on_effect(index, effect);
         }
-        if let Some(at) = wake
-            && self.nodes[index].wake.is_none_or(|queued| at < queued)
-        {
-            self.nodes[index].wake = Some(at);
-            self.push(at, Event::WakeNode { node: index });
+        self.watch.on_stepped(index);
+        if let Some(log) = &mut self.log {
+            log.on_stepped();
+        }
+        if let Some(node) = &self.nodes[index].node {
+            let seen = Observation::Stepped { node: index, view: node.view() };
+            let moment =
+                crate::oracle::Moment { now: self.now, layout: &self.layout, disks: &self.disks };
+            self.oracle.observe(moment, &seen);
         }
     }
 
-    pub(super) fn on_effect(&mut self, node: usize, effect: Effect) {
+    /// Whether the node lives on to its next effect.
+    fn burns(&mut self, node: usize) -> bool {
+        let Some(fuse) = &mut self.nodes[node].fuse else { return true };
+        if *fuse == 0 {
+            self.nodes[node].fuse = None;
+            return false;
+        }
+        *fuse -= 1;
+        true
+    }
+
+    fn on_effect(&mut self, node: usize, effect: Effect) {
         match effect {
             Effect::Send { to: Peer::Client(peer), message: Message::Reply(reply) }
                 if peer >= BY_HAND =>
             {
-                self.replies.insert((peer - BY_HAND, reply.call), reply);
+                let caller = Caller::Hand(peer - BY_HAND);
+                let (call, ending) = (reply.call, Ending::Hand(&reply));
+                self.observe(&Observation::CallEnded { caller, call, ending });
+                self.replies.insert((peer - BY_HAND, reply.call), (self.now, reply));
             }
             Effect::Send { to, message } => {
-                let connection = match to {
-                    Peer::Client(connection) => Some(Connection(connection)),
-                    Peer::Node(id) => self
-                        .index(id)
-                        .and_then(|other| self.network.between(End::Node(node), End::Node(other))),
-                };
-                if let Some(connection) = connection {
-                    self.send(connection, End::Node(node), message);
+                let from = End::Node(node);
+                match to {
+                    Peer::Client(connection) => self.send(Connection(connection), from, message),
+                    Peer::Node(id) => {
+                        let Some(to) = self.index(id).map(End::Node) else { return };
+                        match self.network.between(from, to) {
+                            Some(connection) => self.send(connection, from, message),
+                            None => {
+                                let by = Obstacle::Connection;
+                                let message = &message;
+                                self.observe_detail(&Detail::Stopped { from, to, message, by });
+                            }
+                        }
+                    }
                 }
             }
-            Effect::Store { ticket, slot: _, op } => {
-                let (outcome, sync) = self.nodes[node].disk.run(&op);
-                let life = self.nodes[node].life;
-                let at = self.now + self.config.apply;
-                self.push(at, Event::Stored { node, life, ticket, outcome, sync: None });
-                if sync.is_some() {
-                    let at = at + self.config.sync;
-                    let outcome = StoreOutcome::Durable;
-                    self.push(at, Event::Stored { node, life, ticket, outcome, sync });
-                }
-            }
+            Effect::Store { ticket, slot: _, op } => self.store(node, ticket, &op),
             Effect::Dial { node: id, .. } => {
-                let at = self.now + self.network.delay();
                 if let Some(to) = self.index(id) {
-                    self.push(at, Event::Dialled { from: End::Node(node), to });
+                    let delay = self.network.delay(Place::Node(node), Place::Node(to));
+                    self.push(self.now + delay, Event::Dialled { from: End::Node(node), to });
                 }
             }
             Effect::Hangup(Peer::Client(connection)) => {
@@ -99,8 +135,37 @@ impl World {
                     self.close(connection, |_| true);
                 }
             }
-            Effect::Observe(event) => self.nodes[node].events.push(event),
+            Effect::Observe(event) => {
+                self.observe(&Observation::Told { node, event: &event });
+                self.nodes[node].events.push(event);
+            }
         }
+    }
+
+    fn store(&mut self, node: usize, ticket: Ticket, op: &StoreOp) {
+        let unsynced = self.disks[node].unsynced();
+        let ran = self.disks[node].run(self.now, ticket, op);
+        if let StoreOp::Apply { key, op } = op
+            && self.disks[node].unsynced() > unsynced
+        {
+            let record = self.disks[node].memory(key).cloned().unwrap_or_default();
+            let applied = match &ran.outcome {
+                StoreOutcome::Applied { applied, .. } => Some(applied),
+                StoreOutcome::Durable
+                | StoreOutcome::Refused(_)
+                | StoreOutcome::Read { .. }
+                | StoreOutcome::Failed(_) => None,
+            };
+            self.observe(&Observation::Applied { node, key, op, applied, record: &record });
+        }
+        let key = match op {
+            StoreOp::Apply { key, .. } | StoreOp::Read { key } => key,
+        };
+        if !matches!(ran.outcome, StoreOutcome::Applied { .. }) {
+            self.observe_detail(&Detail::Answered { node, key, outcome: &ran.outcome });
+        }
+        let life = self.nodes[node].life;
+        self.push(ran.at, Event::Stored { node, life, ticket, outcome: ran.outcome });
     }
 
     pub(super) fn with_client<T>(
@@ -108,51 +173,105 @@ impl World {
         index: usize,
         act: impl FnOnce(&mut Client, Now, &mut Effects<ClientEffect>) -> T,
     ) -> T {
-        let now = self.clock();
         let mut out = Effects::new();
         let slot = &mut self.clients[index];
+        let now = slot.clock.read(self.now);
         let result = act(&mut slot.client, now, &mut out);
         slot.client.check_invariants();
         let wake = slot.client.next_wake().map(|wake| wake.at.max(self.now));
-        for effect in out.drain() {
-            self.on_client_effect(index, effect);
-        }
         if let Some(at) = wake
-            && self.clients[index].wake.is_none_or(|queued| at < queued)
+            && slot.wake.is_none_or(|queued| at < queued)
         {
-            self.clients[index].wake = Some(at);
+            slot.wake = Some(at);
             self.push(at, Event::WakeClient { client: index });
+        }
+        for effect in out.drain() {
+            if self.clients[index].dead {
+                break;
+            }
+            if self.clients[index].fuse == Some(0) {
+                self.kill_client(index);
+                break;
+            }
+            if let Some(fuse) = &mut self.clients[index].fuse {
+                *fuse -= 1;
+            }
+            self.on_client_effect(index, effect);
         }
         result
     }
 
-    pub(super) fn on_client_effect(&mut self, client: usize, effect: ClientEffect) {
-        let connection =
-            |world: &World, link: Link| world.network.of(|end| end == End::Client(client, link));
+    fn on_client_effect(&mut self, client: usize, effect: ClientEffect) {
         match effect {
             ClientEffect::Dial { link, address } => {
-                let at = self.now + self.network.delay();
                 let from = End::Client(client, link);
                 match self.at_address(&address) {
-                    Some(to) => self.push(at, Event::Dialled { from, to }),
-                    None => self.push(at, Event::Lost { at: from, other: from }),
+                    Some(to) => {
+                        let delay = self.network.delay(from.place(), Place::Node(to));
+                        self.push(self.now + delay, Event::Dialled { from, to });
+                    }
+                    None => self.push(self.now, Event::Lost { at: from, other: from }),
                 }
             }
             ClientEffect::Send { link, message } => {
-                for connection in connection(self, link) {
-                    self.send(connection, End::Client(client, link), message.clone());
+                if let Some(connection) = self.network.of_link(client, link) {
+                    self.send(connection, End::Client(client, link), message);
                 }
             }
-            ClientEffect::Hangup(link) => {
-                for connection in connection(self, link) {
-                    self.close(connection, |end| end != End::Client(client, link));
+            ClientEffect::Hangup(link) => match self.network.of_link(client, link) {
+                Some(connection) => self.close(connection, |end| end != End::Client(client, link)),
+                None => {
+                    self.clients[client].given_up.insert(link);
                 }
-            }
+            },
             ClientEffect::Complete { call, result } => {
+                let caller = Caller::Client(client);
+                let ending = Ending::Client(&result);
+                self.observe(&Observation::CallEnded { caller, call, ending });
                 let before = self.clients[client].ended.insert(call, (self.now, result));
                 assert!(before.is_none(), "call {call:?} ended twice");
             }
             ClientEffect::Observe(_) => {}
         }
     }
+}
+
+/// About how many bytes a frame has.
+fn weight(message: &Message) -> usize {
+    use quorate_core::causality::{Payload, Record};
+    use quorate_core::message::{Answer, Change};
+    const HEAD: usize = 64;
+    let record = |record: &Record| {
+        let payloads = record.siblings().map(|(_, sibling)| match &sibling.payload {
+            Payload::Value(value) => value.len(),
+            Payload::Tombstone => 0,
+        });
+        record.actors() * 32 + payloads.sum::<usize>()
+    };
+    let body = match message {
+        Message::Put(put) => match &put.change {
+            Change::Value { payload, .. } => payload.len() + put.context.len(),
+            Change::Delete => put.context.len(),
+        },
+        Message::Reply(reply) => match &reply.result {
+            Ok(Answer::Entry(entry)) => {
+                entry.values.iter().map(|value| value.payload.len()).sum::<usize>()
+                    + entry.context.len()
+            }
+            Ok(Answer::Written(written)) => written.context.len(),
+            Err(_) => 0,
+        },
+        Message::ReplicaRecord(answer) => answer.record.as_ref().map_or(0, record),
+        Message::ReplicaMerge(merge) => record(&merge.record),
+        Message::Hello(_)
+        | Message::Welcome(_)
+        | Message::Reject(_)
+        | Message::Unsupported(_)
+        | Message::Get(_)
+        | Message::ReplicaRead(_)
+        | Message::ReplicaMerged(_)
+        | Message::StatusRequest(_)
+        | Message::StatusReply(_) => 0,
+    };
+    HEAD + body
 }

@@ -1,88 +1,125 @@
 //! What happens when an event is due.
 
 use quorate_core::client::ClientInput;
-use quorate_core::machine::{Input, Peer};
+use quorate_core::machine::{Input, StoreOutcome, Ticket};
 use quorate_core::message::{Message, Role};
 use quorate_core::node::Node;
 
 use super::{Event, World};
-use crate::network::{Connection, End};
+use crate::detail::{Detail, Obstacle};
+use crate::marks::Mark;
+use crate::network::{Connection, End, Place};
+use crate::observation::Observation;
 
 impl World {
     pub(super) fn take(&mut self, event: Event) {
+        let Some(event) = self.park(event) else { return };
+        self.taken += 1;
+        self.trace.event(self.now, &event);
         match event {
             Event::Dialled { from, to } => self.on_dialled(from, to),
-            Event::Frame { connection, to, message } => {
-                if self.network.is_open(connection) {
-                    self.on_frame(connection, to, message);
+            Event::Frame { connection, from, to, message, again } => {
+                let open = self.network.is_open(connection);
+                if again || open {
+                    self.watch.add(Mark::FrameOutlivesConnection, !open);
+                    self.on_frame(connection, from, to, message, again);
+                } else {
+                    let by = Obstacle::Connection;
+                    self.observe_detail(&Detail::Stopped { from, to, message: &message, by });
                 }
             }
+            Event::Handed { node, client, message } => self.on_handed(node, client, message),
             Event::Lost { at, other } => self.on_lost(at, other),
-            Event::Stored { node, life, ticket, outcome, sync } => {
-                if self.nodes[node].life == life && self.nodes[node].node.is_some() {
-                    if let Some(key) = sync {
-                        self.nodes[node].disk.sync(&key);
-                    }
+            Event::Stored { node, life, ticket, outcome } => {
+                if self.is_alive(node, life) {
                     self.input(node, Input::Stored { ticket, outcome });
+                    self.sync(node);
                 }
             }
-            Event::WakeNode { node } => {
-                self.nodes[node].wake = None;
-                self.input(node, Input::Wake);
-                let next = self.nodes[node].node.as_ref().and_then(Node::next_wake);
-                assert!(next.is_none_or(|next| next.at > self.now), "node {node} woken in vain");
+            Event::Synced { node, life } => {
+                if self.is_alive(node, life) {
+                    self.on_synced(node);
+                }
+            }
+            Event::WakeNode { node, life } => {
+                if self.is_alive(node, life)
+                    && self.nodes[node].wake.is_some_and(|at| at <= self.now)
+                {
+                    self.nodes[node].wake = None;
+                    self.input(node, Input::Wake);
+                    let next = self.nodes[node].node.as_ref().and_then(Node::next_wake);
+                    assert!(
+                        next.is_none_or(|next| next.at > self.now),
+                        "node {node} woken in vain"
+                    );
+                }
             }
             Event::WakeClient { client } => {
-                self.clients[client].wake = None;
-                self.with_client(client, |client, now, out| {
-                    client.handle(now, ClientInput::Wake, out);
-                });
-                let next = self.clients[client].client.next_wake();
-                let later = next.is_none_or(|next| next.at > self.now);
-                assert!(later, "client {client} woken in vain");
+                if self.clients[client].wake.is_some_and(|at| at <= self.now) {
+                    self.clients[client].wake = None;
+                    self.with_client(client, |client, now, out| {
+                        client.handle(now, ClientInput::Wake, out);
+                    });
+                    let next = self.clients[client].client.next_wake();
+                    let later = next.is_none_or(|next| next.at > self.now);
+                    assert!(later, "client {client} woken in vain");
+                }
             }
         }
     }
 
-    pub(super) fn on_dialled(&mut self, from: End, to: usize) {
-        let cut = matches!(from, End::Node(node) if self.network.is_cut(node, to));
-        let gone = matches!(from, End::Node(node) if self.nodes[node].node.is_none());
-        if gone {
-            return;
-        }
-        if cut || self.nodes[to].node.is_none() {
-            let at = self.now + self.network.delay();
-            return self.push(at, Event::Lost { at: from, other: End::Node(to) });
-        }
-        if let Some(old) = self.network.between(from, End::Node(to)) {
-            self.close(old, |_| true);
-        }
-        let connection = self.network.open(from, End::Node(to));
-        match from {
-            End::Node(node) => self.introduce(connection, node, to),
-            End::Client(client, link) => {
-                self.with_client(client, |client, now, out| {
-                    client.handle(now, ClientInput::Opened(link), out);
-                });
-            }
-        }
-    }
-
-    /// The handshake of two nodes, in one step.
-    pub(super) fn introduce(&mut self, connection: Connection, a: usize, b: usize) {
-        let ids = (self.nodes[a].id, self.nodes[b].id);
-        let (Some(dialler), Some(dialled)) = (&self.nodes[a].node, &self.nodes[b].node) else {
-            return self.close(connection, |_| true);
+    /// Keeps what a paused node or a frozen client would have to see.
+    fn park(&mut self, event: Event) -> Option<Event> {
+        // A connection needs both ends.
+        let places = match &event {
+            Event::Dialled { from, to } => [from.place(), Place::Node(*to)],
+            Event::Frame { to, .. } => [to.place(); 2],
+            Event::Lost { at, .. } => [at.place(); 2],
+            Event::Handed { node, .. }
+            | Event::Stored { node, .. }
+            | Event::Synced { node, .. }
+            | Event::WakeNode { node, .. } => [Place::Node(*node); 2],
+            Event::WakeClient { client } => [Place::Client(*client); 2],
         };
-        let welcome = dialled.welcome(&dialler.hello()).expect("members of one cluster");
-        dialler.accepts(ids.1, &welcome).expect("the node that was meant");
-        self.input(a, Input::PeerUp(Peer::Node(ids.1)));
-        self.input(b, Input::PeerUp(Peer::Node(ids.0)));
+        let still = places.into_iter().find(|place| match place {
+            Place::Node(node) => self.nodes[*node].paused.is_some(),
+            Place::Client(client) => self.clients[*client].frozen.is_some(),
+        });
+        let waiting = match still {
+            None => return Some(event),
+            Some(Place::Node(node)) => &mut self.nodes[node].paused,
+            Some(Place::Client(client)) => &mut self.clients[client].frozen,
+        };
+        if let Some((_, waiting)) = waiting {
+            waiting.push(event);
+        }
+        None
     }
 
-    pub(super) fn on_frame(&mut self, connection: Connection, to: End, message: Message) {
+    fn is_alive(&self, node: usize, life: u64) -> bool {
+        self.nodes[node].life == life && self.nodes[node].node.is_some()
+    }
+
+    fn on_frame(
+        &mut self,
+        connection: Connection,
+        from: End,
+        to: End,
+        message: Message,
+        again: bool,
+    ) {
+        let gone = match to {
+            End::Node(node) => self.nodes[node].node.is_none(),
+            End::Client(client, _) => self.clients[client].dead,
+        };
+        if gone {
+            let by = Obstacle::Receiver;
+            return self.observe_detail(&Detail::Stopped { from, to, message: &message, by });
+        }
+        self.observe(&Observation::Delivered { from, to, message: &message, again });
         match (to, message) {
             (End::Client(client, link), message) => {
+                let message = self.outdated(client, message);
                 self.with_client(client, |client, now, out| {
                     client.handle(now, ClientInput::Frame { link, message }, out);
                 });
@@ -96,37 +133,52 @@ impl World {
                 self.send(connection, End::Node(node), answer);
             }
             (End::Node(node), message) => {
-                let Some(from) = self.peer_of(connection, node) else { return };
+                let from = self.peer(connection, from);
                 self.input(node, Input::Frame { from, message });
             }
         }
     }
 
-    /// Who is at the other end, as `node` knows it.
-    pub(super) fn peer_of(&self, connection: Connection, node: usize) -> Option<Peer> {
-        let (a, b) = self.network.ends(connection)?;
-        let other = if a.is_node(node) { b } else { a };
-        Some(match other {
-            End::Node(other) => Peer::Node(self.nodes[other].id),
-            End::Client(..) => Peer::Client(connection.0),
-        })
+    /// A client that is to begin with an old layout is shown that one in all welcomes before the
+    /// first reply: it greets several seeds, and one current welcome would be enough.
+    fn outdated(&mut self, client: usize, message: Message) -> Message {
+        let stale = &mut self.clients[client].stale;
+        let Message::Welcome(mut welcome) = message else {
+            stale.take_if(|_| matches!(message, Message::Reply(_)));
+            return message;
+        };
+        if let Some(stale) = stale {
+            welcome.layout = Some(stale.clone());
+        }
+        Message::Welcome(welcome)
     }
 
-    pub(super) fn on_lost(&mut self, at: End, other: End) {
-        match (at, other) {
-            (End::Node(node), End::Node(other)) => {
-                // A newer connection may be there already.
-                if self.network.between(at, End::Node(other)).is_none() {
-                    let peer = Peer::Node(self.nodes[other].id);
-                    self.input(node, Input::PeerDown(peer));
-                }
+    /// Begins a sync of what is applied, unless one is under way.
+    fn sync(&mut self, node: usize) {
+        if let Some(at) = self.disks[node].begin_sync(self.now) {
+            let life = self.nodes[node].life;
+            self.push(at, Event::Synced { node, life });
+        }
+    }
+
+    fn on_synced(&mut self, node: usize) {
+        let (told, outcome, keys) = self.disks[node].end_sync();
+        if matches!(outcome, StoreOutcome::Failed(_)) {
+            self.observe_detail(&Detail::SyncFailed { node, waiting: told.len() });
+        }
+        for key in keys {
+            let record = self.disks[node].synced(&key).cloned().unwrap_or_default();
+            self.observe(&Observation::Synced { node, key: &key, record: &record });
+        }
+        let life = self.nodes[node].life;
+        for ticket in told {
+            let (ticket, outcome): (Ticket, _) = (ticket, outcome.clone());
+            if self.is_alive(node, life) {
+                self.input(node, Input::Stored { ticket, outcome });
             }
-            (End::Node(_), End::Client(..)) => {}
-            (End::Client(client, link), _) => {
-                self.with_client(client, |client, now, out| {
-                    client.handle(now, ClientInput::Closed(link), out);
-                });
-            }
+        }
+        if self.is_alive(node, life) {
+            self.sync(node);
         }
     }
 }

@@ -5,10 +5,14 @@ use quorate_core::ids::Key;
 use quorate_core::machine::Event as NodeEvent;
 use quorate_core::message::LayoutUpdate;
 use quorate_core::node::Node;
-use quorate_core::time::Instant;
+use quorate_core::time::{Duration, Instant};
 use std::sync::Arc;
 
 use super::World;
+use crate::invariants::Violation;
+use crate::marks::Marks;
+use crate::oracle::Moment;
+use crate::trace::{Log, LogFilter};
 
 impl World {
     /// Members, slots and addresses; nodes are numbered in the order of the members.
@@ -37,12 +41,12 @@ impl World {
     /// What a node holds for a key.
     pub fn record(&self, node: usize, key: &str) -> Record {
         let key = Key::from(key.as_bytes().to_vec());
-        self.nodes[node].disk.record(&key).cloned().unwrap_or_default()
+        self.disks[node].memory(&key).cloned().unwrap_or_default()
     }
 
     /// All keys that a node holds.
     pub fn keys(&self, node: usize) -> Vec<Key> {
-        self.nodes[node].disk.keys().cloned().collect()
+        self.disks[node].keys().cloned().collect()
     }
 
     /// What a node told people.
@@ -53,5 +57,101 @@ impl World {
     /// The time since the world began.
     pub fn now(&self) -> Instant {
         self.now
+    }
+
+    /// What a node has synced of a key.
+    pub fn synced(&self, node: usize, key: &str) -> Record {
+        let key = Key::from(key.as_bytes().to_vec());
+        self.disks[node].synced(&key).cloned().unwrap_or_default()
+    }
+
+    /// The first property that did not hold.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.oracle.violation()
+    }
+
+    /// The hash of everything that happened so far: equal for equal runs, on every platform.
+    pub fn trace_hash(&self) -> u64 {
+        self.trace.hash()
+    }
+
+    /// Events taken so far.
+    pub fn events_taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// How often rare states were met.
+    pub fn marks(&self) -> &Marks {
+        self.watch.marks()
+    }
+
+    /// Checks what must hold at rest. The nodes of `whole` must be up, undamaged and connected, and
+    /// every key must have been read since.
+    pub fn check_at_rest(&mut self, whole: &[usize]) {
+        let moment = Moment { now: self.now, layout: &self.layout, disks: &self.disks };
+        self.oracle.at_rest(moment, whole);
+    }
+
+    /// Notes a violation that a run finds by itself.
+    pub fn fail(&mut self, property: &'static str, text: &str) {
+        self.oracle.fail(property, self.now, text);
+    }
+
+    /// From here on, keeps a log.
+    pub fn keep_log(&mut self, filter: LogFilter) {
+        let mut log = Log::new(filter);
+        for slot in &self.nodes {
+            if let Some(node) = &slot.node {
+                log.name_life(slot.id, node.view().config().incarnation, slot.life);
+            }
+        }
+        self.log = Some(log);
+    }
+
+    /// Writes a line into the log, if one is kept.
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(log) = &mut self.log {
+            log.note(self.now, line());
+        }
+    }
+
+    /// The lines of the log so far.
+    pub fn take_log(&mut self) -> Vec<String> {
+        self.log.take().map(Log::into_lines).unwrap_or_default()
+    }
+
+    /// Clients so far, those that are gone included.
+    pub fn client_count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether a client has vanished.
+    pub fn is_dead(&self, client: usize) -> bool {
+        self.clients[client].dead
+    }
+
+    /// Whether a client stands still.
+    pub fn is_frozen(&self, client: usize) -> bool {
+        self.clients[client].frozen.is_some()
+    }
+
+    /// Whether a node that is up stands still.
+    pub fn is_paused(&self, node: usize) -> bool {
+        self.nodes[node].paused.is_some()
+    }
+
+    /// Whether a node has records that it cannot read.
+    pub fn has_damaged_disk(&self, node: usize) -> bool {
+        self.disks[node].has_damage()
+    }
+
+    /// How long the disk of a node needs for what it was given.
+    pub fn disk_backlog(&self, node: usize) -> Duration {
+        self.disks[node].backlog(self.now)
+    }
+
+    /// Whether the storage of a node takes no changes since a sync failed.
+    pub fn has_poisoned_disk(&self, node: usize) -> bool {
+        self.disks[node].is_poisoned()
     }
 }

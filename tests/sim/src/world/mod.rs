@@ -2,32 +2,41 @@
 
 mod by_hand;
 mod clients;
+mod clock;
+mod connections;
 mod effects;
 mod events;
 mod faults;
 mod look;
+mod queue;
+mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_core::client::{CallError, Client, Completion};
-use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, Text};
-use quorate_core::layout::{Member, PlanSettings, plan_first};
-use quorate_core::limits::Limits;
+use quorate_core::client::{CallError, Client, Completion, Link};
+use quorate_core::ids::{ClusterId, Incarnation, NodeId, Text};
+use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
 use quorate_core::machine::{Event as NodeEvent, StoreOutcome, Ticket};
 use quorate_core::message::{CallId, LayoutUpdate, Message, Reply};
 use quorate_core::node::{Node, NodeConfig};
 use quorate_core::prng::Prng;
 use quorate_core::ring::SlotCount;
-use quorate_core::time::{Duration, Instant, Now, UnixMs};
+use quorate_core::time::{Duration, Instant};
 
 use crate::config::WorldConfig;
+use crate::detail::Detail;
 use crate::disk::Disk;
-use crate::network::{Connection, End, Network};
-
-/// The wall clock at the beginning.
-const EPOCH: UnixMs = UnixMs(1_700_000_000_000);
+use crate::marks::Watch;
+use crate::network::{Connection, End, Network, Place};
+use crate::observation::Observation;
+use crate::oracle::{Facts, Moment, Oracle};
+use crate::trace::{Log, Trace};
+use clock::Clock;
+use queue::Queue;
+use rules::Rules;
+pub use rules::{Passing, RuleId};
 
 /// Time that [`World::settle`] and [`World::finish`] grant at most.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,18 +48,23 @@ const BY_HAND: u64 = 1 << 32;
 pub struct World {
     config: WorldConfig,
     now: Instant,
-    /// What is to happen, by time and then by the order in which it was decided.
-    queue: BTreeMap<(Instant, u64), Event>,
-    events: u64,
+    queue: Queue<Event>,
     layout: Arc<LayoutUpdate>,
     nodes: Vec<NodeSlot>,
+    disks: Vec<Disk>,
     clients: Vec<ClientSlot>,
-    /// Answers to requests that were put to a node by hand, by connection number and call.
-    replies: BTreeMap<(u64, CallId), Reply>,
-    /// The last connection number and call of a request by hand.
-    by_hand: u64,
+    /// Answers to requests that were put to a node by hand and when they came, by sender and call.
+    replies: BTreeMap<(u64, CallId), (Instant, Reply)>,
     network: Network,
+    /// What becomes of single frames.
+    rules: Rules,
     prng: Prng,
+    oracle: Oracle,
+    trace: Trace,
+    log: Option<Log>,
+    watch: Watch,
+    /// Events taken.
+    taken: u64,
 }
 
 struct NodeSlot {
@@ -59,30 +73,55 @@ struct NodeSlot {
     node: Option<Node>,
     /// Counts its starts: what an earlier life waits for never reaches a later one.
     life: u64,
-    disk: Disk,
     /// What it told people.
     events: Vec<NodeEvent>,
     /// When its next wake is queued.
     wake: Option<Instant>,
+    clock: Clock,
+    /// What waits while it is paused, and since when it is.
+    paused: Option<(Instant, Vec<Event>)>,
+    /// After how many more effects it crashes.
+    fuse: Option<u32>,
 }
 
 struct ClientSlot {
     client: Client,
     /// When and how each call ended.
     ended: BTreeMap<CallId, (Instant, Result<Completion, CallError>)>,
+    /// Calls made.
+    calls: u64,
     wake: Option<Instant>,
+    clock: Clock,
+    /// What waits while it is frozen, and since when it is.
+    frozen: Option<(Instant, Vec<Event>)>,
+    /// After how many more effects it dies.
+    fuse: Option<u32>,
+    dead: bool,
+    /// Links that it gave up while their dials were under way.
+    given_up: BTreeSet<Link>,
+    /// The layout that it is shown until its first reply.
+    stale: Option<Arc<LayoutUpdate>>,
 }
 
+#[derive(Hash)]
 enum Event {
     /// A dial arrives.
     Dialled {
         from: End,
         to: usize,
     },
-    /// A frame arrives.
+    /// A frame arrives; `again`: whatever became of the connection.
     Frame {
         connection: Connection,
+        from: End,
         to: End,
+        message: Message,
+        again: bool,
+    },
+    /// A request by hand arrives.
+    Handed {
+        node: usize,
+        client: u64,
         message: Message,
     },
     /// An end learns that a connection is gone, or that a dial failed.
@@ -90,16 +129,21 @@ enum Event {
         at: End,
         other: End,
     },
-    /// The storage of a node answers; `sync` names what it has then synced.
+    /// The storage of a node answers.
     Stored {
         node: usize,
         life: u64,
         ticket: Ticket,
         outcome: StoreOutcome,
-        sync: Option<Key>,
+    },
+    /// A sync of a node ends.
+    Synced {
+        node: usize,
+        life: u64,
     },
     WakeNode {
         node: usize,
+        life: u64,
     },
     WakeClient {
         client: usize,
@@ -113,33 +157,36 @@ impl World {
     /// Where the configuration cannot work.
     pub fn new(config: WorldConfig) -> World {
         let mut prng = Prng::stream(config.seed, "world");
-        let members: Vec<Member> = (0..config.nodes).map(|index| member(index, &config)).collect();
-        let slots = SlotCount::new(config.slots).expect("a power of two");
-        let settings = PlanSettings { slots, replication: config.replication };
-        let layout = plan_first(settings, members).expect("a plan for the members");
-        let label = |member: &Member| Text::from(format!("ws://{}", member.label));
-        let addresses = layout.members().iter().map(label).collect();
-        let layout = Arc::new(LayoutUpdate { layout, addresses });
+        let layout = Arc::new(layout(&config));
         let ids = layout.layout.members().iter().map(|member| member.id).collect::<Vec<_>>();
         let nodes = ids.into_iter().map(|id| NodeSlot {
             id,
             node: None,
             life: 0,
-            disk: Disk::default(),
             events: Vec::new(),
             wake: None,
+            clock: Clock::default(),
+            paused: None,
+            fuse: None,
         });
+        let disk = |node| Disk::new(node, config.seed, config.disk);
+        let facts = Facts::new(config.replication, config.r, config.w);
         let mut world = World {
             network: Network::new(&config),
             now: Instant(0),
-            queue: BTreeMap::new(),
-            events: 0,
+            queue: Queue::new(),
             layout,
             nodes: nodes.collect(),
+            disks: (0..config.nodes).map(disk).collect(),
             clients: Vec::new(),
             replies: BTreeMap::new(),
-            by_hand: 0,
+            rules: Rules::default(),
             prng: Prng::new(prng.next_u64()),
+            oracle: Oracle::new(facts),
+            trace: Trace::new(config.seed),
+            log: None,
+            watch: Watch::new(),
+            taken: 0,
             config,
         };
         for index in 0..world.nodes.len() {
@@ -151,11 +198,12 @@ impl World {
 
     /// Lets `duration` pass.
     pub fn run_for(&mut self, duration: Duration) {
-        let until = self.now + duration;
-        while self.queue.first_key_value().is_some_and(|((at, _), _)| *at <= until) {
-            self.step();
-        }
-        self.now = until;
+        self.run_until(self.now + duration);
+    }
+
+    /// Lets time pass until `until`.
+    pub fn run_until(&mut self, until: Instant) {
+        while self.step_until(until) {}
     }
 
     /// Lets time pass until no request is under way anywhere and all nodes that are up and not cut
@@ -164,44 +212,88 @@ impl World {
     /// # Panics
     /// Where that never happens.
     pub fn settle(&mut self) {
+        assert!(self.comes_to_rest(), "the world does not come to rest");
+    }
+
+    /// The same; false where that never happens.
+    pub fn comes_to_rest(&mut self) -> bool {
         let until = self.now + PATIENCE;
         self.run_for(Duration::from_secs(1));
         while !self.is_settled() {
-            assert!(self.now < until, "the world does not come to rest");
+            if self.now >= until {
+                return false;
+            }
             self.run_for(Duration::from_millis(100));
         }
+        true
     }
 
     /// Takes the next event; false where nothing is left to happen.
     pub fn step(&mut self) -> bool {
-        let Some(((at, _), event)) = self.queue.pop_first() else { return false };
+        let Some((at, event)) = self.queue.pop() else { return false };
         assert!(at >= self.now, "time never goes back");
         self.now = at;
         self.take(event);
         true
     }
 
-    fn is_settled(&self) -> bool {
+    /// Takes the next event if it is due by `until`; else lets time pass until then and answers
+    /// false.
+    pub fn step_until(&mut self, until: Instant) -> bool {
+        if self.queue.next_at().is_some_and(|at| at <= until) {
+            return self.step();
+        }
+        self.now = self.now.max(until);
+        false
+    }
+
+    /// Whether no request is under way and all nodes that are up and not cut off are connected.
+    pub fn is_settled(&self) -> bool {
         let idle = |slot: &NodeSlot| {
-            slot.node.as_ref().is_none_or(|node| node.view().requests_under_way() == 0)
+            let under_way = slot.node.as_ref().map(|node| node.view().requests_under_way());
+            slot.paused.is_some() || under_way.is_none_or(|under_way| under_way == 0)
         };
-        let up = |index: &usize| self.nodes[*index].node.is_some();
+        let synced = |(disk, slot): (&Disk, &NodeSlot)| {
+            disk.unsynced() == 0 || disk.is_poisoned() || slot.paused.is_some()
+        };
+        let up = |index: &usize| {
+            self.nodes[*index].node.is_some() && self.nodes[*index].paused.is_none()
+        };
         let all_connected = (0..self.nodes.len()).filter(up).all(|a| {
             (0..a).filter(up).all(|b| {
-                self.network.is_cut(a, b)
+                self.network.is_cut(Place::Node(a), Place::Node(b))
                     || self.network.between(End::Node(a), End::Node(b)).is_some()
             })
         });
-        let quiet = |slot: &ClientSlot| slot.client.view().calls_under_way() == 0;
-        all_connected && self.nodes.iter().all(idle) && self.clients.iter().all(quiet)
+        let quiet = |slot: &ClientSlot| slot.dead || slot.client.view().calls_under_way() == 0;
+        all_connected
+            && self.disks.iter().zip(&self.nodes).all(synced)
+            && self.nodes.iter().all(idle)
+            && self.clients.iter().all(quiet)
     }
 
-    fn clock(&self) -> Now {
-        Now { instant: self.now, unix: UnixMs(EPOCH.0 + self.now.0 / 1_000) }
+    /// Tells the oracle what happened.
+    fn observe(&mut self, seen: &Observation<'_>) {
+        let moment = Moment { now: self.now, layout: &self.layout, disks: &self.disks };
+        self.oracle.observe(moment, seen);
+        self.watch.observe(self.now, seen);
+        if let Some(log) = &mut self.log {
+            log.observe(self.now, seen);
+        }
+    }
+
+    /// Tells the marks and the log what is of no concern to the oracle.
+    fn observe_detail(&mut self, seen: &Detail<'_>) {
+        self.watch.detail(seen);
+        if let Some(log) = &mut self.log {
+            log.detail(self.now, seen);
+        }
     }
 
     fn index(&self, id: NodeId) -> Option<usize> {
-        self.nodes.iter().position(|slot| slot.id == id)
+        // Ids are given in the order of the members, from 1.
+        let index = usize::try_from(id.0).ok()?.checked_sub(1)?;
+        (index < self.nodes.len()).then_some(index)
     }
 
     fn at_address(&self, address: &Text) -> Option<usize> {
@@ -209,8 +301,7 @@ impl World {
     }
 
     fn push(&mut self, at: Instant, event: Event) {
-        self.events += 1;
-        self.queue.insert((at, self.events), event);
+        self.queue.push(at, event);
     }
 
     fn start(&mut self, index: usize) {
@@ -223,12 +314,35 @@ impl World {
             w: self.config.w,
             allow_weak: self.config.allow_weak,
             credentials: Bytes::new(),
-            limits: Limits::default(),
+            limits: self.config.limits.clone(),
         };
+        if let Some(log) = &mut self.log {
+            log.name_life(config.id, config.incarnation, self.nodes[index].life);
+        }
         let node = Node::new(config, self.prng.next_u64()).expect("a configuration that works");
         self.nodes[index].node = Some(node);
+        self.observe(&Observation::Started { node: index });
         self.with_node(index, |node, now, out| node.start(now, out));
     }
+}
+
+/// The layout that all nodes hold.
+fn layout(config: &WorldConfig) -> LayoutUpdate {
+    let members: Vec<Member> = (0..config.nodes).map(|index| member(index, config)).collect();
+    let slots = SlotCount::new(config.slots).expect("a power of two");
+    let settings = PlanSettings { slots, replication: config.replication };
+    let planned = plan_first(settings, members).expect("a plan for the members");
+    // The second one, so that a client may hold an older one.
+    let layout = Layout::from_parts(
+        LayoutVersion(planned.version().0 + 1),
+        planned.replication(),
+        planned.members().to_vec(),
+        planned.owners().to_vec(),
+    )
+    .expect("the parts of a layout");
+    let address = |member: &Member| Text::from(format!("ws://{}", member.label));
+    let addresses = layout.members().iter().map(address).collect();
+    LayoutUpdate { layout, addresses }
 }
 
 fn member(index: usize, config: &WorldConfig) -> Member {

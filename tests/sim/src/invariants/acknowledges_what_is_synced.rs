@@ -1,0 +1,135 @@
+//! Nobody acknowledges what is not synced.
+
+use std::collections::BTreeMap;
+
+use quorate_core::causality::Context;
+use quorate_core::ids::Key;
+use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaMerged};
+
+use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
+use crate::network::End;
+use crate::observation::Observation;
+use crate::oracle::unknown_to;
+
+pub(crate) const PROPERTY: Property = Property {
+    name: "acknowledges-what-is-synced",
+    definition: "A node that acknowledges a merge as durable has all that the merged record knew \
+                 synced, or had until a fault destroyed it; and it was asked. Actors that \
+                 truncation dropped are excused.",
+    source: "DESIGN.md §5 (only Durable counts as an acknowledgement), §13",
+};
+
+#[derive(Default)]
+pub(crate) struct AcknowledgesWhatIsSynced {
+    /// What the coordinators' calls asked the nodes to merge: by node, coordinator, call.
+    asked: BTreeMap<(usize, usize, CallId), (Key, Context)>,
+}
+
+/// The call of merges that nobody waits for: several may be under way.
+const REPAIR: CallId = CallId(0);
+
+impl Invariant for AcknowledgesWhatIsSynced {
+    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
+        match *seen {
+            Observation::Delivered {
+                from: End::Node(from), to: End::Node(to), message, ..
+            } => {
+                if let Message::ReplicaMerge(ReplicaMerge { call, key, record }) = message
+                    && *call != REPAIR
+                {
+                    self.asked.insert((to, from, *call), (key.clone(), record.context()));
+                }
+                Ok(())
+            }
+            Observation::Sent { from: End::Node(from), to: End::Node(to), message } => {
+                let Message::ReplicaMerged(ReplicaMerged { call, durable: true }) = message else {
+                    return Ok(());
+                };
+                if *call == REPAIR {
+                    return Ok(());
+                }
+                self.check(scene, from, to, *call)
+            }
+            Observation::Crashed { node, .. } => {
+                self.asked.retain(|(at, _, _), _| *at != node);
+                Ok(())
+            }
+            Observation::CallStarted { .. }
+            | Observation::CallEnded { .. }
+            | Observation::CallerGone { .. }
+            | Observation::CallerThawed { .. }
+            | Observation::Sent { .. }
+            | Observation::Delivered { .. }
+            | Observation::Handed { .. }
+            | Observation::Applied { .. }
+            | Observation::Synced { .. }
+            | Observation::Started { .. }
+            | Observation::Resumed { .. }
+            | Observation::Destroyed { .. }
+            | Observation::Told { .. }
+            | Observation::Stepped { .. } => Ok(()),
+        }
+    }
+}
+
+impl AcknowledgesWhatIsSynced {
+    fn check(&mut self, scene: Scene<'_>, from: usize, to: usize, call: CallId) -> Verdict {
+        let Some((key, context)) = self.asked.get(&(from, to, call)) else {
+            let text = format!("n{from} acknowledges {call:?} of n{to}, which did not ask for it");
+            return Err(Violation::new(text).at(from));
+        };
+        let mut missing = match scene.disks[from].synced(key) {
+            Some(record) => unknown_to(record, context),
+            None => crate::oracle::difference(context, &Context::new()),
+        };
+        if let Some(facts) = scene.facts.key(key) {
+            missing.retain(|dot| !facts.held_durably(key, scene.disks, from, *dot));
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "n{from} acknowledges the merge of {call:?} of n{to} as durable, but {} is not synced",
+            scene.facts.names(missing),
+        );
+        Err(Violation::new(text).at(from).of(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaMerged};
+
+    use super::AcknowledgesWhatIsSynced;
+    use crate::network::End;
+    use crate::observation::Observation;
+    use crate::oracle::stage::Stage;
+
+    #[test]
+    fn a_merge_is_acknowledged_once_it_is_synced() {
+        // (asked, synced, said to be durable, what is wrong)
+        for (asked, synced, durable, part) in [
+            (true, true, true, ""),
+            (true, false, false, ""),
+            (true, false, true, "is not synced"),
+            (false, true, true, "did not ask"),
+        ] {
+            let mut stage = Stage::new(AcknowledgesWhatIsSynced::default());
+            let put = stage.put(1, "v", &[]);
+            stage.write(0, put);
+            let (call, key, record) = (CallId(7), stage.key.clone(), stage.record(0));
+            let (from, to) = (End::Node(0), End::Node(1));
+            let message = &Message::ReplicaMerge(ReplicaMerge { call, key, record });
+            if asked {
+                stage.see(&Observation::Delivered { from, to, message, again: false });
+            }
+            stage.copy(0, 1);
+            if synced {
+                stage.sync(1);
+            }
+            let message = &Message::ReplicaMerged(ReplicaMerged { call, durable });
+            stage.see(&Observation::Sent { from: to, to: from, message });
+            stage.expect(part.is_empty(), part);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The number of a call names one question, so its answers answer nothing else.
+
+use std::collections::BTreeMap;
+
+use quorate_core::ids::Key;
+use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaRead};
+
+use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
+use crate::network::End;
+use crate::observation::Observation;
+
+pub(crate) const PROPERTY: Property = Property {
+    name: "calls-ask-one-thing",
+    definition: "A coordinator never, in any of its lives, uses one call number for a read and a \
+                 merge, or for two keys; repairs, which want no answer, have no number.",
+    source: "DESIGN.md §7; core/src/message.rs (CallId)",
+};
+
+/// The call of merges that nobody waits for.
+const REPAIR: CallId = CallId(0);
+
+/// What a coordinator asks its replicas for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Read,
+    Merge,
+}
+
+#[derive(Default)]
+pub(crate) struct CallsAskOneThing {
+    /// By coordinator and call.
+    asked: BTreeMap<(usize, CallId), (Question, Key)>,
+}
+
+impl Invariant for CallsAskOneThing {
+    fn observe(&mut self, _scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
+        let Observation::Sent { from: End::Node(node), message, .. } = *seen else {
+            return Ok(());
+        };
+        let (question, call, key) = match message {
+            Message::ReplicaRead(ReplicaRead { call, key }) => (Question::Read, *call, key),
+            Message::ReplicaMerge(ReplicaMerge { call, key, .. }) => (Question::Merge, *call, key),
+            Message::Hello(_)
+            | Message::Welcome(_)
+            | Message::Reject(_)
+            | Message::Unsupported(_)
+            | Message::Get(_)
+            | Message::Put(_)
+            | Message::Reply(_)
+            | Message::ReplicaRecord(_)
+            | Message::ReplicaMerged(_)
+            | Message::StatusRequest(_)
+            | Message::StatusReply(_) => return Ok(()),
+        };
+        if call == REPAIR && question == Question::Merge {
+            return Ok(());
+        }
+        let Some((first, first_key)) = self.asked.get(&(node, call)) else {
+            self.asked.insert((node, call), (question, key.clone()));
+            return Ok(());
+        };
+        if *first == question && first_key == key {
+            return Ok(());
+        }
+        let text = format!(
+            "n{node} uses {call:?} for a {question:?} of {key:?}, and used it for a {first:?} of \
+             {first_key:?} before",
+        );
+        Err(Violation::new(text).at(node).of(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::causality::Record;
+    use quorate_core::ids::Key;
+    use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaRead};
+
+    use super::CallsAskOneThing;
+    use crate::network::End;
+    use crate::observation::Observation;
+    use crate::oracle::stage::Stage;
+
+    #[test]
+    fn a_number_is_used_for_one_question() {
+        let read = |call, key| Message::ReplicaRead(ReplicaRead { call: CallId(call), key });
+        let merge = |call, key| {
+            let record = Record::new();
+            Message::ReplicaMerge(ReplicaMerge { call: CallId(call), key, record })
+        };
+        let (one, other) = (Key::from("k"), Key::from("l"));
+        for (messages, fine) in [
+            ([read(5, one.clone()), read(5, one.clone())], true),
+            ([read(5, one.clone()), merge(6, one.clone())], true),
+            ([merge(0, one.clone()), merge(0, other.clone())], true),
+            ([read(5, one.clone()), merge(5, one.clone())], false),
+            ([read(5, one.clone()), read(5, other.clone())], false),
+        ] {
+            let mut stage = Stage::new(CallsAskOneThing::default());
+            for message in &messages {
+                stage.see(&Observation::Sent { from: End::Node(0), to: End::Node(1), message });
+            }
+            stage.expect(fine, "and used it for a");
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Every call ends once, and every request is answered, in time.
+
+use std::collections::BTreeMap;
+
+use quorate_core::client::{CallError, ErrorCode};
+use quorate_core::ids::RequestId;
+use quorate_core::message::{CallId, Message, RequestHead};
+use quorate_core::time::{Duration, Instant};
+
+use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
+use crate::network::End;
+use crate::observation::{Caller, Ending, Observation};
+use crate::oracle::Seconds;
+
+pub(crate) const PROPERTY: Property = Property {
+    name: "ends-once-in-time",
+    definition: "A call ends once, no later than its deadline, or than the end of a freeze of its \
+                 client that began before, unless its caller takes it back; at rest none is open, and calls of dead clients never \
+                 end. A node answers each get and put of a caller once per delivery, and within \
+                 its budget, counted from its arrival, or within that of an earlier try of the \
+                 same write that it met; unless the node crashed, or stood still then, or the \
+                 connection went away.",
+    source: "DESIGN.md §7 (Deadline)",
+};
+
+/// The longest budget that a node grants.
+const BUDGET_MAX: Duration = Duration::from_secs(600);
+
+/// Who waits for an answer of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Asker {
+    Link(End),
+    Hand(Caller),
+}
+
+/// Requests of one name that a node has not answered.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    count: u32,
+    arrived: Instant,
+    until: Instant,
+}
+
+#[derive(Default)]
+pub(crate) struct EndsOnceInTime {
+    pending: BTreeMap<(usize, Asker, CallId), Pending>,
+    /// Until when a node may work on a write, through all tries of it that it met.
+    tries: BTreeMap<(usize, RequestId), Instant>,
+}
+
+impl Invariant for EndsOnceInTime {
+    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
+        match *seen {
+            Observation::CallEnded { caller, call, ending } => {
+                if let Caller::Hand(_) = caller {
+                    self.answered(scene, None, Asker::Hand(caller), call)?;
+                }
+                ended(scene, caller, call, ending)
+            }
+            Observation::Delivered { from, to: End::Node(node), message, again } => {
+                self.arrived(scene, node, Asker::Link(from), message, again)
+            }
+            Observation::Handed { caller, node, message } => {
+                self.arrived(scene, node, Asker::Hand(caller), message, false)
+            }
+            Observation::Sent { from: End::Node(node), to, message } => match (to, message) {
+                (End::Client(..), Message::Reply(reply)) => {
+                    self.answered(scene, Some(node), Asker::Link(to), reply.call)
+                }
+                (End::Client(..) | End::Node(_), _) => Ok(()),
+            },
+            Observation::Crashed { node, .. } => {
+                self.pending.retain(|(at, _, _), _| *at != node);
+                self.tries.retain(|(at, _), _| *at != node);
+                Ok(())
+            }
+            Observation::Resumed { node, since } => {
+                let late = |until: &mut Instant| {
+                    if *until >= since {
+                        *until = (*until).max(scene.now);
+                    }
+                };
+                let here = self.pending.iter_mut().filter(|((at, _, _), _)| *at == node);
+                here.for_each(|(_, pending)| late(&mut pending.until));
+                let here = self.tries.iter_mut().filter(|((at, _), _)| *at == node);
+                here.for_each(|(_, until)| late(until));
+                Ok(())
+            }
+            Observation::CallStarted { .. }
+            | Observation::CallerGone { .. }
+            | Observation::CallerThawed { .. }
+            | Observation::Sent { .. }
+            | Observation::Delivered { .. }
+            | Observation::Applied { .. }
+            | Observation::Synced { .. }
+            | Observation::Started { .. }
+            | Observation::Destroyed { .. }
+            | Observation::Told { .. }
+            | Observation::Stepped { .. } => Ok(()),
+        }
+    }
+
+    fn at_rest(&mut self, scene: Scene<'_>, whole: &[usize]) -> Verdict {
+        let by_client = |caller: &Caller| matches!(caller, Caller::Client(_));
+        let mut ops = scene.facts.ops().iter();
+        let open = ops.find(|op| by_client(&op.caller) && op.end.is_none() && !op.gone);
+        if let Some(op) = open {
+            return Err(Violation::new(format!("the world is at rest, but {op}")).of(&op.key));
+        }
+        let mut hands = self.pending.iter().filter(|((node, asker, _), _)| {
+            matches!(asker, Asker::Hand(_)) && whole.contains(node)
+        });
+        let Some(((node, Asker::Hand(caller), call), pending)) = hands.next() else {
+            return Ok(());
+        };
+        let at = Seconds(pending.arrived);
+        let text = format!(
+            "the world is at rest, but {call:?} of {caller:?}, which came to \
+                            n{node} at {at}, was never answered"
+        );
+        Err(Violation::new(text).at(*node))
+    }
+}
+
+impl EndsOnceInTime {
+    fn arrived(
+        &mut self,
+        scene: Scene<'_>,
+        node: usize,
+        from: Asker,
+        message: &Message,
+        again: bool,
+    ) -> Verdict {
+        let alive = match (from, again) {
+            (Asker::Link(end), false) => self.overdue(scene, node, end),
+            (Asker::Link(_), true) | (Asker::Hand(_), _) => Ok(()),
+        };
+        let (head, request) = match message {
+            Message::Get(get) => (&get.head, None),
+            Message::Put(put) => (&put.head, Some(put.request)),
+            Message::Hello(_)
+            | Message::Welcome(_)
+            | Message::Reject(_)
+            | Message::Unsupported(_)
+            | Message::Reply(_)
+            | Message::ReplicaRead(_)
+            | Message::ReplicaRecord(_)
+            | Message::ReplicaMerge(_)
+            | Message::ReplicaMerged(_)
+            | Message::StatusRequest(_)
+            | Message::StatusReply(_) => return alive,
+        };
+        let RequestHead { call, budget, .. } = head;
+        let mut until = scene.now + (*budget).min(BUDGET_MAX);
+        if let Some(request) = request.filter(|request| *request != RequestId::default()) {
+            let latest = self.tries.entry((node, request)).or_insert(until);
+            *latest = until.max(*latest);
+            until = *latest;
+        }
+        if !matches!(from, Asker::Link(End::Node(_))) {
+            let fresh = Pending { count: 0, arrived: scene.now, until };
+            let pending = self.pending.entry((node, from, *call)).or_insert(fresh);
+            pending.count += 1;
+            pending.until = pending.until.max(until);
+        }
+        alive
+    }
+
+    /// A frame of `end` shows that its connection lives: what is overdue there stays unanswered.
+    fn overdue(&self, scene: Scene<'_>, node: usize, end: End) -> Verdict {
+        let Asker::Link(End::Client(..)) = Asker::Link(end) else { return Ok(()) };
+        let least = (node, Asker::Link(end), CallId(0));
+        let most = (node, Asker::Link(end), CallId(u64::MAX));
+        let late = self.pending.range(least..=most).find(|(_, pending)| pending.until < scene.now);
+        let Some(((_, _, call), Pending { arrived, until, .. })) = late else { return Ok(()) };
+        let text = format!(
+            "n{node} has not answered {call:?} of {end:?}, which came at {} and had time until {}",
+            Seconds(*arrived),
+            Seconds(*until),
+        );
+        Err(Violation::new(text).at(node))
+    }
+
+    fn answered(
+        &mut self,
+        scene: Scene<'_>,
+        node: Option<usize>,
+        to: Asker,
+        call: CallId,
+    ) -> Verdict {
+        let mut here =
+            self.pending.keys().copied().filter(|(_, asker, known)| *asker == to && *known == call);
+        let name = match node {
+            Some(node) => Some((node, to, call)),
+            None => here.next(),
+        };
+        let found = name.and_then(|name| Some((name, self.pending.get_mut(&name)?)));
+        let Some((name @ (node, _, _), pending)) = found else {
+            let text = format!("{call:?} of {to:?} is answered, but it did not ask, or not again");
+            return Err(Violation::new(text));
+        };
+        let Pending { arrived, until, .. } = *pending;
+        pending.count -= 1;
+        if pending.count == 0 {
+            self.pending.remove(&name);
+        }
+        if until >= scene.now {
+            return Ok(());
+        }
+        let text = format!(
+            "n{node} answers {call:?} of {to:?}, which came at {}, after its time, {}",
+            Seconds(arrived),
+            Seconds(until),
+        );
+        Err(Violation::new(text).at(node))
+    }
+}
+
+fn ended(scene: Scene<'_>, caller: Caller, call: CallId, ending: Ending<'_>) -> Verdict {
+    // Even a frozen client can be told to end a call.
+    let taken_back = matches!(
+        ending,
+        Ending::Client(Err(CallError { code: ErrorCode::Aborted | ErrorCode::Closed, .. }))
+    );
+    let Some(op) = scene.facts.call(caller, call) else {
+        return Err(Violation::new(format!("{call:?} of {caller:?} ends, but never began")));
+    };
+    let text = if op.ends > 1 {
+        // One frame of a hand may be given to several nodes, and each answers.
+        if matches!(caller, Caller::Hand(_)) {
+            return Ok(());
+        }
+        "ends again"
+    } else if op.gone {
+        "ends, though its caller is dead"
+    } else if scene.now > op.deadline && matches!(caller, Caller::Client(_)) && !taken_back {
+        "ends after its deadline"
+    } else {
+        return Ok(());
+    };
+    let deadline = Seconds(op.deadline);
+    Err(Violation::new(format!("{op} {text}, {deadline}")).of(&op.key))
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::ids::RequestId;
+    use quorate_core::message::{Failure, FailureCode, Message};
+    use quorate_core::time::Duration;
+
+    use super::EndsOnceInTime;
+    use crate::network::End;
+    use crate::observation::{Asked, Observation};
+    use crate::oracle::stage::{Call, Stage};
+
+    fn pass(stage: &mut Stage, ms: u64) {
+        stage.now = stage.now + Duration::from_millis(ms);
+    }
+
+    fn deliver(stage: &mut Stage, call: Call) {
+        let message = stage.frame(call, &Asked::Get, RequestId::default());
+        let from = stage.end(call.0);
+        let to = End::Node(0);
+        stage.see(&Observation::Delivered { from, to, message: &message, again: false });
+    }
+
+    fn answer(stage: &mut Stage, call: Call) {
+        let failure = Failure::refused(FailureCode::QuorumUnavailable);
+        let message = Message::Reply(stage.reply(call, Err(failure)));
+        let to = stage.end(call.0);
+        stage.see(&Observation::Sent { from: End::Node(0), to, message: &message });
+    }
+
+    #[test]
+    fn a_call_ends_once_and_by_its_deadline() {
+        for (late_ms, thawed, twice, part) in [
+            (900, false, false, ""),
+            (1_100, false, false, "ends after its deadline"),
+            (1_100, true, false, ""),
+            (100, false, true, "ends again"),
+        ] {
+            let mut stage = Stage::new(EndsOnceInTime::default());
+            let since = stage.now;
+            let get = stage.get(1);
+            pass(&mut stage, late_ms);
+            if thawed {
+                stage.see(&Observation::CallerThawed { client: 1, since });
+                stage.now = stage.op(get).deadline;
+                stage.now.0 -= 1;
+            }
+            stage.find(get, &[], &[]);
+            if twice {
+                stage.find(get, &[], &[]);
+            }
+            stage.expect(part.is_empty(), part);
+        }
+    }
+
+    #[test]
+    fn at_rest_no_call_is_open() {
+        for dead in [true, false] {
+            let mut stage = Stage::new(EndsOnceInTime::default());
+            stage.get(1);
+            if dead {
+                stage.see(&Observation::CallerGone { client: 1 });
+            }
+            stage.rest();
+            stage.expect(dead, "the world is at rest, but the get");
+        }
+    }
+
+    #[test]
+    fn a_node_answers_within_the_budget() {
+        let late = "after its time";
+        for (ms, resumed, part) in [(800, false, ""), (1_000, false, late), (1_000, true, "")] {
+            let mut stage = Stage::new(EndsOnceInTime::default());
+            let get = stage.get(1);
+            deliver(&mut stage, get);
+            let since = stage.now;
+            pass(&mut stage, ms);
+            if resumed {
+                stage.see(&Observation::Resumed { node: 0, since });
+                stage.now.0 -= 1;
+            }
+            answer(&mut stage, get);
+            stage.expect(part.is_empty(), part);
+        }
+    }
+
+    #[test]
+    fn a_node_that_lives_on_owes_an_answer_and_one_only() {
+        for crashed in [true, false] {
+            let mut stage = Stage::new(EndsOnceInTime::default());
+            let get = stage.get(1);
+            deliver(&mut stage, get);
+            if crashed {
+                stage.crash(0);
+            }
+            pass(&mut stage, 1_000);
+            let next = stage.get(1);
+            deliver(&mut stage, next);
+            stage.expect(crashed, "n0 has not answered");
+        }
+        let mut stage = Stage::new(EndsOnceInTime::default());
+        let get = stage.get(1);
+        deliver(&mut stage, get);
+        answer(&mut stage, get);
+        stage.expect(true, "");
+        answer(&mut stage, get);
+        stage.expect(false, "did not ask, or not again");
+    }
+}

@@ -1,0 +1,141 @@
+//! What must hold, always and at rest: one property per file, one table of all of them.
+
+mod acknowledged_is_durable;
+mod acknowledges_what_is_synced;
+mod answered_context_is_exact;
+mod blind_delete_is_durable;
+mod bounded_tables;
+mod calls_ask_one_thing;
+mod delete_covers_what_was_read;
+mod ends_once_in_time;
+mod equal_preference_lists;
+mod justified_supersession;
+mod merge_keeps_everything;
+mod no_acknowledged_write_lost;
+mod no_phantom_value;
+mod one_dot_one_content;
+mod puts_leave_few_siblings;
+mod read_your_writes;
+mod replicas_converge;
+mod replicas_say_what_they_hold;
+mod requests_take_one_detour;
+mod retries_are_one;
+mod siblings_are_maximal;
+mod truncation_is_careful;
+mod truthful_receipt;
+mod unknown_is_never_refused;
+
+mod violation;
+
+use quorate_core::message::LayoutUpdate;
+use quorate_core::time::Instant;
+
+use crate::disk::Disk;
+use crate::observation::Observation;
+use crate::oracle::Facts;
+pub(crate) use violation::Verdict;
+pub use violation::Violation;
+
+/// A property: what it is called, what it says, and where it is promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// Its name, in lower case with dashes.
+    pub name: &'static str,
+    /// What it says, exactly.
+    pub definition: &'static str,
+    /// The section of DESIGN.md or of a paper.
+    pub source: &'static str,
+}
+
+/// The world at the moment of an observation.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) now: Instant,
+    pub(crate) layout: &'a LayoutUpdate,
+    /// The disks of the nodes, by index.
+    pub(crate) disks: &'a [Disk],
+    /// Everything so far, this observation included.
+    pub(crate) facts: &'a Facts,
+}
+
+/// The check of one property. What it keeps between observations is its own.
+pub(crate) trait Invariant {
+    /// Something happened.
+    fn observe(&mut self, _scene: Scene<'_>, _seen: &Observation<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// Nothing is under way, every node of `whole` is up, undamaged and connected to the others of
+    /// `whole`, and every key was read since.
+    fn at_rest(&mut self, _scene: Scene<'_>, _whole: &[usize]) -> Verdict {
+        Ok(())
+    }
+}
+
+/// All properties with their checks, in the order of the table.
+pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
+    vec![
+        (
+            acknowledged_is_durable::PROPERTY,
+            Box::new(acknowledged_is_durable::AcknowledgedIsDurable),
+        ),
+        (
+            blind_delete_is_durable::PROPERTY,
+            Box::new(blind_delete_is_durable::BlindDeleteIsDurable),
+        ),
+        (
+            no_acknowledged_write_lost::PROPERTY,
+            Box::new(no_acknowledged_write_lost::NoAcknowledgedWriteLost),
+        ),
+        (justified_supersession::PROPERTY, Box::new(justified_supersession::JustifiedSupersession)),
+        (no_phantom_value::PROPERTY, Box::new(no_phantom_value::NoPhantomValue)),
+        (one_dot_one_content::PROPERTY, Box::new(one_dot_one_content::OneDotOneContent)),
+        (siblings_are_maximal::PROPERTY, Box::new(siblings_are_maximal::SiblingsAreMaximal)),
+        (read_your_writes::PROPERTY, Box::new(read_your_writes::ReadYourWrites::default())),
+        (truthful_receipt::PROPERTY, Box::new(truthful_receipt::TruthfulReceipt)),
+        (ends_once_in_time::PROPERTY, Box::new(ends_once_in_time::EndsOnceInTime::default())),
+        (
+            unknown_is_never_refused::PROPERTY,
+            Box::new(unknown_is_never_refused::UnknownIsNeverRefused),
+        ),
+        (
+            equal_preference_lists::PROPERTY,
+            Box::new(equal_preference_lists::EqualPreferenceLists::default()),
+        ),
+        (bounded_tables::PROPERTY, Box::new(bounded_tables::BoundedTables::default())),
+        (retries_are_one::PROPERTY, Box::new(retries_are_one::RetriesAreOne)),
+        (replicas_converge::PROPERTY, Box::new(replicas_converge::ReplicasConverge)),
+        (
+            delete_covers_what_was_read::PROPERTY,
+            Box::new(delete_covers_what_was_read::DeleteCoversWhatWasRead::default()),
+        ),
+        (
+            answered_context_is_exact::PROPERTY,
+            Box::new(answered_context_is_exact::AnsweredContextIsExact),
+        ),
+        (merge_keeps_everything::PROPERTY, Box::new(merge_keeps_everything::MergeKeepsEverything)),
+        (
+            acknowledges_what_is_synced::PROPERTY,
+            Box::new(acknowledges_what_is_synced::AcknowledgesWhatIsSynced::default()),
+        ),
+        (
+            replicas_say_what_they_hold::PROPERTY,
+            Box::new(replicas_say_what_they_hold::ReplicasSayWhatTheyHold::default()),
+        ),
+        (
+            requests_take_one_detour::PROPERTY,
+            Box::new(requests_take_one_detour::RequestsTakeOneDetour),
+        ),
+        (calls_ask_one_thing::PROPERTY, Box::new(calls_ask_one_thing::CallsAskOneThing::default())),
+        (
+            puts_leave_few_siblings::PROPERTY,
+            Box::new(puts_leave_few_siblings::PutsLeaveFewSiblings),
+        ),
+        (truncation_is_careful::PROPERTY, Box::new(truncation_is_careful::TruncationIsCareful)),
+    ]
+}
+
+/// The table of all properties.
+pub fn table() -> Vec<Property> {
+    all().into_iter().map(|(property, _)| property).collect()
+}

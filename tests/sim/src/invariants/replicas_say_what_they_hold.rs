@@ -1,0 +1,140 @@
+//! A replica that is read says what it holds, all of it and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quorate_core::causality::Record;
+use quorate_core::message::{CallId, Message, ReplicaRead, ReplicaRecord};
+
+use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
+use crate::network::End;
+use crate::observation::Observation;
+use crate::oracle::{exceeds, known, knows};
+
+pub(crate) const PROPERTY: Property = Property {
+    name: "replicas-say-what-they-hold",
+    definition: "The record that a node answers to a coordinator knows all that the node knew of \
+                 the key when it was asked, and nothing that it does not know now; unless a fault \
+                 destroyed data of the key in between. Actors that truncation dropped are excused.",
+    source: "DESIGN.md §13 (a node must never mistake damage for absence)",
+};
+
+#[derive(Default)]
+pub(crate) struct ReplicasSayWhatTheyHold {
+    /// What the nodes knew when they were asked, and the number of that observation: by node,
+    /// coordinator, call.
+    asked: BTreeMap<(usize, usize, CallId), (Arc<Record>, u64)>,
+}
+
+impl Invariant for ReplicasSayWhatTheyHold {
+    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
+        match *seen {
+            Observation::Delivered {
+                from: End::Node(from), to: End::Node(to), message, ..
+            } => {
+                if let Message::ReplicaRead(ReplicaRead { call, key }) = message {
+                    let record = scene.facts.key(key).map(|key| key.memory[to].clone());
+                    let asked = (record.unwrap_or_default(), scene.facts.number);
+                    self.asked.entry((to, from, *call)).or_insert(asked);
+                }
+                Ok(())
+            }
+            Observation::Sent { from: End::Node(from), to: End::Node(to), message } => {
+                let Message::ReplicaRecord(ReplicaRecord { call, record: Some(record) }) = message
+                else {
+                    return Ok(());
+                };
+                self.check(scene, (from, to, *call), record)
+            }
+            Observation::Crashed { node, .. } => {
+                self.asked.retain(|(at, _, _), _| *at != node);
+                Ok(())
+            }
+            Observation::CallStarted { .. }
+            | Observation::CallEnded { .. }
+            | Observation::CallerGone { .. }
+            | Observation::CallerThawed { .. }
+            | Observation::Sent { .. }
+            | Observation::Delivered { .. }
+            | Observation::Handed { .. }
+            | Observation::Applied { .. }
+            | Observation::Synced { .. }
+            | Observation::Started { .. }
+            | Observation::Resumed { .. }
+            | Observation::Destroyed { .. }
+            | Observation::Told { .. }
+            | Observation::Stepped { .. } => Ok(()),
+        }
+    }
+}
+
+impl ReplicasSayWhatTheyHold {
+    fn check(
+        &mut self,
+        scene: Scene<'_>,
+        (node, to, call): (usize, usize, CallId),
+        record: &Record,
+    ) -> Verdict {
+        let Some((then, number)) = self.asked.get(&(node, to, call)) else {
+            let text = format!("n{node} answers {call:?} of n{to}, which did not ask");
+            return Err(Violation::new(text).at(node));
+        };
+        let Some(name) = scene.facts.asked_for(to, call) else { return Ok(()) };
+        let Some(key) = scene.facts.key(name) else { return Ok(()) };
+        let now = &key.memory[node];
+        let unchanged = Arc::ptr_eq(then, now) && scene.facts.is_sent_as_stored();
+        if unchanged || key.destroyed_last > *number {
+            return Ok(());
+        }
+        let known_now = now.context();
+        let mut forgotten = known(then);
+        forgotten.retain(|dot| !knows(record, *dot) && !key.truncated.contains(&dot.actor));
+        let (what, dots) = if !forgotten.is_empty() {
+            ("does not know", forgotten)
+        } else if key.truncated.is_empty() && exceeds(&record.context(), &known_now) {
+            (
+                "knows, other than its storage,",
+                crate::oracle::difference(&record.context(), &known_now),
+            )
+        } else {
+            return Ok(());
+        };
+        let dots = scene.facts.names(dots);
+        let text = format!("the record that n{node} answers to {call:?} of n{to} {what} {dots}");
+        Err(Violation::new(text).at(node).of(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::causality::Record;
+    use quorate_core::message::{CallId, Message, ReplicaRead, ReplicaRecord};
+
+    use super::ReplicasSayWhatTheyHold;
+    use crate::network::End;
+    use crate::observation::Observation;
+    use crate::oracle::stage::Stage;
+
+    #[test]
+    fn an_answer_is_neither_older_nor_newer_than_the_storage() {
+        // (which of two writes the answer knows; one was there when it was asked, one is not)
+        for (known, part) in [(0, "does not know"), (1, ""), (2, "knows, other than its storage")] {
+            let mut stage = Stage::new(ReplicasSayWhatTheyHold::default());
+            let put = stage.put(1, "v", &[]);
+            stage.write(0, put);
+            let (call, key, first) = (CallId(7), stage.key.clone(), stage.record(0));
+            let (from, to) = (End::Node(1), End::Node(0));
+            let message = &Message::ReplicaRead(ReplicaRead { call, key });
+            stage.see(&Observation::Sent { from, to, message });
+            stage.see(&Observation::Delivered { from, to, message, again: false });
+            let other = stage.put(1, "w", &[]);
+            stage.write(1, other);
+            let mut both = stage.record(1);
+            both.merge(&first);
+            let record = Some([Record::new(), first, both][known].clone());
+            let message = &Message::ReplicaRecord(ReplicaRecord { call, record });
+            stage.see(&Observation::Sent { from: to, to: from, message });
+            stage.expect(part.is_empty(), part);
+        }
+    }
+}

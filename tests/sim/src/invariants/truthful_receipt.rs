@@ -1,0 +1,145 @@
+//! A receipt names those who did what it says.
+
+use quorate_core::ids::NodeId;
+use quorate_core::message::{Message, Receipt, Reply};
+
+use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
+use crate::network::End;
+use crate::observation::{Caller, Ending, Observation};
+use crate::oracle::{How, KeyFacts, Op};
+
+pub(crate) const PROPERTY: Property = Property {
+    name: "truthful-receipt",
+    definition: "The receipt of a reply names distinct primaries of the key, a primary as \
+                 coordinator, repaired nodes among the primaries, and the version of the layout. \
+                 That of a reply that a caller takes for success names as many as are needed, and \
+                 no fewer are needed than it asked for; each primary on that of an acknowledged \
+                 write, but for deletes without context, holds it synced, or did until a fault destroyed it.",
+    source: "DESIGN.md §7 (Receipt)",
+};
+
+pub(crate) struct TruthfulReceipt;
+
+impl Invariant for TruthfulReceipt {
+    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
+        if let Observation::Sent { from: End::Node(_), to: End::Client(client, _), message } = *seen
+            && let Message::Reply(Reply { call, receipt: Some(receipt), .. }) = message
+            && let Some(op) = scene.facts.call(Caller::Client(client), *call)
+            && let Some(key) = scene.facts.key(&op.key)
+        {
+            return names(scene, op, key, receipt).map_err(|violation| violation.of(&op.key));
+        }
+        let Observation::CallEnded { ending, .. } = *seen else { return Ok(()) };
+        let Some((op, how, key)) = scene.facts.ended(seen) else { return Ok(()) };
+        let receipt = match ending {
+            Ending::Client(Ok(done)) => done.receipt.as_ref(),
+            Ending::Client(Err(_)) => None,
+            Ending::Hand(reply) => reply.receipt.as_ref(),
+        };
+        let Some(receipt) = receipt else { return Ok(()) };
+        names(scene, op, key, receipt)
+            .and_then(|()| suffices(scene, op, how, key, receipt))
+            .map_err(|violation| violation.of(&op.key))
+    }
+}
+
+/// Whether a receipt names the right nodes, whatever they did.
+fn names(scene: Scene<'_>, op: &Op, key: &KeyFacts, receipt: &Receipt) -> Verdict {
+    let is_primary = |node: &NodeId| {
+        scene.facts.index(*node).is_some_and(|index| key.primaries.contains(&index))
+    };
+    let Receipt { primaries, repaired, .. } = receipt;
+    let doubled = primaries.iter().enumerate().any(|(at, node)| primaries[..at].contains(node));
+    let text = if !is_primary(&receipt.coordinator) {
+        "a coordinator that is no primary"
+    } else if !primaries.iter().all(is_primary) {
+        "a replica that is no primary"
+    } else if doubled {
+        "a replica twice"
+    } else if !repaired.iter().all(|node| primaries.contains(node)) {
+        "a repaired replica that did not answer"
+    } else if receipt.layout_version != scene.layout.layout.version() {
+        "another version of the layout"
+    } else {
+        return Ok(());
+    };
+    let text = format!(
+        "the receipt of {op} names {text}: {receipt:?}; the primaries are {:?}",
+        key.primaries
+    );
+    Err(Violation::new(text))
+}
+
+/// Whether a receipt bears out a success.
+fn suffices(scene: Scene<'_>, op: &Op, how: &How, key: &KeyFacts, receipt: &Receipt) -> Verdict {
+    let (asked, dot) = match how {
+        How::Found { .. } => (op.r, None),
+        // Where nothing was there to delete, that was read.
+        How::Written { .. } if op.wish.is_blind_delete() => (op.r.min(op.w), None),
+        How::Written { dot, .. } => (op.w, *dot),
+        How::Garbled | How::Refused | How::Unknown => return Ok(()),
+    };
+    let named = receipt.primaries.len();
+    if receipt.needed < asked || named < usize::from(receipt.needed) {
+        let text = format!(
+            "the receipt of {op} needs {} and names {named}, {asked} were asked for: {receipt:?}",
+            receipt.needed,
+        );
+        return Err(Violation::new(text));
+    }
+    let Some(dot) = dot else { return Ok(()) };
+    let indexes = receipt.primaries.iter().filter_map(|node| scene.facts.index(*node));
+    for node in indexes {
+        if !key.held_durably(&op.key, scene.disks, node, dot) {
+            let name = scene.facts.name(dot);
+            let text = format!("the receipt of {op} names n{node}, which has {name} not synced");
+            return Err(Violation::new(text).at(node));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_core::ids::NodeId;
+    use quorate_core::layout::LayoutVersion;
+    use quorate_core::message::Receipt;
+
+    use super::TruthfulReceipt;
+    use crate::oracle::stage::Stage;
+
+    #[test]
+    fn a_receipt_is_borne_out_by_the_disks() {
+        // (coordinator, primaries, repaired, needed, version, what is wrong)
+        type Case<'a> = (u64, &'a [u64], &'a [u64], u8, u64, &'a str);
+        let cases: [Case<'_>; 9] = [
+            (1, &[1, 2], &[], 2, 1, ""),
+            (1, &[1, 2], &[2], 2, 1, ""),
+            (9, &[1, 2], &[], 2, 1, "a coordinator that is no primary"),
+            (1, &[1, 9], &[], 2, 1, "a replica that is no primary"),
+            (1, &[1, 1], &[], 2, 1, "a replica twice"),
+            (1, &[1, 2], &[3], 2, 1, "did not answer"),
+            (1, &[1, 2], &[], 2, 7, "another version"),
+            (1, &[1], &[], 1, 1, "needs 1 and names 1"),
+            (1, &[1, 3], &[], 2, 1, "names n2, which has"),
+        ];
+        for (coordinator, primaries, repaired, needed, version, wrong) in cases {
+            let mut stage = Stage::new(TruthfulReceipt);
+            let put = stage.put(1, "v", &[]);
+            let dot = stage.write(0, put);
+            stage.copy(0, 1);
+            stage.sync(0);
+            stage.sync(1);
+            let ids = |ids: &[u64]| ids.iter().map(|id| NodeId(*id)).collect();
+            let receipt = Receipt {
+                coordinator: NodeId(coordinator),
+                primaries: ids(primaries),
+                repaired: ids(repaired),
+                needed,
+                layout_version: LayoutVersion(version),
+            };
+            stage.acknowledge_with(put, &[dot], Some(receipt));
+            stage.expect(wrong.is_empty(), wrong);
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! What is known of calls and writes.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+
+use quorate_core::causality::{Actor, Applied, Context, Dot, Record, RecordOp, Write};
+use quorate_core::ids::{Key, NodeId, RequestId};
+use quorate_core::message::{Answer, CallId, Message, Put, Reply};
+
+use super::dots::knows;
+use super::keys::{Acknowledged, KeyFacts};
+use super::ops::{Ended, How, Op, OpId, Wish};
+use crate::network::End;
+use crate::observation::{Caller, Ending, Observation};
+use crate::oracle::Moment;
+
+/// The history of a world: calls, and the writes that they led to.
+pub(crate) struct Facts {
+    /// N, R and W that hold for calls which do not say otherwise.
+    pub(crate) n: u8,
+    pub(crate) r: u8,
+    pub(crate) w: u8,
+    /// The number of the observation that was taken in last.
+    pub(crate) number: u64,
+    /// The nodes by their index.
+    nodes: Vec<NodeId>,
+    ops: Vec<Op>,
+    calls: BTreeMap<(Caller, CallId), OpId>,
+    requests: BTreeMap<RequestId, Vec<OpId>>,
+    keys: BTreeMap<Key, KeyFacts>,
+    /// The key and the node that each actor first wrote at.
+    actors: BTreeMap<Actor, (Key, usize)>,
+    /// The keys that coordinators ask for, by coordinator and call.
+    reads: BTreeMap<(usize, CallId), Key>,
+    /// What the engine showed before the change that was observed last.
+    before: Arc<Record>,
+    minted: Option<Minted>,
+    /// Whether the record that was observed last is what its sender stores.
+    familiar: bool,
+}
+
+/// The write that the last observation brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Minted {
+    pub(crate) dot: Dot,
+    /// Whether its name was given before.
+    pub(crate) again: bool,
+}
+
+/// A record in a store or on its way.
+#[derive(Clone, Copy)]
+pub(crate) struct Carried<'a> {
+    pub(crate) key: &'a Key,
+    pub(crate) record: &'a Record,
+    /// The node that stored or sent it.
+    pub(crate) node: usize,
+    /// Whether it is stored.
+    pub(crate) stored: bool,
+}
+
+impl Facts {
+    pub(crate) fn new(n: u8, r: u8, w: u8) -> Facts {
+        Facts {
+            n,
+            r,
+            w,
+            number: 0,
+            nodes: Vec::new(),
+            ops: Vec::new(),
+            calls: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            actors: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            before: Arc::default(),
+            minted: None,
+            familiar: false,
+        }
+    }
+
+    pub(crate) fn observe(&mut self, moment: Moment<'_>, seen: &Observation<'_>) {
+        self.number += 1;
+        self.minted = None;
+        self.familiar = false;
+        if self.nodes.is_empty() {
+            self.nodes = moment.layout.layout.members().iter().map(|member| member.id).collect();
+        }
+        match *seen {
+            Observation::CallStarted { caller, call, key, asked, quorum, timeout } => {
+                let or = |asked: u8, default: u8| if asked == 0 { default } else { asked };
+                let op = Op {
+                    caller,
+                    call,
+                    key: key.clone(),
+                    wish: Wish::of(key, asked),
+                    r: or(quorum.r, self.r),
+                    w: or(quorum.w, self.w),
+                    started: moment.now,
+                    began: self.number,
+                    deadline: moment.now + timeout,
+                    request: None,
+                    other_request: None,
+                    again: false,
+                    sent: false,
+                    gone: false,
+                    end: None,
+                    ends: 0,
+                };
+                self.begin(moment, op);
+            }
+            Observation::CallEnded { caller, call, ending } => {
+                self.end(moment, caller, call, ending);
+            }
+            Observation::CallerGone { client } => {
+                for op in self.open_of(client) {
+                    op.gone = true;
+                }
+            }
+            Observation::CallerThawed { client, since } => {
+                for op in self.open_of(client).filter(|op| op.deadline >= since) {
+                    op.deadline = op.deadline.max(moment.now);
+                }
+            }
+            Observation::Sent { from, to, message } => {
+                self.on_sent(from, to, message);
+                let sent = self.record_of(seen);
+                self.familiar = sent.is_some_and(|Carried { key, record, node, .. }| {
+                    self.key(key).is_some_and(|facts| *facts.memory[node] == *record)
+                });
+            }
+            Observation::Delivered { message: Message::Put(put), again: true, .. } => {
+                for op in self.requests.get(&put.request).into_iter().flatten() {
+                    self.ops[op.0].again = true;
+                }
+            }
+            Observation::Handed { caller, message, .. } => self.on_request(caller, message),
+            Observation::Applied { node, key, op, applied, record } => {
+                self.on_applied(moment, (node, key), op, applied, record);
+            }
+            Observation::Synced { node, key, record } => {
+                // What goes to a damaged place is as good as destroyed.
+                if moment.disks[node].is_damaged(key) {
+                    let number = self.number;
+                    let facts = self.key_mut(moment, key);
+                    facts.destroy((node, key, number), record, &Record::new(), moment.disks);
+                }
+            }
+            Observation::Crashed { node, .. } => self.on_crashed(moment, node),
+            Observation::Destroyed { node, key, before, after } => {
+                let number = self.number;
+                let facts = self.key_mut(moment, key);
+                facts.destroy((node, key, number), before, after, moment.disks);
+                facts.memory[node] =
+                    Arc::new(moment.disks[node].memory(key).cloned().unwrap_or_default());
+            }
+            Observation::Delivered { .. }
+            | Observation::Started { .. }
+            | Observation::Resumed { .. }
+            | Observation::Told { .. }
+            | Observation::Stepped { .. } => {}
+        }
+    }
+
+    /// What is known of a key; `None` where nobody ever named it.
+    pub(crate) fn key(&self, key: &Key) -> Option<&KeyFacts> {
+        self.keys.get(key)
+    }
+
+    /// All keys that were ever named.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&Key, &KeyFacts)> {
+        self.keys.iter()
+    }
+
+    /// All calls, in the order of their beginnings.
+    pub(crate) fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    pub(crate) fn op(&self, OpId(index): OpId) -> &Op {
+        &self.ops[index]
+    }
+
+    /// The last call of a caller with that number.
+    pub(crate) fn call(&self, caller: Caller, call: CallId) -> Option<&Op> {
+        self.calls.get(&(caller, call)).map(|id| self.op(*id))
+    }
+
+    /// The call that has just ended for the first time, how, and what is known of its key.
+    pub(crate) fn ended(&self, seen: &Observation<'_>) -> Option<(&Op, &How, &KeyFacts)> {
+        let Observation::CallEnded { caller, call, .. } = *seen else { return None };
+        let op = self.call(caller, call).filter(|op| op.ends == 1)?;
+        Some((op, op.how()?, self.key(&op.key)?))
+    }
+
+    /// The calls that have sent a request.
+    pub(crate) fn of_request(&self, request: RequestId) -> impl Iterator<Item = &Op> {
+        self.requests.get(&request).into_iter().flatten().map(|id| self.op(*id))
+    }
+
+    /// The write that the last observation brought.
+    pub(crate) fn minted(&self) -> Option<Minted> {
+        self.minted
+    }
+
+    /// What the engine showed before the change that was observed last.
+    pub(crate) fn before(&self) -> &Record {
+        &self.before
+    }
+
+    /// The key and the node that an actor first wrote at.
+    pub(crate) fn actor(&self, actor: Actor) -> Option<(&Key, usize)> {
+        self.actors.get(&actor).map(|(key, node)| (key, *node))
+    }
+
+    /// The record that an observation brings, unless it is empty, or sent as it is stored: then it
+    /// was looked at before.
+    pub(crate) fn carried<'a>(&'a self, seen: &Observation<'a>) -> Option<Carried<'a>> {
+        if self.familiar {
+            return None;
+        }
+        self.record_of(seen)
+    }
+
+    /// Whether the record that was observed last is sent as it is stored.
+    pub(crate) fn is_sent_as_stored(&self) -> bool {
+        self.familiar
+    }
+
+    fn record_of<'a>(&'a self, seen: &Observation<'a>) -> Option<Carried<'a>> {
+        let carried = match *seen {
+            Observation::Applied { node, key, record, .. } => {
+                Carried { key, record, node, stored: true }
+            }
+            Observation::Sent {
+                from: End::Node(node),
+                message: Message::ReplicaMerge(merge),
+                ..
+            } => Carried { key: &merge.key, record: &merge.record, node, stored: false },
+            Observation::Sent {
+                from: End::Node(node),
+                to: End::Node(to),
+                message: Message::ReplicaRecord(answer),
+            } => {
+                let key = self.reads.get(&(to, answer.call))?;
+                Carried { key, record: answer.record.as_ref()?, node, stored: false }
+            }
+            Observation::CallStarted { .. }
+            | Observation::CallEnded { .. }
+            | Observation::CallerGone { .. }
+            | Observation::CallerThawed { .. }
+            | Observation::Sent { .. }
+            | Observation::Delivered { .. }
+            | Observation::Handed { .. }
+            | Observation::Synced { .. }
+            | Observation::Crashed { .. }
+            | Observation::Started { .. }
+            | Observation::Resumed { .. }
+            | Observation::Destroyed { .. }
+            | Observation::Told { .. }
+            | Observation::Stepped { .. } => return None,
+        };
+        (!carried.record.is_empty()).then_some(carried)
+    }
+
+    /// The key that a coordinator asks for with a call.
+    pub(crate) fn asked_for(&self, coordinator: usize, call: CallId) -> Option<&Key> {
+        self.reads.get(&(coordinator, call))
+    }
+
+    /// The index of a node.
+    pub(crate) fn index(&self, node: NodeId) -> Option<usize> {
+        self.nodes.binary_search(&node).ok()
+    }
+
+    fn key_mut(&mut self, Moment { layout, .. }: Moment<'_>, key: &Key) -> &mut KeyFacts {
+        if !self.keys.contains_key(key) {
+            let layout = &layout.layout;
+            let ids = layout.primaries(layout.slot_of(key.as_bytes())).iter();
+            let primaries = ids.filter_map(|id| self.index(*id)).collect();
+            self.keys.insert(key.clone(), KeyFacts::new(primaries, self.nodes.len()));
+        }
+        self.keys.get_mut(key).expect("it is there")
+    }
+
+    fn open_of(&mut self, client: usize) -> impl Iterator<Item = &mut Op> {
+        let open = self.ops.iter_mut().filter(|op| op.end.is_none() && !op.gone);
+        open.filter(move |op| op.caller == Caller::Client(client))
+    }
+
+    fn begin(&mut self, moment: Moment<'_>, op: Op) {
+        let id = OpId(self.ops.len());
+        let facts = self.key_mut(moment, &op.key);
+        if let Wish::Put { value, .. } = &op.wish {
+            facts.puts.entry(value.clone()).or_default().push(id);
+        }
+        self.calls.insert((op.caller, op.call), id);
+        self.ops.push(op);
+    }
+
+    fn end(&mut self, moment: Moment<'_>, caller: Caller, call: CallId, ending: Ending<'_>) {
+        let Some(id) = self.calls.get(&(caller, call)).copied() else { return };
+        self.ops[id.0].ends += 1;
+        let op = &self.ops[id.0];
+        if op.ends > 1 {
+            return;
+        }
+        let Some(facts) = self.keys.get_mut(&op.key) else { return };
+        let mut how = op.ending(ending);
+        match &mut how {
+            How::Found { context, .. } => {
+                facts.shown.merge(context);
+            }
+            How::Written { context, fresh, dot } => {
+                facts.shown.merge(context);
+                let blind = op.wish.is_blind_delete();
+                *dot = if blind {
+                    // Nobody can tell a tombstone of its own from one that it found: neither is
+                    // taken for its own where it is not on W disks.
+                    let holds = |dot: &Dot, node: &usize| {
+                        facts.held_durably(&op.key, moment.disks, *node, *dot)
+                    };
+                    let holders =
+                        |dot: &Dot| facts.primaries.iter().filter(|node| holds(dot, node)).count();
+                    let found = facts.blind_tombstone(context, op.began);
+                    found.filter(|dot| holders(dot) >= usize::from(op.w))
+                } else if let [dot] = fresh[..] {
+                    Some(dot)
+                } else {
+                    None
+                };
+                let given = match (*dot, op.wish.given()) {
+                    (Some(dot), _) if blind => facts.writes[&dot].context.clone(),
+                    // Where nothing was written, nothing but the disks keeps the promise.
+                    (None, _) if blind => {
+                        let holders = facts.holders(&op.key, moment.disks, context).len();
+                        let kept = holders >= usize::from(op.w);
+                        if kept { context.clone() } else { Context::new() }
+                    }
+                    (_, Some(given)) => given.clone(),
+                    (_, None) => Context::new(),
+                };
+                if blind || dot.is_some() {
+                    let ack = Acknowledged { op: id, w: op.w, dot: *dot, given };
+                    facts.acknowledge(ack, context);
+                }
+            }
+            How::Garbled | How::Refused | How::Unknown => {}
+        }
+        self.ops[id.0].end = Some(Ended { at: moment.now, how });
+    }
+
+    fn on_sent(&mut self, from: End, to: End, message: &Message) {
+        match (from, to, message) {
+            (End::Client(client, _), _, message) => {
+                self.on_request(Caller::Client(client), message);
+            }
+            (End::Node(from), End::Node(_), Message::ReplicaRead(read)) => {
+                self.reads.insert((from, read.call), read.key.clone());
+            }
+            (End::Node(_), End::Client(client, _), Message::Reply(reply)) => {
+                self.on_shown(Caller::Client(client), reply);
+            }
+            (End::Node(_), End::Node(_) | End::Client(..), _) => {}
+        }
+    }
+
+    /// A node was sent, or handed, a frame of a caller.
+    fn on_request(&mut self, caller: Caller, message: &Message) {
+        let (head, request) = match message {
+            Message::Get(get) => (&get.head, None),
+            Message::Put(Put { head, request, .. }) => (head, Some(*request)),
+            Message::Hello(_)
+            | Message::Welcome(_)
+            | Message::Reject(_)
+            | Message::Unsupported(_)
+            | Message::Reply(_)
+            | Message::ReplicaRead(_)
+            | Message::ReplicaRecord(_)
+            | Message::ReplicaMerge(_)
+            | Message::ReplicaMerged(_)
+            | Message::StatusRequest(_)
+            | Message::StatusReply(_) => return,
+        };
+        let Some(id) = self.calls.get(&(caller, head.call)).copied() else { return };
+        let op = &mut self.ops[id.0];
+        op.sent = true;
+        let Some(request) = request else { return };
+        match op.request {
+            None => {
+                op.request = Some(request);
+                self.requests.entry(request).or_default().push(id);
+            }
+            Some(first) if first == request => {}
+            Some(_) => op.other_request = Some(request),
+        }
+    }
+
+    fn on_shown(&mut self, caller: Caller, reply: &Reply) {
+        let Some(id) = self.calls.get(&(caller, reply.call)) else { return };
+        let key = &self.ops[id.0].key;
+        let token = match &reply.result {
+            Ok(Answer::Entry(entry)) => &entry.context,
+            Ok(Answer::Written(written)) => &written.context,
+            Err(_) => return,
+        };
+        let Ok(context) = Context::from_token(key, token) else { return };
+        if let Some(facts) = self.keys.get_mut(key) {
+            facts.shown.merge(&context);
+        }
+    }
+
+    fn on_applied(
+        &mut self,
+        moment: Moment<'_>,
+        (node, key): (usize, &Key),
+        op: &RecordOp,
+        applied: Option<&Applied>,
+        record: &Record,
+    ) {
+        let number = self.number;
+        let facts = self.key_mut(moment, key);
+        let before = mem::replace(&mut facts.memory[node], Arc::new(record.clone()));
+        if let RecordOp::Write(write) = op {
+            let dot = match applied {
+                Some(applied) => applied.dot.filter(|_| applied.changed),
+                None => new_sibling(&before, record, write),
+            };
+            if applied.is_none_or(|applied| applied.truncated > 0) {
+                let known = before.histories().map(|(actor, _)| actor);
+                let shown = write.context.iter().map(|(actor, _)| actor);
+                let dropped = known.chain(shown).filter(|actor| record.history(*actor).is_none());
+                facts.truncated.extend(dropped);
+            }
+            if let Some(dot) = dot {
+                let again = !facts.mint(dot, write, node, (moment.now, number));
+                self.actors.entry(dot.actor).or_insert_with(|| (key.clone(), node));
+                self.minted = Some(Minted { dot, again });
+            }
+        }
+        self.before = before;
+    }
+
+    fn on_crashed(&mut self, moment: Moment<'_>, node: usize) {
+        let disk = &moment.disks[node];
+        for (key, facts) in &mut self.keys {
+            facts.memory[node] = Arc::new(disk.memory(key).cloned().unwrap_or_default());
+            if let Some(record) = disk.synced(key).filter(|_| disk.is_damaged(key)) {
+                // Some of what was under way to a damaged place may have got there.
+                let what = (node, key, self.number);
+                facts.destroy(what, record, &Record::new(), moment.disks);
+            }
+        }
+    }
+}
+
+/// The write that a storage kept though it said that it had failed.
+fn new_sibling(before: &Record, after: &Record, write: &Write) -> Option<Dot> {
+    let new = after.siblings().find(|(dot, sibling)| {
+        dot.actor.node == write.newborn.node
+            && sibling.request == write.request
+            && sibling.payload == write.payload
+            && sibling.written == write.written
+            && !knows(before, *dot)
+    });
+    new.map(|(dot, _)| dot)
+}

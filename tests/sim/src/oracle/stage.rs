@@ -1,0 +1,423 @@
+//! A stage for the tests of invariants: three nodes with disks, and observations made by hand.
+
+use bytes::Bytes;
+use quorate_core::causality::{
+    Actor, Birth, Checksum, Context, Counter, Dot, History, Payload, Record, RecordOp, Seen,
+    Sibling, Write,
+};
+use quorate_core::client::{Completion, Link};
+use quorate_core::ids::{Incarnation, Key, NodeId, RequestId, Text};
+use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
+use quorate_core::machine::{StoreOp, StoreOutcome, Ticket};
+use quorate_core::message::{
+    Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, LayoutUpdate, Message,
+    Put, QuorumChoice, Receipt, ReplicaMerge, Reply, RequestHead, Written,
+};
+use quorate_core::ring::SlotCount;
+use quorate_core::time::{Duration, Instant, UnixMs};
+
+use super::{Facts, Moment, Op};
+use crate::disk::{Disk, DiskTemper};
+use crate::invariants::{Invariant, Scene, Verdict};
+use crate::network::End;
+use crate::observation::{Asked, Caller, Ending, Observation};
+
+/// A call made on the stage.
+pub(crate) type Call = (Caller, CallId);
+
+/// Three nodes, all primaries of every key, with N=3, R=2 and W=2.
+pub(crate) struct Stage {
+    pub(crate) layout: LayoutUpdate,
+    pub(crate) disks: Vec<Disk>,
+    pub(crate) facts: Facts,
+    pub(crate) now: Instant,
+    pub(crate) key: Key,
+    invariant: Box<dyn Invariant>,
+    verdict: Verdict,
+    calls: u64,
+    births: u64,
+}
+
+impl Stage {
+    pub(crate) fn new(invariant: impl Invariant + 'static) -> Stage {
+        Stage::with_nodes(3, invariant)
+    }
+
+    pub(crate) fn with_nodes(nodes: usize, invariant: impl Invariant + 'static) -> Stage {
+        let member = |index: usize| Member {
+            id: NodeId(index as u64 + 1),
+            label: format!("n{index}").into(),
+            zone: "z".into(),
+            weight: 1,
+        };
+        let settings = PlanSettings { slots: SlotCount::new(8).unwrap(), replication: 3 };
+        let layout = plan_first(settings, (0..nodes).map(member).collect()).unwrap();
+        let disk = |node| Disk::new(node, 1, DiskTemper::default());
+        Stage {
+            layout: LayoutUpdate { layout, addresses: vec![Text::from("ws://n"); nodes] },
+            disks: (0..nodes).map(disk).collect(),
+            facts: Facts::new(3, 2, 2),
+            now: Instant(1_000_000),
+            key: Key::from("k"),
+            invariant: Box::new(invariant),
+            verdict: Ok(()),
+            calls: 0,
+            births: 0,
+        }
+    }
+
+    /// Shows an observation to the facts and to the invariant, as the oracle does.
+    pub(crate) fn see(&mut self, seen: &Observation<'_>) {
+        self.now = self.now + Duration::from_micros(1);
+        let moment = Moment { now: self.now, layout: &self.layout, disks: &self.disks };
+        self.facts.observe(moment, seen);
+        let Moment { now, layout, disks } = moment;
+        let scene = Scene { now, layout, disks, facts: &self.facts };
+        let verdict = self.invariant.observe(scene, seen);
+        if self.verdict.is_ok() {
+            self.verdict = verdict;
+        }
+    }
+
+    /// The world is at rest, all nodes whole.
+    pub(crate) fn rest(&mut self) {
+        let scene =
+            Scene { now: self.now, layout: &self.layout, disks: &self.disks, facts: &self.facts };
+        let verdict = self.invariant.at_rest(scene, &[0, 1, 2]);
+        if self.verdict.is_ok() {
+            self.verdict = verdict;
+        }
+    }
+
+    /// Asserts that nothing was found so far, or a violation whose text contains `part`.
+    pub(crate) fn expect(&self, fine: bool, part: &str) {
+        match &self.verdict {
+            Ok(()) => assert!(fine, "nothing was found, but {part:?} was expected"),
+            Err(violation) => {
+                assert!(!fine && violation.text.contains(part), "{violation}");
+            }
+        }
+    }
+
+    /// What is done from here on is done to another key.
+    pub(crate) fn turn_to(&mut self, key: &'static str) {
+        self.key = Key::from(key);
+    }
+
+    pub(crate) fn dot(&self, node: usize, birth: u64, counter: u64) -> Dot {
+        Dot { actor: self.actor(node, birth), counter: Counter(counter) }
+    }
+
+    fn actor(&self, node: usize, birth: u64) -> Actor {
+        let node = NodeId(node as u64 + 1);
+        Actor { node, incarnation: Incarnation(1), birth: Birth(birth) }
+    }
+
+    pub(crate) fn put(&mut self, client: usize, value: &'static str, given: &[Dot]) -> Call {
+        self.put_with(client, value, given, 0, 0)
+    }
+
+    pub(crate) fn put_with(
+        &mut self,
+        client: usize,
+        value: &'static str,
+        given: &[Dot],
+        r: u8,
+        w: u8,
+    ) -> Call {
+        let value = Bytes::from_static(value.as_bytes());
+        self.start(client, Asked::Put { value, context: self.token(given) }, r, w)
+    }
+
+    pub(crate) fn delete(&mut self, client: usize, given: &[Dot]) -> Call {
+        self.start(client, Asked::Delete { context: self.token(given) }, 0, 0)
+    }
+
+    pub(crate) fn get(&mut self, client: usize) -> Call {
+        self.get_with(client, 0, 0)
+    }
+
+    pub(crate) fn get_with(&mut self, client: usize, r: u8, w: u8) -> Call {
+        self.start(client, Asked::Get, r, w)
+    }
+
+    /// Begins a call of one second, and sends its frame to the first node.
+    fn start(&mut self, client: usize, asked: Asked, r: u8, w: u8) -> Call {
+        self.calls += 1;
+        let (caller, call) = (Caller::Client(client), CallId(self.calls));
+        let (quorum, key) = (QuorumChoice { r, w }, self.key.clone());
+        let timeout = Duration::from_secs(1);
+        let key = &key;
+        self.see(&Observation::CallStarted { caller, call, key, asked: &asked, quorum, timeout });
+        self.send_request((caller, call), &asked, RequestId { client: 9, sequence: call.0 });
+        (caller, call)
+    }
+
+    /// The frame of a call.
+    pub(crate) fn frame(&self, call: Call, asked: &Asked, request: RequestId) -> Message {
+        let head = RequestHead {
+            call: call.1,
+            key: self.key.clone(),
+            quorum: QuorumChoice::default(),
+            budget: Duration::from_millis(900),
+            layout_version: LayoutVersion(1),
+            passed_on: false,
+            receipt: false,
+        };
+        let (change, context) = match asked {
+            Asked::Get => return Message::Get(Get { head }),
+            Asked::Put { value, context } => {
+                let (payload, checksum) = (value.clone(), Checksum::of_value(value));
+                (Change::Value { payload, checksum }, context)
+            }
+            Asked::Delete { context } => (Change::Delete, context),
+        };
+        Message::Put(Put { head, context: context.clone(), request, change })
+    }
+
+    pub(crate) fn send_request(&mut self, call: Call, asked: &Asked, request: RequestId) {
+        let message = self.frame(call, asked, request);
+        let from = self.end(call.0);
+        self.see(&Observation::Sent { from, to: End::Node(0), message: &message });
+    }
+
+    /// The end of a caller's only connection.
+    pub(crate) fn end(&self, caller: Caller) -> End {
+        match caller {
+            Caller::Client(client) => End::Client(client, Link(1)),
+            Caller::Hand(_) => panic!("a hand has no connection"),
+        }
+    }
+
+    pub(crate) fn op(&self, call: Call) -> &Op {
+        self.facts.call(call.0, call.1).unwrap()
+    }
+
+    /// The storage of `node` carries out the write of a call, with the context that it was given.
+    pub(crate) fn write(&mut self, node: usize, call: Call) -> Dot {
+        let given = self.op(call).wish.given().unwrap().clone();
+        let write = self.write_of(node, call, given);
+        self.apply_write(node, write)
+    }
+
+    /// The same with another context.
+    pub(crate) fn write_with(&mut self, node: usize, call: Call, covers: &[Dot]) -> Dot {
+        let write = self.write_of(node, call, context(covers));
+        self.apply_write(node, write)
+    }
+
+    /// The same with a birth that is not a new one.
+    pub(crate) fn write_as(&mut self, node: usize, call: Call, birth: u64) -> Dot {
+        let mut write = self.write_of(node, call, Context::new());
+        write.newborn = self.actor(node, birth);
+        self.apply_write(node, write)
+    }
+
+    pub(crate) fn write_of(&mut self, node: usize, call: Call, context: Context) -> Write {
+        self.births += 1;
+        let newborn = self.actor(node, self.births);
+        let op = self.op(call);
+        let payload = match &op.wish {
+            crate::oracle::Wish::Put { value, .. } => Payload::Value(value.clone()),
+            crate::oracle::Wish::Get | crate::oracle::Wish::Delete { .. } => Payload::Tombstone,
+        };
+        let request = if op.wish.is_blind_delete() { None } else { op.request };
+        Write {
+            context,
+            checksum: Checksum::of(&payload),
+            payload,
+            written: UnixMs(1_000),
+            expires: None,
+            request: request.unwrap_or_default(),
+            newborn,
+            siblings_max: 100,
+            record_bytes_max: 1 << 20,
+            actors_kept: 10,
+            actor_age_min: Duration::from_secs(3_600),
+        }
+    }
+
+    pub(crate) fn apply_write(&mut self, node: usize, write: Write) -> Dot {
+        let dot = self.apply(node, RecordOp::Write(write), true);
+        dot.expect("a write has a name")
+    }
+
+    /// Carries out a change; where it is not `told`, the storage says that it failed.
+    pub(crate) fn apply(&mut self, node: usize, op: RecordOp, told: bool) -> Option<Dot> {
+        let key = self.key.clone();
+        let store = StoreOp::Apply { key: key.clone(), op: op.clone() };
+        let ran = self.disks[node].run(self.now, Ticket(1), &store);
+        let StoreOutcome::Applied { applied, .. } = ran.outcome else {
+            panic!("refused: {:?}", ran.outcome)
+        };
+        let record = self.disks[node].memory(&key).unwrap().clone();
+        let told = told.then_some(&applied);
+        let (key, record) = (&key, &record);
+        self.see(&Observation::Applied { node, key, op: &op, applied: told, record });
+        applied.dot
+    }
+
+    /// Carries out one change and reports another.
+    pub(crate) fn apply_reported(&mut self, node: usize, op: &RecordOp, reported: RecordOp) {
+        let key = self.key.clone();
+        let store = StoreOp::Apply { key: key.clone(), op: op.clone() };
+        let ran = self.disks[node].run(self.now, Ticket(1), &store);
+        let StoreOutcome::Applied { applied, .. } = ran.outcome else {
+            panic!("refused: {:?}", ran.outcome)
+        };
+        let record = self.disks[node].memory(&key).unwrap().clone();
+        let (key, applied, record, op) = (&key, Some(&applied), &record, &reported);
+        self.see(&Observation::Applied { node, key, op, applied, record });
+    }
+
+    /// `to` merges what `from` holds.
+    pub(crate) fn copy(&mut self, from: usize, to: usize) {
+        let record = self.disks[from].memory(&self.key).unwrap().clone();
+        assert_eq!(self.apply(to, RecordOp::Merge(record), true), None);
+    }
+
+    /// `node` merges a record that nobody made.
+    pub(crate) fn forge(&mut self, node: usize, superseded: &[Dot], live: &[(Dot, &'static str)]) {
+        let record = self.forged(superseded, live);
+        assert_eq!(self.apply(node, RecordOp::Merge(record), true), None);
+    }
+
+    pub(crate) fn forged(&self, superseded: &[Dot], live: &[(Dot, &'static str)]) -> Record {
+        let mut actors: Vec<Actor> = superseded.iter().map(|dot| dot.actor).collect();
+        actors.extend(live.iter().map(|(dot, _)| dot.actor));
+        actors.sort();
+        actors.dedup();
+        let history = |actor: &Actor| {
+            let mut seen = Seen::new();
+            for dot in superseded.iter().filter(|dot| dot.actor == *actor) {
+                seen.insert(dot.counter);
+            }
+            let live = live.iter().filter(|(dot, _)| dot.actor == *actor);
+            let live = live.map(|(dot, value)| {
+                let value = Bytes::from_static(value.as_bytes());
+                let dots = self.facts.key(&self.key).and_then(|key| key.writes.get(dot));
+                let sibling = Sibling {
+                    checksum: Checksum::of_value(&value),
+                    payload: Payload::Value(value),
+                    written: UnixMs(1_000),
+                    expires: None,
+                    request: dots.map(|fact| fact.request).unwrap_or_default(),
+                };
+                (dot.counter, sibling)
+            });
+            (*actor, History::from_parts(seen, UnixMs(1_000), live.collect()).unwrap())
+        };
+        Record::from_histories(actors.iter().map(history)).unwrap()
+    }
+
+    pub(crate) fn record(&self, node: usize) -> Record {
+        self.disks[node].memory(&self.key).cloned().unwrap_or_default()
+    }
+
+    /// `from` sends what it holds to `to`.
+    pub(crate) fn send_record(&mut self, from: usize, to: usize) {
+        let record = self.record(from);
+        let merge = ReplicaMerge { call: CallId(77), key: self.key.clone(), record };
+        let message = Message::ReplicaMerge(merge);
+        let (from, to) = (End::Node(from), End::Node(to));
+        self.see(&Observation::Sent { from, to, message: &message });
+    }
+
+    /// `node` syncs all that it holds.
+    pub(crate) fn sync(&mut self, node: usize) {
+        self.now = self.now + Duration::from_millis(100);
+        if self.disks[node].begin_sync(self.now).is_none() {
+            return;
+        }
+        let (_, _, keys) = self.disks[node].end_sync();
+        for key in keys {
+            let record = self.disks[node].synced(&key).unwrap().clone();
+            self.see(&Observation::Synced { node, key: &key, record: &record });
+        }
+    }
+
+    pub(crate) fn crash(&mut self, node: usize) {
+        let lost = self.disks[node].crash(0);
+        self.see(&Observation::Crashed { node, lost: &lost });
+    }
+
+    /// `node` crashes, and its disk is emptied.
+    pub(crate) fn wipe(&mut self, node: usize) {
+        self.crash(node);
+        for destroyed in self.disks[node].wipe() {
+            let (key, before, after) = (&destroyed.key, &destroyed.before, &destroyed.after);
+            self.see(&Observation::Destroyed { node, key, before, after });
+        }
+    }
+
+    /// A write ends acknowledged with the context of these dots.
+    pub(crate) fn acknowledge(&mut self, call: Call, covers: &[Dot]) {
+        self.acknowledge_with(call, covers, None);
+    }
+
+    pub(crate) fn acknowledge_with(
+        &mut self,
+        call: Call,
+        covers: &[Dot],
+        receipt: Option<Receipt>,
+    ) {
+        let written = Written { context: self.token(covers), siblings: 1 };
+        self.complete(call, Answer::Written(written), receipt);
+    }
+
+    /// A get ends with these values and the context of these dots.
+    pub(crate) fn find(&mut self, call: Call, values: &[&'static str], covers: &[Dot]) {
+        let shown = |value: &&'static str| {
+            let payload = Bytes::from_static(value.as_bytes());
+            EntryValue { checksum: Checksum::of_value(&payload), payload, written: UnixMs(1_000) }
+        };
+        let values = values.iter().map(shown).collect();
+        let entry = Entry { values, tombstones: 0, context: self.token(covers) };
+        self.complete(call, Answer::Entry(entry), None);
+    }
+
+    pub(crate) fn complete(&mut self, call: Call, answer: Answer, receipt: Option<Receipt>) {
+        let node = NodeId(1);
+        let done = Completion { answer, node, direct: true, receipt, attempts: 1 };
+        let ending = Ending::Client(&Ok(done));
+        self.see(&Observation::CallEnded { caller: call.0, call: call.1, ending });
+    }
+
+    /// A call ends refused.
+    pub(crate) fn refuse(&mut self, call: Call) {
+        let reply = self.reply(call, Err(Failure::refused(FailureCode::QuorumUnavailable)));
+        let ending = Ending::Hand(&reply);
+        self.see(&Observation::CallEnded { caller: call.0, call: call.1, ending });
+    }
+
+    pub(crate) fn reply(&self, call: Call, result: Result<Answer, Failure>) -> Reply {
+        Reply {
+            call: call.1,
+            layout_version: self.layout.layout.version(),
+            layout: None,
+            receipt: None,
+            passed_on_by: None,
+            result,
+        }
+    }
+
+    pub(crate) fn token(&self, dots: &[Dot]) -> Bytes {
+        context(dots).to_token(&self.key)
+    }
+
+    /// The nodes in the order of the preference list of the key.
+    pub(crate) fn primaries(&self) -> Vec<usize> {
+        let layout: &Layout = &self.layout.layout;
+        let ids = layout.primaries(layout.slot_of(self.key.as_bytes())).iter();
+        ids.map(|id| id.0 as usize - 1).collect()
+    }
+}
+
+/// A context of these dots.
+pub(crate) fn context(dots: &[Dot]) -> Context {
+    let mut context = Context::new();
+    for dot in dots {
+        context.insert(*dot);
+    }
+    context
+}

@@ -1,0 +1,203 @@
+//! Single frames: held, copied, delayed or lost.
+
+use quorate_core::ids::Key;
+use quorate_core::message::Message;
+use quorate_core::time::Duration;
+
+use super::Scenario;
+use crate::network::Place;
+use crate::world::{Passing, RuleId};
+
+/// Which frames a rule is about: a kind, and where it goes.
+///
+/// ```
+/// use quorate_sim::scenario::{Frames, Scenario};
+///
+/// let mut s = Scenario::cluster(5).build();
+/// let [a, b, c] = s.primaries("k");
+/// s.lose(Frames::merges().from(a).to(b).of("k"));
+/// assert_eq!(s.at(a).put("k", "v").answered(), [a.min(c), a.max(c)]);
+/// s.expect("k").at(b).nothing();
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a rule comes into being by `hold`, `copy`, `delay` or `lose`"]
+pub struct Frames {
+    kind: Kind,
+    from: Option<Place>,
+    to: Option<Place>,
+    key: Option<Key>,
+    /// How many frames the rule is about at most.
+    first: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Any,
+    Requests,
+    Replies,
+    Reads,
+    ReadAnswers,
+    Merges,
+    Acknowledgements,
+}
+
+impl Frames {
+    /// Frames of every kind.
+    pub fn any() -> Frames {
+        Frames::of_kind(Kind::Any)
+    }
+
+    /// Gets, puts and deletes, of clients and of nodes that pass them on.
+    pub fn requests() -> Frames {
+        Frames::of_kind(Kind::Requests)
+    }
+
+    /// The answers to requests.
+    pub fn replies() -> Frames {
+        Frames::of_kind(Kind::Replies)
+    }
+
+    /// Coordinators that ask replicas for their records.
+    pub fn reads() -> Frames {
+        Frames::of_kind(Kind::Reads)
+    }
+
+    /// The records with which replicas answer, or their word that they cannot say.
+    pub fn read_answers() -> Frames {
+        Frames::of_kind(Kind::ReadAnswers)
+    }
+
+    /// Records that coordinators send to replicas: writes and repairs.
+    pub fn merges() -> Frames {
+        Frames::of_kind(Kind::Merges)
+    }
+
+    /// The word of replicas that they hold a record durably, or cannot.
+    pub fn acknowledgements() -> Frames {
+        Frames::of_kind(Kind::Acknowledgements)
+    }
+
+    fn of_kind(kind: Kind) -> Frames {
+        Frames { kind, from: None, to: None, key: None, first: None }
+    }
+
+    /// Only those that this node or client sends.
+    pub fn from(mut self, place: impl Into<Place>) -> Frames {
+        self.from = Some(place.into());
+        self
+    }
+
+    /// Only those that are meant for this node or client.
+    pub fn to(mut self, place: impl Into<Place>) -> Frames {
+        self.to = Some(place.into());
+        self
+    }
+
+    /// Only those of this key.
+    ///
+    /// # Panics
+    /// For answers of all kinds: they do not carry their key.
+    #[track_caller]
+    pub fn of(mut self, key: &str) -> Frames {
+        let carries = match self.kind {
+            Kind::Any | Kind::Requests | Kind::Reads | Kind::Merges => true,
+            Kind::Replies | Kind::ReadAnswers | Kind::Acknowledgements => false,
+        };
+        assert!(carries, "{:?} do not carry their key", self.kind);
+        self.key = Some(Key::from(key.as_bytes().to_vec()));
+        self
+    }
+
+    /// Only so many, from here on.
+    pub fn first(mut self, count: usize) -> Frames {
+        self.first = Some(count);
+        self
+    }
+
+    fn matcher(mut self) -> impl FnMut(&Passing<'_>) -> bool + Send + 'static {
+        move |passing| {
+            let (kind, key) = kind(passing.message);
+            let matches = (self.kind == Kind::Any || kind == Some(self.kind))
+                && self.from.is_none_or(|from| passing.from.place() == from)
+                && self.to.is_none_or(|to| passing.to.place() == to)
+                && self.key.as_ref().is_none_or(|wanted| key == Some(wanted))
+                && self.first != Some(0);
+            if let (true, Some(left)) = (matches, &mut self.first) {
+                *left -= 1;
+            }
+            matches
+        }
+    }
+}
+
+/// A rule for frames, in force until it is [released](Scenario::release).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule(RuleId);
+
+impl Scenario {
+    /// Frames like these wait until they are [released](Scenario::release).
+    pub fn hold(&mut self, frames: Frames) -> Rule {
+        let rule = self.world.hold(frames.matcher());
+        self.note_rule(rule)
+    }
+
+    /// Frames like these go on their way, and copies of them wait until they are
+    /// [released](Scenario::release).
+    pub fn copy(&mut self, frames: Frames) -> Rule {
+        let rule = self.world.copy(frames.matcher());
+        self.note_rule(rule)
+    }
+
+    /// Frames like these travel so much longer.
+    pub fn delay(&mut self, frames: Frames, longer: Duration) -> Rule {
+        let rule = self.world.delay(longer, frames.matcher());
+        self.note_rule(rule)
+    }
+
+    /// Frames like these are lost, and nobody is told.
+    pub fn lose(&mut self, frames: Frames) -> Rule {
+        let rule = self.world.lose(frames.matcher());
+        self.note_rule(rule)
+    }
+
+    /// How many frames wait for the release of a rule.
+    pub fn waiting(&self, rule: Rule) -> usize {
+        self.world.held(rule.0)
+    }
+
+    /// Ends a rule. What waits goes on its way, even where its connection is gone.
+    pub fn release(&mut self, rule: Rule) {
+        self.rules.retain(|known| *known != rule);
+        self.world.release(rule.0);
+    }
+
+    /// Ends a rule. What waits is lost.
+    pub fn discard(&mut self, rule: Rule) {
+        self.rules.retain(|known| *known != rule);
+        self.world.discard(rule.0);
+    }
+
+    fn note_rule(&mut self, rule: RuleId) -> Rule {
+        self.rules.push(Rule(rule));
+        Rule(rule)
+    }
+}
+
+/// What a frame is, and the key that it carries.
+fn kind(message: &Message) -> (Option<Kind>, Option<&Key>) {
+    match message {
+        Message::Get(get) => (Some(Kind::Requests), Some(&get.head.key)),
+        Message::Put(put) => (Some(Kind::Requests), Some(&put.head.key)),
+        Message::Reply(_) => (Some(Kind::Replies), None),
+        Message::ReplicaRead(read) => (Some(Kind::Reads), Some(&read.key)),
+        Message::ReplicaRecord(_) => (Some(Kind::ReadAnswers), None),
+        Message::ReplicaMerge(merge) => (Some(Kind::Merges), Some(&merge.key)),
+        Message::ReplicaMerged(_) => (Some(Kind::Acknowledgements), None),
+        Message::Hello(_)
+        | Message::Welcome(_)
+        | Message::Reject(_)
+        | Message::Unsupported(_)
+        | Message::StatusRequest(_)
+        | Message::StatusReply(_) => (None, None),
+    }
+}

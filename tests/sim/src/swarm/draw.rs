@@ -1,0 +1,443 @@
+//! Drawing a plan from a seed.
+
+use std::collections::BTreeSet;
+
+use quorate_core::limits::Limits;
+use quorate_core::message::QuorumChoice;
+use quorate_core::prng::Prng;
+use quorate_core::time::{Duration, Instant};
+
+use super::plan::{Act, Ailment, FaultClass, KEYS, Kind, Loses, Outcast, Plan, Shown, Step};
+use crate::config::WorldConfig;
+use crate::disk::DiskTemper;
+use crate::network::{Place, Weather, up_to};
+
+/// When the first step may come: the nodes have found each other.
+const BEGINNING: Duration = Duration::from_secs(2);
+
+impl Plan {
+    /// The plan of a seed, with so many calls.
+    pub fn draw(seed: u64, calls: usize) -> Plan {
+        let mut drawing = Drawing::new(seed, calls);
+        let faults = if drawing.troubles().is_empty() { 0 } else { calls / 16 };
+        let mut acts: Vec<(Instant, Act)> = Vec::new();
+        for _ in 0..calls {
+            let at = drawing.moment();
+            let act = drawing.call();
+            acts.push((at, act));
+        }
+        for _ in 0..faults {
+            let at = drawing.moment();
+            let class = drawing.trouble();
+            acts.extend(drawing.faults(at, class));
+        }
+        acts.sort_by_key(|(at, _)| *at);
+        let steps = acts.into_iter().enumerate();
+        let steps = steps.map(|(number, (at, act))| Step { number, at, act }).collect();
+        drawing.plan(steps)
+    }
+}
+
+struct Drawing {
+    seed: u64,
+    prng: Prng,
+    config: WorldConfig,
+    classes: BTreeSet<FaultClass>,
+    clients: Vec<bool>,
+    keys: usize,
+    /// How long the calls go on.
+    span: Duration,
+    /// Whether calls ask for quorums of their own.
+    own_quorums: bool,
+    /// Of ten calls, how many are reads.
+    gets: u64,
+    /// Of ten writes, how many are blind.
+    blind: u64,
+    /// Disks that may still be destroyed.
+    destructions: u32,
+    padding: usize,
+}
+
+impl Drawing {
+    fn new(seed: u64, calls: usize) -> Drawing {
+        let mut prng = Prng::stream(seed, "plan");
+        let chosen = FaultClass::ALL.iter().copied().filter(|_| prng.chance(1, 2));
+        let classes: BTreeSet<FaultClass> = chosen.collect();
+        let gap_us = pick(&mut prng, &[300, 1_000, 3_000, 10_000, 50_000]);
+        let config = config(seed, &mut prng, &classes);
+        let clients = 1 + prng.below(5) as usize;
+        let is_stale =
+            |prng: &mut Prng| classes.contains(&FaultClass::StaleClients) && prng.chance(1, 2);
+        Drawing {
+            seed,
+            clients: (0..clients).map(|_| is_stale(&mut prng)).collect(),
+            keys: pick(&mut prng, &[1, 2, 3, 5, 8]),
+            span: Duration::from_micros(gap_us * calls as u64),
+            own_quorums: prng.chance(1, 3),
+            gets: 1 + prng.below(6),
+            blind: prng.below(6),
+            destructions: 1 + prng.below(2) as u32,
+            padding: if prng.chance(1, 16) { prng.below(1_500) as usize } else { 0 },
+            config,
+            classes,
+            prng,
+        }
+    }
+
+    fn plan(mut self, steps: Vec<Step>) -> Plan {
+        let ailments = [Ailment::Down, Ailment::Paused, Ailment::CutOff];
+        // A quorum must be left of every key.
+        let spare = self.config.replication >= 3 && !self.classes.is_empty();
+        let outcast = (spare && self.prng.chance(1, 2))
+            .then(|| Outcast { node: self.node(), ailment: pick(&mut self.prng, &ailments) });
+        Plan {
+            seed: self.seed,
+            config: self.config,
+            clients: self.clients,
+            classes: self.classes,
+            steps,
+            outcast,
+            padding: self.padding,
+        }
+    }
+
+    fn moment(&mut self) -> Instant {
+        Instant(0) + BEGINNING + up_to(&mut self.prng, self.span)
+    }
+
+    fn call(&mut self) -> Act {
+        let client = self.client();
+        let key = self.key();
+        let choices = quorums(self.config.replication);
+        let quorum = if self.own_quorums {
+            let (r, w) = pick(&mut self.prng, &choices);
+            QuorumChoice { r, w }
+        } else {
+            QuorumChoice::default()
+        };
+        let kind = if self.prng.below(10) < self.gets {
+            Kind::Get
+        } else {
+            let shown = if self.prng.below(10) < self.blind {
+                Shown::Nothing
+            } else {
+                match self.prng.below(6) {
+                    0 => Shown::Older(self.prng.below(20) as usize),
+                    1 | 2 => Shown::Own,
+                    _ => Shown::Newest,
+                }
+            };
+            if self.prng.chance(1, 6) { Kind::Delete(shown) } else { Kind::Put(shown) }
+        };
+        Act::Call { client, key, kind, quorum }
+    }
+
+    /// The classes whose faults are steps.
+    fn troubles(&self) -> Vec<FaultClass> {
+        let is_step = |class: &FaultClass| match class {
+            FaultClass::Clogs
+            | FaultClass::HangUps
+            | FaultClass::Partitions
+            | FaultClass::Crashes
+            | FaultClass::Pauses
+            | FaultClass::Clocks
+            | FaultClass::SlowDisks
+            | FaultClass::DiskErrors
+            | FaultClass::SyncErrors
+            | FaultClass::Destruction
+            | FaultClass::ClientDeaths
+            | FaultClass::Bursts
+            | FaultClass::Freezes => true,
+            FaultClass::Delays
+            | FaultClass::Loss
+            | FaultClass::Duplicates
+            | FaultClass::Reorder
+            | FaultClass::Capacity
+            | FaultClass::StaleClients
+            | FaultClass::SmallTables => false,
+        };
+        self.classes.iter().copied().filter(is_step).collect()
+    }
+
+    fn trouble(&mut self) -> FaultClass {
+        let troubles = self.troubles();
+        pick(&mut self.prng, &troubles)
+    }
+
+    /// One fault, or several that belong together.
+    fn faults(&mut self, at: Instant, class: FaultClass) -> Vec<(Instant, Act)> {
+        let step = self.span / 20;
+        match class {
+            FaultClass::Crashes if self.prng.chance(1, 6) => {
+                // Each life gives birth to actors of its own.
+                let node = self.node();
+                let crash = |nth: u32| {
+                    let short = self.lasts().min(step / 2);
+                    (at + step * nth, self.crash(node, Loses::Nothing, short))
+                };
+                (0..4).map(crash).collect()
+            }
+            FaultClass::Destruction => self.destruction(at, step),
+            FaultClass::Clogs
+            | FaultClass::HangUps
+            | FaultClass::Partitions
+            | FaultClass::Crashes
+            | FaultClass::Pauses
+            | FaultClass::Clocks
+            | FaultClass::SlowDisks
+            | FaultClass::DiskErrors
+            | FaultClass::SyncErrors
+            | FaultClass::ClientDeaths
+            | FaultClass::Bursts
+            | FaultClass::Freezes
+            | FaultClass::Delays
+            | FaultClass::Loss
+            | FaultClass::Duplicates
+            | FaultClass::Reorder
+            | FaultClass::Capacity
+            | FaultClass::StaleClients
+            | FaultClass::SmallTables => {
+                self.fault(class).map(|act| (at, act)).into_iter().collect()
+            }
+        }
+    }
+
+    fn fault(&mut self, class: FaultClass) -> Option<Act> {
+        let (node, client) = (self.node(), self.client());
+        let lasts = self.lasts();
+        Some(match class {
+            FaultClass::Clogs => {
+                let (from, to) = self.link();
+                Act::Clog { from, to, lasts }
+            }
+            FaultClass::HangUps => {
+                let (a, b) = self.link();
+                Act::HangUp { a, b }
+            }
+            FaultClass::Partitions => self.partition(lasts),
+            FaultClass::Crashes => self.crash(node, Loses::Nothing, lasts),
+            FaultClass::Pauses if self.prng.chance(1, 3) => Act::Pause {
+                node,
+                lasts: self.config.timeout + up_to(&mut self.prng, self.config.timeout),
+            },
+            FaultClass::Pauses => Act::Pause { node, lasts },
+            FaultClass::Clocks => {
+                let hours = [0, 1, -1, 3, -3, 10, -10];
+                let jump_ms = pick(&mut self.prng, &hours) * 3_600_000
+                    + self.prng.below(10_000) as i64
+                    - 5_000;
+                let ppm = self.prng.below(2_001) as i64 - 1_000;
+                Act::Clock { node, jump_ms, ppm }
+            }
+            FaultClass::SlowDisks => {
+                let slowness = pick(&mut self.prng, &[3, 10, 100]);
+                let temper = DiskTemper { slowness, ..self.config.disk };
+                Act::Disk { node, temper, lasts }
+            }
+            FaultClass::DiskErrors => {
+                let temper = match self.prng.below(3) {
+                    0 => DiskTemper { full: true, ..self.config.disk },
+                    1 => DiskTemper { read_fails: 500, ..self.config.disk },
+                    _ => DiskTemper { write_fails: 500, ..self.config.disk },
+                };
+                Act::Disk { node, temper, lasts }
+            }
+            FaultClass::SyncErrors => Act::Disk {
+                node,
+                temper: DiskTemper { sync_fails: 500, ..self.config.disk },
+                lasts,
+            },
+            FaultClass::Bursts => {
+                let puts = 1 + self.prng.below(5) as usize;
+                Act::Burst { node, key: self.key(), puts }
+            }
+            FaultClass::ClientDeaths => {
+                Act::KillClient { client, effects: self.prng.below(4) as u32 }
+            }
+            FaultClass::Freezes if self.prng.chance(1, 3) => Act::Cancel { client },
+            FaultClass::Freezes => Act::Freeze { client, lasts },
+            FaultClass::Destruction
+            | FaultClass::Delays
+            | FaultClass::Loss
+            | FaultClass::Duplicates
+            | FaultClass::Reorder
+            | FaultClass::Capacity
+            | FaultClass::StaleClients
+            | FaultClass::SmallTables => return None,
+        })
+    }
+
+    fn crash(&mut self, node: usize, loses: Loses, lasts: Duration) -> Act {
+        let effects = self.prng.chance(1, 2).then(|| 1 + self.prng.below(4) as u32);
+        let kept = pick(&mut self.prng, &[0, 500, 500, 1_000]);
+        Act::Crash { node, effects, kept, loses, lasts }
+    }
+
+    fn destruction(&mut self, at: Instant, step: Duration) -> Vec<(Instant, Act)> {
+        let Some(left) = self.destructions.checked_sub(1) else { return Vec::new() };
+        self.destructions = left;
+        let (node, lasts) = (self.node(), self.lasts());
+        match self.prng.below(3) {
+            0 => vec![(at, self.crash(node, Loses::Everything, lasts))],
+            1 => {
+                let back = self.crash(node, Loses::SinceSnapshot, lasts.min(step));
+                vec![(at, Act::Snapshot { node }), (at + step, back)]
+            }
+            _ => {
+                let key = self.key();
+                vec![(at, Act::Rot { node, key, lasts })]
+            }
+        }
+    }
+
+    fn partition(&mut self, lasts: Duration) -> Act {
+        let nodes = self.config.nodes;
+        let all: Vec<Place> = (0..nodes).map(Place::Node).collect();
+        let one = Place::Node(self.node());
+        let client = Place::Client(self.client());
+        let both = |a: &[Place], b: &[Place]| -> Vec<(Place, Place)> {
+            let pairs = a.iter().flat_map(|a| b.iter().map(move |b| (*a, *b)));
+            pairs.filter(|(a, b)| a != b).flat_map(|(a, b)| [(a, b), (b, a)]).collect()
+        };
+        let links = match self.prng.below(5) {
+            // Halves.
+            0 => {
+                let side: Vec<Place> =
+                    all.iter().copied().filter(|_| self.prng.chance(1, 2)).collect();
+                let rest: Vec<Place> =
+                    all.iter().copied().filter(|place| !side.contains(place)).collect();
+                both(&side, &rest)
+            }
+            // One alone.
+            1 => both(&[one], &all),
+            // One way only.
+            2 => all.iter().filter(|place| **place != one).map(|place| (one, *place)).collect(),
+            // A bridge: the ends reach the node in the middle, but not each other.
+            3 => {
+                let (low, high) = all.split_at(nodes / 2);
+                let high: Vec<Place> = high.iter().copied().filter(|place| *place != one).collect();
+                let low: Vec<Place> = low.iter().copied().filter(|place| *place != one).collect();
+                both(&low, &high)
+            }
+            // Clients only.
+            _ => {
+                let some: Vec<Place> =
+                    all.iter().copied().filter(|_| self.prng.chance(2, 3)).collect();
+                both(&[client], &some)
+            }
+        };
+        let flaps = if self.prng.chance(1, 4) { 1 + self.prng.below(5) as u32 } else { 0 };
+        Act::Partition { links, known: self.prng.chance(1, 2), lasts, flaps }
+    }
+
+    fn link(&mut self) -> (Place, Place) {
+        let node = Place::Node(self.node());
+        let other = if self.prng.chance(1, 3) {
+            Place::Client(self.client())
+        } else {
+            Place::Node(self.node())
+        };
+        if self.prng.chance(1, 2) { (node, other) } else { (other, node) }
+    }
+
+    /// How long a fault lasts: from a blink to a part of the run, or a timeout and more.
+    fn lasts(&mut self) -> Duration {
+        let longest = match self.prng.below(8) {
+            0 | 1 => Duration::from_millis(5),
+            2..5 => self.span / 40,
+            5 | 6 => self.span / 10,
+            _ => self.config.timeout * 2,
+        };
+        up_to(&mut self.prng, longest)
+    }
+
+    /// Half of the time the first key, a quarter of it the second, and so on.
+    fn key(&mut self) -> usize {
+        (self.prng.next_u64().trailing_zeros() as usize).min(self.keys - 1)
+    }
+
+    fn node(&mut self) -> usize {
+        self.prng.below(self.config.nodes as u64) as usize
+    }
+
+    fn client(&mut self) -> usize {
+        self.prng.below(self.clients.len() as u64) as usize
+    }
+}
+
+/// The choices of R and W with R + W > N.
+fn quorums(n: u8) -> Vec<(u8, u8)> {
+    let majority = n / 2 + 1;
+    vec![(majority, majority), (majority, majority), (1, n), (n, 1)]
+}
+
+fn config(seed: u64, prng: &mut Prng, classes: &BTreeSet<FaultClass>) -> WorldConfig {
+    let on = |class| classes.contains(&class);
+    let replication = pick(prng, &[3, 3, 3, 3, 2, 5, 1]);
+    let nodes = (replication as usize).max(2) + prng.below(4) as usize;
+    let (r, w) = pick(prng, &quorums(replication));
+    let mut us = |choices: &[u64]| Duration::from_micros(pick(prng, choices));
+    let timeout = us(&[150_000, 400_000, 1_000_000, 5_000_000]);
+    let mut weather = Weather::default();
+    if on(FaultClass::Delays) {
+        weather.delay_max = us(&[500, 2_000, 10_000, 40_000]);
+        weather.tail = 50;
+        weather.tail_max = us(&[20_000, 200_000, 2_000_000]);
+    }
+    if on(FaultClass::Capacity) {
+        weather.busy = us(&[10, 100, 1_000]);
+    }
+    let mut disk = DiskTemper::default();
+    if on(FaultClass::SlowDisks) {
+        disk.access = us(&[5, 20, 200, 2_000]);
+        disk.sync = us(&[100, 1_000, 10_000, 60_000]);
+        disk.tail = 20;
+        disk.tail_max = us(&[10_000, 100_000, 1_000_000]);
+    }
+    let mut rate = |class, choices: &[u32]| if on(class) { pick(prng, choices) } else { 0 };
+    weather.loss = rate(FaultClass::Loss, &[5, 20, 100, 300]);
+    weather.duplicates = rate(FaultClass::Duplicates, &[10, 50, 200]);
+    weather.reorder = rate(FaultClass::Reorder, &[10, 50, 200]);
+    disk.read_fails = rate(FaultClass::DiskErrors, &[0, 5, 30]);
+    disk.write_fails = rate(FaultClass::DiskErrors, &[0, 5, 30]);
+    let limits = if on(FaultClass::SmallTables) { small_tables(prng) } else { Limits::default() };
+    WorldConfig {
+        nodes,
+        zones: 1 + prng.below(4) as usize,
+        slots: pick(prng, &[16, 64]),
+        replication,
+        r,
+        w,
+        allow_weak: false,
+        seed,
+        timeout,
+        limits,
+        weather,
+        disk,
+    }
+}
+
+/// Some tables have room for little.
+fn small_tables(prng: &mut Prng) -> Limits {
+    let whole = Limits::default();
+    let mut some = |small: &[usize], whole: usize| {
+        if prng.chance(1, 3) { pick(prng, small) } else { whole }
+    };
+    Limits {
+        siblings_max: some(&[2, 4], whole.siblings_max),
+        actors_kept: some(&[2, 4], whole.actors_kept),
+        calls_max: some(&[4, 16], whole.calls_max),
+        calls_per_peer_max: some(&[2, 8], whole.calls_per_peer_max),
+        store_ops_max: some(&[4, 16], whole.store_ops_max),
+        answers_kept: some(&[0, 1, 8], whole.answers_kept),
+        actor_age_min: Duration::from_secs(pick(prng, &[0, 1, 10, 14_400])),
+        ..whole
+    }
+}
+
+/// One of several.
+fn pick<T: Clone>(prng: &mut Prng, choices: &[T]) -> T {
+    choices[prng.below(choices.len() as u64) as usize].clone()
+}
+
+const _: () = assert!(KEYS.len() >= 8, "as many keys as a plan may ask for");

@@ -1,0 +1,10 @@
+//! Random runs: a plan drawn from a seed, carried out in a world under the eyes of the oracle.
+
+mod draw;
+mod plan;
+mod report;
+mod run;
+
+pub use plan::{Act, Ailment, FaultClass, Kind, Loses, Outcast, Plan, Shown, Step};
+pub use report::{Calls, Report};
+pub use run::run;

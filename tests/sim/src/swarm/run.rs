@@ -1,0 +1,489 @@
+//! Carrying out a plan: faults and calls, then healing, then the last look.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use quorate_core::causality::Checksum;
+use quorate_core::client::CallOptions;
+use quorate_core::ids::RequestId;
+use quorate_core::layout::LayoutVersion;
+use quorate_core::message::{
+    Answer, CallId, Change, Message, Outcome, Put, QuorumChoice, RequestHead,
+};
+use quorate_core::time::{Duration, Instant};
+
+use super::plan::{Act, Ailment, Kind, Loses, Plan, Shown};
+use super::report::{Calls, Report};
+use crate::disk::DiskTemper;
+use crate::invariants::Violation;
+use crate::network::{Place, Weather};
+use crate::observation::Asked;
+use crate::trace::LogFilter;
+use crate::world::World;
+
+/// Events that a run may take for each of its calls, and in any case: more is no progress.
+const EVENTS_PER_CALL: u64 = 2_000;
+const EVENTS_AT_LEAST: u64 = 2_000_000;
+
+/// How long frames from before the healing may still be on their way.
+const STRAGGLERS: Duration = Duration::from_secs(5);
+
+/// How long a coordinator listens for late replicas of a read that is answered.
+const LISTENING: Duration = Duration::from_millis(600);
+
+/// Runs a plan; with a log of what passes the filter, if one is given.
+///
+/// An assertion of a machine that fails is a violation like any other.
+pub fn run(plan: &Plan, log: Option<LogFilter>) -> Report {
+    let mut run = Run::new(plan, log);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run.carry_out()));
+    let panicked = outcome.err().map(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Violation { at: run.world.now(), ..*Violation::of_machine(text.unwrap_or_default()) }
+    });
+    let violation = panicked.or_else(|| run.world.violation().cloned());
+    Report {
+        seed: plan.seed,
+        trace: run.world.trace_hash(),
+        events: run.world.events_taken(),
+        simulated: run.world.now().since(Instant(0)),
+        calls: run.calls,
+        marks: run.world.marks().clone(),
+        violation,
+        log: run.world.take_log(),
+    }
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    world: World,
+    /// The client that stands at each place of the plan: those that vanish are replaced.
+    clients: Vec<usize>,
+    open: Vec<Open>,
+    /// Contexts that somebody was told, by key and in their order, with who was told.
+    told: Vec<Vec<(usize, Bytes)>>,
+    /// What ends faults, by time and then by the order in which they began.
+    ends: BinaryHeap<Reverse<(Instant, usize)>>,
+    begun: Vec<End>,
+    /// Links that are cut, each as often as by a partition that lasts.
+    cuts: Vec<(Place, Place)>,
+    calls: Calls,
+    /// Calls of clients of another make.
+    strangers: u64,
+    /// Events above which the run is taken for endless.
+    events_max: u64,
+}
+
+/// A call under way.
+struct Open {
+    client: usize,
+    call: CallId,
+    key: usize,
+    writes: bool,
+}
+
+/// What ends a fault.
+#[derive(Clone)]
+enum End {
+    Restart { node: usize, loses: Loses },
+    Empty { node: usize },
+    Resume { node: usize },
+    Calm { node: usize },
+    Heal { links: Vec<(Place, Place)> },
+    CutAgain { links: Vec<(Place, Place)>, known: bool },
+    Thaw { client: usize },
+}
+
+impl<'a> Run<'a> {
+    fn new(plan: &'a Plan, log: Option<LogFilter>) -> Run<'a> {
+        let mut world = World::new(plan.config.clone());
+        if let Some(filter) = log {
+            world.keep_log(filter);
+        }
+        let mut run = Run {
+            plan,
+            world,
+            clients: Vec::new(),
+            open: Vec::new(),
+            told: super::plan::KEYS.map(|_| Vec::new()).into(),
+            ends: BinaryHeap::new(),
+            begun: Vec::new(),
+            cuts: Vec::new(),
+            calls: Calls::default(),
+            strangers: 0,
+            events_max: EVENTS_AT_LEAST + EVENTS_PER_CALL * plan.steps.len() as u64,
+        };
+        for stale in &plan.clients {
+            let client = if *stale { run.world.add_stale_client() } else { run.world.add_client() };
+            run.clients.push(client);
+        }
+        run
+    }
+
+    fn carry_out(&mut self) {
+        for step in &self.plan.steps {
+            self.pass_until(step.at);
+            if self.is_over() {
+                return;
+            }
+            if !matches!(step.act, Act::Call { .. }) {
+                self.world.note(|| format!("step {step}"));
+            }
+            self.act(&step.act);
+        }
+        self.heal();
+        self.last_look();
+    }
+
+    /// Lets time pass until `until`; faults end in the meantime.
+    fn pass_until(&mut self, until: Instant) {
+        while let Some(Reverse((at, index))) = self.ends.peek().copied() {
+            if at > until {
+                break;
+            }
+            self.ends.pop();
+            self.run_until(at);
+            let end = self.begun[index].clone();
+            self.end(end);
+        }
+        self.run_until(until);
+    }
+
+    fn run_until(&mut self, until: Instant) {
+        while !self.is_over() && self.world.step_until(until) {}
+        self.collect();
+    }
+
+    fn is_over(&mut self) -> bool {
+        if self.world.events_taken() > self.events_max {
+            self.world.fail("comes-to-rest", "the machines never stop sending");
+        }
+        self.world.violation().is_some()
+    }
+
+    fn act(&mut self, act: &Act) {
+        let now = self.world.now();
+        match act {
+            Act::Call { client, key, kind, quorum } => self.call(*client, *key, *kind, *quorum),
+            Act::Burst { node, key, puts } => self.burst(*node, *key, *puts),
+            Act::Cancel { client } => {
+                let client = self.clients[*client];
+                let last = self.open.iter().rev().find(|open| open.client == client);
+                let last = last.map(|open| (open.client, open.call));
+                if let Some((client, call)) = last.filter(|_| !self.world.is_frozen(client)) {
+                    self.world.cancel(client, call);
+                }
+            }
+            Act::Crash { node, effects, kept, loses, lasts } => {
+                match effects {
+                    Some(effects) => self.world.crash_after(*node, *effects),
+                    None => self.world.crash_keeping(*node, *kept),
+                }
+                self.end_at(now + *lasts, End::Restart { node: *node, loses: *loses });
+            }
+            Act::Snapshot { node } => self.world.take_snapshot(*node),
+            Act::Rot { node, key, lasts } => {
+                self.world.damage(*node, Plan::key(*key));
+                self.end_at(now + *lasts, End::Empty { node: *node });
+            }
+            Act::Pause { node, lasts } => {
+                self.world.pause(*node);
+                self.end_at(now + *lasts, End::Resume { node: *node });
+            }
+            Act::Clock { node, jump_ms, ppm } => {
+                self.world.jump_clock(*node, *jump_ms);
+                self.world.drift_clock(*node, *ppm);
+            }
+            Act::Disk { node, temper, lasts } => {
+                self.world.set_disk_temper(*node, *temper);
+                self.end_at(now + *lasts, End::Calm { node: *node });
+            }
+            Act::Partition { links, known, lasts, flaps } => {
+                self.cut(links, *known);
+                let pieces = 2 * flaps + 1;
+                for piece in 1..=pieces {
+                    let at = now + *lasts * piece / pieces;
+                    let links = links.clone();
+                    let end = if piece % 2 == 1 {
+                        End::Heal { links }
+                    } else {
+                        End::CutAgain { links, known: *known }
+                    };
+                    self.end_at(at, end);
+                }
+            }
+            Act::Clog { from, to, lasts } => self.world.clog(*from, *to, *lasts),
+            Act::HangUp { a, b } => self.world.hang_up(*a, *b),
+            Act::KillClient { client, effects } => {
+                self.world.kill_client_after(self.clients[*client], *effects);
+            }
+            Act::Freeze { client, lasts } => {
+                let client = self.clients[*client];
+                self.world.freeze(client);
+                self.end_at(now + *lasts, End::Thaw { client });
+            }
+        }
+    }
+
+    fn end_at(&mut self, at: Instant, end: End) {
+        self.begun.push(end);
+        self.ends.push(Reverse((at, self.begun.len() - 1)));
+    }
+
+    fn end(&mut self, end: End) {
+        match end {
+            End::Restart { node, loses } => {
+                // It may not have come to its end yet, or be back from another crash.
+                self.world.crash(node);
+                match loses {
+                    Loses::Nothing => {}
+                    Loses::Everything => self.world.wipe(node),
+                    Loses::SinceSnapshot => self.world.roll_back(node),
+                }
+                self.world.restart(node);
+            }
+            End::Empty { node } => {
+                self.world.crash(node);
+                self.world.wipe(node);
+                self.world.restart(node);
+            }
+            End::Resume { node } => self.world.resume(node),
+            End::Calm { node } => {
+                self.world.set_disk_temper(node, self.plan.config.disk);
+                if self.world.has_poisoned_disk(node) {
+                    self.world.crash(node);
+                    self.world.restart(node);
+                }
+            }
+            End::Heal { links } => self.heal_links(&links),
+            End::CutAgain { links, known } => self.cut(&links, known),
+            End::Thaw { client } => self.world.thaw(client),
+        }
+    }
+
+    fn cut(&mut self, links: &[(Place, Place)], known: bool) {
+        for (from, to) in links {
+            self.world.cut(*from, *to);
+            if known {
+                self.world.hang_up(*from, *to);
+            }
+        }
+        self.cuts.extend(links);
+    }
+
+    fn heal_links(&mut self, links: &[(Place, Place)]) {
+        for link in links {
+            if let Some(index) = self.cuts.iter().position(|cut| cut == link) {
+                self.cuts.swap_remove(index);
+            }
+        }
+        self.world.heal();
+        for (from, to) in self.cuts.clone() {
+            self.world.cut(from, to);
+        }
+    }
+
+    fn call(&mut self, place: usize, key: usize, kind: Kind, quorum: QuorumChoice) {
+        if self.world.is_dead(self.clients[place]) {
+            self.clients[place] = self.world.add_client();
+        }
+        let client = self.clients[place];
+        if self.world.is_frozen(client) {
+            return;
+        }
+        let asked = match kind {
+            Kind::Get => Asked::Get,
+            Kind::Put(shown) => {
+                let mut value = format!("{}:{}", Plan::key(key), self.world.now().0);
+                value.push_str(&".".repeat(self.plan.padding));
+                Asked::Put { value: value.into(), context: self.context(client, key, shown) }
+            }
+            Kind::Delete(shown) => Asked::Delete { context: self.context(client, key, shown) },
+        };
+        let writes = kind != Kind::Get;
+        let options = CallOptions { quorum, receipt: true, ..CallOptions::default() };
+        let call = self.world.call(client, Plan::key(key), asked, options);
+        self.open.push(Open { client, call, key, writes });
+        self.collect();
+    }
+
+    fn burst(&mut self, node: usize, key: usize, puts: usize) {
+        if self.world.node(node).is_none() {
+            return;
+        }
+        for _ in 0..puts {
+            self.strangers += 1;
+            let value = Bytes::from(format!("{}:stranger {}", Plan::key(key), self.strangers));
+            let put = Put {
+                head: RequestHead {
+                    call: CallId(self.strangers),
+                    key: Plan::key(key).into(),
+                    quorum: QuorumChoice::default(),
+                    budget: self.plan.config.timeout,
+                    layout_version: LayoutVersion(0),
+                    passed_on: false,
+                    receipt: true,
+                },
+                context: Bytes::new(),
+                request: RequestId::default(),
+                change: Change::Value { checksum: Checksum::of_value(&value), payload: value },
+            };
+            // Each node sees one connection of theirs.
+            self.world.hand(node, node as u64, Message::Put(put));
+        }
+    }
+
+    fn context(&self, client: usize, key: usize, shown: Shown) -> Bytes {
+        let told = &self.told[key];
+        let found = match shown {
+            Shown::Nothing => None,
+            Shown::Newest => told.last(),
+            Shown::Own => told.iter().rev().find(|(who, _)| *who == client),
+            Shown::Older(back) => told.len().checked_sub(1 + back).map(|index| &told[index]),
+        };
+        found.map(|(_, context)| context.clone()).unwrap_or_default()
+    }
+
+    /// Notes the calls that have ended.
+    fn collect(&mut self) {
+        let Run { world, open, told, calls, .. } = self;
+        open.retain(|open| {
+            let Some(ended) = world.ended(open.client, open.call) else {
+                let orphaned = world.is_dead(open.client);
+                calls.orphaned += u64::from(orphaned);
+                return !orphaned;
+            };
+            match ended {
+                Ok(finished) => {
+                    told[open.key].push((open.client, finished.context()));
+                    match &finished.0.answer {
+                        Answer::Entry(_) => calls.read += 1,
+                        Answer::Written(_) => calls.written += 1,
+                    }
+                }
+                Err(error) if open.writes && error.outcome == Outcome::Unknown => {
+                    calls.unknown += 1
+                }
+                Err(_) => calls.refused += 1,
+            }
+            false
+        });
+    }
+
+    /// Repairs everything but the outcast.
+    fn heal(&mut self) {
+        while let Some(Reverse((_, index))) = self.ends.pop() {
+            if let End::Thaw { client } = self.begun[index] {
+                self.world.thaw(client);
+            }
+        }
+        self.world.heal();
+        self.world.unclog();
+        self.world.set_weather_everywhere(Weather::default());
+        for node in 0..self.plan.config.nodes {
+            self.world.set_disk_temper(node, DiskTemper::default());
+            self.world.resume(node);
+            self.world.defuse(node);
+            let damaged = self.world.has_damaged_disk(node);
+            let overfull = self.world.disk_backlog(node) > Duration::from_secs(1);
+            if damaged || overfull || self.world.has_poisoned_disk(node) {
+                self.world.crash(node);
+            }
+            if damaged {
+                self.world.wipe(node);
+            }
+            if self.world.node(node).is_none() {
+                self.world.restart(node);
+            }
+        }
+        let Some(outcast) = self.plan.outcast else { return };
+        let node = outcast.node;
+        match outcast.ailment {
+            Ailment::Down => self.world.crash(node),
+            Ailment::Paused => self.world.pause(node),
+            Ailment::CutOff => {
+                let others = (0..self.plan.config.nodes).map(Place::Node);
+                let clients = (0..self.world.client_count() + 1).map(Place::Client);
+                for other in others.chain(clients).filter(|other| *other != Place::Node(node)) {
+                    self.world.cut(Place::Node(node), other);
+                    self.world.cut(other, Place::Node(node));
+                    self.world.hang_up(Place::Node(node), other);
+                }
+            }
+        }
+    }
+
+    /// The nodes that are not outcast serve, hold the same, and have kept every promise.
+    fn last_look(&mut self) {
+        let outcast = self.plan.outcast.map(|outcast| outcast.node);
+        let whole: Vec<usize> =
+            (0..self.plan.config.nodes).filter(|node| Some(*node) != outcast).collect();
+        self.run_until(self.world.now() + STRAGGLERS);
+        self.rest();
+        let reader = self.world.add_client();
+        let majority = self.plan.config.replication / 2 + 1;
+        let quorum = QuorumChoice { r: majority, w: majority };
+        // The first read repairs, the second one finds nothing to repair.
+        for round in 0..2 {
+            for key in 0..super::plan::KEYS.len() {
+                self.serve(reader, key, Asked::Get, quorum);
+                // A coordinator with small tables listens for few late replicas at a time.
+                self.run_until(self.world.now() + LISTENING);
+            }
+            if round == 0 {
+                self.rest();
+            }
+        }
+        self.rest();
+        if !self.is_over() {
+            self.world.check_at_rest(&whole);
+        }
+        for key in 0..super::plan::KEYS.len() {
+            let context = self.told[key].last().map(|(_, context)| context.clone());
+            let value = Bytes::from_static(b"the last one");
+            let put = Asked::Put { value, context: context.unwrap_or_default() };
+            self.serve(reader, key, put, quorum);
+        }
+    }
+
+    fn rest(&mut self) {
+        let until = self.world.now() + self.plan.config.timeout + Duration::from_secs(60);
+        self.run_until(self.world.now() + Duration::from_secs(1));
+        while !self.is_over() && !self.world.is_settled() {
+            if self.world.now() >= until {
+                self.world.fail("comes-to-rest", "a minute after the last call requests are open");
+            }
+            self.run_until(self.world.now() + Duration::from_millis(100));
+        }
+    }
+
+    /// A call that must succeed.
+    fn serve(&mut self, client: usize, key: usize, asked: Asked, quorum: QuorumChoice) {
+        if self.is_over() {
+            return;
+        }
+        // Long enough to try another node after one that keeps silent.
+        let timeout = Some(Duration::from_secs(10));
+        let options = CallOptions { quorum, receipt: true, timeout };
+        let writes = asked != Asked::Get;
+        let call = self.world.call(client, Plan::key(key), asked, options);
+        self.open.push(Open { client, call, key, writes });
+        let until = self.world.now() + Duration::from_secs(11);
+        while !self.is_over() && self.world.ended(client, call).is_none() {
+            if self.world.now() >= until {
+                self.world.fail("serves-after-healing", "a call after the healing never ends");
+            }
+            self.run_until(self.world.now() + Duration::from_millis(1));
+        }
+        let failed = self.world.ended(client, call).and_then(Result::err);
+        let tight = self.plan.classes.contains(&super::FaultClass::SmallTables);
+        if let Some(error) = failed.filter(|_| !tight) {
+            let text = format!("a call for {:?} after the healing fails: {error}", Plan::key(key));
+            self.world.fail("serves-after-healing", &text);
+        }
+        self.collect();
+    }
+}

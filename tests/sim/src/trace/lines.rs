@@ -1,0 +1,354 @@
+//! What the log has to say of an observation: the columns and the rest of its line.
+
+use quorate_core::causality::{Applied, RecordOp, Write};
+use quorate_core::ids::Key;
+use quorate_core::machine::Event;
+use quorate_core::message::{CallId, Change, Message, Put};
+use quorate_core::time::Instant;
+
+use super::ties::{Owner, Ties, owner};
+use super::words::{self, Words};
+use crate::network::End;
+use crate::observation::{Asked, Caller, Ending, Observation};
+
+/// The columns of a line that are the same for all lines.
+#[derive(Default)]
+pub(super) struct Columns<'a> {
+    pub(super) place: String,
+    pub(super) arrow: &'static str,
+    pub(super) other: String,
+    pub(super) kind: &'a str,
+    pub(super) key: Option<&'a Key>,
+}
+
+impl Columns<'_> {
+    /// The whole line; `text` is what stands behind the columns.
+    pub(super) fn line(&self, now: Instant, text: &str) -> String {
+        let Columns { place, arrow, other, kind, key } = self;
+        let key = key.map(words::key).unwrap_or_default();
+        let time = time(now);
+        let line = format!("{time}  {place:<4} {arrow:<2} {other:<4} {kind:<8} {key:<8}  {text}");
+        line.trim_end().to_owned()
+    }
+}
+
+pub(super) fn time(Instant(us): Instant) -> String {
+    format!("{:>5}.{:06}", us / 1_000_000, us % 1_000_000)
+}
+
+pub(super) fn at<'a>(node: usize, kind: &'a str, key: Option<&'a Key>) -> Columns<'a> {
+    Columns { place: format!("n{node}"), kind, key, ..Columns::default() }
+}
+
+pub(super) fn at_client(client: usize, kind: &str) -> Columns<'_> {
+    Columns { place: format!("c{client}"), kind, ..Columns::default() }
+}
+
+/// What an observation has to say; `None`: nothing.
+pub(super) fn line<'a>(
+    ties: &'a Ties,
+    words: &mut Words<'_>,
+    seen: &Observation<'a>,
+) -> Option<Columns<'a>> {
+    Some(match *seen {
+        Observation::CallStarted { caller, call, key, asked, quorum, timeout } => {
+            words.add(name(ties, Owner::of(caller), call));
+            let kind = asked_for(words, key, asked);
+            words.quorum(quorum);
+            words.add(format_args!("within {}", words::seconds(timeout)));
+            Columns { place: format!("{caller:?}"), kind, key: Some(key), ..Columns::default() }
+        }
+        Observation::CallEnded { caller, call, ending } => {
+            let key = ties.key(Owner::of(caller), call);
+            words.add(name(ties, Owner::of(caller), call));
+            match ending {
+                Ending::Client(Ok(done)) => {
+                    words.answer(key, &done.answer);
+                    words.add(format_args!("from {}", words::Node(done.node)));
+                }
+                Ending::Client(Err(error)) => words.failed(
+                    error.code.as_str(),
+                    error.outcome,
+                    (error.acked, error.needed),
+                    (error.actual, error.limit),
+                ),
+                Ending::Hand(reply) => words.reply(key, reply),
+            }
+            Columns { place: format!("{caller:?}"), kind: "end", key, ..Columns::default() }
+        }
+        Observation::CallerGone { client } => at_client(client, "dead"),
+        Observation::CallerThawed { client, since } => {
+            words.add(format_args!("since {}", time(since).trim_start()));
+            at_client(client, "thawed")
+        }
+        Observation::Sent { from, to, message } => {
+            let mut columns = frame(ties, words, (from, to), message);
+            columns.arrow = "->";
+            columns
+        }
+        Observation::Delivered { from, to, message, again } => {
+            let columns = frame(ties, words, (from, to), message);
+            if again {
+                words.add("(again)");
+            }
+            Columns { place: columns.other, other: columns.place, arrow: "<-", ..columns }
+        }
+        Observation::Handed { caller, node, message } => {
+            let asker = Owner::of(caller);
+            let kind = body(ties, words, Some(asker), message);
+            let (place, other) = (format!("n{node}"), "hand".to_owned());
+            Columns { place, arrow: "<-", other, kind, key: own_key(message) }
+        }
+        Observation::Applied { node, key, op, applied, record } => {
+            let kind = match op {
+                RecordOp::Write(write) => {
+                    self::write(ties, words, write, applied);
+                    "write"
+                }
+                RecordOp::Merge(_) => "merge",
+            };
+            match applied {
+                None => words.add("kept, but said to have failed:"),
+                Some(applied) if !applied.changed => words.add("no change:"),
+                Some(_) => {}
+            }
+            words.record(record);
+            at(node, kind, Some(key))
+        }
+        Observation::Synced { node, key, record } => {
+            words.record(record);
+            at(node, "synced", Some(key))
+        }
+        Observation::Crashed { node, lost } => {
+            if !lost.is_empty() {
+                words.add("lost what was not synced of");
+                lost.iter().for_each(|key| words.add(words::key(key)));
+            }
+            at(node, "crashed", None)
+        }
+        Observation::Started { node } => at(node, "started", None),
+        Observation::Resumed { node, since } => {
+            words.add(format_args!("since {}", time(since).trim_start()));
+            at(node, "resumed", None)
+        }
+        Observation::Destroyed { node, key, before, after } => {
+            words.record(before);
+            words.add("->");
+            words.record(after);
+            at(node, "destroyed", Some(key))
+        }
+        Observation::Told { node, event } => {
+            words.event(event);
+            at(node, "told", told_key(event))
+        }
+        Observation::Stepped { .. } => return None,
+    })
+}
+
+fn told_key(event: &Event) -> Option<&Key> {
+    match event {
+        Event::Repaired { key, .. }
+        | Event::Damaged { key, .. }
+        | Event::Truncated { key, .. }
+        | Event::ManyActors { key, .. } => Some(key),
+        Event::NodeUp(_)
+        | Event::NodeDown(_)
+        | Event::PassedOn { .. }
+        | Event::Overloaded { .. }
+        | Event::StorageFailed(_)
+        | Event::Misbehaved(_) => None,
+        // For those that core may add.
+        _ => None,
+    }
+}
+
+fn asked_for(words: &mut Words<'_>, key: &Key, asked: &Asked) -> &'static str {
+    match asked {
+        Asked::Get => "get",
+        Asked::Put { value, context } => {
+            words.add("");
+            words.value(value);
+            words.token(Some(key), context);
+            "put"
+        }
+        Asked::Delete { context } => {
+            words.token(Some(key), context);
+            "delete"
+        }
+    }
+}
+
+/// What a coordinator's storage made of a write.
+fn write(ties: &Ties, words: &mut Words<'_>, write: &Write, applied: Option<&Applied>) {
+    if let Some(dot) = applied.and_then(|applied| applied.dot) {
+        words.add("");
+        words.dot(dot);
+    }
+    if write.request.sequence > 0 {
+        let caller = match ties.writer(write.request.client) {
+            Some(client) => Caller::Client(client),
+            None => Caller::Hand(write.request.sequence),
+        };
+        words.add(match caller {
+            Caller::Client(client) => format!("for c{client}/{}", write.request.sequence),
+            Caller::Hand(number) => format!("for hand/{number}"),
+        });
+    }
+    if let Some(dropped) = applied.map(|applied| applied.truncated).filter(|count| *count > 0) {
+        words.add(format_args!("{dropped} actors dropped"));
+    }
+}
+
+/// A frame as its sender sees it.
+pub(super) fn frame<'a>(
+    ties: &'a Ties,
+    words: &mut Words<'_>,
+    (from, to): (End, End),
+    message: &'a Message,
+) -> Columns<'a> {
+    let asker = owner(from, to, message).map(|(owner, _)| owner);
+    let kind = body(ties, words, asker, message);
+    let key = key_of(ties, from, to, message);
+    let (place, other) = (from.place().to_string(), to.place().to_string());
+    Columns { place, arrow: "", other, kind, key }
+}
+
+/// The key that a frame is about.
+pub(super) fn key_of<'a>(
+    ties: &'a Ties,
+    from: End,
+    to: End,
+    message: &'a Message,
+) -> Option<&'a Key> {
+    own_key(message).or_else(|| {
+        let (owner, call) = owner(from, to, message)?;
+        ties.key(owner, call)
+    })
+}
+
+/// The key that a frame names.
+pub(super) fn own_key(message: &Message) -> Option<&Key> {
+    match message {
+        Message::Get(get) => Some(&get.head.key),
+        Message::Put(put) => Some(&put.head.key),
+        Message::ReplicaRead(read) => Some(&read.key),
+        Message::ReplicaMerge(merge) => Some(&merge.key),
+        Message::Hello(_)
+        | Message::Welcome(_)
+        | Message::Reject(_)
+        | Message::Unsupported(_)
+        | Message::Reply(_)
+        | Message::ReplicaRecord(_)
+        | Message::ReplicaMerged(_)
+        | Message::StatusRequest(_)
+        | Message::StatusReply(_) => None,
+    }
+}
+
+/// What people call a call.
+fn name(ties: &Ties, owner: Owner, call: CallId) -> String {
+    match owner {
+        Owner::Client(client) => format!("c{client}/{}", call.0),
+        Owner::Hand(_) => format!("hand/{}", call.0),
+        Owner::Node(node) => format!("n{node}:{}", ties.number(node, call)),
+        Owner::Repair(..) => "repair".to_owned(),
+    }
+}
+
+/// What a frame says beside its key; answers what kind it is.
+fn body(
+    ties: &Ties,
+    words: &mut Words<'_>,
+    asker: Option<Owner>,
+    message: &Message,
+) -> &'static str {
+    let call = |words: &mut Words<'_>, call: CallId| {
+        if let Some(asker) = asker {
+            words.add(name(ties, asker, call));
+        }
+    };
+    match message {
+        Message::Get(get) => {
+            call(words, get.head.call);
+            words.quorum(get.head.quorum);
+            "GET"
+        }
+        Message::Put(put) => {
+            call(words, put.head.call);
+            put_body(ties, words, put)
+        }
+        Message::Reply(reply) => {
+            call(words, reply.call);
+            let key = asker.and_then(|asker| ties.key(asker, reply.call));
+            words.reply(key, reply);
+            "REPLY"
+        }
+        Message::ReplicaRead(read) => {
+            call(words, read.call);
+            "READ"
+        }
+        Message::ReplicaRecord(answer) => {
+            call(words, answer.call);
+            match &answer.record {
+                Some(record) => words.record(record),
+                None => words.add("cannot say"),
+            }
+            "RECORD"
+        }
+        Message::ReplicaMerge(merge) => {
+            call(words, merge.call);
+            words.record(&merge.record);
+            "MERGE"
+        }
+        Message::ReplicaMerged(answer) => {
+            call(words, answer.call);
+            words.add(if answer.durable { "durable" } else { "not durable" });
+            "MERGED"
+        }
+        Message::Hello(hello) => {
+            words.add(format_args!("layout {}", hello.layout_version.0));
+            "HELLO"
+        }
+        Message::Welcome(welcome) => {
+            if let Some(update) = &welcome.layout {
+                words.add(format_args!("layout {}", update.layout.version().0));
+            }
+            "WELCOME"
+        }
+        Message::Reject(reject) => {
+            words.add(&reject.text);
+            "REJECT"
+        }
+        Message::Unsupported(unsupported) => {
+            words.add(&unsupported.text);
+            "UNSUPPORTED"
+        }
+        Message::StatusRequest(number) => {
+            call(words, *number);
+            "STATUS?"
+        }
+        Message::StatusReply(status) => {
+            call(words, status.call);
+            "STATUS"
+        }
+    }
+}
+
+fn put_body(ties: &Ties, words: &mut Words<'_>, put: &Put) -> &'static str {
+    if put.head.passed_on {
+        let writer = ties.writer(put.request.client);
+        let writer = writer.map_or("hand".to_owned(), |client| format!("c{client}"));
+        words.add(format_args!("for {writer}/{}", put.request.sequence));
+    }
+    let kind = match &put.change {
+        Change::Value { payload, .. } => {
+            words.add("");
+            words.value(payload);
+            "PUT"
+        }
+        Change::Delete => "DELETE",
+    };
+    words.token(Some(&put.head.key), &put.context);
+    words.quorum(put.head.quorum);
+    kind
+}

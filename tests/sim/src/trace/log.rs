@@ -1,0 +1,218 @@
+//! A log for people: one line for each observation that passes a filter.
+//!
+//! ```text
+//!    2.000000  c0          put      k        c0/1 "milk" blind
+//!    2.000000  c0   -> n2  PUT      k        c0/1 "milk" blind
+//!    2.000710  n2   <- c0  PUT      k        c0/1 "milk" blind
+//!        time  place   other  kind  key      what matters (see `words`)
+//! ```
+//!
+//! `->` is a frame that is sent, `<-` one that arrives, `-x` one that goes no further. What a
+//! machine says to another is in capitals.
+
+use std::collections::VecDeque;
+
+use quorate_core::ids::{Incarnation, Key, NodeId};
+use quorate_core::machine::{Event, StoreOutcome};
+use quorate_core::time::Instant;
+
+use super::lines::{at, at_client, frame, key_of, line, own_key, time};
+use super::ties::{Owner, Ties};
+use super::words::{self, Lives, Words};
+use crate::detail::Detail;
+use crate::network::Place;
+use crate::observation::Observation;
+
+/// Which lines are of interest; an empty filter lets everything through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogFilter {
+    /// Only what concerns this node.
+    pub node: Option<usize>,
+    /// Only what concerns this key. What befalls a whole node or client concerns every key.
+    pub key: Option<Key>,
+    /// Only what concerns this call: the client and the number of its call.
+    pub call: Option<(usize, u64)>,
+    /// Keep only so many of the last lines; zero: all.
+    pub last: usize,
+}
+
+/// The lines so far.
+pub(crate) struct Log {
+    filter: LogFilter,
+    lines: VecDeque<String>,
+    ties: Ties,
+    lives: Lives,
+    /// Whether the last line tells that a frame was sent, and nothing happened since.
+    just_sent: bool,
+}
+
+impl Log {
+    pub(crate) fn new(filter: LogFilter) -> Log {
+        let ties = Ties::new(filter.call);
+        Log { filter, lines: VecDeque::new(), ties, lives: Lives::new(), just_sent: false }
+    }
+
+    /// Tells which life of a node its data call so.
+    pub(crate) fn name_life(&mut self, node: NodeId, incarnation: Incarnation, life: u64) {
+        self.lives.insert((node, incarnation), life);
+    }
+
+    /// Writes the line of an observation, if it has one that passes the filter.
+    pub(crate) fn observe(&mut self, now: Instant, seen: &Observation<'_>) {
+        self.ties.learn(seen);
+        self.just_sent = false;
+        if self.ties.follow(seen) && has_node(&self.filter, places(seen)) && self.has_key(seen) {
+            let mut words = Words { text: String::new(), lives: &self.lives };
+            if let Some(columns) = line(&self.ties, &mut words, seen) {
+                let line = columns.line(now, &words.text);
+                self.keep(line);
+                self.just_sent = matches!(seen, Observation::Sent { .. });
+            }
+        }
+    }
+
+    /// The same for what happens beside.
+    pub(crate) fn detail(&mut self, now: Instant, seen: &Detail<'_>) {
+        let just_sent = std::mem::take(&mut self.just_sent);
+        let mut words = Words { text: String::new(), lives: &self.lives };
+        let ties = &mut self.ties;
+        let (follows, places, columns) = match *seen {
+            Detail::Stopped { from, to, message, by } => {
+                words.add(words::obstacle(by));
+                let follows = ties.follows_frame(from, to, message);
+                let mut columns = frame(ties, &mut words, (from, to), message);
+                columns.arrow = "-x";
+                (follows, [Some(from.place()), Some(to.place())], columns)
+            }
+            Detail::Answered { node, key, outcome } => {
+                let kind = match outcome {
+                    StoreOutcome::Read { record } => {
+                        match record {
+                            Some(record) => words.record(record),
+                            None => words.add("nothing"),
+                        }
+                        "read"
+                    }
+                    StoreOutcome::Refused(refusal) => {
+                        words.refusal(refusal);
+                        "apply"
+                    }
+                    StoreOutcome::Failed(error) => {
+                        words.add(format_args!("failed: {}", words::store_error(*error)));
+                        "storage"
+                    }
+                    StoreOutcome::Applied { .. } | StoreOutcome::Durable => return,
+                };
+                let follows = ties.follows_answer(node);
+                (follows, [Some(Place::Node(node)), None], at(node, kind, Some(key)))
+            }
+            Detail::SyncFailed { node, waiting } => {
+                words.add(format_args!("failed, {waiting} changes waited"));
+                (true, [Some(Place::Node(node)), None], at(node, "sync", None))
+            }
+            Detail::Paused { node } => {
+                (true, [Some(Place::Node(node)), None], at(node, "paused", None))
+            }
+            Detail::Frozen { client } => {
+                let columns = at_client(client, "frozen");
+                (ties.follows_client(client), [Some(Place::Client(client)), None], columns)
+            }
+        };
+        let scene = !matches!(seen, Detail::Stopped { .. } | Detail::Answered { .. });
+        let is_key = scene || self.filter.key.as_ref().is_none_or(|key| columns.key == Some(key));
+        if follows && is_key && has_node(&self.filter, places) {
+            let line = columns.line(now, &words.text);
+            if just_sent && matches!(seen, Detail::Stopped { .. }) {
+                // One line for a frame that does not even leave.
+                self.lines.pop_back();
+            }
+            self.keep(line);
+        }
+    }
+
+    /// A node has handled an input, and all that it wanted done is done.
+    pub(crate) fn on_stepped(&mut self) {
+        self.ties.on_stepped();
+    }
+
+    /// A line of the run itself.
+    pub(crate) fn note(&mut self, now: Instant, line: String) {
+        self.just_sent = false;
+        self.keep(format!("{}  {line}", time(now)));
+    }
+
+    pub(crate) fn into_lines(self) -> Vec<String> {
+        self.lines.into()
+    }
+
+    /// Whether an observation concerns the key of the filter, if it names one.
+    fn has_key(&self, seen: &Observation<'_>) -> bool {
+        let Some(wanted) = &self.filter.key else { return true };
+        match *seen {
+            Observation::CallStarted { key, .. }
+            | Observation::Applied { key, .. }
+            | Observation::Synced { key, .. }
+            | Observation::Destroyed { key, .. } => key == wanted,
+            Observation::CallEnded { caller, call, .. } => {
+                self.ties.key(Owner::of(caller), call) == Some(wanted)
+            }
+            Observation::Sent { from, to, message }
+            | Observation::Delivered { from, to, message, .. } => {
+                key_of(&self.ties, from, to, message) == Some(wanted)
+            }
+            Observation::Handed { message, .. } => own_key(message) == Some(wanted),
+            Observation::Told { event, .. } => match event {
+                Event::Repaired { key, .. }
+                | Event::Damaged { key, .. }
+                | Event::Truncated { key, .. }
+                | Event::ManyActors { key, .. } => key == wanted,
+                Event::StorageFailed(_) => true,
+                Event::NodeUp(_)
+                | Event::NodeDown(_)
+                | Event::PassedOn { .. }
+                | Event::Overloaded { .. }
+                | Event::Misbehaved(_) => false,
+                // For those that core may add.
+                _ => true,
+            },
+            Observation::CallerGone { .. }
+            | Observation::CallerThawed { .. }
+            | Observation::Crashed { .. }
+            | Observation::Started { .. }
+            | Observation::Resumed { .. }
+            | Observation::Stepped { .. } => true,
+        }
+    }
+
+    fn keep(&mut self, line: String) {
+        if self.filter.last > 0 && self.lines.len() == self.filter.last {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line);
+    }
+}
+
+fn has_node(filter: &LogFilter, places: [Option<Place>; 2]) -> bool {
+    filter.node.is_none_or(|node| places.contains(&Some(Place::Node(node))))
+}
+
+fn places(seen: &Observation<'_>) -> [Option<Place>; 2] {
+    match *seen {
+        Observation::Sent { from, to, .. } | Observation::Delivered { from, to, .. } => {
+            [Some(from.place()), Some(to.place())]
+        }
+        Observation::Handed { node, .. }
+        | Observation::Applied { node, .. }
+        | Observation::Synced { node, .. }
+        | Observation::Crashed { node, .. }
+        | Observation::Started { node }
+        | Observation::Resumed { node, .. }
+        | Observation::Destroyed { node, .. }
+        | Observation::Told { node, .. }
+        | Observation::Stepped { node, .. } => [Some(Place::Node(node)), None],
+        Observation::CallerGone { client } | Observation::CallerThawed { client, .. } => {
+            [Some(Place::Client(client)), None]
+        }
+        Observation::CallStarted { .. } | Observation::CallEnded { .. } => [None, None],
+    }
+}

@@ -1,0 +1,320 @@
+//! What belongs to what: answers to the key that was asked for, frames to the call of a client.
+//!
+//! An answer names a call and no key, a coordinator's call names no client. So the log remembers
+//! which call of whom was about which key, and, where one call of a client is followed, which
+//! requests, coordinators' calls and dots came of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_core::causality::{Dot, Payload, Record, RecordOp};
+use quorate_core::ids::{Key, RequestId};
+use quorate_core::machine::Event;
+use quorate_core::message::{CallId, Message};
+
+use crate::network::End;
+use crate::observation::{Asked, Caller, Observation};
+use crate::recent::Recent;
+
+/// Calls that are remembered.
+const REMEMBERED: usize = 16_384;
+
+/// Who gave a call its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Owner {
+    Client(usize),
+    Hand(u64),
+    Node(usize),
+    /// The repairs that one node sends another; they have no numbers.
+    Repair(usize, usize),
+}
+
+/// What the log remembers.
+#[derive(Debug)]
+pub(super) struct Ties {
+    keys: Recent<(Owner, CallId), Option<Key>>,
+    /// What people see in place of a number that begins anywhere.
+    numbers: Recent<(usize, CallId), u64>,
+    /// The last of them, by node.
+    last: BTreeMap<usize, u64>,
+    /// Whose requests are named so.
+    writers: BTreeMap<u64, usize>,
+    followed: Option<Followed>,
+}
+
+/// A call of a client, and what came of it.
+#[derive(Debug)]
+struct Followed {
+    client: usize,
+    call: CallId,
+    key: Option<Key>,
+    request: Option<RequestId>,
+    /// A delete without a context: its tombstone carries no request id.
+    deletes_blindly: bool,
+    /// Calls of nodes that serve it.
+    calls: BTreeSet<(usize, CallId)>,
+    dots: BTreeSet<Dot>,
+    /// The node that is handling an input which belongs to it.
+    step: Option<usize>,
+}
+
+impl Ties {
+    pub(super) fn new(call: Option<(usize, u64)>) -> Ties {
+        let followed = call.map(|(client, number)| Followed {
+            client,
+            call: CallId(number),
+            key: None,
+            request: None,
+            deletes_blindly: false,
+            calls: BTreeSet::new(),
+            dots: BTreeSet::new(),
+            step: None,
+        });
+        Ties {
+            keys: Recent::new(REMEMBERED),
+            numbers: Recent::new(REMEMBERED),
+            last: BTreeMap::new(),
+            writers: BTreeMap::new(),
+            followed,
+        }
+    }
+
+    /// The key of a call.
+    pub(super) fn key(&self, owner: Owner, call: CallId) -> Option<&Key> {
+        self.keys.get(&(owner, call))?.as_ref()
+    }
+
+    /// What people call the call of a node; 0: one that was forgotten.
+    pub(super) fn number(&self, node: usize, call: CallId) -> u64 {
+        self.numbers.get(&(node, call)).copied().unwrap_or(0)
+    }
+
+    /// The client whose requests are named `client`.
+    pub(super) fn writer(&self, client: u64) -> Option<usize> {
+        self.writers.get(&client).copied()
+    }
+
+    /// Remembers what an observation ties together.
+    pub(super) fn learn(&mut self, seen: &Observation<'_>) {
+        match *seen {
+            Observation::CallStarted { caller, call, key, .. } => {
+                self.keys.insert((Owner::of(caller), call), Some(key.clone()));
+            }
+            Observation::Sent { from, to, message } => self.learn_frame(from, to, message),
+            Observation::CallEnded { .. }
+            | Observation::CallerGone { .. }
+            | Observation::CallerThawed { .. }
+            | Observation::Delivered { .. }
+            | Observation::Handed { .. }
+            | Observation::Applied { .. }
+            | Observation::Synced { .. }
+            | Observation::Crashed { .. }
+            | Observation::Started { .. }
+            | Observation::Resumed { .. }
+            | Observation::Destroyed { .. }
+            | Observation::Told { .. }
+            | Observation::Stepped { .. } => {}
+        }
+    }
+
+    fn learn_frame(&mut self, from: End, to: End, message: &Message) {
+        if let (End::Client(client, _), Message::Put(put)) = (from, message) {
+            self.writers.insert(put.request.client, client);
+        }
+        let key = match message {
+            Message::Get(get) => &get.head.key,
+            Message::Put(put) => &put.head.key,
+            Message::ReplicaRead(read) => &read.key,
+            Message::ReplicaMerge(merge) => &merge.key,
+            Message::Hello(_)
+            | Message::Welcome(_)
+            | Message::Reject(_)
+            | Message::Unsupported(_)
+            | Message::Reply(_)
+            | Message::ReplicaRecord(_)
+            | Message::ReplicaMerged(_)
+            | Message::StatusRequest(_)
+            | Message::StatusReply(_) => return,
+        };
+        let Some((owner, call)) = owner(from, to, message) else { return };
+        if let Owner::Node(node) = owner
+            && !self.numbers.contains(&(node, call))
+        {
+            let last = self.last.entry(node).or_default();
+            *last += 1;
+            self.numbers.insert((node, call), *last);
+        }
+        self.keys.insert((owner, call), Some(key.clone()));
+    }
+
+    /// Whether something belongs to the call that is followed, if one is; remembers what this ties
+    /// to it.
+    pub(super) fn follow(&mut self, seen: &Observation<'_>) -> bool {
+        let Some(followed) = &mut self.followed else { return true };
+        match *seen {
+            Observation::CallStarted { caller, call, key, asked, .. } => {
+                let is = followed.is(caller, call);
+                if is {
+                    followed.key = Some(key.clone());
+                    followed.deletes_blindly = match asked {
+                        Asked::Delete { context } => context.is_empty(),
+                        Asked::Get | Asked::Put { .. } => false,
+                    };
+                }
+                is
+            }
+            Observation::CallEnded { caller, call, .. } => followed.is(caller, call),
+            Observation::CallerGone { client } | Observation::CallerThawed { client, .. } => {
+                client == followed.client
+            }
+            Observation::Sent { from, to, message } => followed.frame(from, to, message, true),
+            Observation::Delivered { from, to, message, .. } => {
+                let is = followed.frame(from, to, message, false);
+                followed.step = match to {
+                    End::Node(node) if is => Some(node),
+                    End::Node(_) | End::Client(..) => None,
+                };
+                is
+            }
+            Observation::Handed { .. } => {
+                followed.step = None;
+                false
+            }
+            Observation::Applied { key, op, applied, record, .. } => {
+                followed.applied(key, op, applied.and_then(|applied| applied.dot), record)
+            }
+            Observation::Synced { record, .. } => followed.is_in(record),
+            Observation::Destroyed { before, .. } => followed.is_in(before),
+            Observation::Told { node, event } => match event {
+                Event::PassedOn { .. } | Event::Overloaded { .. } => followed.step == Some(node),
+                Event::Repaired { key, .. }
+                | Event::Damaged { key, .. }
+                | Event::Truncated { key, .. }
+                | Event::ManyActors { key, .. } => followed.key.as_ref() == Some(key),
+                Event::StorageFailed(_) => true,
+                Event::NodeUp(_) | Event::NodeDown(_) | Event::Misbehaved(_) => false,
+                // For those that core may add.
+                _ => true,
+            },
+            Observation::Crashed { .. }
+            | Observation::Started { .. }
+            | Observation::Resumed { .. } => true,
+            Observation::Stepped { .. } => false,
+        }
+    }
+
+    /// What comes next has nothing to do with the last input.
+    pub(super) fn on_stepped(&mut self) {
+        if let Some(followed) = &mut self.followed {
+            followed.step = None;
+        }
+    }
+
+    /// Whether a frame belongs to the call that is followed, if one is.
+    pub(super) fn follows_frame(&mut self, from: End, to: End, message: &Message) -> bool {
+        self.followed.as_mut().is_none_or(|followed| followed.frame(from, to, message, false))
+    }
+
+    /// Whether what a storage answers belongs to the call that is followed, if one is.
+    pub(super) fn follows_answer(&self, node: usize) -> bool {
+        self.followed.as_ref().is_none_or(|followed| followed.step == Some(node))
+    }
+
+    /// Whether what happens to a client belongs to the call that is followed, if one is.
+    pub(super) fn follows_client(&self, client: usize) -> bool {
+        self.followed.as_ref().is_none_or(|followed| followed.client == client)
+    }
+}
+
+impl Followed {
+    fn is(&self, caller: Caller, call: CallId) -> bool {
+        caller == Caller::Client(self.client) && call == self.call
+    }
+
+    /// Whether a record carries, as a sibling, what the call wrote.
+    fn is_in(&self, record: &Record) -> bool {
+        !self.dots.is_empty() && record.siblings().any(|(dot, _)| self.dots.contains(&dot))
+    }
+
+    fn applied(&mut self, key: &Key, op: &RecordOp, dot: Option<Dot>, record: &Record) -> bool {
+        let RecordOp::Write(write) = op else { return self.is_in(record) };
+        let unnamed = write.request == RequestId::default()
+            && write.payload == Payload::Tombstone
+            && self.deletes_blindly
+            && !self.calls.is_empty()
+            && self.key.as_ref() == Some(key);
+        let is = unnamed || Some(write.request) == self.request;
+        if is {
+            self.dots.extend(dot);
+        }
+        is || self.is_in(record)
+    }
+
+    fn frame(&mut self, from: End, to: End, message: &Message, sent: bool) -> bool {
+        let Some((owner, call)) = owner(from, to, message) else { return false };
+        let known = match owner {
+            Owner::Client(client) => client == self.client && call == self.call,
+            Owner::Node(node) => self.calls.contains(&(node, call)),
+            Owner::Hand(_) | Owner::Repair(..) => false,
+        };
+        let in_step = sent && self.step.is_some_and(|node| from.is_node(node));
+        let is = match message {
+            Message::Put(put) => {
+                if known {
+                    self.request = Some(put.request);
+                }
+                known || Some(put.request) == self.request
+            }
+            Message::Get(_) | Message::ReplicaRead(_) => known || in_step,
+            Message::ReplicaMerge(merge) => known || self.is_in(&merge.record),
+            Message::Reply(_) | Message::ReplicaRecord(_) | Message::ReplicaMerged(_) => known,
+            Message::Hello(_)
+            | Message::Welcome(_)
+            | Message::Reject(_)
+            | Message::Unsupported(_)
+            | Message::StatusRequest(_)
+            | Message::StatusReply(_) => false,
+        };
+        if let (true, Owner::Node(node)) = (is, owner) {
+            self.calls.insert((node, call));
+        }
+        is
+    }
+}
+
+impl Owner {
+    pub(super) fn of(caller: Caller) -> Owner {
+        match caller {
+            Caller::Client(client) => Owner::Client(client),
+            Caller::Hand(hand) => Owner::Hand(hand),
+        }
+    }
+
+    fn at(end: End) -> Owner {
+        match end {
+            End::Node(node) => Owner::Node(node),
+            End::Client(client, _) => Owner::Client(client),
+        }
+    }
+}
+
+/// The call that a frame is about, and who gave it its number.
+pub(super) fn owner(from: End, to: End, message: &Message) -> Option<(Owner, CallId)> {
+    let (asker, other, call) = match message {
+        Message::Get(get) => (from, to, get.head.call),
+        Message::Put(put) => (from, to, put.head.call),
+        Message::ReplicaRead(read) => (from, to, read.call),
+        Message::ReplicaMerge(merge) => (from, to, merge.call),
+        Message::StatusRequest(call) => (from, to, *call),
+        Message::Reply(reply) => (to, from, reply.call),
+        Message::ReplicaRecord(answer) => (to, from, answer.call),
+        Message::ReplicaMerged(answer) => (to, from, answer.call),
+        Message::StatusReply(status) => (to, from, status.call),
+        Message::Hello(_) | Message::Welcome(_) | Message::Reject(_) | Message::Unsupported(_) => {
+            return None;
+        }
+    };
+    Some(match (asker, other, call) {
+        (End::Node(asker), End::Node(other), CallId(0)) => (Owner::Repair(asker, other), call),
+        (asker, _, call) => (Owner::at(asker), call),
+    })
+}
