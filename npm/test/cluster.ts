@@ -9,14 +9,23 @@ import { promisify } from "node:util";
 
 /** The node's binary: `QUORATE_BIN`, else what cargo built last with most effort. */
 export function quorateBinary(): string {
+  return builtBinary("quorate", "QUORATE_BIN", "quorate-node");
+}
+
+/** The simulator's binary: `QUORATE_SIMULATE`, else what cargo built last with most effort. */
+export function simulatorBinary(): string {
+  return builtBinary("quorate-simulate", "QUORATE_SIMULATE", "quorate-simulate");
+}
+
+function builtBinary(name: string, variable: string, crate: string): string {
   const built = ["release", "debug"].map((profile) =>
-    fileURLToPath(new URL(`../../target/${profile}/quorate`, import.meta.url)),
+    fileURLToPath(new URL(`../../target/${profile}/${name}`, import.meta.url)),
   );
-  const found = [process.env.QUORATE_BIN ?? "", ...built].find((path) => existsSync(path));
+  const found = [process.env[variable] ?? "", ...built].find((path) => existsSync(path));
   if (found === undefined) {
     throw new Error(
-      "The node's binary is missing: build it with `cargo build --release -p quorate-node`, or " +
-        "set QUORATE_BIN to its path.",
+      `The binary ${name} is missing: build it with \`cargo build --release -p ${crate}\`, or ` +
+        `set ${variable} to its path.`,
     );
   }
   return found;

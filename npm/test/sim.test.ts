@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { simulate } from "quorate/sim";
+import { replay, simulate } from "quorate/sim";
 
 test("a write survives the crash of the first replica of its key", async () => {
   using world = await simulate({ nodes: 5, seed: 7 });
@@ -52,6 +52,19 @@ test("the same seed gives the same run", async () => {
     return JSON.stringify(world.view());
   };
   assert.equal(await run(), await run());
+});
+
+test("a random run keeps every promise, and its seed replays it", async () => {
+  const [first, again, other] = [
+    await replay(3, { operations: 100 }),
+    await replay(3, { operations: 100 }),
+    await replay(4, { operations: 100 }),
+  ];
+  assert.equal(first.violation, undefined);
+  assert.ok(first.written + first.read > 0 && first.events > 500);
+  assert.deepEqual(again, first);
+  assert.notEqual(other.trace, first.trace);
+  await assert.rejects(replay(1, { operations: 20_000 }), /above 10000/);
 });
 
 test("what cannot work is refused with a sentence", async () => {

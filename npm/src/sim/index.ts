@@ -1,6 +1,6 @@
 // `quorate/sim`: a whole cluster in one thread, in virtual time.
 
-import start, { Simulation as World } from "../../wasm/sim/quorate_wasm.js";
+import start, { Simulation as World, replay as run } from "../../wasm/sim/quorate_wasm.js";
 import { unpack } from "../unpack.js";
 import type * as Public from "./public.js";
 
@@ -14,6 +14,20 @@ let loading: Promise<unknown> | undefined;
 export async function simulate(
   options: Public.SimulationOptions = {},
 ): Promise<Public.Simulation> {
+  await load();
+  return new Simulation(new World(options));
+}
+
+export async function replay(
+  seed: number,
+  { operations = 500 }: { operations?: number | undefined } = {},
+): Promise<Public.Replay> {
+  await load();
+  return run(seed, operations) as Public.Replay;
+}
+
+/** Loads the module once; a failure is forgotten, so that the next call tries again. */
+async function load(): Promise<void> {
   loading ??= unpack(QUORATE_SIM_WASM, (bytes) => start({ module_or_path: bytes }));
   try {
     await loading;
@@ -21,7 +35,6 @@ export async function simulate(
     loading = undefined;
     throw error;
   }
-  return new Simulation(new World(options));
 }
 
 class Simulation implements Public.Simulation {
@@ -103,5 +116,6 @@ function withBytes<T>(outcome: { context?: number[] }): Result<T> {
   return result as Result<T>;
 }
 
-// Proves that this module keeps to its public face.
+// Prove that this module keeps to its public face.
 simulate satisfies typeof Public.simulate;
+replay satisfies typeof Public.replay;

@@ -139,3 +139,35 @@ export interface Simulation extends Disposable {
 
 /** Starts a cluster; its nodes have found each other. Throws where the options cannot work. */
 export function simulate(options?: SimulationOptions): Promise<Simulation>;
+
+/** What a random run has to say. */
+export interface Replay {
+  /** The hash of everything that happened, 16 hexadecimal digits: the same on every platform. */
+  readonly trace: string;
+  /** Events taken. */
+  readonly events: number;
+  /** Virtual time in milliseconds. */
+  readonly simulated: number;
+  /** Writes acknowledged. */
+  readonly written: number;
+  /** Reads answered. */
+  readonly read: number;
+  /** Writes that may have happened. */
+  readonly unknown: number;
+  /** Calls that failed without effect. */
+  readonly refused: number;
+  /** The first promise that was broken, if any was. */
+  readonly violation?: string | undefined;
+}
+
+/**
+ * Carries out the random run of a seed, as `cargo xtask sim --seed` does: clients at work while
+ * nodes, disks, clocks and connections fail, then healing, then a check of every promise.
+ *
+ * @param seed an integer from 0 to 4,294,967,295; the same seed gives the same run everywhere
+ * @param options `operations`: calls of clients, at most 10,000; 500 unless given
+ */
+export function replay(
+  seed: number,
+  options?: { operations?: number | undefined },
+): Promise<Replay>;

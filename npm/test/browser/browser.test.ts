@@ -2,6 +2,7 @@
 // against five real nodes.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { Server } from "node:http";
@@ -9,12 +10,14 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import { chromium } from "playwright-core";
 import type { Browser, Page } from "playwright-core";
 import { connect } from "quorate";
+import { replay } from "quorate/sim";
 
-import { Cluster, pooled } from "../cluster.js";
+import { Cluster, pooled, simulatorBinary } from "../cluster.js";
 import { installPacked } from "../install.js";
 import { KEYS } from "../keys.js";
 
@@ -55,6 +58,7 @@ async function open(policy: string): Promise<Page> {
     "/": [fileURLToPath(new URL("page.html", import.meta.url)), "text/html"],
     "/page.js": [fileURLToPath(new URL("page.js", import.meta.url)), "text/javascript"],
     "/quorate/index.js": [join(project, "node_modules/quorate/dist/index.js"), "text/javascript"],
+    "/quorate/sim.js": [join(project, "node_modules/quorate/dist/sim.js"), "text/javascript"],
   };
   const server = createServer((request, response) => {
     const [path, type] = files[request.url ?? ""] ?? ["", ""];
@@ -96,6 +100,20 @@ test("a page puts and gets, straight to the replicas", async () => {
   assert.deepEqual([done, failed], [401, 0]);
   assert.ok((direct ?? 0) >= 201, `${direct} of ${done}`);
   await call(page, "close");
+});
+
+test("Rust, Node.js and Chromium run twenty seeds alike", async () => {
+  const [seeds, operations] = [20, 100];
+  const options = ["hash", "--seeds", String(seeds), "--ops", String(operations), "--json"];
+  const { stdout } = await promisify(execFile)(simulatorBinary(), options);
+  const native = (JSON.parse(stdout) as { trace: string }[]).map(({ trace }) => trace);
+  assert.equal(native.length, seeds);
+  const page = await open(STRICT);
+  const inChromium = await call<string[]>(page, "traces", seeds, operations);
+  const inNode: string[] = [];
+  for (let seed = 0; seed < seeds; seed += 1) inNode.push((await replay(seed, { operations })).trace);
+  assert.deepEqual(inNode, native);
+  assert.deepEqual(inChromium, native);
 });
 
 test("Rust, Node.js and Chromium give the same thousand preference lists", async () => {

@@ -1,6 +1,7 @@
 // What the test calls inside the page.
 
 import { QuorateError, connect } from "/quorate/index.js";
+import { replay } from "/quorate/sim.js";
 
 let client;
 
@@ -23,6 +24,13 @@ globalThis.page = {
   failure: async (seeds) => {
     const error = await connect({ seeds, timeout: 500 }).catch((reason) => reason);
     return { known: error instanceof QuorateError, code: error.code, message: error.message };
+  },
+  traces: async (seeds, operations) => {
+    const traces = [];
+    for (let seed = 0; seed < seeds; seed += 1) {
+      traces.push((await replay(seed, { operations })).trace);
+    }
+    return traces;
   },
   stats: () => client.stats(),
   close: () => client.close(),

@@ -5,6 +5,7 @@
 
 mod options;
 mod outcome;
+mod replay;
 mod view;
 
 use quorate_core::ids::Text;
