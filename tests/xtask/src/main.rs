@@ -15,6 +15,7 @@ mod workspace;
 mod bench;
 mod demo;
 mod proto;
+mod simulator;
 mod test;
 mod verify;
 mod wasm;
@@ -40,6 +41,8 @@ struct Cli {
 enum Command {
     Demo(demo::Demo),
     Bench(bench::Bench),
+    Sim(simulator::Sim),
+    Zoo(simulator::Zoo),
     Proto(proto::Proto),
     Wasm(wasm::Wasm),
     Verify(verify::Verify),
@@ -61,6 +64,8 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo(demo) => demo.run(&workspace),
         Command::Bench(bench) => bench.run(&workspace),
+        Command::Sim(sim) => sim.run(&workspace),
+        Command::Zoo(zoo) => zoo.run(&workspace),
         Command::Proto(proto) => proto.run(&workspace),
         Command::Wasm(wasm) => wasm.run(&workspace),
         Command::Verify(verify) => verify.run(&workspace),

@@ -25,6 +25,8 @@ pub(crate) struct Package {
     /// Relative to [`Workspace::root`], with `/` between its parts.
     pub(crate) folder: String,
     pub(crate) features: Vec<String>,
+    /// What its features turn on, each with the feature that does.
+    pub(crate) turns_on: Vec<(String, String)>,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
@@ -32,6 +34,8 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     pub(crate) name: String,
     pub(crate) dev: bool,
+    /// The features that it asks for by name.
+    pub(crate) features: Vec<String>,
     /// The folder of a dependency that is itself part of the project.
     pub(crate) path: Option<PathBuf>,
 }
@@ -115,10 +119,16 @@ impl Package {
         let folder = manifest.parent().and_then(|folder| folder.strip_prefix(root).ok());
         let folder = folder.with_context(|| format!("{} is outside", manifest.display()))?;
         let features = package["features"].as_object().context("features")?;
+        let turns_on = features.iter().map(|(feature, list)| {
+            let list = strings(list)?;
+            Ok(list.into_iter().map(|what| (feature.clone(), what)).collect())
+        });
+        let turns_on: Vec<Vec<(String, String)>> = turns_on.collect::<Result<_>>()?;
         let dependencies = array(&package["dependencies"]).iter().map(|dependency| {
             Ok(Dependency {
                 name: string(&dependency["name"])?.to_owned(),
                 dev: dependency["kind"] == "dev",
+                features: strings(&dependency["features"])?,
                 path: dependency["path"].as_str().map(PathBuf::from),
             })
         });
@@ -126,6 +136,7 @@ impl Package {
             name: string(&package["name"])?.to_owned(),
             folder: folder.display().to_string().replace('\\', "/"),
             features: features.keys().cloned().collect(),
+            turns_on: turns_on.into_iter().flatten().collect(),
             dependencies: dependencies.collect::<Result<_>>()?,
         })
     }
@@ -141,6 +152,10 @@ fn string(value: &Value) -> Result<&str> {
         Some(text) => Ok(text),
         None => bail!("`cargo metadata` has {value} in place of a text"),
     }
+}
+
+fn strings(value: &Value) -> Result<Vec<String>> {
+    array(value).iter().map(|text| string(text).map(str::to_owned)).collect()
 }
 
 fn array(value: &Value) -> &[Value] {

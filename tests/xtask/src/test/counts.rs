@@ -42,6 +42,19 @@ pub(super) fn node(output: &str) -> Tally {
     sum
 }
 
+/// Counts of the simulator: seeds that passed and failed, or mutants that were caught or not.
+pub(super) fn simulator(output: &str) -> Tally {
+    let results = lines(output).filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let ["seeds" | "mutants", passed, "passed,", failed, "failed"] = words[..] else {
+            return None;
+        };
+        let (passed, failed) = (passed.parse().ok()?, failed.parse().ok()?);
+        Some(Tally { passed, failed, skipped: 0 })
+    });
+    results.fold(Tally::default(), |sum, tally| sum + tally)
+}
+
 /// Lines without colours and other escape sequences.
 fn lines(output: &str) -> impl Iterator<Item = String> {
     output.lines().map(|line| {
@@ -74,6 +87,18 @@ test result: \u{1b}[31mFAILED\u{1b}[0m. 4 passed; 2 failed; 0 ignored; 0 measure
 all doctests ran in 0.31s; merged doctests compilation took 0.22s
 ";
         assert_eq!(libtest(output), tally(6, 2, 1));
+    }
+
+    #[test]
+    fn seeds_and_mutants_are_counted_where_the_simulator_sums_them_up() {
+        let output = "
+seed 7 violates read-your-writes
+seeds           184 passed, 16 failed
+seeds 0 to 199, 500 calls each
+mutants         6 passed, 1 failed
+";
+        assert_eq!(simulator(output), tally(190, 17, 0));
+        assert_eq!(simulator("error: 3 passed, 1 failed"), tally(0, 0, 0));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{Outcome, chromium, counts};
 use crate::verify::{self, Tally};
 use crate::wasm::Wasm;
 use crate::workspace::Workspace;
-use crate::{demo, node_binary, npm, process};
+use crate::{demo, node_binary, npm, process, simulator};
 
 /// One part of the test run.
 pub(super) struct Step {
@@ -24,7 +24,7 @@ pub(super) struct Step {
 /// The crate of tests that start real nodes; it finds their binary through `QUORATE_BIN`.
 const CLUSTER_TESTS: &str = "quorate-cluster";
 
-pub(super) const ALL: [Step; 10] = [
+pub(super) const ALL: [Step; 12] = [
     Step {
         group: "verify",
         name: "verify",
@@ -38,6 +38,20 @@ pub(super) const ALL: [Step; 10] = [
         about: "unit, property, scenario and doc tests of every crate",
         needs: &[],
         run: rust,
+    },
+    Step {
+        group: "sim",
+        name: "sim",
+        about: "simulated clusters: seeds that once failed, and fresh ones",
+        needs: &[],
+        run: sim,
+    },
+    Step {
+        group: "sim",
+        name: "zoo",
+        about: "wrong variants of the protocol, which the simulator must notice",
+        needs: &[],
+        run: zoo,
     },
     Step {
         group: "npm",
@@ -111,6 +125,27 @@ fn rust(workspace: &Workspace) -> Result<Outcome> {
         }
     }
     counted(&mut cargo, counts::libtest)
+}
+
+/// A recorded seed is a test of its own; all fresh seeds together are one.
+fn sim(workspace: &Workspace) -> Result<Outcome> {
+    let mut recorded = simulator::command(workspace, false)?;
+    let file = workspace.root.join("tests/sim/seeds.txt");
+    recorded.args(["sim", "--all", "--from-file"]).arg(file);
+    let recorded = tally(&mut recorded, counts::simulator)?;
+    let mut fresh = simulator::command(workspace, false)?;
+    fresh.args(["sim", "--seeds", "300", "--first", "random"]);
+    let Tally { failed, .. } = tally(&mut fresh, counts::simulator)?;
+    let fresh = Tally { passed: u32::from(failed == 0), failed, skipped: 0 };
+    Ok(Outcome::Counted(recorded + fresh))
+}
+
+/// One mutant of each part of the protocol, and the two checks of the zoo itself.
+fn zoo(workspace: &Workspace) -> Result<Outcome> {
+    let mut zoo = simulator::command(workspace, true)?;
+    zoo.args(["zoo", "--seeds", "100", "--only"]);
+    zoo.arg("no-dots,write-quorum-short,replica-acks-applied,no-repair,client-forgets-silent");
+    counted(&mut zoo, counts::simulator)
 }
 
 fn cluster(workspace: &Workspace) -> Result<Outcome> {

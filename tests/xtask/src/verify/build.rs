@@ -26,6 +26,12 @@ pub(super) fn clippy(workspace: &Workspace) -> Result<Verdict> {
     ]))
 }
 
+pub(super) fn clippy_mutants(workspace: &Workspace) -> Result<Verdict> {
+    let mut cargo = workspace.cargo();
+    cargo.args(["clippy", "-p", "quorate-simulate", "-p", "quorate-core", "--features", "mutants"]);
+    passes(cargo.args(["--all-targets", "--", "-D", "warnings"]))
+}
+
 pub(super) fn clippy_core(workspace: &Workspace) -> Result<Verdict> {
     workspace.add_target(wasm::TARGET)?;
     let mut cargo = workspace.cargo();

@@ -61,7 +61,7 @@ impl Add for Tally {
 }
 
 /// In the order in which they run: quick ones first.
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 16] = [
     Check { name: "size", promise: "no source file outgrows its limit", run: text::sizes },
     Check { name: "markers", promise: "no reminder stands in for work", run: text::markers },
     Check { name: "readme", promise: "it prints the examples as they are", run: text::readme },
@@ -75,10 +75,20 @@ const CHECKS: [Check; 14] = [
         promise: "each crate names only what it may depend on",
         run: dependencies::purity,
     },
+    Check {
+        name: "mutants",
+        promise: "wrong variants of the protocol are built for the zoo only",
+        run: dependencies::mutants,
+    },
     Check { name: "licences", promise: "cargo-deny finds nothing", run: dependencies::deny },
     Check { name: "proto", promise: "the generated wire types are fresh", run: generated },
     Check { name: "format", promise: "cargo fmt changes nothing", run: build::format },
     Check { name: "clippy", promise: "no warning in any target", run: build::clippy },
+    Check {
+        name: "clippy-mutants",
+        promise: "no warning in the wrong variants of the protocol",
+        run: build::clippy_mutants,
+    },
     Check {
         name: "clippy-core-wasm",
         promise: "no warning in core as WebAssembly",

@@ -1,0 +1,69 @@
+//! Runs seeds of the simulated cluster on all cores, and says what they violate.
+//!
+//! `cargo xtask sim` and `cargo xtask zoo` build this in release and hand their arguments on; the
+//! other commands serve other tests. What several commands share stands first.
+
+mod pool;
+mod quiet;
+mod seeds;
+mod selection;
+
+mod failure;
+mod totals;
+
+mod hash;
+mod properties;
+mod sim;
+#[cfg(feature = "mutants")]
+mod zoo;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Runs a whole cluster in virtual time.
+#[derive(Parser)]
+#[command(name = "quorate-simulate", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Sim(Box<sim::Sim>),
+    #[cfg(feature = "mutants")]
+    Zoo(zoo::Zoo),
+    Properties(properties::Properties),
+    Hash(hash::Hash),
+}
+
+/// Whether all was as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Clean,
+    Violated,
+}
+
+fn main() -> ExitCode {
+    quiet::install();
+    match run(Cli::parse().command) {
+        Ok(Verdict::Clean) => ExitCode::SUCCESS,
+        Ok(Verdict::Violated) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Verdict> {
+    match command {
+        Command::Sim(sim) => sim.run(),
+        #[cfg(feature = "mutants")]
+        Command::Zoo(zoo) => zoo.run(),
+        Command::Properties(properties) => properties.run(),
+        Command::Hash(hash) => hash.run(),
+    }
+}
