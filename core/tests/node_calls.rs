@@ -302,6 +302,23 @@ fn storage_that_hangs_fills_no_table() {
 }
 
 #[test]
+fn a_delete_that_has_read_begins_no_write_for_which_there_is_no_room() {
+    let limits = Limits { store_ops_max: 2, ..Limits::default() };
+    let mut alone = Alone::with_limits(3, 1, limits);
+    let (key, _) = key_of(&alone.layout, NodeId(1));
+    let delete = alone.delete(&key, 1);
+    let call = asked(&alone.frame(ALICE, Message::Put(delete)));
+    let read = Message::ReplicaRead(ReplicaRead { call: CallId(7), key });
+    assert_eq!(stores(&alone.frame(TWO, read)).len(), 1, "the table is full");
+    let record = write(&mut Held::new(), 3, value("v"), &Context::new());
+    alone.frame(TWO, record_of(call, Some(record.clone())));
+    let effects = alone.frame(THREE, record_of(call, Some(record)));
+    assert!(stores(&effects).is_empty());
+    let refused = failure(&effects);
+    assert_eq!((refused.code, refused.outcome), (FailureCode::Overloaded, Outcome::None));
+}
+
+#[test]
 fn a_delete_that_is_tried_again_deletes_what_its_answer_covers() {
     let mut alone = Alone::new(3, 1);
     let (key, _) = key_of(&alone.layout, NodeId(1));

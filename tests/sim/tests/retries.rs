@@ -11,6 +11,7 @@ fn a_retry_at_the_same_coordinator_gets_the_first_answer_even_when_it_was_overwr
     s.at(a).with(&first).put("k", "two");
     let again = s.at(a).as_request(1).put("k", "one");
     assert_eq!((first.dot(), first.context()), (again.dot(), again.context()));
+    assert_eq!(first.receipt(), again.receipt());
     assert_eq!(s.at(a).get("k").texts(), ["two"]);
     assert_eq!(s.counter(a, "retries"), 1);
 }
