@@ -16,6 +16,7 @@ use wasm_bindgen::prelude::{JsError, JsValue, wasm_bindgen};
 
 use options::Options;
 use outcome::Outcome;
+pub use replay::replay;
 use view::{Located, View};
 
 /// A cluster with its clients, in virtual time.

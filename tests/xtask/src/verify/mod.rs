@@ -101,7 +101,11 @@ const CHECKS: [Check; 16] = [
     },
     Check { name: "docs", promise: "no warning from rustdoc", run: build::docs },
     Check { name: "bare", promise: "core builds where there is no std", run: build::bare },
-    Check { name: "imports", promise: "core as WebAssembly imports nothing", run: imports::check },
+    Check {
+        name: "imports",
+        promise: "core and simulator as WebAssembly import nothing",
+        run: imports::check,
+    },
 ];
 
 impl Verify {
