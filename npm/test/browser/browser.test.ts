@@ -106,7 +106,8 @@ test("Rust, Node.js and Chromium run twenty seeds alike", async () => {
   const [seeds, operations] = [20, 100];
   const options = ["hash", "--seeds", String(seeds), "--ops", String(operations), "--json"];
   const { stdout } = await promisify(execFile)(simulatorBinary(), options);
-  const native = (JSON.parse(stdout) as { trace: string }[]).map(({ trace }) => trace);
+  const report = JSON.parse(stdout) as { seeds: { trace: string }[] };
+  const native = report.seeds.map(({ trace }) => trace);
   assert.equal(native.length, seeds);
   const page = await open(STRICT);
   const inChromium = await call<string[]>(page, "traces", seeds, operations);

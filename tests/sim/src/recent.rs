@@ -5,7 +5,7 @@ use std::hash::{BuildHasherDefault, Hash};
 
 use crate::trace::TraceHasher;
 
-/// A hash map that is the same in every run. It is asked, never listed.
+/// A hash map. The order of its entries differs between platforms: nothing may follow from it.
 pub(crate) type Table<K, V> = HashMap<K, V, BuildHasherDefault<TraceHasher>>;
 
 /// The last entries that were made.

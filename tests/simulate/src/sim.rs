@@ -29,7 +29,7 @@ const SHRINK_MINUTES: f64 = 5.0;
 #[derive(Args)]
 pub(crate) struct Sim {
     /// How many seeds.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first seed; or `random`, for seeds that were not run before.
     #[arg(long, default_value = "0")]

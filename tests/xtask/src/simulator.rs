@@ -11,6 +11,9 @@ use crate::workspace::Workspace;
 
 const PACKAGE: &str = "quorate-simulate";
 
+/// The variable through which tests find the runner.
+pub(crate) const VARIABLE: &str = "QUORATE_SIMULATE";
+
 /// Runs whole clusters in virtual time, from seeds; see `cargo xtask sim --help`.
 #[derive(Args)]
 #[command(disable_help_flag = true)]

@@ -353,8 +353,13 @@ pub(super) const KEYS: [&str; 8] =
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Instant(us) = self.at;
-        write!(f, "{:>5}  {:>4}.{:06}  ", self.number, us / 1_000_000, us % 1_000_000)?;
-        match &self.act {
+        write!(f, "{:>5}  {:>4}.{:06}  {}", self.number, us / 1_000_000, us % 1_000_000, self.act)
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Act::Call { client, key, kind, quorum } => {
                 let QuorumChoice { r, w } = quorum;
                 let key = Plan::key(*key);

@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
                 return;
             }
             if !matches!(step.act, Act::Call { .. }) {
-                self.world.note(|| format!("step {step}"));
+                self.world.note(|| format!("step {}: {}", step.number, step.act));
             }
             self.act(&step.act);
         }

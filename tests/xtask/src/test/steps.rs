@@ -166,8 +166,10 @@ fn wasm(workspace: &Workspace) -> Result<Outcome> {
 fn browser(workspace: &Workspace) -> Result<Outcome> {
     let program = chromium::find_or_install()?;
     let binary = node_binary::build(workspace)?;
+    let simulator = simulator::command(workspace, false)?;
     let mut npm = npm::command(workspace, &["run", "test:browser"]);
     npm.env(chromium::VARIABLE, program).env(node_binary::VARIABLE, binary);
+    npm.env(simulator::VARIABLE, simulator.get_program());
     counted(&mut npm, counts::node)
 }
 
