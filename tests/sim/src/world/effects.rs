@@ -148,7 +148,7 @@ impl World {
         if let StoreOp::Apply { key, op } = op
             && self.disks[node].unsynced() > unsynced
         {
-            let record = self.disks[node].memory(key).cloned().unwrap_or_default();
+            let held = self.disks[node].held(key).cloned().unwrap_or_default();
             let applied = match &ran.outcome {
                 StoreOutcome::Applied { applied, .. } => Some(applied),
                 StoreOutcome::Durable
@@ -156,7 +156,8 @@ impl World {
                 | StoreOutcome::Read { .. }
                 | StoreOutcome::Failed(_) => None,
             };
-            self.observe(&Observation::Applied { node, key, op, applied, record: &record });
+            let record = held.record();
+            self.observe(&Observation::Applied { node, key, op, applied, record });
         }
         let key = match op {
             StoreOp::Apply { key, .. } | StoreOp::Read { key } => key,
