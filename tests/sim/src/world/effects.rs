@@ -230,6 +230,7 @@ impl World {
                 let ending = Ending::Client(&result);
                 self.observe(&Observation::CallEnded { caller, call, ending });
                 let before = self.clients[client].ended.insert(call, (self.now, result));
+                self.endings += 1;
                 assert!(before.is_none(), "call {call:?} ended twice");
             }
             ClientEffect::Observe(_) => {}
