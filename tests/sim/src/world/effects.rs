@@ -18,7 +18,7 @@ impl World {
         let Some((a, b)) = self.network.ends(connection) else { return };
         let to = if a == from { b } else { a };
         self.observe(&Observation::Sent { from, to, message: &message });
-        let Some((message, later)) = self.judge(connection, from, to, message) else { return };
+        let Some(later) = self.judge(connection, from, to, &message) else { return };
         let may_repeat = !matches!(message, Message::Get(_) | Message::Put(_));
         let bytes = weight(&message);
         let fate = self.network.send(self.now, connection, to, bytes, may_repeat);
