@@ -9,6 +9,7 @@
 mod temper;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use quorate_core::causality::{Held, Record, RecordOp};
 use quorate_core::ids::Key;
@@ -24,8 +25,8 @@ pub use temper::DiskTemper;
 /// Invariant: `memory` is `synced` with the entries of the tail on top, in their order.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
-    memory: BTreeMap<Key, Held>,
-    synced: BTreeMap<Key, Held>,
+    memory: BTreeMap<Key, Arc<Held>>,
+    synced: BTreeMap<Key, Arc<Held>>,
     /// Changes that are not synced, oldest first.
     tail: Vec<Entry>,
     /// How many entries of the tail the sync under way covers.
@@ -35,7 +36,7 @@ pub(crate) struct Disk {
     /// A sync failed: no changes until the engine is opened again.
     poisoned: bool,
     /// What was synced at an earlier time.
-    snapshot: Option<BTreeMap<Key, Held>>,
+    snapshot: Option<BTreeMap<Key, Arc<Held>>>,
     temper: DiskTemper,
     /// When the device is done with what it was given.
     free_at: Instant,
@@ -46,7 +47,7 @@ pub(crate) struct Disk {
 #[derive(Clone, Debug)]
 struct Entry {
     key: Key,
-    held: Held,
+    held: Arc<Held>,
     /// Who waits for it; a change that was kept though it failed has nobody.
     ticket: Option<Ticket>,
     /// When it is in the memory of the engine.
@@ -112,7 +113,8 @@ impl Disk {
         if self.temper.full || fails && self.prng.chance(1, 2) {
             return StoreOutcome::Failed(StoreError::Io);
         }
-        let mut held = self.memory.get(key).cloned().unwrap_or_default();
+        let before = self.memory.get(key).cloned().unwrap_or_default();
+        let mut held = Held::clone(&before);
         let applied = match held.apply(op) {
             Ok(applied) => applied,
             Err(refusal) => return StoreOutcome::Refused(refusal),
@@ -122,6 +124,8 @@ impl Disk {
             RecordOp::Write(_) => Some(held.record().clone()),
             RecordOp::Merge(_) => None,
         };
+        // One copy for all who hold the same.
+        let held = if !applied.changed && held == *before { before } else { Arc::new(held) };
         let ticket = (!fails).then_some(ticket);
         self.tail.push(Entry { key: key.clone(), held: held.clone(), ticket, applied_at: at });
         self.memory.insert(key.clone(), held);
@@ -213,12 +217,22 @@ impl Disk {
 
     /// What the engine shows of a key, damaged or not.
     pub(crate) fn memory(&self, key: &Key) -> Option<&Record> {
-        self.memory.get(key).map(Held::record)
+        self.held(key).map(|held| held.record())
+    }
+
+    /// The same with the right to mint, to be shared.
+    pub(crate) fn held(&self, key: &Key) -> Option<&Arc<Held>> {
+        self.memory.get(key)
     }
 
     /// What the platter holds of a key, damaged or not.
     pub(crate) fn synced(&self, key: &Key) -> Option<&Record> {
-        self.synced.get(key).map(Held::record)
+        self.held_synced(key).map(|held| held.record())
+    }
+
+    /// The same with the right to mint, to be shared.
+    pub(crate) fn held_synced(&self, key: &Key) -> Option<&Arc<Held>> {
+        self.synced.get(key)
     }
 
     /// Whether the record of `key` cannot be read.
@@ -250,14 +264,14 @@ impl Disk {
         self.memory.keys()
     }
 
-    fn replace(&mut self, by: BTreeMap<Key, Held>) -> Vec<Destroyed> {
+    fn replace(&mut self, by: BTreeMap<Key, Arc<Held>>) -> Vec<Destroyed> {
         let before = std::mem::replace(&mut self.synced, by);
         self.memory = self.synced.clone();
         self.tail.clear();
         self.syncing = None;
         let destroyed = before.into_iter().filter_map(|(key, held)| {
             let after = self.synced(&key).cloned().unwrap_or_default();
-            let before = held.into_record();
+            let before = held.record().clone();
             (before != after).then_some(Destroyed { key, before, after })
         });
         destroyed.collect()

@@ -1,7 +1,5 @@
 //! Nobody acknowledges what is not synced.
 
-use std::collections::BTreeMap;
-
 use quorate_core::causality::Context;
 use quorate_core::ids::Key;
 use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaMerged};
@@ -10,6 +8,7 @@ use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
 use crate::observation::Observation;
 use crate::oracle::unknown_to;
+use crate::recent::Table;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "acknowledges-what-is-synced",
@@ -22,7 +21,7 @@ pub(crate) const PROPERTY: Property = Property {
 #[derive(Default)]
 pub(crate) struct AcknowledgesWhatIsSynced {
     /// What the coordinators' calls asked the nodes to merge: by node, coordinator, call.
-    asked: BTreeMap<(usize, usize, CallId), (Key, Context)>,
+    asked: Table<(usize, usize, CallId), (Key, Context)>,
 }
 
 /// The call of merges that nobody waits for: several may be under way.

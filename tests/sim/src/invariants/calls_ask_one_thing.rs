@@ -1,13 +1,12 @@
 //! The number of a call names one question, so its answers answer nothing else.
 
-use std::collections::BTreeMap;
-
 use quorate_core::ids::Key;
 use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaRead};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
 use crate::observation::Observation;
+use crate::recent::Table;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "calls-ask-one-thing",
@@ -29,7 +28,7 @@ enum Question {
 #[derive(Default)]
 pub(crate) struct CallsAskOneThing {
     /// By coordinator and call.
-    asked: BTreeMap<(usize, CallId), (Question, Key)>,
+    asked: Table<(usize, CallId), (Question, Key)>,
 }
 
 impl Invariant for CallsAskOneThing {

@@ -1,13 +1,12 @@
 //! A delete without context takes away what was acknowledged before it.
 
-use std::collections::BTreeMap;
-
 use quorate_core::causality::Payload;
 use quorate_core::message::CallId;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::observation::{Caller, Observation};
 use crate::oracle::{How, Promise};
+use crate::recent::Table;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "delete-covers-what-was-read",
@@ -21,7 +20,7 @@ pub(crate) const PROPERTY: Property = Property {
 #[derive(Default)]
 pub(crate) struct DeleteCoversWhatWasRead {
     /// What the deletes under way must come to know.
-    open: BTreeMap<(Caller, CallId), Promise>,
+    open: Table<(Caller, CallId), Promise>,
 }
 
 impl Invariant for DeleteCoversWhatWasRead {

@@ -1,12 +1,11 @@
 //! A read that starts after an acknowledgement sees that write or a newer one.
 
-use std::collections::BTreeMap;
-
 use quorate_core::message::CallId;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::observation::{Caller, Observation};
 use crate::oracle::{How, KeyFacts, Op, Promise};
+use crate::recent::Table;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "read-your-writes",
@@ -22,7 +21,7 @@ pub(crate) const PROPERTY: Property = Property {
 #[derive(Default)]
 pub(crate) struct ReadYourWrites {
     /// What the gets under way must come to know.
-    open: BTreeMap<(Caller, CallId), Promise>,
+    open: Table<(Caller, CallId), Promise>,
 }
 
 impl Invariant for ReadYourWrites {

@@ -32,7 +32,7 @@ impl Invariant for ReplicasConverge {
                     );
                     return Err(Violation::new(text).at(node).of(name));
                 }
-                let record = &*key.memory[node];
+                let record = key.memory[node].record();
                 let bytes = encoded(record);
                 match &first {
                     None => first = Some((node, record, bytes)),

@@ -1,15 +1,15 @@
 //! A replica that is read says what it holds, all of it and nothing else.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_core::causality::Record;
+use quorate_core::causality::{Held, Record};
 use quorate_core::message::{CallId, Message, ReplicaRead, ReplicaRecord};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
 use crate::observation::Observation;
 use crate::oracle::{exceeds, known, knows};
+use crate::recent::Table;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "replicas-say-what-they-hold",
@@ -23,7 +23,7 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct ReplicasSayWhatTheyHold {
     /// What the nodes knew when they were asked, and the number of that observation: by node,
     /// coordinator, call.
-    asked: BTreeMap<(usize, usize, CallId), (Arc<Record>, u64)>,
+    asked: Table<(usize, usize, CallId), (Arc<Held>, u64)>,
 }
 
 impl Invariant for ReplicasSayWhatTheyHold {
@@ -86,8 +86,8 @@ impl ReplicasSayWhatTheyHold {
         if unchanged || key.destroyed_last > *number {
             return Ok(());
         }
-        let known_now = now.context();
-        let mut forgotten = known(then);
+        let known_now = now.record().context();
+        let mut forgotten = known(then.record());
         forgotten.retain(|dot| !knows(record, *dot) && !key.truncated.contains(&dot.actor));
         let (what, dots) = if !forgotten.is_empty() {
             ("does not know", forgotten)
@@ -107,7 +107,7 @@ impl ReplicasSayWhatTheyHold {
 
 #[cfg(test)]
 mod tests {
-    use quorate_core::causality::Record;
+    use quorate_core::causality::{Held, Record};
     use quorate_core::message::{CallId, Message, ReplicaRead, ReplicaRecord};
 
     use super::ReplicasSayWhatTheyHold;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use quorate_core::causality::{Actor, Applied, Context, Dot, Record, RecordOp, Write};
+use quorate_core::causality::{Actor, Applied, Context, Dot, Held, Record, RecordOp, Write};
 use quorate_core::ids::{Key, NodeId, RequestId};
 use quorate_core::message::{Answer, CallId, Message, Put, Reply};
 
@@ -14,6 +14,7 @@ use super::ops::{Ended, How, Op, OpId, Wish};
 use crate::network::End;
 use crate::observation::{Caller, Ending, Observation};
 use crate::oracle::Moment;
+use crate::recent::Table;
 
 /// The history of a world: calls, and the writes that they led to.
 pub(crate) struct Facts {
@@ -26,18 +27,18 @@ pub(crate) struct Facts {
     /// The nodes by their index.
     nodes: Vec<NodeId>,
     ops: Vec<Op>,
-    calls: BTreeMap<(Caller, CallId), OpId>,
-    requests: BTreeMap<RequestId, Vec<OpId>>,
+    calls: Table<(Caller, CallId), OpId>,
+    requests: Table<RequestId, Vec<OpId>>,
     keys: BTreeMap<Key, KeyFacts>,
     /// The key and the node that each actor first wrote at.
-    actors: BTreeMap<Actor, (Key, usize)>,
+    actors: Table<Actor, (Key, usize)>,
     /// The keys that coordinators ask for, by coordinator and call.
-    reads: BTreeMap<(usize, CallId), Key>,
+    reads: Table<(usize, CallId), Key>,
     /// What the engine showed before the change that was observed last.
-    before: Arc<Record>,
+    before: Arc<Held>,
     minted: Option<Minted>,
-    /// Whether the record that was observed last is what its sender stores.
-    familiar: bool,
+    /// Who stores what the observation that was taken in last brings.
+    familiar: Familiar,
 }
 
 /// The write that the last observation brought.
@@ -46,6 +47,17 @@ pub(crate) struct Minted {
     pub(crate) dot: Dot,
     /// Whether its name was given before.
     pub(crate) again: bool,
+}
+
+/// Who stores the record that an observation brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Familiar {
+    /// Whoever sends it, or stores it anew.
+    Own,
+    /// Another node.
+    Other,
+    /// Nobody, or there is no record.
+    Nobody,
 }
 
 /// A record in a store or on its way.
@@ -68,21 +80,21 @@ impl Facts {
             number: 0,
             nodes: Vec::new(),
             ops: Vec::new(),
-            calls: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            calls: Table::default(),
+            requests: Table::default(),
             keys: BTreeMap::new(),
-            actors: BTreeMap::new(),
-            reads: BTreeMap::new(),
+            actors: Table::default(),
+            reads: Table::default(),
             before: Arc::default(),
             minted: None,
-            familiar: false,
+            familiar: Familiar::Nobody,
         }
     }
 
     pub(crate) fn observe(&mut self, moment: Moment<'_>, seen: &Observation<'_>) {
         self.number += 1;
         self.minted = None;
-        self.familiar = false;
+        self.familiar = Familiar::Nobody;
         if self.nodes.is_empty() {
             self.nodes = moment.layout.layout.members().iter().map(|member| member.id).collect();
         }
@@ -124,10 +136,7 @@ impl Facts {
             }
             Observation::Sent { from, to, message } => {
                 self.on_sent(from, to, message);
-                let sent = self.record_of(seen);
-                self.familiar = sent.is_some_and(|Carried { key, record, node, .. }| {
-                    self.key(key).is_some_and(|facts| *facts.memory[node] == *record)
-                });
+                self.familiar = self.familiarity(self.record_of(seen));
             }
             Observation::Delivered { message: Message::Put(put), again: true, .. } => {
                 for op in self.requests.get(&put.request).into_iter().flatten() {
@@ -137,6 +146,7 @@ impl Facts {
             Observation::Handed { caller, message, .. } => self.on_request(caller, message),
             Observation::Applied { node, key, op, applied, record } => {
                 self.on_applied(moment, (node, key), op, applied, record);
+                self.familiar = self.familiarity(self.record_of(seen));
             }
             Observation::Synced { node, key, record } => {
                 // What goes to a damaged place is as good as destroyed.
@@ -151,8 +161,7 @@ impl Facts {
                 let number = self.number;
                 let facts = self.key_mut(moment, key);
                 facts.destroy((node, key, number), before, after, moment.disks);
-                facts.memory[node] =
-                    Arc::new(moment.disks[node].memory(key).cloned().unwrap_or_default());
+                facts.memory[node] = moment.disks[node].held(key).cloned().unwrap_or_default();
             }
             Observation::Delivered { .. }
             | Observation::Started { .. }
@@ -205,7 +214,7 @@ impl Facts {
 
     /// What the engine showed before the change that was observed last.
     pub(crate) fn before(&self) -> &Record {
-        &self.before
+        self.before.record()
     }
 
     /// The key and the node that an actor first wrote at.
@@ -213,18 +222,37 @@ impl Facts {
         self.actors.get(&actor).map(|(key, node)| (key, *node))
     }
 
-    /// The record that an observation brings, unless it is empty, or sent as it is stored: then it
-    /// was looked at before.
+    /// The record that an observation brings, unless it is empty, or a node stores it: then it was
+    /// looked at when that node stored it.
+    ///
+    /// This is for properties of a record by itself that, where they hold once, hold for good:
+    /// what was written, shown and truncated only grows.
     pub(crate) fn carried<'a>(&'a self, seen: &Observation<'a>) -> Option<Carried<'a>> {
-        if self.familiar {
-            return None;
+        match self.familiar {
+            Familiar::Own | Familiar::Other => None,
+            Familiar::Nobody => self.record_of(seen),
         }
-        self.record_of(seen)
     }
 
     /// Whether the record that was observed last is sent as it is stored.
     pub(crate) fn is_sent_as_stored(&self) -> bool {
-        self.familiar
+        self.familiar == Familiar::Own
+    }
+
+    /// Who stores a record, or stored it right before it was stored anew.
+    fn familiarity(&self, carried: Option<Carried<'_>>) -> Familiar {
+        let Some(Carried { key, record, node, stored }) = carried else { return Familiar::Nobody };
+        let Some(facts) = self.key(key) else { return Familiar::Nobody };
+        let own = if stored { &self.before } else { &facts.memory[node] };
+        if stored && Arc::ptr_eq(own, &facts.memory[node]) || own.record() == record {
+            return Familiar::Own;
+        }
+        let mut others = facts.memory.iter().enumerate().filter(|(other, _)| *other != node);
+        if others.any(|(_, held)| held.record() == record) {
+            Familiar::Other
+        } else {
+            Familiar::Nobody
+        }
     }
 
     fn record_of<'a>(&'a self, seen: &Observation<'a>) -> Option<Carried<'a>> {
@@ -420,11 +448,13 @@ impl Facts {
     ) {
         let number = self.number;
         let facts = self.key_mut(moment, key);
-        let before = mem::replace(&mut facts.memory[node], Arc::new(record.clone()));
+        let held = moment.disks[node].held(key).cloned().unwrap_or_default();
+        let held = mem::replace(&mut facts.memory[node], held);
+        let before = held.record();
         if let RecordOp::Write(write) = op {
             let dot = match applied {
                 Some(applied) => applied.dot.filter(|_| applied.changed),
-                None => new_sibling(&before, record, write),
+                None => new_sibling(before, record, write),
             };
             if applied.is_none_or(|applied| applied.truncated > 0) {
                 let known = before.histories().map(|(actor, _)| actor);
@@ -438,13 +468,13 @@ impl Facts {
                 self.minted = Some(Minted { dot, again });
             }
         }
-        self.before = before;
+        self.before = held;
     }
 
     fn on_crashed(&mut self, moment: Moment<'_>, node: usize) {
         let disk = &moment.disks[node];
         for (key, facts) in &mut self.keys {
-            facts.memory[node] = Arc::new(disk.memory(key).cloned().unwrap_or_default());
+            facts.memory[node] = disk.held(key).cloned().unwrap_or_default();
             if let Some(record) = disk.synced(key).filter(|_| disk.is_damaged(key)) {
                 // Some of what was under way to a damaged place may have got there.
                 let what = (node, key, self.number);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_core::causality::{Actor, Checksum, Context, Dot, Payload, Record, Sibling, Write};
+use quorate_core::causality::{
+    Actor, Checksum, Context, Dot, Held, Payload, Record, Sibling, Write,
+};
 use quorate_core::ids::{Key, RequestId};
 use quorate_core::message::EntryValue;
 use quorate_core::time::{Instant, UnixMs};
@@ -12,6 +14,7 @@ use quorate_core::time::{Instant, UnixMs};
 use super::OpId;
 use super::dots::{difference, known, knows, unknown_to};
 use crate::disk::Disk;
+use crate::recent::Table;
 
 /// Everything that is known of one key.
 pub(crate) struct KeyFacts {
@@ -26,11 +29,11 @@ pub(crate) struct KeyFacts {
     /// The writes that no write was shown. Invariant: `minted` without `covered`.
     pub(crate) standing: BTreeSet<Dot>,
     /// The writes of each request; the default one is the name of all that have none.
-    pub(crate) by_request: BTreeMap<RequestId, Vec<Dot>>,
+    pub(crate) by_request: Table<RequestId, Vec<Dot>>,
     /// The writes of each value.
-    pub(crate) by_value: BTreeMap<Bytes, Vec<Dot>>,
+    pub(crate) by_value: Table<Bytes, Vec<Dot>>,
     /// The calls that put each value.
-    pub(crate) puts: BTreeMap<Bytes, Vec<OpId>>,
+    pub(crate) puts: Table<Bytes, Vec<OpId>>,
     /// The acknowledged writes, in the order of their ends.
     pub(crate) acknowledged: Vec<Acknowledged>,
     /// By W: what all acknowledged writes name and were shown.
@@ -48,7 +51,7 @@ pub(crate) struct KeyFacts {
     /// What was synced and, at some moment, was synced nowhere any more.
     pub(crate) lost: BTreeSet<Dot>,
     /// What the engine of each node shows.
-    pub(crate) memory: Vec<Arc<Record>>,
+    pub(crate) memory: Vec<Arc<Held>>,
 }
 
 /// One write, as the storage that carried it out was given it.
@@ -97,9 +100,9 @@ impl KeyFacts {
             minted: Context::new(),
             covered: Context::new(),
             standing: BTreeSet::new(),
-            by_request: BTreeMap::new(),
-            by_value: BTreeMap::new(),
-            puts: BTreeMap::new(),
+            by_request: Table::default(),
+            by_value: Table::default(),
+            puts: Table::default(),
             acknowledged: Vec::new(),
             promised: Vec::new(),
             overwritten: Vec::new(),

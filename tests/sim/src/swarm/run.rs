@@ -63,6 +63,8 @@ struct Run<'a> {
     /// The client that stands at each place of the plan: those that vanish are replaced.
     clients: Vec<usize>,
     open: Vec<Open>,
+    /// The endings that the world had counted when they were last looked through.
+    collected: u64,
     /// Contexts that somebody was told, by key and in their order, with who was told.
     told: Vec<Vec<(usize, Bytes)>>,
     /// What ends faults, by time and then by the order in which they began.
@@ -108,6 +110,7 @@ impl<'a> Run<'a> {
             world,
             clients: Vec::new(),
             open: Vec::new(),
+            collected: 0,
             told: super::plan::KEYS.map(|_| Vec::new()).into(),
             ends: BinaryHeap::new(),
             begun: Vec::new(),
@@ -349,6 +352,10 @@ impl<'a> Run<'a> {
 
     /// Notes the calls that have ended.
     fn collect(&mut self) {
+        if self.world.endings() == self.collected {
+            return;
+        }
+        self.collected = self.world.endings();
         let Run { world, open, told, calls, .. } = self;
         open.retain(|open| {
             let Some(ended) = world.ended(open.client, open.call) else {

@@ -18,7 +18,7 @@ impl World {
         let Some((a, b)) = self.network.ends(connection) else { return };
         let to = if a == from { b } else { a };
         self.observe(&Observation::Sent { from, to, message: &message });
-        let Some((message, later)) = self.judge(connection, from, to, message) else { return };
+        let Some(later) = self.judge(connection, from, to, &message) else { return };
         let may_repeat = !matches!(message, Message::Get(_) | Message::Put(_));
         let bytes = weight(&message);
         let fate = self.network.send(self.now, connection, to, bytes, may_repeat);
@@ -148,7 +148,7 @@ impl World {
         if let StoreOp::Apply { key, op } = op
             && self.disks[node].unsynced() > unsynced
         {
-            let record = self.disks[node].memory(key).cloned().unwrap_or_default();
+            let held = self.disks[node].held(key).cloned().unwrap_or_default();
             let applied = match &ran.outcome {
                 StoreOutcome::Applied { applied, .. } => Some(applied),
                 StoreOutcome::Durable
@@ -156,7 +156,8 @@ impl World {
                 | StoreOutcome::Read { .. }
                 | StoreOutcome::Failed(_) => None,
             };
-            self.observe(&Observation::Applied { node, key, op, applied, record: &record });
+            let record = held.record();
+            self.observe(&Observation::Applied { node, key, op, applied, record });
         }
         let key = match op {
             StoreOp::Apply { key, .. } | StoreOp::Read { key } => key,
@@ -229,6 +230,7 @@ impl World {
                 let ending = Ending::Client(&result);
                 self.observe(&Observation::CallEnded { caller, call, ending });
                 let before = self.clients[client].ended.insert(call, (self.now, result));
+                self.endings += 1;
                 assert!(before.is_none(), "call {call:?} ended twice");
             }
             ClientEffect::Observe(_) => {}

@@ -167,8 +167,8 @@ impl World {
             self.observe_detail(&Detail::SyncFailed { node, waiting: told.len() });
         }
         for key in keys {
-            let record = self.disks[node].synced(&key).cloned().unwrap_or_default();
-            self.observe(&Observation::Synced { node, key: &key, record: &record });
+            let held = self.disks[node].held_synced(&key).cloned().unwrap_or_default();
+            self.observe(&Observation::Synced { node, key: &key, record: held.record() });
         }
         let life = self.nodes[node].life;
         for ticket in told {

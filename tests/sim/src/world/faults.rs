@@ -221,6 +221,7 @@ impl World {
             return;
         }
         slot.dead = true;
+        self.endings += 1;
         slot.fuse = None;
         slot.wake = None;
         slot.frozen = None;

@@ -80,6 +80,12 @@ impl World {
         self.taken
     }
 
+    /// Counts the ends of calls of clients and the deaths of clients: while it stays, no call that
+    /// was open has ended or will never end.
+    pub fn endings(&self) -> u64 {
+        self.endings
+    }
+
     /// How often rare states were met.
     pub fn marks(&self) -> &Marks {
         self.watch.marks()

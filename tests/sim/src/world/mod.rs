@@ -65,6 +65,8 @@ pub struct World {
     watch: Watch,
     /// Events taken.
     taken: u64,
+    /// Calls of clients that have ended, and clients that died.
+    endings: u64,
 }
 
 struct NodeSlot {
@@ -187,6 +189,7 @@ impl World {
             log: None,
             watch: Watch::new(),
             taken: 0,
+            endings: 0,
             config,
         };
         for index in 0..world.nodes.len() {

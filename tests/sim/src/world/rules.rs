@@ -86,28 +86,28 @@ impl World {
         self.rules.rules.retain(|known| known.id != rule);
     }
 
-    /// What becomes of a frame: itself and how much longer it travels, or nothing for now.
+    /// How much longer a frame travels, if it goes on its way.
     pub(super) fn judge(
         &mut self,
         connection: Connection,
         from: End,
         to: End,
-        message: Message,
-    ) -> Option<(Message, Duration)> {
-        let passing = Passing { from, to, message: &message };
+        message: &Message,
+    ) -> Option<Duration> {
+        let passing = Passing { from, to, message };
         let Some(rule) = self
             .rules
             .rules
             .iter_mut()
             .find_map(|rule| if (rule.matches)(&passing) { Some(rule) } else { None })
         else {
-            return Some((message, Duration::ZERO));
+            return Some(Duration::ZERO);
         };
         let by = match rule.sentence {
-            Sentence::Delay(longer) => return Some((message, longer)),
+            Sentence::Delay(longer) => return Some(longer),
             Sentence::Copy => {
                 rule.held.push((connection, from, to, message.clone()));
-                return Some((message, Duration::ZERO));
+                return Some(Duration::ZERO);
             }
             Sentence::Hold => {
                 rule.held.push((connection, from, to, message.clone()));
@@ -115,7 +115,7 @@ impl World {
             }
             Sentence::Lose => Obstacle::Rule,
         };
-        self.observe_detail(&Detail::Stopped { from, to, message: &message, by });
+        self.observe_detail(&Detail::Stopped { from, to, message, by });
         None
     }
 }
