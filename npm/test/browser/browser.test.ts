@@ -104,7 +104,7 @@ test("a page puts and gets, straight to the replicas", async () => {
 
 test("Rust, Node.js and Chromium run twenty seeds alike", async () => {
   const [seeds, operations] = [20, 100];
-  const options = ["hash", "--seeds", String(seeds), "--ops", String(operations), "--json"];
+  const options = ["hash", "--seeds", `0..${seeds}`, "--ops", String(operations), "--json"];
   const { stdout } = await promisify(execFile)(simulatorBinary(), options);
   const report = JSON.parse(stdout) as { seeds: { trace: string }[] };
   const native = report.seeds.map(({ trace }) => trace);
