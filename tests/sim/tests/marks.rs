@@ -80,7 +80,7 @@ fn a_retry_at_a_coordinator_that_knows_nothing_of_the_first_try() {
 #[test]
 fn a_passed_on_request_and_the_death_of_its_primary() {
     let mut s = Scenario::cluster(5).build();
-    let ([a, ..], [d, _]) = (s.primaries::<3>("k"), s.strangers("k"));
+    let ([a, ..], [d, _]) = (s.primaries::<3>("k"), s.fallbacks("k"));
     let put = s.at(d).put("k", "v");
     assert_eq!(reached(&s), [Mark::PassedOn]);
     s.pause(a);

@@ -33,7 +33,7 @@ fn writes_on_two_sides_of_a_partition_are_siblings_until_somebody_merges_them() 
 fn both_sides_of_a_partition_keep_what_they_acknowledged() {
     let mut s = Scenario::cluster(5).build();
     let [a, b, _] = s.primaries("k");
-    let [d, _] = s.strangers("k");
+    let [d, _] = s.fallbacks("k");
     s.cut_off(&[a, d]);
     s.wait(secs(1));
     // One primary alone is no quorum; two are.
@@ -115,5 +115,5 @@ fn a_client_that_is_parted_from_all_primaries_goes_through_another_node() {
     s.partition(&[alice], &primaries);
     let read = s.by(alice).get("k");
     assert_eq!(read.texts(), ["v"]);
-    assert!(s.strangers::<2>("k").contains(&read.passed_on_by().unwrap()));
+    assert!(s.fallbacks::<2>("k").contains(&read.passed_on_by().unwrap()));
 }

@@ -7,7 +7,7 @@ use quorate_sim::scenario::{Frames, Scenario, ms, secs};
 #[test]
 fn a_node_that_is_no_primary_passes_a_request_on_and_says_so() {
     let mut s = Scenario::cluster(5).build();
-    let ([a, ..], [d, _]) = (s.primaries::<3>("k"), s.strangers("k"));
+    let ([a, ..], [d, _]) = (s.primaries::<3>("k"), s.fallbacks("k"));
     let done = s.at(d).put("k", "v");
     assert_eq!((done.passed_on_by(), done.coordinator()), (Some(d), a));
     assert_eq!(done.layout(), Some(s.world().layout()));
@@ -20,14 +20,14 @@ fn a_node_that_is_no_primary_passes_a_request_on_and_says_so() {
 #[test]
 fn a_request_is_passed_on_once_only() {
     let mut s = Scenario::cluster(5).build();
-    let [d, _] = s.strangers("k");
+    let [d, _] = s.fallbacks("k");
     s.at(d).passed_on().try_get("k").refused(ErrorCode::NotAPrimary);
 }
 
 #[test]
 fn a_passed_on_request_survives_the_death_of_the_primary_that_had_it() {
     let mut s = Scenario::cluster(5).build();
-    let ([a, ..], [d, _]) = (s.primaries::<3>("k"), s.strangers("k"));
+    let ([a, ..], [d, _]) = (s.primaries::<3>("k"), s.fallbacks("k"));
     for steps in 0..20 {
         let get = s.at(d).start_get("k");
         s.step(steps);
@@ -42,7 +42,7 @@ fn a_passed_on_request_survives_the_death_of_the_primary_that_had_it() {
 fn a_passed_on_write_whose_primary_dies_is_written_once() {
     for steps in 0..20 {
         let mut s = Scenario::cluster(5).build();
-        let ([a, ..], [d, _]) = (s.primaries::<3>("k"), s.strangers("k"));
+        let ([a, ..], [d, _]) = (s.primaries::<3>("k"), s.fallbacks("k"));
         let put = s.at(d).start_put("k", "v");
         s.step(steps);
         s.crash(a);
@@ -55,7 +55,7 @@ fn a_passed_on_write_whose_primary_dies_is_written_once() {
 #[test]
 fn a_passed_on_write_stays_unknown_when_the_second_primary_refuses_it() {
     let mut s = Scenario::cluster(5).build();
-    let ([a, b, c], [d, _]) = (s.primaries("k"), s.strangers("k"));
+    let ([a, b, c], [d, _]) = (s.primaries("k"), s.fallbacks("k"));
     s.pause(a);
     let put = s.at(d).start_put("k", "v");
     s.wait(ms(20));
@@ -67,7 +67,7 @@ fn a_passed_on_write_stays_unknown_when_the_second_primary_refuses_it() {
 #[test]
 fn a_passed_on_write_that_is_never_answered_is_unknown() {
     let mut s = Scenario::cluster(5).build();
-    let ([a, ..], [d, _]) = (s.primaries::<3>("k"), s.strangers("k"));
+    let ([a, ..], [d, _]) = (s.primaries::<3>("k"), s.fallbacks("k"));
     s.lose(Frames::replies().from(a).to(d));
     s.at(d).budget(secs(1)).try_put("k", "v").unknown(ErrorCode::Timeout);
     s.expect("k").siblings(["v"]);

@@ -177,7 +177,6 @@ impl Network {
         connection: Connection,
         to: End,
         bytes: usize,
-        may_repeat: bool,
     ) -> Fate {
         let Some(stream) = self.open.get(&connection) else { return Fate::default() };
         let from = if stream.dialler == to { stream.dialled } else { stream.dialler };
@@ -194,7 +193,7 @@ impl Network {
         let least = leaves + weather.delay(&mut road.prng);
         let overtaken = road.draw(weather.reorder);
         let arrives = if overtaken { least + weather.delay_max } else { least.max(earlier) };
-        let repeated = may_repeat && road.draw(weather.duplicates);
+        let repeated = road.draw(weather.duplicates);
         let again = repeated.then(|| {
             let late =
                 if road.prng.chance(1, 4) { Duration::from_secs(3) } else { weather.delay_max * 4 };

@@ -18,7 +18,6 @@ pub struct Weather {
     /// Chance that a frame is lost although the connection stays.
     pub loss: u32,
     /// Chance that a frame arrives twice, the second time perhaps after the connection is gone.
-    /// Requests arrive once: a refused one that comes again is another request.
     pub duplicates: u32,
     /// Chance that a frame is overtaken by those behind it.
     pub reorder: u32,

@@ -98,7 +98,7 @@ impl Scenario {
     #[track_caller]
     pub fn crash_after(&mut self, node: Node, effects: u32) {
         self.expect_up(node, "crash");
-        self.world.crash_after(node.0, effects);
+        self.world.crash_after(node.0, effects, 0);
     }
 
     /// Starts a node that is down, as a new incarnation on the disk that it left.

@@ -26,8 +26,8 @@ impl Scenario {
     /// # Panics
     /// Where there are more or fewer than are asked for.
     #[track_caller]
-    pub fn strangers<const COUNT: usize>(&self, key: &str) -> [Node; COUNT] {
-        exactly("strangers", key, self.world.strangers(key))
+    pub fn fallbacks<const COUNT: usize>(&self, key: &str) -> [Node; COUNT] {
+        exactly("fallbacks", key, self.world.fallbacks(key))
     }
 
     /// The primaries of a key by the layout that a client holds; none while it holds none.

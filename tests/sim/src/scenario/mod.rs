@@ -3,7 +3,7 @@
 //! | one wants to | one writes |
 //! |---|---|
 //! | build a cluster | [`Scenario::cluster`]`(5)`, then [`zones`](Builder::zones), [`n`](Builder::n), [`r`](Builder::r), [`w`](Builder::w), [`allow_weak`](Builder::allow_weak), [`seed`](Builder::seed), [`timeout`](Builder::timeout), [`limits`](Builder::limits), [`disks`](Builder::disks), [`weather`](Builder::weather), [`log`](Builder::log), then [`build`](Builder::build) |
-//! | name the nodes | `let [a, b, c] = s.`[`primaries`](Scenario::primaries)`("k")`, [`strangers`](Scenario::strangers), [`nodes`](Scenario::nodes) |
+//! | name the nodes | `let [a, b, c] = s.`[`primaries`](Scenario::primaries)`("k")`, [`fallbacks`](Scenario::fallbacks), [`nodes`](Scenario::nodes) |
 //! | ask at a node | `s.`[`at`](Scenario::at)`(a)`, with options [`with`](Request::with) (a context), [`r`](Request::r), [`w`](Request::w), [`budget`](Request::budget), [`as_request`](Request::as_request) (a retry), [`as_sender`](Request::as_sender), [`passed_on`](Request::passed_on), [`damaged`](Request::damaged) |
 //! | ask by a real client | [`client`](Scenario::client), [`client_with_seeds`](Scenario::client_with_seeds), [`stale_client`](Scenario::stale_client), then `s.`[`by`](Scenario::by)`(alice)` |
 //! | ask and expect success | [`put`](Request::put), [`get`](Request::get), [`delete`](Request::delete) answer a [`Done`] |

@@ -102,7 +102,7 @@ impl<F: FnMut(&Plan) -> Option<Instant>, G: FnMut() -> bool> Search<'_, F, G> {
     }
 
     fn drop_troubles(&mut self) {
-        for class in self.plan.classes.iter().copied().filter(|class| lasts(*class)) {
+        for class in self.plan.classes.iter().copied().filter(|class| class.lasts()) {
             let mut less = self.best.clone();
             if less.without.insert(class) {
                 self.attempt(less);
@@ -175,32 +175,6 @@ fn groups_of(step: &Step) -> Vec<Group> {
     vec![Group::Faults(class)]
 }
 
-/// Whether [`Plan::without`] takes something of this kind out.
-fn lasts(class: FaultClass) -> bool {
-    match class {
-        FaultClass::Delays
-        | FaultClass::Loss
-        | FaultClass::Duplicates
-        | FaultClass::Reorder
-        | FaultClass::Capacity
-        | FaultClass::SlowDisks
-        | FaultClass::DiskErrors
-        | FaultClass::StaleClients
-        | FaultClass::SmallTables => true,
-        FaultClass::Clogs
-        | FaultClass::HangUps
-        | FaultClass::Partitions
-        | FaultClass::Crashes
-        | FaultClass::Pauses
-        | FaultClass::Clocks
-        | FaultClass::SyncErrors
-        | FaultClass::Destruction
-        | FaultClass::ClientDeaths
-        | FaultClass::Bursts
-        | FaultClass::Freezes => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,7 +208,7 @@ mod tests {
             let left = reduction.apply(&plan);
             assert_eq!(numbers(&left), needed.iter().copied().collect(), "{needed:?}");
             assert_eq!((left.outcast, left.padding), (None, 0));
-            assert!(left.classes.iter().all(|class| !lasts(*class)), "{:?}", left.classes);
+            assert!(left.classes.iter().all(|class| !class.lasts()), "{:?}", left.classes);
             assert_eq!(reduction.throw, 0);
         }
     }

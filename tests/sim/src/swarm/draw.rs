@@ -134,29 +134,7 @@ impl Drawing {
 
     /// The classes whose faults are steps.
     fn troubles(&self) -> Vec<FaultClass> {
-        let is_step = |class: &FaultClass| match class {
-            FaultClass::Clogs
-            | FaultClass::HangUps
-            | FaultClass::Partitions
-            | FaultClass::Crashes
-            | FaultClass::Pauses
-            | FaultClass::Clocks
-            | FaultClass::SlowDisks
-            | FaultClass::DiskErrors
-            | FaultClass::SyncErrors
-            | FaultClass::Destruction
-            | FaultClass::ClientDeaths
-            | FaultClass::Bursts
-            | FaultClass::Freezes => true,
-            FaultClass::Delays
-            | FaultClass::Loss
-            | FaultClass::Duplicates
-            | FaultClass::Reorder
-            | FaultClass::Capacity
-            | FaultClass::StaleClients
-            | FaultClass::SmallTables => false,
-        };
-        self.classes.iter().copied().filter(is_step).collect()
+        self.classes.iter().copied().filter(|class| class.is_step()).collect()
     }
 
     fn trouble(&mut self) -> FaultClass {
@@ -226,7 +204,7 @@ impl Drawing {
                 let jump_ms = pick(&mut self.prng, &hours) * 3_600_000
                     + self.prng.below(10_000) as i64
                     - 5_000;
-                let ppm = self.prng.below(2_001) as i64 - 1_000;
+                let ppm = self.prng.below(200_001) as i64 - 100_000;
                 Act::Clock { node, jump_ms, ppm }
             }
             FaultClass::SlowDisks => {
@@ -375,7 +353,9 @@ fn config(seed: u64, prng: &mut Prng, classes: &BTreeSet<FaultClass>) -> WorldCo
     let on = |class| classes.contains(&class);
     let replication = pick(prng, &[3, 3, 3, 3, 2, 5, 1]);
     let nodes = (replication as usize).max(2) + prng.below(4) as usize;
-    let (r, w) = pick(prng, &quorums(replication));
+    // Reads that may miss a write: everything but that is promised.
+    let allow_weak = prng.chance(1, 8);
+    let (r, w) = if allow_weak { (1, 1) } else { pick(prng, &quorums(replication)) };
     let mut us = |choices: &[u64]| Duration::from_micros(pick(prng, choices));
     let timeout = us(&[150_000, 400_000, 1_000_000, 5_000_000]);
     let mut weather = Weather::default();
@@ -408,7 +388,7 @@ fn config(seed: u64, prng: &mut Prng, classes: &BTreeSet<FaultClass>) -> WorldCo
         replication,
         r,
         w,
-        allow_weak: false,
+        allow_weak,
         seed,
         timeout,
         limits,
@@ -425,6 +405,9 @@ fn small_tables(prng: &mut Prng) -> Limits {
     };
     Limits {
         siblings_max: some(&[2, 4], whole.siblings_max),
+        record_bytes_max: some(&[64, 2_048], whole.record_bytes_max),
+        context_actors_max: some(&[3, 10], whole.context_actors_max),
+        actors_alarm: some(&[3], whole.actors_alarm),
         actors_kept: some(&[2, 4], whole.actors_kept),
         calls_max: some(&[4, 16], whole.calls_max),
         calls_per_peer_max: some(&[2, 8], whole.calls_per_peer_max),

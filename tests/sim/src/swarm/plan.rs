@@ -39,6 +39,39 @@ macro_rules! fault_classes {
     };
 }
 
+impl FaultClass {
+    /// Whether it comes as steps of a plan, each with its time.
+    pub fn is_step(self) -> bool {
+        match self {
+            FaultClass::Clogs
+            | FaultClass::HangUps
+            | FaultClass::Partitions
+            | FaultClass::Crashes
+            | FaultClass::Pauses
+            | FaultClass::Clocks
+            | FaultClass::SlowDisks
+            | FaultClass::DiskErrors
+            | FaultClass::SyncErrors
+            | FaultClass::Destruction
+            | FaultClass::ClientDeaths
+            | FaultClass::Bursts
+            | FaultClass::Freezes => true,
+            FaultClass::Delays
+            | FaultClass::Loss
+            | FaultClass::Duplicates
+            | FaultClass::Reorder
+            | FaultClass::Capacity
+            | FaultClass::StaleClients
+            | FaultClass::SmallTables => false,
+        }
+    }
+
+    /// Whether it lasts as long as the run: [`Plan::without`] takes that out. Two classes are both.
+    pub fn lasts(self) -> bool {
+        !self.is_step() || matches!(self, FaultClass::SlowDisks | FaultClass::DiskErrors)
+    }
+}
+
 fault_classes! {
     /// Frames with a heavy tail of delays.
     Delays = "delays",

@@ -19,9 +19,8 @@ impl World {
         let to = if a == from { b } else { a };
         self.observe(&Observation::Sent { from, to, message: &message });
         let Some(later) = self.judge(connection, from, to, &message) else { return };
-        let may_repeat = !matches!(message, Message::Get(_) | Message::Put(_));
         let bytes = weight(&message);
-        let fate = self.network.send(self.now, connection, to, bytes, may_repeat);
+        let fate = self.network.send(self.now, connection, to, bytes);
         self.watch.add(Mark::FrameOvertaken, fate.overtakes);
         if fate.arrives.is_none() {
             let by = Obstacle::Link;
@@ -62,9 +61,9 @@ impl World {
             self.push(at, Event::WakeNode { node: index, life });
         }
         for (done, effect) in out.drain().enumerate() {
-            if !self.burns(index) {
+            if let Some(kept) = self.burn(index) {
                 self.watch.add(Mark::CrashBetweenEffects, done > 0);
-                return self.crash(index);
+                return self.crash_keeping(index, kept);
             }
             self.on_effect(index, effect);
         }
@@ -80,15 +79,11 @@ impl World {
         }
     }
 
-    /// Whether the node lives on to its next effect.
-    fn burns(&mut self, node: usize) -> bool {
-        let Some(fuse) = &mut self.nodes[node].fuse else { return true };
-        if *fuse == 0 {
-            self.nodes[node].fuse = None;
-            return false;
-        }
-        *fuse -= 1;
-        true
+    /// One effect nearer to the end of the node; how much of its tail survives if this is the end.
+    fn burn(&mut self, node: usize) -> Option<u32> {
+        let (effects, kept) = self.nodes[node].fuse?;
+        self.nodes[node].fuse = effects.checked_sub(1).map(|left| (left, kept));
+        (effects == 0).then_some(kept)
     }
 
     fn on_effect(&mut self, node: usize, effect: Effect) {

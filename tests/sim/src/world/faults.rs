@@ -47,9 +47,10 @@ impl World {
         }
     }
 
-    /// A node crashes as soon as it has carried out `effects` more effects.
-    pub fn crash_after(&mut self, node: usize, effects: u32) {
-        self.nodes[node].fuse = Some(effects);
+    /// A node crashes as soon as it has carried out `effects` more effects; `kept` as with
+    /// [`crash_keeping`](World::crash_keeping).
+    pub fn crash_after(&mut self, node: usize, effects: u32, kept: u32) {
+        self.nodes[node].fuse = Some((effects, kept));
     }
 
     /// A crash that waits for its moment is called off.
@@ -83,12 +84,12 @@ impl World {
 
     /// Lets the wall clock of a node jump.
     pub fn jump_clock(&mut self, node: usize, by_ms: i64) {
-        self.nodes[node].clock.offset_ms += by_ms;
+        self.nodes[node].clock.jump(by_ms);
     }
 
     /// Lets the wall clock of a node run faster by so many millionths, or slower.
     pub fn drift_clock(&mut self, node: usize, ppm: i64) {
-        self.nodes[node].clock.drift_ppm = ppm;
+        self.nodes[node].clock.drift_from(self.now, ppm);
     }
 
     /// Empties the disk of a node that is down.

@@ -32,10 +32,11 @@ impl World {
         ids.filter_map(|id| self.index(*id)).collect()
     }
 
-    /// The numbers of the nodes that are no primaries of a key.
-    pub fn strangers(&self, key: &str) -> Vec<usize> {
-        let primaries = self.primaries(key);
-        (0..self.nodes.len()).filter(|node| !primaries.contains(node)).collect()
+    /// The numbers of the fallbacks of a key, in the order of its preference list.
+    pub fn fallbacks(&self, key: &str) -> Vec<usize> {
+        let layout = &self.layout.layout;
+        let list = layout.preference_list(layout.slot_of(key.as_bytes()));
+        list.skip(layout.replication().into()).filter_map(|id| self.index(id)).collect()
     }
 
     /// What a node holds for a key.

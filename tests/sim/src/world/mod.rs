@@ -82,8 +82,9 @@ struct NodeSlot {
     clock: Clock,
     /// What waits while it is paused, and since when it is.
     paused: Option<(Instant, Vec<Event>)>,
-    /// After how many more effects it crashes.
-    fuse: Option<u32>,
+    /// After how many more effects it crashes, and the chance in a thousand that a change which is
+    /// not synced survives that.
+    fuse: Option<(u32, u32)>,
 }
 
 struct ClientSlot {
