@@ -21,7 +21,7 @@ impl Scenario {
         exactly("primaries", key, self.world.primaries(key))
     }
 
-    /// The nodes that are no primaries of a key, in the order of their numbers.
+    /// The fallbacks of a key, in the order of its preference list.
     ///
     /// # Panics
     /// Where there are more or fewer than are asked for.
