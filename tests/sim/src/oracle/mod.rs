@@ -41,7 +41,7 @@ pub(crate) struct Moment<'a> {
 
 impl Oracle {
     pub(crate) fn new(facts: Facts) -> Oracle {
-        Oracle { facts, invariants: invariants::all(), violation: None }
+        Oracle { facts, invariants: invariants::in_force(), violation: None }
     }
 
     /// Takes in what happened.
