@@ -55,7 +55,9 @@ impl Invariant for AcknowledgesWhatIsSynced {
             }
             Observation::CallStarted { .. }
             | Observation::CallEnded { .. }
+            | Observation::Cancelled { .. }
             | Observation::CallerGone { .. }
+            | Observation::Closed { .. }
             | Observation::CallerThawed { .. }
             | Observation::Sent { .. }
             | Observation::Delivered { .. }

@@ -52,7 +52,9 @@ impl Invariant for ReplicasSayWhatTheyHold {
             }
             Observation::CallStarted { .. }
             | Observation::CallEnded { .. }
+            | Observation::Cancelled { .. }
             | Observation::CallerGone { .. }
+            | Observation::Closed { .. }
             | Observation::CallerThawed { .. }
             | Observation::Sent { .. }
             | Observation::Delivered { .. }
@@ -107,7 +109,7 @@ impl ReplicasSayWhatTheyHold {
 
 #[cfg(test)]
 mod tests {
-    use quorate_core::causality::{Held, Record};
+    use quorate_core::causality::Record;
     use quorate_core::message::{CallId, Message, ReplicaRead, ReplicaRecord};
 
     use super::ReplicasSayWhatTheyHold;

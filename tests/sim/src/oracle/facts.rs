@@ -114,7 +114,7 @@ impl Facts {
                     request: None,
                     other_request: None,
                     again: false,
-                    sent: false,
+                    cancelled: false,
                     gone: false,
                     end: None,
                     ends: 0,
@@ -123,6 +123,15 @@ impl Facts {
             }
             Observation::CallEnded { caller, call, ending } => {
                 self.end(moment, caller, call, ending);
+            }
+            Observation::Cancelled { client, call } => {
+                let id = self.calls.get(&(Caller::Client(client), call));
+                if let Some(OpId(index)) = id.filter(|id| self.op(**id).end.is_none()) {
+                    // It may be past its deadline, if its caller was frozen then.
+                    let op = &mut self.ops[*index];
+                    op.deadline = moment.now;
+                    op.cancelled = true;
+                }
             }
             Observation::CallerGone { client } => {
                 for op in self.open_of(client) {
@@ -163,7 +172,8 @@ impl Facts {
                 facts.destroy((node, key, number), before, after, moment.disks);
                 facts.memory[node] = moment.disks[node].held(key).cloned().unwrap_or_default();
             }
-            Observation::Delivered { .. }
+            Observation::Closed { .. }
+            | Observation::Delivered { .. }
             | Observation::Started { .. }
             | Observation::Resumed { .. }
             | Observation::Told { .. }
@@ -275,7 +285,9 @@ impl Facts {
             }
             Observation::CallStarted { .. }
             | Observation::CallEnded { .. }
+            | Observation::Cancelled { .. }
             | Observation::CallerGone { .. }
+            | Observation::Closed { .. }
             | Observation::CallerThawed { .. }
             | Observation::Sent { .. }
             | Observation::Delivered { .. }
@@ -411,9 +423,8 @@ impl Facts {
             | Message::StatusReply(_) => return,
         };
         let Some(id) = self.calls.get(&(caller, head.call)).copied() else { return };
-        let op = &mut self.ops[id.0];
-        op.sent = true;
         let Some(request) = request else { return };
+        let op = &mut self.ops[id.0];
         match op.request {
             None => {
                 op.request = Some(request);
