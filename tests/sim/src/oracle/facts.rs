@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use quorate_core::causality::{Actor, Applied, Context, Dot, Held, Record, RecordOp, Write};
+use quorate_core::causality::{
+    Actor, Applied, Context, Dot, Held, Payload, Record, RecordOp, Write,
+};
 use quorate_core::ids::{Key, NodeId, RequestId};
 use quorate_core::message::{Answer, CallId, Message, Put, Reply};
 
@@ -212,9 +214,24 @@ impl Facts {
         Some((op, op.how()?, self.key(&op.key)?))
     }
 
-    /// The calls that have sent a request.
-    pub(crate) fn of_request(&self, request: RequestId) -> impl Iterator<Item = &Op> {
-        self.requests.get(&request).into_iter().flatten().map(|id| self.op(*id))
+    /// The calls that may have led to a write: those that have sent its request; where it names
+    /// none, those that put its value and name no request either. Nothing leads from a delete
+    /// that names no request to its call.
+    pub(crate) fn writers<'a>(
+        &'a self,
+        key: &'a KeyFacts,
+        request: RequestId,
+        payload: &Payload,
+    ) -> impl Iterator<Item = &'a Op> {
+        let ids = match payload {
+            Payload::Value(_) | Payload::Tombstone if request != RequestId::default() => {
+                self.requests.get(&request)
+            }
+            Payload::Value(value) => key.puts.get(value),
+            Payload::Tombstone => None,
+        };
+        let ops = ids.into_iter().flatten().map(|id| self.op(*id));
+        ops.filter(move |op| op.request.is_none_or(|known| known == request))
     }
 
     /// The write that the last observation brought.
