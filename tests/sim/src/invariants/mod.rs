@@ -28,7 +28,7 @@ mod unknown_is_never_refused;
 mod false_claim;
 mod violation;
 
-use quorate_core::message::LayoutUpdate;
+use quorate_core::message::{CallId, LayoutUpdate};
 use quorate_core::time::Instant;
 
 use crate::disk::Disk;
@@ -37,6 +37,9 @@ use crate::oracle::Facts;
 pub use false_claim::claim_falsely;
 pub(crate) use violation::Verdict;
 pub use violation::Violation;
+
+/// The call of all repairs, merges that nobody waits for: several may be under way.
+pub(crate) const REPAIR: CallId = CallId(0);
 
 /// A property: what it is called, what it says, and where it is promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
