@@ -86,6 +86,13 @@ pub enum Observation<'a> {
         /// How.
         ending: Ending<'a>,
     },
+    /// A caller takes a call back, which ends it at once, if it is still open.
+    Cancelled {
+        /// Which client.
+        client: usize,
+        /// Which of its calls.
+        call: CallId,
+    },
     /// A client died: its calls under way will never end.
     CallerGone {
         /// Which.
@@ -106,6 +113,14 @@ pub enum Observation<'a> {
         to: End,
         /// The frame.
         message: &'a Message,
+    },
+    /// A connection is gone, be it that its ends learn of it or not; no other has these ends, but
+    /// for nodes.
+    Closed {
+        /// One end.
+        a: End,
+        /// The other end.
+        b: End,
     },
     /// A frame reaches a machine.
     Delivered {

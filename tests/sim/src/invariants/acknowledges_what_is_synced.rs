@@ -4,7 +4,7 @@ use quorate_core::causality::Context;
 use quorate_core::ids::Key;
 use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaMerged};
 
-use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
+use crate::invariants::{Invariant, Property, REPAIR, Scene, Verdict, Violation};
 use crate::network::End;
 use crate::observation::Observation;
 use crate::oracle::unknown_to;
@@ -14,7 +14,8 @@ pub(crate) const PROPERTY: Property = Property {
     name: "acknowledges-what-is-synced",
     definition: "A node that acknowledges a merge as durable has all that the merged record knew \
                  synced, or had until a fault destroyed it; and it was asked. Actors that \
-                 truncation dropped are excused.",
+                 truncation dropped are excused; repairs, which have no call of their own, are \
+                 left out.",
     source: "DESIGN.md §5 (only Durable counts as an acknowledgement), §13",
 };
 
@@ -23,9 +24,6 @@ pub(crate) struct AcknowledgesWhatIsSynced {
     /// What the coordinators' calls asked the nodes to merge: by node, coordinator, call.
     asked: Table<(usize, usize, CallId), (Key, Context)>,
 }
-
-/// The call of merges that nobody waits for: several may be under way.
-const REPAIR: CallId = CallId(0);
 
 impl Invariant for AcknowledgesWhatIsSynced {
     fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
@@ -55,7 +53,9 @@ impl Invariant for AcknowledgesWhatIsSynced {
             }
             Observation::CallStarted { .. }
             | Observation::CallEnded { .. }
+            | Observation::Cancelled { .. }
             | Observation::CallerGone { .. }
+            | Observation::Closed { .. }
             | Observation::CallerThawed { .. }
             | Observation::Sent { .. }
             | Observation::Delivered { .. }

@@ -7,11 +7,11 @@ use crate::observation::Observation;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "bounded-tables",
-    definition: "After a step of a node, no more than calls_max requests are coordinated and \
-                 calls_max passed on, no more than answers_kept answers are kept, and no more than \
-                 store_ops_max operations of its storage are under way, and calls_max beyond: a \
-                 delete without context was let in before its second operation begins. The two \
-                 last are looked at after every sixteenth step.",
+    definition: "After a step of a node, the requests that are coordinated and those that are \
+                 passed on are together no more than twice calls_max, which bounds each of them; \
+                 no more than answers_kept answers are kept, and no more than store_ops_max \
+                 operations of its storage are under way. The two last are looked at after every \
+                 sixteenth step; a node that does not count them fails.",
     source: "DESIGN.md §5 (every table has a named limit), §15",
 };
 
@@ -37,13 +37,22 @@ fn check(view: NodeView<'_>, thoroughly: bool) -> Verdict {
     if !thoroughly {
         return Ok(());
     }
-    for (name, count) in view.counters() {
-        let limit = match name {
-            "storage_operations_under_way" => limits.store_ops_max + limits.calls_max,
-            "answers_kept" => limits.answers_kept,
-            _ => continue,
+    counted(
+        &view.counters(),
+        [
+            ("storage_operations_under_way", limits.store_ops_max),
+            ("answers_kept", limits.answers_kept),
+        ],
+    )
+}
+
+/// Each table has a counter, which stays within its limit.
+fn counted(counters: &[(&str, u64)], tables: [(&str, usize); 2]) -> Verdict {
+    for (name, limit) in tables {
+        let Some((_, count)) = counters.iter().find(|(counter, _)| *counter == name) else {
+            return Err(Violation::new(format!("nothing counts {name}")));
         };
-        within(name, usize::try_from(count).unwrap_or(usize::MAX), limit)?;
+        within(name, usize::try_from(*count).unwrap_or(usize::MAX), limit)?;
     }
     Ok(())
 }
@@ -57,12 +66,21 @@ fn within(name: &str, count: usize, limit: usize) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::within;
+    use super::{counted, within};
 
     #[test]
     fn a_table_may_be_full_and_no_more() {
         assert_eq!(within("answers_kept", 3, 3), Ok(()));
         let violation = within("answers_kept", 4, 3).unwrap_err();
         assert_eq!(violation.text, "4 answers_kept are in a table that has room for 3");
+    }
+
+    #[test]
+    fn a_table_without_a_counter_fails() {
+        let tables = [("a", 3), ("b", 0)];
+        assert_eq!(counted(&[("b", 0), ("c", 9), ("a", 3)], tables), Ok(()));
+        let text = |counters: &[(&str, u64)]| counted(counters, tables).unwrap_err().text;
+        assert_eq!(text(&[("a", 3), ("c", 9)]), "nothing counts b");
+        assert_eq!(text(&[("a", 3), ("b", 1)]), "1 b are in a table that has room for 0");
     }
 }

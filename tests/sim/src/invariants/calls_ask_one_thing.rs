@@ -3,7 +3,7 @@
 use quorate_core::ids::Key;
 use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaRead};
 
-use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
+use crate::invariants::{Invariant, Property, REPAIR, Scene, Verdict, Violation};
 use crate::network::End;
 use crate::observation::Observation;
 use crate::recent::Table;
@@ -14,9 +14,6 @@ pub(crate) const PROPERTY: Property = Property {
                  merge, or for two keys; repairs, which want no answer, have no number.",
     source: "DESIGN.md §7; core/src/message.rs (CallId)",
 };
-
-/// The call of merges that nobody waits for.
-const REPAIR: CallId = CallId(0);
 
 /// What a coordinator asks its replicas for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Every call ends once, and every request is answered, in time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::client::{CallError, ErrorCode};
 use quorate_core::ids::RequestId;
@@ -14,12 +14,14 @@ use crate::oracle::Seconds;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "ends-once-in-time",
-    definition: "A call ends once, no later than its deadline, or than the end of a freeze of its \
-                 client that began before, unless its caller takes it back; at rest none is open, and calls of dead clients never \
+    definition: "A call ends once: at once when its caller takes it back, and never as taken back \
+                 otherwise; else no later than its deadline, or than the end of a freeze of its \
+                 client that began before. At rest none is open, and calls of dead clients never \
                  end. A node answers each get and put of a caller once per delivery, and within \
                  its budget, counted from its arrival, or within that of an earlier try of the \
                  same write that it met; unless the node crashed, or stood still then, or the \
-                 connection went away.",
+                 connection went away. What was never answered shows when its caller sends over \
+                 the same connection again, or at rest.",
     source: "DESIGN.md §7 (Deadline)",
 };
 
@@ -46,6 +48,8 @@ pub(crate) struct EndsOnceInTime {
     pending: BTreeMap<(usize, Asker, CallId), Pending>,
     /// Until when a node may work on a write, through all tries of it that it met.
     tries: BTreeMap<(usize, RequestId), Instant>,
+    /// The ends of clients whose connections are gone: their links are never used again.
+    closed: BTreeSet<End>,
 }
 
 impl Invariant for EndsOnceInTime {
@@ -69,6 +73,13 @@ impl Invariant for EndsOnceInTime {
                 }
                 (End::Client(..) | End::Node(_), _) => Ok(()),
             },
+            Observation::Closed { a, b } => {
+                for end in [a, b].into_iter().filter(|end| matches!(end, End::Client(..))) {
+                    self.pending.retain(|(_, asker, _), _| *asker != Asker::Link(end));
+                    self.closed.insert(end);
+                }
+                Ok(())
+            }
             Observation::Crashed { node, .. } => {
                 self.pending.retain(|(at, _, _), _| *at != node);
                 self.tries.retain(|(at, _), _| *at != node);
@@ -87,6 +98,7 @@ impl Invariant for EndsOnceInTime {
                 Ok(())
             }
             Observation::CallStarted { .. }
+            | Observation::Cancelled { .. }
             | Observation::CallerGone { .. }
             | Observation::CallerThawed { .. }
             | Observation::Sent { .. }
@@ -107,16 +119,15 @@ impl Invariant for EndsOnceInTime {
         if let Some(op) = open {
             return Err(Violation::new(format!("the world is at rest, but {op}")).of(&op.key));
         }
-        let mut hands = self.pending.iter().filter(|((node, asker, _), _)| {
-            matches!(asker, Asker::Hand(_)) && whole.contains(node)
+        let mut silent = self.pending.iter().filter(|((node, asker, _), pending)| {
+            let is_over = matches!(asker, Asker::Hand(_)) || pending.until < scene.now;
+            is_over && whole.contains(node)
         });
-        let Some(((node, Asker::Hand(caller), call), pending)) = hands.next() else {
-            return Ok(());
-        };
+        let Some(((node, asker, call), pending)) = silent.next() else { return Ok(()) };
         let at = Seconds(pending.arrived);
         let text = format!(
-            "the world is at rest, but {call:?} of {caller:?}, which came to \
-                            n{node} at {at}, was never answered"
+            "the world is at rest, but {call:?} of {asker:?}, which came to n{node} at {at}, was \
+             never answered",
         );
         Err(Violation::new(text).at(*node))
     }
@@ -157,7 +168,12 @@ impl EndsOnceInTime {
             *latest = until.max(*latest);
             until = *latest;
         }
-        if !matches!(from, Asker::Link(End::Node(_))) {
+        let waits = match from {
+            Asker::Link(End::Node(_)) => false,
+            Asker::Link(end @ End::Client(..)) => !self.closed.contains(&end),
+            Asker::Hand(_) => true,
+        };
+        if waits {
             let fresh = Pending { count: 0, arrived: scene.now, until };
             let pending = self.pending.entry((node, from, *call)).or_insert(fresh);
             pending.count += 1;
@@ -217,7 +233,6 @@ impl EndsOnceInTime {
 }
 
 fn ended(scene: Scene<'_>, caller: Caller, call: CallId, ending: Ending<'_>) -> Verdict {
-    // Even a frozen client can be told to end a call.
     let taken_back = matches!(
         ending,
         Ending::Client(Err(CallError { code: ErrorCode::Aborted | ErrorCode::Closed, .. }))
@@ -233,8 +248,10 @@ fn ended(scene: Scene<'_>, caller: Caller, call: CallId, ending: Ending<'_>) -> 
         "ends again"
     } else if op.gone {
         "ends, though its caller is dead"
-    } else if scene.now > op.deadline && matches!(caller, Caller::Client(_)) && !taken_back {
-        "ends after its deadline"
+    } else if scene.now > op.deadline && matches!(caller, Caller::Client(_)) {
+        if op.cancelled { "does not end when it is taken back" } else { "ends after its deadline" }
+    } else if taken_back && !op.cancelled {
+        "ends as taken back, though nobody took it back before its deadline"
     } else {
         return Ok(());
     };
@@ -244,13 +261,14 @@ fn ended(scene: Scene<'_>, caller: Caller, call: CallId, ending: Ending<'_>) -> 
 
 #[cfg(test)]
 mod tests {
+    use quorate_core::client::{CallError, ErrorCode};
     use quorate_core::ids::RequestId;
-    use quorate_core::message::{Failure, FailureCode, Message};
+    use quorate_core::message::{Failure, FailureCode, Message, Outcome};
     use quorate_core::time::Duration;
 
     use super::EndsOnceInTime;
     use crate::network::End;
-    use crate::observation::{Asked, Observation};
+    use crate::observation::{Asked, Ending, Observation};
     use crate::oracle::stage::{Call, Stage};
 
     fn pass(stage: &mut Stage, ms: u64) {
@@ -293,6 +311,69 @@ mod tests {
                 stage.find(get, &[], &[]);
             }
             stage.expect(part.is_empty(), part);
+        }
+    }
+
+    #[test]
+    fn only_a_call_that_is_taken_back_ends_so_and_at_once() {
+        let aborted = Err(CallError {
+            code: ErrorCode::Aborted,
+            outcome: Outcome::None,
+            node: None,
+            attempts: 0,
+            needed: 0,
+            acked: 0,
+            limit: 0,
+            actual: 0,
+            text: None,
+        });
+        // (taken back after, ends after that)
+        for (back, ms, part) in [
+            (Some(100), 0, ""),
+            (Some(1_100), 0, ""),
+            (Some(100), 100, "does not end when it is taken back"),
+            (None, 100, "though nobody took it back"),
+            (None, 1_100, "ends after its deadline"),
+        ] {
+            let mut stage = Stage::new(EndsOnceInTime::default());
+            let (caller, call) = stage.get(1);
+            if let Some(after) = back {
+                pass(&mut stage, after);
+                stage.see(&Observation::Cancelled { client: 1, call });
+                // What is seen next is seen one microsecond later.
+                stage.now.0 -= 1;
+            }
+            pass(&mut stage, ms);
+            let ending = Ending::Client(&aborted);
+            stage.see(&Observation::CallEnded { caller, call, ending });
+            stage.expect(part.is_empty(), part);
+        }
+    }
+
+    #[test]
+    fn at_rest_no_request_on_an_open_connection_is_unanswered() {
+        for (answered, closed, ms, fine) in [
+            (false, false, 1_000, false),
+            (false, false, 100, true),
+            (true, false, 1_000, true),
+            (false, true, 1_000, true),
+        ] {
+            let mut stage = Stage::new(EndsOnceInTime::default());
+            let get = stage.get(1);
+            deliver(&mut stage, get);
+            if answered {
+                answer(&mut stage, get);
+            }
+            if closed {
+                let (a, b) = (stage.end(get.0), End::Node(0));
+                stage.see(&Observation::Closed { a, b });
+                // A frame may outlive its connection.
+                deliver(&mut stage, get);
+            }
+            stage.refuse(get);
+            pass(&mut stage, ms);
+            stage.rest();
+            stage.expect(fine, "was never answered");
         }
     }
 

@@ -11,8 +11,10 @@ pub(crate) const PROPERTY: Property = Property {
     name: "justified-supersession",
     definition: "In every record that is stored or sent, what is superseded was covered by the \
                  context of a write that was applied to the key. The context of a write is what \
-                 its caller gave; that of a delete without context names only writes that were \
-                 applied to the key before. Callers give only what somebody was shown.",
+                 its caller gave, who is found by its request, or by its value where a put names \
+                 no request; that of a delete that names no request, as one without context, \
+                 names only writes that were applied to the key before. Callers give only what \
+                 somebody was shown.",
     source: "DESIGN.md §6 (superseded: overwritten by someone who had been shown it)",
 };
 
@@ -59,17 +61,15 @@ fn context(scene: Scene<'_>, key: &KeyFacts, node: usize, write: &Write) -> Verd
             return Ok(());
         }
         let dots = scene.facts.names(dots);
-        let text = format!("a delete without context covers {dots}, which nobody wrote before");
+        let text = format!("a delete without a request covers {dots}, which nobody wrote before");
         return Err(Violation::new(text).at(node));
     }
-    let mut same = scene.facts.of_request(write.request).peekable();
-    let known = same.peek().is_some() && !unnamed;
-    if !known || same.any(|op| op.wish.given() == Some(&write.context)) {
+    let writers = || scene.facts.writers(key, write.request, &write.payload);
+    let known = writers().next().is_some();
+    if !known || writers().any(|op| op.wish.given() == Some(&write.context)) {
         return Ok(());
     }
-    let given: Vec<String> = scene
-        .facts
-        .of_request(write.request)
+    let given: Vec<String> = writers()
         .filter_map(|op| Some(format!("{op} gave {}", scene.facts.text(op.wish.given()?))))
         .collect();
     let text = format!(
@@ -109,6 +109,20 @@ mod tests {
         let over = stage.put(1, "w", &[first]);
         stage.write_with(1, over, &[]);
         stage.expect(false, "a write was applied with the context nothing");
+    }
+
+    #[test]
+    fn a_write_without_a_request_covers_what_its_caller_gave() {
+        for fine in [true, false] {
+            let mut stage = Stage::new(JustifiedSupersession);
+            let put = stage.put(1, "v", &[]);
+            let first = stage.write(0, put);
+            stage.acknowledge(put, &[first]);
+            let over = stage.put_by_hand("w", &[first]);
+            let covers = if fine { vec![first] } else { Vec::new() };
+            stage.write_with(1, over, &covers);
+            stage.expect(fine, "a write was applied with the context nothing");
+        }
     }
 
     #[test]

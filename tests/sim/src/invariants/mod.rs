@@ -25,16 +25,21 @@ mod truncation_is_careful;
 mod truthful_receipt;
 mod unknown_is_never_refused;
 
+mod false_claim;
 mod violation;
 
-use quorate_core::message::LayoutUpdate;
+use quorate_core::message::{CallId, LayoutUpdate};
 use quorate_core::time::Instant;
 
 use crate::disk::Disk;
 use crate::observation::Observation;
 use crate::oracle::Facts;
+pub use false_claim::claim_falsely;
 pub(crate) use violation::Verdict;
 pub use violation::Violation;
+
+/// The call of all repairs, merges that nobody waits for: several may be under way.
+pub(crate) const REPAIR: CallId = CallId(0);
 
 /// A property: what it is called, what it says, and where it is promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +138,15 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
         ),
         (truncation_is_careful::PROPERTY, Box::new(truncation_is_careful::TruncationIsCareful)),
     ]
+}
+
+/// What a world that begins is held to: all properties, and the false claim while it is made.
+pub(crate) fn in_force() -> Vec<(Property, Box<dyn Invariant + Send>)> {
+    let mut in_force = all();
+    if false_claim::is_made() {
+        in_force.push((false_claim::PROPERTY, Box::new(false_claim::NeverAnswers)));
+    }
+    in_force
 }
 
 /// The table of all properties.

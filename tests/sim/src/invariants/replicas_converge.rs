@@ -19,6 +19,13 @@ pub(crate) struct ReplicasConverge;
 impl Invariant for ReplicasConverge {
     fn at_rest(&mut self, scene: Scene<'_>, whole: &[usize]) -> Verdict {
         for (name, key) in scene.facts.keys() {
+            for node in whole.iter().copied() {
+                let held = scene.disks[node].memory(name);
+                let same = held.map_or(key.memory[node].record().is_empty(), |held| {
+                    held == key.memory[node].record()
+                });
+                assert!(same, "the facts know what n{node} holds of {name:?}");
+            }
             let mut first: Option<(usize, &Record, Vec<u8>)> = None;
             for node in key.primaries.iter().copied().filter(|node| whole.contains(node)) {
                 let disk = &scene.disks[node];
@@ -105,5 +112,16 @@ mod tests {
             stage.rest();
             stage.expect(fine, "hold different records: of n0/1/1");
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "the facts know what n0 holds")]
+    fn what_is_compared_is_what_the_disks_hold() {
+        let mut stage = Stage::new(ReplicasConverge);
+        let put = stage.put(1, "v", &[]);
+        stage.write(0, put);
+        // A crash that nobody sees.
+        stage.disks[0].crash(0);
+        stage.rest();
     }
 }

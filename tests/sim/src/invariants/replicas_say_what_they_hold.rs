@@ -15,7 +15,8 @@ pub(crate) const PROPERTY: Property = Property {
     name: "replicas-say-what-they-hold",
     definition: "The record that a node answers to a coordinator knows all that the node knew of \
                  the key when it was asked, and nothing that it does not know now; unless a fault \
-                 destroyed data of the key in between. Actors that truncation dropped are excused.",
+                 destroyed data of the key in between. Actors that truncation dropped are \
+                 excused; once it dropped any of a key, the record may know more.",
     source: "DESIGN.md §13 (a node must never mistake damage for absence)",
 };
 
@@ -52,7 +53,9 @@ impl Invariant for ReplicasSayWhatTheyHold {
             }
             Observation::CallStarted { .. }
             | Observation::CallEnded { .. }
+            | Observation::Cancelled { .. }
             | Observation::CallerGone { .. }
+            | Observation::Closed { .. }
             | Observation::CallerThawed { .. }
             | Observation::Sent { .. }
             | Observation::Delivered { .. }

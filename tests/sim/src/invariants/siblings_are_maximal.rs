@@ -9,9 +9,9 @@ use crate::oracle::{known, knows};
 pub(crate) const PROPERTY: Property = Property {
     name: "siblings-are-maximal",
     definition: "No sibling of a stored or sent record had been shown to the writer of another \
-                 one, unless truncation dropped its actor somewhere. At rest, what stands in a record is exactly what it knows less what the \
-                 writes that it knows had been shown; keys with truncated records are excused \
-                 from this half.",
+                 one, unless truncation dropped its actor somewhere. At rest, what stands in a \
+                 record is exactly what it knows less what the writes that it knows had been \
+                 shown; keys with truncated records are excused from this half.",
     source: "DESIGN.md §3 (sibling), §6 (merge)",
 };
 

@@ -14,7 +14,8 @@ pub(crate) const PROPERTY: Property = Property {
                  coordinator, repaired nodes among the primaries, and the version of the layout. \
                  That of a reply that a caller takes for success names as many as are needed, and \
                  no fewer are needed than it asked for; each primary on that of an acknowledged \
-                 write, but for deletes without context, holds it synced, or did until a fault destroyed it.",
+                 write, but for deletes without context, holds it synced, or did until a fault \
+                 destroyed it.",
     source: "DESIGN.md §7 (Receipt)",
 };
 

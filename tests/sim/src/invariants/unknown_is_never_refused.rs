@@ -1,16 +1,18 @@
 //! What was refused did not happen, and never will.
 
+use quorate_core::causality::Dot;
 use quorate_core::ids::{Key, RequestId};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::observation::Observation;
-use crate::oracle::{How, Op, Seconds};
+use crate::oracle::{How, Op, Seconds, Wish, WriteFact};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "unknown-is-never-refused",
     definition: "No storage ever carries out a write whose call ended as refused, before that end \
-                 or after; excused where a PUT frame of the call arrived twice. Deletes without \
-                 context write under no request and are left out.",
+                 or after; excused where a PUT frame of the call arrived twice. A put that names \
+                 no request is found by its value; deletes that name none, as those without \
+                 context, are left out.",
     source: "DESIGN.md §7 (Deadline: unknown is never reported as refused)",
 };
 
@@ -22,33 +24,36 @@ impl Invariant for UnknownIsNeverRefused {
             && let Some(minted) = scene.facts.minted()
             && let Some(fact) = scene.facts.key(key).and_then(|key| key.writes.get(&minted.dot))
         {
-            return check(scene, key, fact.request);
+            return check(scene, key, (minted.dot, fact));
         }
-        let Some((op, How::Refused, _)) = scene.facts.ended(seen) else { return Ok(()) };
-        op.request.map_or(Ok(()), |request| check(scene, &op.key, request))
+        let Some((op, How::Refused, key)) = scene.facts.ended(seen) else { return Ok(()) };
+        let request = op.request.unwrap_or_default();
+        let dots = match &op.wish {
+            Wish::Put { .. } | Wish::Delete { .. } if request != RequestId::default() => {
+                key.by_request.get(&request)
+            }
+            Wish::Put { value, .. } => key.by_value.get(value),
+            Wish::Get | Wish::Delete { .. } => None,
+        };
+        let writes = dots.into_iter().flatten().map(|dot| (*dot, &key.writes[dot]));
+        let mut own = writes.filter(|(_, fact)| fact.request == request);
+        own.next().map_or(Ok(()), |write| check(scene, &op.key, write))
     }
 }
 
-fn check(scene: Scene<'_>, name: &Key, request: RequestId) -> Verdict {
-    if request == RequestId::default() {
-        return Ok(());
-    }
+fn check(scene: Scene<'_>, name: &Key, (dot, fact): (Dot, &WriteFact)) -> Verdict {
     let Some(key) = scene.facts.key(name) else { return Ok(()) };
-    let Some(dot) = key.by_request.get(&request).and_then(|dots| dots.first()) else {
-        return Ok(());
-    };
     let refused = |op: &Op| matches!(op.how(), Some(How::Refused)) && !op.again;
-    let mut same = scene.facts.of_request(request);
+    let mut same = scene.facts.writers(key, fact.request, &fact.payload);
     let Some(op) = same.next().filter(|op| refused(op)) else { return Ok(()) };
     if !same.all(refused) {
         return Ok(());
     }
-    let fact = &key.writes[dot];
     let text = format!(
         "{op} was refused, but n{} carried it out at {} as {}",
         fact.node,
         Seconds(fact.at),
-        scene.facts.name(*dot),
+        scene.facts.name(dot),
     );
     Err(Violation::new(text).at(fact.node).of(name))
 }
@@ -60,12 +65,17 @@ mod tests {
 
     #[test]
     fn a_refused_write_is_carried_out_neither_before_nor_after() {
-        // (before its end, refused, whether that is fine)
-        for (before, refused, fine) in
-            [(true, true, false), (false, true, false), (true, false, true)]
-        {
+        // (by hand, before its end, refused, whether that is fine)
+        for (by_hand, before, refused, fine) in [
+            (false, true, true, false),
+            (false, false, true, false),
+            (false, true, false, true),
+            (true, true, true, false),
+            (true, false, true, false),
+            (true, true, false, true),
+        ] {
             let mut stage = Stage::new(UnknownIsNeverRefused);
-            let put = stage.put(1, "v", &[]);
+            let put = if by_hand { stage.put_by_hand("v", &[]) } else { stage.put(1, "v", &[]) };
             if before {
                 let dot = stage.write(0, put);
                 if !refused {

@@ -184,7 +184,9 @@ impl Watch {
                 self.keys.on_destroyed(node, key, after);
             }
             Observation::Told { node, event } => self.on_told(node, event),
-            Observation::Synced { .. }
+            Observation::Cancelled { .. }
+            | Observation::Closed { .. }
+            | Observation::Synced { .. }
             | Observation::Started { .. }
             | Observation::Stepped { .. } => {}
         }

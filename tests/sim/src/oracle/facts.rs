@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use quorate_core::causality::{Actor, Applied, Context, Dot, Held, Record, RecordOp, Write};
+use quorate_core::causality::{
+    Actor, Applied, Context, Dot, Held, Payload, Record, RecordOp, Write,
+};
 use quorate_core::ids::{Key, NodeId, RequestId};
 use quorate_core::message::{Answer, CallId, Message, Put, Reply};
 
@@ -114,7 +116,7 @@ impl Facts {
                     request: None,
                     other_request: None,
                     again: false,
-                    sent: false,
+                    cancelled: false,
                     gone: false,
                     end: None,
                     ends: 0,
@@ -123,6 +125,15 @@ impl Facts {
             }
             Observation::CallEnded { caller, call, ending } => {
                 self.end(moment, caller, call, ending);
+            }
+            Observation::Cancelled { client, call } => {
+                let id = self.calls.get(&(Caller::Client(client), call));
+                if let Some(OpId(index)) = id.filter(|id| self.op(**id).end.is_none()) {
+                    // It may be past its deadline, if its caller was frozen then.
+                    let op = &mut self.ops[*index];
+                    op.deadline = moment.now;
+                    op.cancelled = true;
+                }
             }
             Observation::CallerGone { client } => {
                 for op in self.open_of(client) {
@@ -163,7 +174,8 @@ impl Facts {
                 facts.destroy((node, key, number), before, after, moment.disks);
                 facts.memory[node] = moment.disks[node].held(key).cloned().unwrap_or_default();
             }
-            Observation::Delivered { .. }
+            Observation::Closed { .. }
+            | Observation::Delivered { .. }
             | Observation::Started { .. }
             | Observation::Resumed { .. }
             | Observation::Told { .. }
@@ -202,9 +214,24 @@ impl Facts {
         Some((op, op.how()?, self.key(&op.key)?))
     }
 
-    /// The calls that have sent a request.
-    pub(crate) fn of_request(&self, request: RequestId) -> impl Iterator<Item = &Op> {
-        self.requests.get(&request).into_iter().flatten().map(|id| self.op(*id))
+    /// The calls that may have led to a write: those that have sent its request; where it names
+    /// none, those that put its value and name no request either. Nothing leads from a delete
+    /// that names no request to its call.
+    pub(crate) fn writers<'a>(
+        &'a self,
+        key: &'a KeyFacts,
+        request: RequestId,
+        payload: &Payload,
+    ) -> impl Iterator<Item = &'a Op> {
+        let ids = match payload {
+            Payload::Value(_) | Payload::Tombstone if request != RequestId::default() => {
+                self.requests.get(&request)
+            }
+            Payload::Value(value) => key.puts.get(value),
+            Payload::Tombstone => None,
+        };
+        let ops = ids.into_iter().flatten().map(|id| self.op(*id));
+        ops.filter(move |op| op.request.is_none_or(|known| known == request))
     }
 
     /// The write that the last observation brought.
@@ -275,7 +302,9 @@ impl Facts {
             }
             Observation::CallStarted { .. }
             | Observation::CallEnded { .. }
+            | Observation::Cancelled { .. }
             | Observation::CallerGone { .. }
+            | Observation::Closed { .. }
             | Observation::CallerThawed { .. }
             | Observation::Sent { .. }
             | Observation::Delivered { .. }
@@ -411,9 +440,8 @@ impl Facts {
             | Message::StatusReply(_) => return,
         };
         let Some(id) = self.calls.get(&(caller, head.call)).copied() else { return };
-        let op = &mut self.ops[id.0];
-        op.sent = true;
         let Some(request) = request else { return };
+        let op = &mut self.ops[id.0];
         match op.request {
             None => {
                 op.request = Some(request);

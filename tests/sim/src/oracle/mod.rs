@@ -18,11 +18,9 @@ pub(crate) use dots::{
     difference, exceeds, known, knows, superseded_without, supersedes, unknown_to,
 };
 pub(crate) use facts::Facts;
-pub(crate) use keys::{KeyFacts, Promise};
+pub(crate) use keys::{KeyFacts, Promise, WriteFact};
 pub(crate) use names::{Seconds, text_of};
-#[cfg(test)]
-pub(crate) use ops::Wish;
-pub(crate) use ops::{How, Op, OpId};
+pub(crate) use ops::{How, Op, OpId, Wish};
 
 /// The facts of one world and the checks on it.
 pub(crate) struct Oracle {
@@ -41,7 +39,7 @@ pub(crate) struct Moment<'a> {
 
 impl Oracle {
     pub(crate) fn new(facts: Facts) -> Oracle {
-        Oracle { facts, invariants: invariants::all(), violation: None }
+        Oracle { facts, invariants: invariants::in_force(), violation: None }
     }
 
     /// Takes in what happened.

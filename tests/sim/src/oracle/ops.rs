@@ -30,7 +30,7 @@ pub(crate) struct Op {
     pub(crate) started: Instant,
     /// The number of the observation that began it.
     pub(crate) began: u64,
-    /// When it has to have ended.
+    /// When it has to have ended. Invariant: at once, where it is taken back.
     pub(crate) deadline: Instant,
     /// The request id of its first PUT frame.
     pub(crate) request: Option<RequestId>,
@@ -38,8 +38,8 @@ pub(crate) struct Op {
     pub(crate) other_request: Option<RequestId>,
     /// Whether a PUT frame of it reached somebody twice.
     pub(crate) again: bool,
-    /// Whether some node was sent it.
-    pub(crate) sent: bool,
+    /// Whether its caller took it back before it ended.
+    pub(crate) cancelled: bool,
     /// Whether its caller died before it ended.
     pub(crate) gone: bool,
     /// Its first end.

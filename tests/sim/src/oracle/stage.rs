@@ -153,6 +153,20 @@ impl Stage {
         (caller, call)
     }
 
+    /// A request by hand, which names no request; it reaches the first node.
+    pub(crate) fn put_by_hand(&mut self, value: &'static str, given: &[Dot]) -> Call {
+        self.calls += 1;
+        let (caller, call) = (Caller::Hand(1), CallId(self.calls));
+        let value = Bytes::from_static(value.as_bytes());
+        let asked = Asked::Put { value, context: self.token(given) };
+        let (quorum, key) = (QuorumChoice::default(), &self.key.clone());
+        let timeout = Duration::from_secs(1);
+        self.see(&Observation::CallStarted { caller, call, key, asked: &asked, quorum, timeout });
+        let message = self.frame((caller, call), &asked, RequestId::default());
+        self.see(&Observation::Handed { caller, node: 0, message: &message });
+        (caller, call)
+    }
+
     /// The frame of a call.
     pub(crate) fn frame(&self, call: Call, asked: &Asked, request: RequestId) -> Message {
         let head = RequestHead {

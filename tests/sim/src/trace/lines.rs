@@ -76,10 +76,19 @@ pub(super) fn line<'a>(
             }
             Columns { place: format!("{caller:?}"), kind: "end", key, ..Columns::default() }
         }
+        Observation::Cancelled { client, call } => {
+            let owner = Owner::Client(client);
+            words.add(name(ties, owner, call));
+            Columns { key: ties.key(owner, call), ..at_client(client, "cancel") }
+        }
         Observation::CallerGone { client } => at_client(client, "dead"),
         Observation::CallerThawed { client, since } => {
             words.add(format_args!("since {}", time(since).trim_start()));
             at_client(client, "thawed")
+        }
+        Observation::Closed { a, b } => {
+            let (place, other) = (a.place().to_string(), b.place().to_string());
+            Columns { place, arrow: "--", other, kind: "closed", key: None }
         }
         Observation::Sent { from, to, message } => {
             let mut columns = frame(ties, words, (from, to), message);

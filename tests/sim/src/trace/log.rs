@@ -156,6 +156,10 @@ impl Log {
             Observation::CallEnded { caller, call, .. } => {
                 self.ties.key(Owner::of(caller), call) == Some(wanted)
             }
+            Observation::Cancelled { client, call } => {
+                self.ties.key(Owner::Client(client), call) == Some(wanted)
+            }
+            Observation::Closed { .. } => false,
             Observation::Sent { from, to, message }
             | Observation::Delivered { from, to, message, .. } => {
                 key_of(&self.ties, from, to, message) == Some(wanted)
@@ -201,6 +205,7 @@ fn places(seen: &Observation<'_>) -> [Option<Place>; 2] {
         Observation::Sent { from, to, .. } | Observation::Delivered { from, to, .. } => {
             [Some(from.place()), Some(to.place())]
         }
+        Observation::Closed { a, b } => [Some(a.place()), Some(b.place())],
         Observation::Handed { node, .. }
         | Observation::Applied { node, .. }
         | Observation::Synced { node, .. }
@@ -210,9 +215,9 @@ fn places(seen: &Observation<'_>) -> [Option<Place>; 2] {
         | Observation::Destroyed { node, .. }
         | Observation::Told { node, .. }
         | Observation::Stepped { node, .. } => [Some(Place::Node(node)), None],
-        Observation::CallerGone { client } | Observation::CallerThawed { client, .. } => {
-            [Some(Place::Client(client)), None]
-        }
+        Observation::Cancelled { client, .. }
+        | Observation::CallerGone { client }
+        | Observation::CallerThawed { client, .. } => [Some(Place::Client(client)), None],
         Observation::CallStarted { .. } | Observation::CallEnded { .. } => [None, None],
     }
 }

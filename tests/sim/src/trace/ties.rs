@@ -101,7 +101,9 @@ impl Ties {
             }
             Observation::Sent { from, to, message } => self.learn_frame(from, to, message),
             Observation::CallEnded { .. }
+            | Observation::Cancelled { .. }
             | Observation::CallerGone { .. }
+            | Observation::Closed { .. }
             | Observation::CallerThawed { .. }
             | Observation::Delivered { .. }
             | Observation::Handed { .. }
@@ -163,6 +165,7 @@ impl Ties {
                 is
             }
             Observation::CallEnded { caller, call, .. } => followed.is(caller, call),
+            Observation::Cancelled { client, call } => followed.is(Caller::Client(client), call),
             Observation::CallerGone { client } | Observation::CallerThawed { client, .. } => {
                 client == followed.client
             }
@@ -198,7 +201,7 @@ impl Ties {
             Observation::Crashed { .. }
             | Observation::Started { .. }
             | Observation::Resumed { .. } => true,
-            Observation::Stepped { .. } => false,
+            Observation::Closed { .. } | Observation::Stepped { .. } => false,
         }
     }
 

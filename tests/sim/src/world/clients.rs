@@ -111,6 +111,7 @@ impl World {
 
     /// Takes a call back.
     pub fn cancel(&mut self, client: usize, call: CallId) {
+        self.observe(&Observation::Cancelled { client, call });
         self.with_client(client, |client, now, out| client.cancel(now, call, out));
     }
 

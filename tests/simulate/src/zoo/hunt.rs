@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use quorate_core::mutants::{self, Mutant};
-use quorate_sim::swarm::{Plan, Report};
+use quorate_sim::invariants;
+use quorate_sim::swarm::Plan;
 
 use crate::{pool, quiet};
 
@@ -77,19 +78,6 @@ impl Quarry {
             Quarry::Mutant(mutant) => Some(mutant),
         }
     }
-
-    /// What catches it in a run.
-    fn caught(self, report: &Report) -> Option<Caught> {
-        let answered = report.calls.read + report.calls.written;
-        let property = match self {
-            Quarry::FalseClaim if answered > 0 => Some("never-answers"),
-            Quarry::FalseClaim => None,
-            Quarry::Sane | Quarry::Mutant(_) => {
-                report.violation.as_ref().map(|violation| violation.property)
-            }
-        };
-        property.map(|property| Caught { seed: report.seed, property })
-    }
 }
 
 impl Hunter {
@@ -103,11 +91,13 @@ impl Hunter {
         let started = Instant::now();
         let Hunter { seeds, ops, .. } = *self;
         mutants::switch(quarry.mutant());
+        invariants::claim_falsely(quarry == Quarry::FalseClaim);
         let work = |seed| (seed < seeds).then(|| quiet::run(&Plan::draw(seed, ops), None));
         let mut hunt =
             Hunt { quarry, caught: None, seeds: 0, strayed: 0, took: Duration::ZERO, ops };
         pool::in_order(self.threads, work, |report| {
-            let caught = quarry.caught(&report);
+            let property = report.violation.as_ref().map(|violation| violation.property);
+            let caught = property.map(|property| Caught { seed: report.seed, property });
             hunt.seeds += 1;
             if quarry == Quarry::Sane {
                 self.sane.push(Sane { trace: report.trace, is_caught: caught.is_some() });
@@ -119,6 +109,7 @@ impl Hunter {
             hunt.caught = caught.filter(|_| !sane.is_some_and(|sane| sane.is_caught));
             if hunt.caught.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
+        invariants::claim_falsely(false);
         mutants::switch(None);
         hunt.took = started.elapsed();
         hunt
@@ -134,13 +125,14 @@ impl Hunt {
         }
     }
 
-    /// The line that replays what was caught.
+    /// The line that replays what was caught; nothing makes a false claim but the zoo.
     pub(crate) fn replay(&self) -> Option<String> {
         let Caught { seed, .. } = self.caught.as_ref()?;
         let line = format!("cargo xtask sim --seed {seed} --ops {}", self.ops);
-        Some(match self.quarry.mutant() {
-            Some(mutant) => format!("{line} --mutant {mutant}"),
-            None => line,
-        })
+        match self.quarry {
+            Quarry::Sane => Some(line),
+            Quarry::FalseClaim => None,
+            Quarry::Mutant(mutant) => Some(format!("{line} --mutant {mutant}")),
+        }
     }
 }
