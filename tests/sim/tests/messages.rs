@@ -176,11 +176,11 @@ fn too_many_requests_of_one_client_are_refused_at_once() {
 fn what_a_free_predicate_holds_is_released_by_converging() {
     let mut s = Scenario::cluster(5).r(1).w(1).allow_weak().build();
     let [a, b, c] = s.primaries("k");
-    let long = |passing: &Passing<'_>| match passing.message {
-        Message::ReplicaMerge(merge) => merge.record.siblings().any(
+    let long = |passing: &Passing<'_>| {
+        let Message::ReplicaMerge(merge) = passing.message else { return false };
+        merge.record.siblings().any(
             |(_, sibling)| matches!(&sibling.payload, Payload::Value(value) if value.len() > 8),
-        ),
-        _ => false,
+        )
     };
     let held = s.hold(Frames::that(long));
     let short = s.at(a).put("k", "short");

@@ -92,11 +92,9 @@ impl Frames {
     ///
     /// let mut s = Scenario::cluster(5).build();
     /// let [a, b, _] = s.primaries("k");
-    /// let deletes = Frames::that(|passing| match passing.message {
-    ///     Message::ReplicaMerge(merge) => {
-    ///         merge.record.siblings().any(|(_, sibling)| sibling.payload == Payload::Tombstone)
-    ///     }
-    ///     _ => false,
+    /// let deletes = Frames::that(|passing| {
+    ///     let Message::ReplicaMerge(merge) = passing.message else { return false };
+    ///     merge.record.siblings().any(|(_, sibling)| sibling.payload == Payload::Tombstone)
     /// });
     /// let held = s.hold(deletes.to(b));
     /// s.at(a).put("k", "v");
