@@ -133,11 +133,12 @@ impl Sim {
     }
 
     fn one(&self, job: Job, minutes: Duration) -> Result<Verdict> {
-        let reduction = self.left.reduction();
-        let filter = self.lines.filter();
+        let whole = Plan::draw(job.seed, job.ops);
+        let reduction = self.left.reduction(&whole)?;
+        let filter = self.lines.filter(&whole)?;
         let is_logged = filter.is_some();
         let started = Instant::now();
-        let plan = reduction.apply(&Plan::draw(job.seed, job.ops));
+        let plan = reduction.apply(&whole);
         let report = quiet::run(&plan, filter);
         let mut totals = Totals::on(1);
         totals.took = started.elapsed();

@@ -46,3 +46,9 @@ fn usage_says_what_people_type() {
     let is_told = stdout("sim --help").contains("mutant");
     assert_eq!(is_told, cfg!(feature = "mutants"));
 }
+
+#[test]
+fn a_call_that_never_began_is_named_at_the_end_of_the_log() {
+    let output = stdout("sim --seed 0 --ops 20 --log 3 --call 0:99999");
+    assert!(output.contains("\nno call c0/99999 began\n"), "{output}");
+}

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use quorate_core::time::Instant;
 
-pub use reduction::{NotStepNumbers, Reduction, StepNumbers};
+pub use reduction::{NoSuchStep, NotStepRanges, Reduction, StepNumbers, StepRanges};
 
 use crate::swarm::{Act, FaultClass, Plan, Step};
 
@@ -175,8 +175,9 @@ fn groups_of(step: &Step) -> Vec<Group> {
     vec![Group::Faults(class)]
 }
 
-/// Whether [`Plan::without`] takes something of this kind out.
-fn lasts(class: FaultClass) -> bool {
+/// Whether a kind of trouble lasts all the time, so that [`Plan::without`] takes it out; the others
+/// are steps of the plan.
+pub fn lasts(class: FaultClass) -> bool {
     match class {
         FaultClass::Delays
         | FaultClass::Loss
