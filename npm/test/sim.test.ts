@@ -67,6 +67,26 @@ test("a random run keeps every promise, and its seed replays it", async () => {
   await assert.rejects(replay(1, { operations: 20_000 }), /above 10000/);
 });
 
+test("a random run counts how each call ended", async () => {
+  const { written, read, unknown, refused, orphaned } = await replay(3, { operations: 100 });
+  for (const count of [written, read, unknown, refused, orphaned]) {
+    assert.ok(Number.isInteger(count) && count >= 0);
+  }
+});
+
+test("a random run takes the seeds that it can tell apart", async () => {
+  const [first, last] = [0, 4_294_967_295];
+  const traces = [];
+  for (const seed of [first, last]) traces.push((await replay(seed, { operations: 10 })).trace);
+  assert.notEqual(traces[0], traces[1]);
+  for (const seed of [-1, last + 1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+    await assert.rejects(replay(seed), {
+      name: "RangeError",
+      message: `The seed must be an integer from 0 to 4,294,967,295, not ${seed}.`,
+    });
+  }
+});
+
 test("what cannot work is refused with a sentence", async () => {
   await assert.rejects(simulate({ slots: 100 }), /slots/);
   await assert.rejects(simulate({ r: 1, w: 1 }), /R \+ W > N/);

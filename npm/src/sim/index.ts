@@ -7,6 +7,9 @@ import type * as Public from "./public.js";
 /** The module as gzip in base64: the build puts it here. */
 declare const QUORATE_SIM_WASM: string;
 
+/** The boundary takes seeds of 32 bits, and would cut longer ones off. */
+const SEED_MAX = 0xffff_ffff;
+
 type Result<T> = T | Public.SimulatedFailure;
 
 let loading: Promise<unknown> | undefined;
@@ -22,6 +25,9 @@ export async function replay(
   seed: number,
   { operations = 500 }: { operations?: number | undefined } = {},
 ): Promise<Public.Replay> {
+  if (!Number.isInteger(seed) || seed < 0 || seed > SEED_MAX) {
+    throw new RangeError(`The seed must be an integer from 0 to 4,294,967,295, not ${seed}.`);
+  }
   await load();
   return run(seed, operations) as Public.Replay;
 }

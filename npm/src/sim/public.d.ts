@@ -156,6 +156,8 @@ export interface Replay {
   readonly unknown: number;
   /** Calls that failed without effect. */
   readonly refused: number;
+  /** Calls whose clients died before they ended. */
+  readonly orphaned: number;
   /** The first promise that was broken, if any was. */
   readonly violation?: string | undefined;
 }
@@ -166,6 +168,7 @@ export interface Replay {
  *
  * @param seed an integer from 0 to 4,294,967,295; the same seed gives the same run everywhere
  * @param options `operations`: calls of clients, at most 10,000; 500 unless given
+ * @throws RangeError where the seed is not such an integer
  */
 export function replay(
   seed: number,

@@ -147,7 +147,7 @@ fn what_befalls_nodes_and_frames_is_told() {
     s.at(b).with(&milk).put("k", "eggs");
     let log = s.world_mut().take_log();
     let expected = [
-        r#"    3.001020  n1   -x n3   MERGE    k         lost: a rule n1:1 {| n1.a1#1="milk"}"#,
+        r#"    3.001020  n1   -x n3   MERGE    k         n1:1 {| n1.a1#1="milk"} (lost: a rule)"#,
         "    3.004540  n1           crashed",
         "    3.004540  n1           started",
         "    3.004540  n0           paused",
@@ -160,4 +160,30 @@ fn what_befalls_nodes_and_frames_is_told() {
     // Once as lost, and not as sent.
     let to_the_third = |line: &&String| line.contains("3.001020  n1   -> n3");
     assert_eq!(log.iter().filter(to_the_third).count(), 0);
+}
+
+#[test]
+fn a_filter_that_selects_nothing_says_so() {
+    let log = |filter: LogFilter| {
+        let (mut world, alice) = world();
+        world.keep_log(filter);
+        world.note(|| "a note".to_owned());
+        let put = world.put(alice, "k", "v");
+        world.finish(alice, put).unwrap();
+        world.crash(0);
+        world.take_log()
+    };
+    let last = |filter: LogFilter| log(filter).pop().unwrap();
+    let call = LogFilter { call: Some((0, 99)), ..LogFilter::default() };
+    assert_eq!(last(call), "no call c0/99 began");
+    let node = LogFilter { node: Some(99), ..LogFilter::default() };
+    assert_eq!(last(node), "no line passed the filter");
+    for filter in [
+        LogFilter::default(),
+        LogFilter { call: Some((0, 1)), ..LogFilter::default() },
+        LogFilter { node: Some(0), ..LogFilter::default() },
+    ] {
+        let log = log(filter);
+        assert!(!log.iter().any(|line| line.starts_with("no ")), "{log:#?}");
+    }
 }

@@ -1,8 +1,10 @@
 //! Single frames that are late, lost, doubled or forged, and the repairs that follow.
 
+use quorate_core::causality::Payload;
 use quorate_core::client::ErrorCode;
 use quorate_core::machine::Event;
 use quorate_core::message::{CallId, Message, ReplicaMerge};
+use quorate_sim::Passing;
 use quorate_sim::scenario::{Frames, Scenario, ms, secs};
 
 #[test]
@@ -168,4 +170,40 @@ fn too_many_requests_of_one_client_are_refused_at_once() {
     // Another client is served meanwhile.
     s.by(alice).get("k");
     gets.into_iter().for_each(|get| assert!(s.finish(get).texts().is_empty()));
+}
+
+#[test]
+fn what_a_free_predicate_holds_is_released_by_converging() {
+    let mut s = Scenario::cluster(5).r(1).w(1).allow_weak().build();
+    let [a, b, c] = s.primaries("k");
+    let long = |passing: &Passing<'_>| {
+        let Message::ReplicaMerge(merge) = passing.message else { return false };
+        merge.record.siblings().any(
+            |(_, sibling)| matches!(&sibling.payload, Payload::Value(value) if value.len() > 8),
+        )
+    };
+    let held = s.hold(Frames::that(long));
+    let short = s.at(a).put("k", "short");
+    s.settle();
+    assert_eq!(s.waiting(held), 0);
+    s.at(a).with(&short).put("k", "long enough");
+    s.settle();
+    assert_eq!(s.waiting(held), 2);
+    s.expect("k").at(b).siblings(["short"]);
+    s.converge(&["k"]);
+    assert_eq!(s.waiting(held), 0);
+    s.expect("k").at(c).siblings(["long enough"]).agree();
+}
+
+#[test]
+fn a_free_predicate_and_the_other_words_narrow_each_other() {
+    let mut s = Scenario::cluster(5).build();
+    let [a, b, c] = s.primaries("k");
+    let merges = |passing: &Passing<'_>| matches!(passing.message, Message::ReplicaMerge(_));
+    let to_b = s.copy(Frames::that(merges).from(a).to(b).of("k").first(1));
+    let none = s.copy(Frames::that(merges).to(c).of("other"));
+    let one = s.at(a).put("k", "one");
+    s.at(a).with(&one).put("k", "two");
+    s.settle();
+    assert_eq!((s.waiting(to_b), s.waiting(none)), (1, 0));
 }

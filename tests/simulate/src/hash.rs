@@ -7,6 +7,7 @@ use clap::Args;
 use quorate_sim::swarm::Plan;
 use serde_json::{Value, json};
 
+use crate::output::print_line;
 use crate::seeds::Range;
 use crate::{Verdict, pool, quiet};
 
@@ -38,12 +39,12 @@ impl Hash {
                 let trace = format!("{trace:016x}");
                 rows.push(json!({ "seed": seed, "trace": trace, "events": events }));
             } else {
-                println!("{seed:>8}  {trace:016x}  {events:>9} events");
+                print_line(format_args!("{seed:>8}  {trace:016x}  {events:>9} events"));
             }
             ControlFlow::Continue(())
         });
         if self.json {
-            println!("{}", json!({ "ops": self.ops, "seeds": Value::from(rows) }));
+            print_line(json!({ "ops": self.ops, "seeds": Value::from(rows) }));
         }
         Ok(Verdict::Clean)
     }

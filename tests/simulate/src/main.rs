@@ -1,8 +1,9 @@
 //! Runs seeds of the simulated cluster on all cores, and says what they violate.
 //!
-//! `cargo xtask sim` and `cargo xtask zoo` build this in release and hand their arguments on; the
-//! other commands serve other tests. What several commands share stands first.
+//! `cargo xtask sim` and `cargo xtask zoo` build this in release and hand their arguments on; `hash`
+//! serves other tests. What several commands share stands first.
 
+mod output;
 mod pool;
 mod quiet;
 mod seeds;
@@ -24,7 +25,7 @@ use clap::{Parser, Subcommand};
 
 /// Runs a whole cluster in virtual time.
 #[derive(Parser)]
-#[command(name = "quorate-simulate", bin_name = "cargo xtask")]
+#[command(name = "quorate-simulate")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -35,9 +36,11 @@ enum Command {
     Sim(Box<sim::Sim>),
     #[cfg(feature = "mutants")]
     Zoo(zoo::Zoo),
-    Properties(properties::Properties),
     Hash(hash::Hash),
 }
+
+/// The exit status where something could not be done.
+const TROUBLE: u8 = 2;
 
 /// Whether all was as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
         Ok(Verdict::Violated) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(2)
+            ExitCode::from(TROUBLE)
         }
     }
 }
@@ -63,7 +66,6 @@ fn run(command: Command) -> Result<Verdict> {
         Command::Sim(sim) => sim.run(),
         #[cfg(feature = "mutants")]
         Command::Zoo(zoo) => zoo.run(),
-        Command::Properties(properties) => properties.run(),
         Command::Hash(hash) => hash.run(),
     }
 }

@@ -1,37 +1,25 @@
-//! `properties`: the table of what must hold.
+//! The table of what must hold.
 
-use anyhow::Result;
-use clap::Args;
 use quorate_sim::invariants;
 use serde_json::{Value, json};
 
-use crate::Verdict;
+use crate::output::print_line;
 
-/// Prints what must hold, and where it is promised.
-#[derive(Args)]
-pub(crate) struct Properties {
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-impl Properties {
-    pub(crate) fn run(self) -> Result<Verdict> {
-        let table = invariants::table();
-        if self.json {
-            let rows = table.iter().map(|property| {
-                json!({
-                    "name": property.name,
-                    "definition": property.definition,
-                    "source": property.source,
-                })
-            });
-            println!("{}", rows.collect::<Value>());
-            return Ok(Verdict::Clean);
-        }
-        for property in table {
-            println!("{}\n  {}\n  {}", property.name, property.definition, property.source);
-        }
-        Ok(Verdict::Clean)
+/// Prints what must hold and where it is promised, for people or as JSON.
+pub(crate) fn print_table(is_json: bool) {
+    let table = invariants::table();
+    if is_json {
+        let rows = table.iter().map(|property| {
+            json!({
+                "name": property.name,
+                "definition": property.definition,
+                "source": property.source,
+            })
+        });
+        return print_line(rows.collect::<Value>());
+    }
+    for property in table {
+        let (name, definition, source) = (property.name, property.definition, property.source);
+        print_line(format_args!("{name}\n  {definition}\n  {source}"));
     }
 }

@@ -14,11 +14,18 @@ pub(crate) struct Job {
     pub(crate) ops: usize,
 }
 
+/// Seeds of 32 bits: as many as the `replay` of the npm package takes.
+const SEEDS: u64 = 1 << 32;
+/// Seeds from a random first one to the last that there is, at least.
+const ROOM: u64 = 1 << 24;
+/// 2^64 divided by the golden ratio, made odd: spreads neighbouring numbers.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// The first of several seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum First {
     Seed(u64),
-    /// Another one each time.
+    /// Another one each time, with as many as [`ROOM`] behind it below [`SEEDS`].
     Random,
 }
 
@@ -29,8 +36,8 @@ impl First {
             First::Seed(seed) => seed,
             First::Random => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                // Short enough to be typed; runs within one second share their seeds.
-                now.as_secs() % 1_000_000_000 * 1_000
+                let spread = (now.as_nanos() as u64).wrapping_mul(SPREAD) >> 32;
+                spread % (SEEDS - ROOM)
             }
         }
     }
@@ -117,6 +124,9 @@ mod tests {
         assert_eq!("random".parse(), Ok(First::Random));
         assert!("often".parse::<First>().is_err());
         assert_eq!(First::Seed(7).seed(), 7);
+        for _ in 0..1_000 {
+            assert!(First::Random.seed() + ROOM < SEEDS);
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use quorate_sim::shrink::Reduction;
 use quorate_sim::swarm::Plan;
 
 use crate::failure::Failure;
+use crate::output::{print, print_line};
+use crate::properties;
 use crate::seeds::{self, First, Job};
 use crate::selection::{Left, Lines};
 use crate::totals::Totals;
@@ -24,14 +26,14 @@ const SHRINK_MINUTES: f64 = 5.0;
 /// Runs random plans in simulated clusters, and says which promise is broken.
 ///
 /// Each seed is a cluster, its clients, their calls and the trouble they meet; the same seed is
-/// the same run everywhere. The exit status is 1 where a property was violated. With `--mutant
-/// NAME` the protocol is wrong in one way; `cargo xtask zoo --list` names them.
+/// the same run everywhere. The exit status is 1 where a property was violated.
 #[derive(Args)]
+#[command(override_usage = "cargo xtask sim [OPTIONS]")]
 pub(crate) struct Sim {
     /// How many seeds.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// The first seed; or `random`, for seeds that were not run before.
+    /// The first seed; or `random`, for other seeds each time, all below 2^32.
     #[arg(long, default_value = "0")]
     first: First,
     /// Run one seed.
@@ -52,13 +54,18 @@ pub(crate) struct Sim {
     /// Reduce the first failing seed, and print the steps that are left.
     #[arg(long)]
     shrink: bool,
-    /// Print one JSON object, and nothing else.
+    /// Print the table of what must hold, and run nothing.
+    #[arg(long)]
+    #[arg(conflicts_with_all = ["seeds", "first", "seed", "from_file", "ops", "minutes"])]
+    #[arg(conflicts_with_all = ["all", "shrink", "threads"])]
+    properties: bool,
+    /// Print JSON, and nothing else.
     #[arg(long)]
     json: bool,
     /// Threads; as many as there are cores if not given.
     #[arg(long)]
     threads: Option<usize>,
-    /// Run the protocol with this mutant.
+    /// Run the protocol with this mutant; `cargo xtask zoo --list` names them.
     #[cfg(feature = "mutants")]
     #[arg(long, value_name = "NAME", value_parser = crate::zoo::mutant)]
     mutant: Option<quorate_core::mutants::Mutant>,
@@ -110,6 +117,10 @@ impl Jobs {
 
 impl Sim {
     pub(crate) fn run(self) -> Result<Verdict> {
+        if self.properties {
+            properties::print_table(self.json);
+            return Ok(Verdict::Clean);
+        }
         #[cfg(feature = "mutants")]
         quorate_core::mutants::switch(self.mutant);
         let minutes = self.minutes.unwrap_or(SHRINK_MINUTES);
@@ -122,11 +133,12 @@ impl Sim {
     }
 
     fn one(&self, job: Job, minutes: Duration) -> Result<Verdict> {
-        let reduction = self.left.reduction();
-        let filter = self.lines.filter();
+        let whole = Plan::draw(job.seed, job.ops);
+        let reduction = self.left.reduction(&whole)?;
+        let filter = self.lines.filter(&whole)?;
         let is_logged = filter.is_some();
         let started = Instant::now();
-        let plan = reduction.apply(&Plan::draw(job.seed, job.ops));
+        let plan = reduction.apply(&whole);
         let report = quiet::run(&plan, filter);
         let mut totals = Totals::on(1);
         totals.took = started.elapsed();
@@ -138,21 +150,21 @@ impl Sim {
             json["trace"] = format!("{:016x}", report.trace).into();
             json["log"] = report.log.into();
             json["violations"] = failure.iter().chain(&shrunk).map(Failure::json).collect();
-            println!("{json}");
+            print_line(json);
         } else {
-            report.log.iter().for_each(|line| println!("{line}"));
+            report.log.iter().for_each(print_line);
             if let Some(failure) = &failure {
-                println!("{}", failure.summary());
+                print_line(failure.summary());
                 if reduction.keep.is_some() && shrunk.is_none() {
-                    println!("{}", failure.steps());
+                    print_line(failure.steps());
                 }
                 if !is_logged && shrunk.is_none() {
-                    println!("{}", failure.timeline());
+                    print_line(failure.timeline());
                 }
             }
             shrunk.iter().for_each(print_shrunk);
-            print!("{totals}");
-            println!("trace           {:016x}", report.trace);
+            print(&totals);
+            print_line(format_args!("trace           {:016x}", report.trace));
         }
         Ok(verdict(failure.is_some()))
     }
@@ -160,7 +172,7 @@ impl Sim {
     fn many(&self, minutes: Duration) -> Result<Verdict> {
         let jobs = self.jobs(minutes)?;
         if !self.json {
-            println!("{}", jobs.name());
+            print_line(jobs.name());
         }
         let bar = self.bar(jobs.count());
         let started = Instant::now();
@@ -180,7 +192,8 @@ impl Sim {
             bar.inc(1);
             if let Some(failure) = Failure::of(job, Reduction::default(), &report) {
                 if !self.json {
-                    bar.suspend(|| println!("\n{}{}", failure.summary(), failure.timeline()));
+                    let text = format!("\n{}{}", failure.summary(), failure.timeline());
+                    bar.suspend(|| print_line(text));
                 }
                 failures.push(failure);
             }
@@ -195,10 +208,10 @@ impl Sim {
             let mut json = totals.json();
             json["what"] = jobs.name().into();
             json["violations"] = failures.iter().chain(&shrunk).map(Failure::json).collect();
-            println!("{json}");
+            print_line(json);
         } else {
             shrunk.iter().for_each(print_shrunk);
-            print!("{totals}");
+            print(&totals);
         }
         Ok(verdict(!failures.is_empty()))
     }
@@ -235,7 +248,8 @@ impl Sim {
 }
 
 fn print_shrunk(failure: &Failure) {
-    println!("reduced:\n{}{}{}", failure.summary(), failure.steps(), failure.timeline());
+    let (summary, steps, timeline) = (failure.summary(), failure.steps(), failure.timeline());
+    print_line(format_args!("reduced:\n{summary}{steps}{timeline}"));
 }
 
 fn verdict(is_violated: bool) -> Verdict {

@@ -97,9 +97,29 @@ impl fmt::Display for Totals {
         for (mark, count) in met {
             writeln!(f, "{count:>14}  {}", mark.name())?;
         }
-        for (mark, _) in never {
-            writeln!(f, "         NEVER  {}", mark.name())?;
+        // A single seed does not meet most of them.
+        if self.seeds > 1 {
+            for (mark, _) in never {
+                writeln!(f, "         NEVER  {}", mark.name())?;
+            }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_sim::swarm::{self, Plan};
+
+    use super::*;
+
+    #[test]
+    fn what_was_never_met_is_listed_for_several_seeds_only() {
+        let report = swarm::run(&Plan::draw(0, 5), None);
+        let mut totals = Totals::on(1);
+        totals.add(&report);
+        assert!(!totals.to_string().contains("NEVER"));
+        totals.add(&report);
+        assert!(totals.to_string().contains("NEVER"));
     }
 }

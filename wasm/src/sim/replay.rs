@@ -20,6 +20,7 @@ struct Replay {
     read: u32,
     unknown: u32,
     refused: u32,
+    orphaned: u32,
     /// The first property that did not hold.
     violation: Option<String>,
 }
@@ -43,6 +44,7 @@ pub fn replay(seed: u32, calls: usize) -> Result<JsValue, JsError> {
         read: report.calls.read as u32,
         unknown: report.calls.unknown as u32,
         refused: report.calls.refused as u32,
+        orphaned: report.calls.orphaned as u32,
         violation: report.violation.map(|violation| violation.to_string()),
     };
     Ok(serde_wasm_bindgen::to_value(&replay)?)

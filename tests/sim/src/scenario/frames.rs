@@ -1,5 +1,7 @@
 //! Single frames: held, copied, delayed or lost.
 
+use std::fmt;
+
 use quorate_core::ids::Key;
 use quorate_core::message::Message;
 use quorate_core::time::Duration;
@@ -19,16 +21,20 @@ use crate::world::{Passing, RuleId};
 /// assert_eq!(s.at(a).put("k", "v").answered(), [a.min(c), a.max(c)]);
 /// s.expect("k").at(b).nothing();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use = "a rule comes into being by `hold`, `copy`, `delay` or `lose`"]
 pub struct Frames {
     kind: Kind,
+    /// What else must be true of them.
+    that: Option<That>,
     from: Option<Place>,
     to: Option<Place>,
     key: Option<Key>,
     /// How many frames the rule is about at most.
     first: Option<usize>,
 }
+
+struct That(Box<dyn Fn(&Passing<'_>) -> bool + Send>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -77,8 +83,32 @@ impl Frames {
         Frames::of_kind(Kind::Acknowledgements)
     }
 
+    /// Frames of any kind for which this is true, whatever it looks at.
+    ///
+    /// ```
+    /// use quorate_core::causality::Payload;
+    /// use quorate_core::message::Message;
+    /// use quorate_sim::scenario::{Frames, Scenario};
+    ///
+    /// let mut s = Scenario::cluster(5).build();
+    /// let [a, b, _] = s.primaries("k");
+    /// let deletes = Frames::that(|passing| {
+    ///     let Message::ReplicaMerge(merge) = passing.message else { return false };
+    ///     merge.record.siblings().any(|(_, sibling)| sibling.payload == Payload::Tombstone)
+    /// });
+    /// let held = s.hold(deletes.to(b));
+    /// s.at(a).put("k", "v");
+    /// s.settle();
+    /// s.at(a).delete("k");
+    /// s.expect("k").at(b).siblings(["v"]);
+    /// assert_eq!(s.waiting(held), 1);
+    /// ```
+    pub fn that(is: impl Fn(&Passing<'_>) -> bool + Send + 'static) -> Frames {
+        Frames { that: Some(That(Box::new(is))), ..Frames::any() }
+    }
+
     fn of_kind(kind: Kind) -> Frames {
-        Frames { kind, from: None, to: None, key: None, first: None }
+        Frames { kind, that: None, from: None, to: None, key: None, first: None }
     }
 
     /// Only those that this node or client sends.
@@ -121,12 +151,19 @@ impl Frames {
                 && self.from.is_none_or(|from| passing.from.place() == from)
                 && self.to.is_none_or(|to| passing.to.place() == to)
                 && self.key.as_ref().is_none_or(|wanted| key == Some(wanted))
+                && self.that.as_ref().is_none_or(|That(is)| is(passing))
                 && self.first != Some(0);
             if let (true, Some(left)) = (matches, &mut self.first) {
                 *left -= 1;
             }
             matches
         }
+    }
+}
+
+impl fmt::Debug for That {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a predicate")
     }
 }
 

@@ -14,13 +14,16 @@
 //! | stop nodes | [`crash`](Scenario::crash), [`crash_keeping`](Scenario::crash_keeping), [`crash_after`](Scenario::crash_after), [`restart`](Scenario::restart), [`pause`](Scenario::pause), [`resume`](Scenario::resume) |
 //! | harm disks and clocks | [`disk`](Scenario::disk), [`wipe`](Scenario::wipe), [`snapshot`](Scenario::snapshot), [`roll_back`](Scenario::roll_back), [`damage`](Scenario::damage), [`jump_clock`](Scenario::jump_clock), [`drift_clock`](Scenario::drift_clock) |
 //! | stop clients | [`freeze`](Scenario::freeze), [`thaw`](Scenario::thaw), [`kill`](Scenario::kill), [`kill_after`](Scenario::kill_after) |
-//! | pick single frames | [`hold`](Scenario::hold), [`copy`](Scenario::copy), [`delay`](Scenario::delay), [`lose`](Scenario::lose) of [`Frames`], then [`release`](Scenario::release) |
+//! | pick single frames | [`hold`](Scenario::hold), [`copy`](Scenario::copy), [`delay`](Scenario::delay), [`lose`](Scenario::lose) of [`Frames`], any of them by [`that`](Frames::that), then [`release`](Scenario::release) or [`discard`](Scenario::discard) |
 //! | let time pass | [`wait`](Scenario::wait), [`step`](Scenario::step), [`settle`](Scenario::settle), [`converge`](Scenario::converge) |
 //! | look at stores | `s.`[`expect`](Scenario::expect)`("k")`, see [`Expect`] |
 //! | look at nodes and clients | [`told`](Scenario::told), [`repaired`](Scenario::repaired), [`counter`](Scenario::counter), [`believes`](Scenario::believes), [`now`](Scenario::now), [`world`](Scenario::world) |
 //!
 //! All properties of [`invariants`](crate::invariants) are watched all the time: `wait`, `settle`,
 //! the end of each request and the end of the scenario panic with the first that did not hold.
+//!
+//! Quorums are counted among the N primaries of a key. Sloppy quorums, the choice between them and
+//! strict ones, and hints have no words here, because `quorate-core` has none of them.
 //!
 //! Two sides of a partition write, and nothing is lost:
 //!

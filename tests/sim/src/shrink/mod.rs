@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use quorate_core::time::Instant;
 
-pub use reduction::{NotStepNumbers, Reduction, StepNumbers};
+pub use reduction::{NoSuchStep, NotStepRanges, Reduction, StepNumbers, StepRanges};
 
 use crate::swarm::{Act, FaultClass, Plan, Step};
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::swarm::{FaultClass, Plan};
@@ -28,11 +29,24 @@ pub struct Reduction {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StepNumbers(pub BTreeSet<usize>);
 
-/// A text that is no [`StepNumbers`].
+/// The text of [`StepNumbers`] as somebody wrote it, before a plan says which steps there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepRanges(Vec<RangeInclusive<usize>>);
+
+/// A text that is no [`StepRanges`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotStepNumbers {
+pub struct NotStepRanges {
     /// The part between two commas that cannot be read.
     pub part: String,
+}
+
+/// A range in which a plan has no step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoSuchStep {
+    /// The range.
+    pub range: RangeInclusive<usize>,
+    /// The number of the last step that there is, if there is any.
+    pub last: Option<usize>,
 }
 
 impl Reduction {
@@ -111,36 +125,69 @@ impl fmt::Display for StepNumbers {
     }
 }
 
-impl FromStr for StepNumbers {
-    type Err = NotStepNumbers;
-
-    fn from_str(text: &str) -> Result<StepNumbers, NotStepNumbers> {
-        if text == "none" {
-            return Ok(StepNumbers::default());
-        }
+impl StepRanges {
+    /// The steps of `plan` that are in these ranges; a range may reach beyond its last one.
+    ///
+    /// # Errors
+    /// The first range in which the plan has no step.
+    pub fn of(&self, plan: &Plan) -> Result<StepNumbers, NoSuchStep> {
+        let known: BTreeSet<usize> = plan.steps.iter().map(|step| step.number).collect();
         let mut numbers = BTreeSet::new();
-        for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let (first, last) = (first.trim().parse::<usize>(), last.trim().parse::<usize>());
-            match (first, last) {
-                (Ok(first), Ok(last)) if first <= last => numbers.extend(first..=last),
-                (Ok(_) | Err(_), Ok(_) | Err(_)) => {
-                    return Err(NotStepNumbers { part: part.to_owned() });
-                }
+        for range in &self.0 {
+            let found = known.range(range.clone());
+            if found.clone().next().is_none() {
+                return Err(NoSuchStep { range: range.clone(), last: known.last().copied() });
             }
+            numbers.extend(found);
         }
         Ok(StepNumbers(numbers))
     }
 }
 
-impl fmt::Display for NotStepNumbers {
+impl FromStr for StepRanges {
+    type Err = NotStepRanges;
+
+    fn from_str(text: &str) -> Result<StepRanges, NotStepRanges> {
+        if text == "none" {
+            return Ok(StepRanges::default());
+        }
+        let range = |part: &str| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            (first <= last).then_some(first..=last)
+        };
+        let ranges = text
+            .split(',')
+            .map(|part| range(part).ok_or_else(|| NotStepRanges { part: part.to_owned() }));
+        ranges.collect::<Result<_, _>>().map(StepRanges)
+    }
+}
+
+impl fmt::Display for NotStepRanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = &self.part;
         write!(f, "{part:?} is neither a number nor a range: write steps like 3,7-12,40, or none")
     }
 }
 
-impl std::error::Error for NotStepNumbers {}
+impl fmt::Display for NoSuchStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (self.range.start(), self.range.end());
+        if first == last {
+            write!(f, "the plan has no step {first}")?;
+        } else {
+            write!(f, "the plan has no step from {first} to {last}")?;
+        }
+        match self.last {
+            Some(last) => write!(f, ": they are numbered from 0 to {last}"),
+            None => write!(f, ": it has none at all"),
+        }
+    }
+}
+
+impl std::error::Error for NotStepRanges {}
+
+impl std::error::Error for NoSuchStep {}
 
 #[cfg(test)]
 mod tests {
@@ -148,6 +195,10 @@ mod tests {
 
     fn numbers(numbers: impl IntoIterator<Item = usize>) -> StepNumbers {
         StepNumbers(numbers.into_iter().collect())
+    }
+
+    fn read(text: &str) -> StepNumbers {
+        text.parse::<StepRanges>().unwrap().of(&Plan::draw(7, 50)).unwrap()
     }
 
     #[test]
@@ -159,9 +210,20 @@ mod tests {
             ("3,7-12,40", numbers([3, 7, 8, 9, 10, 11, 12, 40])),
         ] {
             assert_eq!(steps.to_string(), text);
-            assert_eq!(text.parse(), Ok(steps));
+            assert_eq!(read(text), steps);
         }
-        assert_eq!("12, 7-9,8".parse(), Ok(numbers([7, 8, 9, 12])));
+        assert_eq!(read("12, 7-9,8"), numbers([7, 8, 9, 12]));
+    }
+
+    #[test]
+    fn ranges_are_bounded_by_the_plan_and_name_at_least_one_of_its_steps() {
+        let plan = Plan::draw(7, 50);
+        let last = plan.steps.len() - 1;
+        assert_eq!(read(&format!("{last}-{}", usize::MAX)), numbers([last]));
+        let refused = |text: &str| text.parse::<StepRanges>().unwrap().of(&plan).unwrap_err();
+        assert_eq!(refused("3,9000-9001"), NoSuchStep { range: 9000..=9001, last: Some(last) });
+        let text = format!("the plan has no step 9000: they are numbered from 0 to {last}");
+        assert_eq!(refused("9000").to_string(), text);
     }
 
     #[test]
@@ -169,8 +231,8 @@ mod tests {
         for (text, part) in
             [("", ""), ("3,,4", ""), ("3,x", "x"), ("9-7", "9-7"), ("1-", "1-"), ("-1", "-1")]
         {
-            let refused = NotStepNumbers { part: part.to_owned() };
-            assert_eq!(text.parse::<StepNumbers>(), Err(refused), "{text:?}");
+            let refused = NotStepRanges { part: part.to_owned() };
+            assert_eq!(text.parse::<StepRanges>(), Err(refused), "{text:?}");
         }
     }
 

@@ -7,8 +7,8 @@
 //!        time  place   other  kind  key      what matters (see `words`)
 //! ```
 //!
-//! `->` is a frame that is sent, `<-` one that arrives, `-x` one that goes no further. What a
-//! machine says to another is in capitals.
+//! `->` is a frame that is sent, `<-` one that arrives, `-x` one that goes no further; why stands
+//! in brackets at the end. What a machine says to another is in capitals.
 
 use std::collections::VecDeque;
 
@@ -44,12 +44,21 @@ pub(crate) struct Log {
     lives: Lives,
     /// Whether the last line tells that a frame was sent, and nothing happened since.
     just_sent: bool,
+    /// Whether anything that happened has passed the filter.
+    has_passed: bool,
 }
 
 impl Log {
     pub(crate) fn new(filter: LogFilter) -> Log {
         let ties = Ties::new(filter.call);
-        Log { filter, lines: VecDeque::new(), ties, lives: Lives::new(), just_sent: false }
+        Log {
+            filter,
+            lines: VecDeque::new(),
+            ties,
+            lives: Lives::new(),
+            just_sent: false,
+            has_passed: false,
+        }
     }
 
     /// Tells which life of a node its data call so.
@@ -66,6 +75,7 @@ impl Log {
             if let Some(columns) = line(&self.ties, &mut words, seen) {
                 let line = columns.line(now, &words.text);
                 self.keep(line);
+                self.has_passed = true;
                 self.just_sent = matches!(seen, Observation::Sent { .. });
             }
         }
@@ -78,10 +88,10 @@ impl Log {
         let ties = &mut self.ties;
         let (follows, places, columns) = match *seen {
             Detail::Stopped { from, to, message, by } => {
-                words.add(words::obstacle(by));
                 let follows = ties.follows_frame(from, to, message);
                 let mut columns = frame(ties, &mut words, (from, to), message);
                 columns.arrow = "-x";
+                words.add(format_args!("({})", words::obstacle(by)));
                 (follows, [Some(from.place()), Some(to.place())], columns)
             }
             Detail::Answered { node, key, outcome } => {
@@ -127,6 +137,7 @@ impl Log {
                 self.lines.pop_back();
             }
             self.keep(line);
+            self.has_passed = true;
         }
     }
 
@@ -141,7 +152,15 @@ impl Log {
         self.keep(format!("{}  {line}", time(now)));
     }
 
-    pub(crate) fn into_lines(self) -> Vec<String> {
+    /// The lines, and behind them the word that the filter selects nothing, where it does not.
+    pub(crate) fn into_lines(mut self) -> Vec<String> {
+        let LogFilter { node, key, call, last: _ } = &self.filter;
+        let is_narrow = node.is_some() || key.is_some() || call.is_some();
+        if let (Some((client, call)), false) = (call, self.ties.has_begun()) {
+            self.lines.push_back(format!("no call c{client}/{call} began"));
+        } else if is_narrow && !self.has_passed {
+            self.lines.push_back("no line passed the filter".to_owned());
+        }
         self.lines.into()
     }
 

@@ -205,6 +205,11 @@ impl Ties {
         }
     }
 
+    /// Whether the call that is followed began; if none is, whatever there is has.
+    pub(super) fn has_begun(&self) -> bool {
+        self.followed.as_ref().is_none_or(|followed| followed.key.is_some())
+    }
+
     /// What comes next has nothing to do with the last input.
     pub(super) fn on_stepped(&mut self) {
         if let Some(followed) = &mut self.followed {

@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use quorate_core::mutants::Mutant;
 
+use crate::output::{print, print_line};
 use crate::{Verdict, pool};
 use hunt::{Hunter, Quarry};
 use table::Table;
@@ -21,6 +22,7 @@ use table::Table;
 /// is 1 where a mutant was not caught, or the measure failed. To look at one closely:
 /// `cargo xtask sim --mutant NAME --shrink`.
 #[derive(Args)]
+#[command(override_usage = "cargo xtask zoo [OPTIONS]")]
 pub(crate) struct Zoo {
     /// Seeds for each mutant.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
@@ -47,7 +49,7 @@ impl Zoo {
         let mutants = if self.only.is_empty() { Mutant::ALL } else { &self.only };
         if self.list {
             for mutant in mutants {
-                println!("{:<30}{}", mutant.name(), mutant.about());
+                print_line(format_args!("{:<30}{}", mutant.name(), mutant.about()));
             }
             return Ok(Verdict::Clean);
         }
@@ -55,7 +57,7 @@ impl Zoo {
         let mut hunter = Hunter::new(self.seeds, self.ops, threads);
         let mut table = Table::new(self.seeds, self.ops);
         if !self.json {
-            println!("{}", table.header());
+            print_line(table.header());
         }
         let mutants = mutants.iter().copied().map(Quarry::Mutant);
         for quarry in [Quarry::Sane, Quarry::FalseClaim].into_iter().chain(mutants) {
@@ -64,14 +66,14 @@ impl Zoo {
             }
             let hunt = hunter.hunt(quarry);
             if !self.json {
-                println!("{}", table.row(&hunt));
+                print_line(table.row(&hunt));
             }
             table.push(hunt);
         }
         if self.json {
-            println!("{}", table.json());
+            print_line(table.json());
         } else {
-            print!("{table}");
+            print(&table);
         }
         Ok(if table.is_as_it_should_be() { Verdict::Clean } else { Verdict::Violated })
     }

@@ -1,0 +1,54 @@
+//! The runner as a command: what it prints, and how it ends.
+
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+
+fn command(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quorate-simulate"));
+    command.args(arguments.split_whitespace());
+    command
+}
+
+fn run(arguments: &str) -> Output {
+    command(arguments).output().expect("cargo has built it")
+}
+
+fn stdout(arguments: &str) -> String {
+    let output = run(arguments);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("it prints texts")
+}
+
+#[test]
+fn a_reader_who_goes_ends_nothing_with_a_panic() {
+    let mut child = command("sim --seed 0 --ops 20 --log")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn properties_are_a_table_for_people_and_programs() {
+    assert!(stdout("sim --properties").lines().any(|line| line == "no-acknowledged-write-lost"));
+    assert!(stdout("sim --properties --json").starts_with(r#"[{"definition":"#));
+    assert_eq!(run("sim --properties --seed 1").status.code(), Some(2));
+}
+
+#[test]
+fn usage_says_what_people_type() {
+    assert!(stdout("sim --help").contains("Usage: cargo xtask sim [OPTIONS]"));
+    assert!(stdout("hash --help").contains("Usage: quorate-simulate hash [OPTIONS]"));
+    let is_told = stdout("sim --help").contains("mutant");
+    assert_eq!(is_told, cfg!(feature = "mutants"));
+}
+
+#[test]
+fn a_call_that_never_began_is_named_at_the_end_of_the_log() {
+    let output = stdout("sim --seed 0 --ops 20 --log 3 --call 0:99999");
+    assert!(output.contains("\nno call c0/99999 began\n"), "{output}");
+}
