@@ -107,7 +107,7 @@ impl ReplicasSayWhatTheyHold {
 
 #[cfg(test)]
 mod tests {
-    use quorate_core::causality::{Held, Record};
+    use quorate_core::causality::Record;
     use quorate_core::message::{CallId, Message, ReplicaRead, ReplicaRecord};
 
     use super::ReplicasSayWhatTheyHold;
