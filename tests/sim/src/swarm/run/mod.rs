@@ -1,24 +1,25 @@
 //! Carrying out a plan: faults and calls, then healing, then the last look.
 
+mod healing;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use quorate_core::causality::Checksum;
-use quorate_core::client::{CallError, CallOptions, ErrorCode};
+use quorate_core::client::CallOptions;
 use quorate_core::ids::RequestId;
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
     Answer, CallId, Change, Message, Outcome, Put, QuorumChoice, RequestHead,
 };
-use quorate_core::time::{Duration, Instant};
+use quorate_core::time::Instant;
 
-use super::plan::{Act, Ailment, Kind, Loses, Plan, Shown};
+use super::plan::{Act, Kind, Loses, Plan, Shown};
 use super::report::{Calls, Report};
-use crate::disk::DiskTemper;
 use crate::invariants::Violation;
-use crate::network::{Place, Weather};
+use crate::network::Place;
 use crate::observation::Asked;
 use crate::trace::LogFilter;
 use crate::world::World;
@@ -26,12 +27,6 @@ use crate::world::World;
 /// Events that a run may take for each of its calls, and in any case: more is no progress.
 const EVENTS_PER_CALL: u64 = 2_000;
 const EVENTS_AT_LEAST: u64 = 2_000_000;
-
-/// How long frames from before the healing may still be on their way.
-const STRAGGLERS: Duration = Duration::from_secs(5);
-
-/// How long a coordinator listens for late replicas of a read that is answered.
-const LISTENING: Duration = Duration::from_millis(600);
 
 /// Runs a plan; with a log of what passes the filter, if one is given.
 ///
@@ -379,124 +374,5 @@ impl<'a> Run<'a> {
             }
             false
         });
-    }
-
-    /// Repairs everything but the outcast.
-    fn heal(&mut self) {
-        while let Some(Reverse((_, index))) = self.ends.pop() {
-            // What ends early ends as it would have; what would begin again does not.
-            let end = self.begun[index].clone();
-            if !matches!(end, End::CutAgain { .. }) {
-                self.end(end);
-            }
-        }
-        self.world.heal();
-        self.world.unclog();
-        self.world.set_weather_everywhere(Weather::default());
-        for node in 0..self.plan.config.nodes {
-            self.world.set_disk_temper(node, DiskTemper::default());
-            self.world.resume(node);
-            self.world.defuse(node);
-            let damaged = self.world.has_damaged_disk(node);
-            let overfull = self.world.disk_backlog(node) > Duration::from_secs(1);
-            if damaged || overfull || self.world.has_poisoned_disk(node) {
-                self.world.crash(node);
-            }
-            if damaged {
-                self.world.wipe(node);
-            }
-            if self.world.node(node).is_none() {
-                self.world.restart(node);
-            }
-        }
-        let Some(outcast) = self.plan.outcast else { return };
-        let node = outcast.node;
-        match outcast.ailment {
-            Ailment::Down => self.world.crash(node),
-            Ailment::Paused => self.world.pause(node),
-            Ailment::CutOff => {
-                let others = (0..self.plan.config.nodes).map(Place::Node);
-                let clients = (0..self.world.client_count() + 1).map(Place::Client);
-                for other in others.chain(clients).filter(|other| *other != Place::Node(node)) {
-                    self.world.cut(Place::Node(node), other);
-                    self.world.cut(other, Place::Node(node));
-                    self.world.hang_up(Place::Node(node), other);
-                }
-            }
-        }
-    }
-
-    /// The nodes that are not outcast serve, hold the same, and have kept every promise.
-    fn last_look(&mut self) {
-        let outcast = self.plan.outcast.map(|outcast| outcast.node);
-        let whole: Vec<usize> =
-            (0..self.plan.config.nodes).filter(|node| Some(*node) != outcast).collect();
-        self.run_until(self.world.now() + STRAGGLERS);
-        self.rest();
-        let reader = self.world.add_client();
-        let majority = self.plan.config.replication / 2 + 1;
-        let quorum = QuorumChoice { r: majority, w: majority };
-        // The first read repairs, the second one finds nothing to repair.
-        for round in 0..2 {
-            for key in 0..super::plan::KEYS.len() {
-                self.serve(reader, key, Asked::Get, quorum);
-                // A coordinator with small tables listens for few late replicas at a time.
-                self.run_until(self.world.now() + LISTENING);
-            }
-            if round == 0 {
-                self.rest();
-            }
-        }
-        self.rest();
-        if !self.is_over() {
-            self.world.check_at_rest(&whole);
-        }
-        for key in 0..super::plan::KEYS.len() {
-            let context = self.told[key].last().map(|(_, context)| context.clone());
-            let value = Bytes::from_static(b"the last one");
-            let put = Asked::Put { value, context: context.unwrap_or_default() };
-            self.serve(reader, key, put, quorum);
-        }
-    }
-
-    fn rest(&mut self) {
-        let until = self.world.now() + self.plan.config.timeout + Duration::from_secs(60);
-        self.run_until(self.world.now() + Duration::from_secs(1));
-        while !self.is_over() && !self.world.is_settled() {
-            if self.world.now() >= until {
-                self.world.fail("comes-to-rest", "a minute after the last call requests are open");
-            }
-            self.run_until(self.world.now() + Duration::from_millis(100));
-        }
-    }
-
-    /// A call that must succeed.
-    fn serve(&mut self, client: usize, key: usize, asked: Asked, quorum: QuorumChoice) {
-        if self.is_over() {
-            return;
-        }
-        // Long enough to try another node after one that keeps silent.
-        let timeout = Some(Duration::from_secs(10));
-        let options = CallOptions { quorum, receipt: true, timeout };
-        let writes = asked != Asked::Get;
-        let call = self.world.call(client, Plan::key(key), asked, options);
-        self.open.push(Open { client, call, key, writes });
-        let until = self.world.now() + Duration::from_secs(11);
-        while !self.is_over() && self.world.ended(client, call).is_none() {
-            if self.world.now() >= until {
-                self.world.fail("serves-after-healing", "a call after the healing never ends");
-            }
-            self.run_until(self.world.now() + Duration::from_millis(1));
-        }
-        let failed = self.world.ended(client, call).and_then(Result::err);
-        let tight = self.plan.classes.contains(&super::FaultClass::SmallTables);
-        let by_table = |error: &CallError| {
-            tight && matches!(error.code, ErrorCode::BadContext | ErrorCode::TooManySiblings)
-        };
-        if let Some(error) = failed.filter(|error| !by_table(error)) {
-            let text = format!("a call for {:?} after the healing fails: {error}", Plan::key(key));
-            self.world.fail("serves-after-healing", &text);
-        }
-        self.collect();
     }
 }
