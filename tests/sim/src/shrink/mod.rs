@@ -6,8 +6,8 @@
 //! before the first step that is left out stays as it was. Then the lasting troubles go.
 //!
 //! What is left to chance changes as soon as one frame more or less is sent, so a candidate may
-//! lose its failure by bad luck alone. The last round therefore gives each candidate some more
-//! throws of the dice.
+//! lose its failure by bad luck alone. The last rounds therefore give each candidate more and more
+//! throws of the dice, until few enough steps are left.
 //!
 //! Invariant: what is returned has failed.
 
@@ -21,8 +21,14 @@ pub use reduction::{NoSuchStep, NotStepRanges, Reduction, StepNumbers, StepRange
 
 use crate::swarm::{Act, FaultClass, Plan, Step};
 
-/// Throws of the dice for each candidate of the last round, beyond that of what it came from.
+/// Throws of the dice for each candidate of the first such round, beyond that of what it came from.
 const MORE_THROWS: u64 = 3;
+
+/// Steps that a person can read: as long as more are left, more throws are worth their time.
+const READABLE: usize = 30;
+
+/// Throws of the dice for each candidate, at most.
+const THROWS_MAX: u64 = 64;
 
 /// Leaves out of a failing plan what it can do without.
 ///
@@ -45,9 +51,14 @@ pub fn shrink(
     search.drop_troubles();
     search.drop_pieces(1);
     search.throws = MORE_THROWS;
-    search.drop_troubles();
-    search.drop_pieces(search.steps().len().div_ceil(4));
-    search.best
+    loop {
+        search.drop_troubles();
+        search.drop_pieces(search.steps().len().div_ceil(4));
+        if search.steps().len() <= READABLE || search.throws >= THROWS_MAX {
+            return search.best;
+        }
+        search.throws *= 4;
+    }
 }
 
 struct Search<'a, F, G> {
