@@ -143,7 +143,8 @@ impl CallError {
         }
     }
 
-    pub(super) fn of(failure: Failure, node: Option<NodeId>) -> CallError {
+    /// What a node's refusal is to a caller; `node` is who said so. Attempts are left at 0.
+    pub fn of(failure: Failure, node: Option<NodeId>) -> CallError {
         CallError {
             outcome: failure.outcome,
             node,

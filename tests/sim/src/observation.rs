@@ -5,9 +5,9 @@ use std::fmt;
 use bytes::Bytes;
 use quorate_core::causality::{Applied, Record, RecordOp};
 use quorate_core::client::{CallError, Completion};
-use quorate_core::ids::Key;
+use quorate_core::ids::{Key, RequestId};
 use quorate_core::machine::Event;
-use quorate_core::message::{CallId, Message, QuorumChoice, Reply};
+use quorate_core::message::{CallId, Message, QuorumChoice, Reply, RequestHead};
 use quorate_core::node::NodeView;
 use quorate_core::time::{Duration, Instant};
 
@@ -208,4 +208,23 @@ pub enum Observation<'a> {
         /// The node.
         view: NodeView<'a>,
     },
+}
+
+/// The head of a request, and the name of the write if it is one; `None` for any other frame.
+pub(crate) fn request_of(message: &Message) -> Option<(&RequestHead, Option<RequestId>)> {
+    match message {
+        Message::Get(get) => Some((&get.head, None)),
+        Message::Put(put) => Some((&put.head, Some(put.request))),
+        Message::Hello(_)
+        | Message::Welcome(_)
+        | Message::Reject(_)
+        | Message::Unsupported(_)
+        | Message::Reply(_)
+        | Message::ReplicaRead(_)
+        | Message::ReplicaRecord(_)
+        | Message::ReplicaMerge(_)
+        | Message::ReplicaMerged(_)
+        | Message::StatusRequest(_)
+        | Message::StatusReply(_) => None,
+    }
 }

@@ -9,7 +9,7 @@ use quorate_core::time::{Duration, Instant};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::{Caller, Ending, Observation};
+use crate::observation::{Caller, Ending, Observation, request_of};
 use crate::oracle::Seconds;
 
 pub(crate) const PROPERTY: Property = Property {
@@ -146,21 +146,7 @@ impl EndsOnceInTime {
             (Asker::Link(end), false) => self.overdue(scene, node, end),
             (Asker::Link(_), true) | (Asker::Hand(_), _) => Ok(()),
         };
-        let (head, request) = match message {
-            Message::Get(get) => (&get.head, None),
-            Message::Put(put) => (&put.head, Some(put.request)),
-            Message::Hello(_)
-            | Message::Welcome(_)
-            | Message::Reject(_)
-            | Message::Unsupported(_)
-            | Message::Reply(_)
-            | Message::ReplicaRead(_)
-            | Message::ReplicaRecord(_)
-            | Message::ReplicaMerge(_)
-            | Message::ReplicaMerged(_)
-            | Message::StatusRequest(_)
-            | Message::StatusReply(_) => return alive,
-        };
+        let Some((head, request)) = request_of(message) else { return alive };
         let RequestHead { call, budget, .. } = head;
         let mut until = scene.now + (*budget).min(BUDGET_MAX);
         if let Some(request) = request.filter(|request| *request != RequestId::default()) {

@@ -1,11 +1,10 @@
 //! A request is handed on once at most, to a primary; and only primaries write.
 
 use quorate_core::causality::RecordOp;
-use quorate_core::message::{Message, RequestHead};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::Observation;
+use crate::observation::{Observation, request_of};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "requests-take-one-detour",
@@ -28,21 +27,7 @@ impl Invariant for RequestsTakeOneDetour {
         let Observation::Sent { from: End::Node(from), to: End::Node(to), message } = *seen else {
             return Ok(());
         };
-        let head: &RequestHead = match message {
-            Message::Get(get) => &get.head,
-            Message::Put(put) => &put.head,
-            Message::Hello(_)
-            | Message::Welcome(_)
-            | Message::Reject(_)
-            | Message::Unsupported(_)
-            | Message::Reply(_)
-            | Message::ReplicaRead(_)
-            | Message::ReplicaRecord(_)
-            | Message::ReplicaMerge(_)
-            | Message::ReplicaMerged(_)
-            | Message::StatusRequest(_)
-            | Message::StatusReply(_) => return Ok(()),
-        };
+        let Some((head, _)) = request_of(message) else { return Ok(()) };
         let Some(key) = scene.facts.key(&head.key) else { return Ok(()) };
         let text = if !head.passed_on {
             "does not mark it"

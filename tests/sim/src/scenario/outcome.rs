@@ -8,7 +8,7 @@ use quorate_core::causality::{Context, Dot};
 use quorate_core::client::{CallError, ErrorCode};
 use quorate_core::ids::{Key, NodeId};
 use quorate_core::message::{
-    Answer, Entry, Failure, FailureCode, LayoutUpdate, Outcome as Effect, Receipt, Written,
+    Answer, Entry, Failure, LayoutUpdate, Outcome as Effect, Receipt, Written,
 };
 use quorate_core::time::Duration;
 
@@ -337,35 +337,7 @@ impl fmt::Debug for Failed {
 
 /// A failure as a node tells it, in the words of a client that asked nobody else.
 pub(super) fn call_error(failure: Failure) -> CallError {
-    CallError {
-        code: error_code(failure.code),
-        outcome: failure.outcome,
-        node: None,
-        attempts: 1,
-        needed: failure.needed,
-        acked: failure.acked,
-        limit: failure.limit,
-        actual: failure.actual,
-        text: None,
-    }
-}
-
-fn error_code(code: FailureCode) -> ErrorCode {
-    match code {
-        FailureCode::QuorumUnavailable => ErrorCode::QuorumUnavailable,
-        FailureCode::Timeout => ErrorCode::Timeout,
-        FailureCode::Overloaded => ErrorCode::Overloaded,
-        FailureCode::WeakQuorum => ErrorCode::WeakQuorum,
-        FailureCode::BadQuorum => ErrorCode::BadQuorum,
-        FailureCode::BadContext => ErrorCode::BadContext,
-        FailureCode::KeySize => ErrorCode::KeySize,
-        FailureCode::ValueTooLarge => ErrorCode::ValueTooLarge,
-        FailureCode::TooManySiblings => ErrorCode::TooManySiblings,
-        FailureCode::RecordTooLarge => ErrorCode::RecordTooLarge,
-        FailureCode::Damaged => ErrorCode::Damaged,
-        FailureCode::Storage => ErrorCode::Storage,
-        FailureCode::NotAPrimary => ErrorCode::NotAPrimary,
-    }
+    CallError { attempts: 1, ..CallError::of(failure, None) }
 }
 
 fn nodes(ids: &[NodeId]) -> Vec<Node> {

@@ -10,7 +10,7 @@ use quorate_core::causality::{
     Actor, Applied, Context, Dot, Held, Payload, Record, RecordOp, Write,
 };
 use quorate_core::ids::{Key, NodeId, RequestId};
-use quorate_core::message::{Answer, CallId, Message, Put, Reply};
+use quorate_core::message::{Answer, CallId, Message, Reply};
 
 use carried::Familiar;
 
@@ -18,7 +18,7 @@ use super::dots::knows;
 use super::keys::{Acknowledged, KeyFacts};
 use super::ops::{Ended, How, Op, OpId, Wish};
 use crate::network::End;
-use crate::observation::{Caller, Ending, Observation};
+use crate::observation::{Caller, Ending, Observation, request_of};
 use crate::oracle::Moment;
 use crate::recent::Table;
 
@@ -335,21 +335,7 @@ impl Facts {
 
     /// A node was sent, or handed, a frame of a caller.
     fn on_request(&mut self, caller: Caller, message: &Message) {
-        let (head, request) = match message {
-            Message::Get(get) => (&get.head, None),
-            Message::Put(Put { head, request, .. }) => (head, Some(*request)),
-            Message::Hello(_)
-            | Message::Welcome(_)
-            | Message::Reject(_)
-            | Message::Unsupported(_)
-            | Message::Reply(_)
-            | Message::ReplicaRead(_)
-            | Message::ReplicaRecord(_)
-            | Message::ReplicaMerge(_)
-            | Message::ReplicaMerged(_)
-            | Message::StatusRequest(_)
-            | Message::StatusReply(_) => return,
-        };
+        let Some((head, request)) = request_of(message) else { return };
         let Some(id) = self.calls.get(&(caller, head.call)).copied() else { return };
         let Some(request) = request else { return };
         let op = &mut self.ops[id.0];
