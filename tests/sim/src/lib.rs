@@ -45,7 +45,7 @@ pub use config::WorldConfig;
 pub use disk::DiskTemper;
 pub use marks::{Mark, Marks};
 pub use network::{End, Place, Weather};
-pub use observation::{Asked, Caller, Ending, Observation};
+pub use observation::{Asked, Caller};
 pub use result::{Ended, Finished};
 pub use trace::LogFilter;
 pub use world::{Passing, RuleId, World};

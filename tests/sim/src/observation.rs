@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use quorate_core::causality::{Applied, Record, RecordOp};
+use quorate_core::causality::{self, Record, RecordOp};
 use quorate_core::client::{CallError, Completion};
 use quorate_core::ids::{Key, RequestId};
 use quorate_core::machine::Event;
@@ -52,7 +52,7 @@ pub enum Asked {
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug)]
-pub enum Ending<'a> {
+pub(crate) enum Ending<'a> {
     /// A client's.
     Client(&'a Result<Completion, CallError>),
     /// A request by hand.
@@ -61,153 +61,204 @@ pub enum Ending<'a> {
 
 /// Something that happened. Nodes are named by their index.
 #[derive(Clone, Copy, Debug)]
-pub enum Observation<'a> {
-    /// A call begins; its frames, and even its end, come after it.
-    CallStarted {
-        /// Who calls.
-        caller: Caller,
-        /// Which of the caller's calls.
-        call: CallId,
-        /// The key.
-        key: &'a Key,
-        /// What is asked for.
-        asked: &'a Asked,
-        /// R and W; zeros stand for the configured ones.
-        quorum: QuorumChoice,
-        /// Time for the whole call.
-        timeout: Duration,
-    },
-    /// A call ends.
-    CallEnded {
-        /// Who called.
-        caller: Caller,
-        /// Which of the caller's calls.
-        call: CallId,
-        /// How.
-        ending: Ending<'a>,
-    },
-    /// A caller takes a call back, which ends it at once, if it is still open.
-    Cancelled {
-        /// Which client.
-        client: usize,
-        /// Which of its calls.
-        call: CallId,
-    },
-    /// A client died: its calls under way will never end.
-    CallerGone {
-        /// Which.
-        client: usize,
-    },
-    /// A client, whose timers and sockets had stood still since `since`, goes on.
-    CallerThawed {
-        /// Which.
-        client: usize,
-        /// The beginning.
-        since: Instant,
-    },
-    /// A frame is given to the network, which may lose it.
-    Sent {
-        /// The sender.
-        from: End,
-        /// The receiver.
-        to: End,
-        /// The frame.
-        message: &'a Message,
-    },
-    /// A connection is gone, be it that its ends learn of it or not; no other has these ends, but
-    /// for nodes.
-    Closed {
-        /// One end.
-        a: End,
-        /// The other end.
-        b: End,
-    },
-    /// A frame reaches a machine.
-    Delivered {
-        /// The sender.
-        from: End,
-        /// The receiver.
-        to: End,
-        /// The frame.
-        message: &'a Message,
-        /// Whether it is a duplicate.
-        again: bool,
-    },
-    /// A request by hand reaches a node.
-    Handed {
-        /// Which request.
-        caller: Caller,
-        /// The node.
-        node: usize,
-        /// The frame.
-        message: &'a Message,
-    },
-    /// A storage carried out a change, be it that it said so or that it said it had failed.
-    Applied {
-        /// Whose storage.
-        node: usize,
-        /// The key.
-        key: &'a Key,
-        /// The change.
-        op: &'a RecordOp,
-        /// What it did; `None` where the storage told the node that it failed.
-        applied: Option<&'a Applied>,
-        /// The record after it.
-        record: &'a Record,
-    },
-    /// What a storage holds of a key is synced.
-    Synced {
-        /// Whose storage.
-        node: usize,
-        /// The key.
-        key: &'a Key,
-        /// What is synced.
-        record: &'a Record,
-    },
-    /// A node ended as by `kill -9`.
-    Crashed {
-        /// Which.
-        node: usize,
-        /// Keys that lost changes which were not synced; a key may come twice.
-        lost: &'a [Key],
-    },
-    /// A node starts.
-    Started {
-        /// Which.
-        node: usize,
-    },
-    /// A node that had stood still since `since`, timers and all, goes on.
-    Resumed {
-        /// Which.
-        node: usize,
-        /// The beginning.
-        since: Instant,
-    },
-    /// A fault of the device destroyed what was synced: by a wipe, by an older snapshot, by rot.
-    Destroyed {
-        /// Whose.
-        node: usize,
-        /// The key.
-        key: &'a Key,
-        /// What was synced.
-        before: &'a Record,
-        /// What is left.
-        after: &'a Record,
-    },
-    /// A node told people something.
-    Told {
-        /// Which.
-        node: usize,
-        /// What.
-        event: &'a Event,
-    },
-    /// A node has handled an input, and all that it wanted done is done.
-    Stepped {
-        /// Which.
-        node: usize,
-        /// The node.
-        view: NodeView<'a>,
-    },
+pub(crate) enum Observation<'a> {
+    CallStarted(CallStarted<'a>),
+    CallEnded(CallEnded<'a>),
+    Cancelled(Cancelled),
+    CallerGone(CallerGone),
+    CallerThawed(CallerThawed),
+    Sent(Sent<'a>),
+    Closed(Closed),
+    Delivered(Delivered<'a>),
+    Handed(Handed<'a>),
+    Applied(Applied<'a>),
+    Synced(Synced<'a>),
+    Crashed(Crashed<'a>),
+    Started(Started),
+    Resumed(Resumed),
+    Destroyed(Destroyed<'a>),
+    Told(Told<'a>),
+    Stepped(Stepped<'a>),
+}
+
+/// A call begins; its frames, and even its end, come after it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallStarted<'a> {
+    /// Who calls.
+    pub(crate) caller: Caller,
+    /// Which of the caller's calls.
+    pub(crate) call: CallId,
+    /// The key.
+    pub(crate) key: &'a Key,
+    /// What is asked for.
+    pub(crate) asked: &'a Asked,
+    /// R and W; zeros stand for the configured ones.
+    pub(crate) quorum: QuorumChoice,
+    /// Time for the whole call.
+    pub(crate) timeout: Duration,
+}
+
+/// A call ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallEnded<'a> {
+    /// Who called.
+    pub(crate) caller: Caller,
+    /// Which of the caller's calls.
+    pub(crate) call: CallId,
+    /// How.
+    pub(crate) ending: Ending<'a>,
+}
+
+/// A caller takes a call back, which ends it at once, if it is still open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cancelled {
+    /// Which client.
+    pub(crate) client: usize,
+    /// Which of its calls.
+    pub(crate) call: CallId,
+}
+
+/// A client died: its calls under way will never end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallerGone {
+    /// Which.
+    pub(crate) client: usize,
+}
+
+/// A client, whose timers and sockets had stood still since `since`, goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallerThawed {
+    /// Which.
+    pub(crate) client: usize,
+    /// The beginning.
+    pub(crate) since: Instant,
+}
+
+/// A frame is given to the network, which may lose it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent<'a> {
+    /// The sender.
+    pub(crate) from: End,
+    /// The receiver.
+    pub(crate) to: End,
+    /// The frame.
+    pub(crate) message: &'a Message,
+}
+
+/// A connection is gone, be it that its ends learn of it or not; no other has these ends, but
+/// for nodes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closed {
+    /// One end.
+    pub(crate) a: End,
+    /// The other end.
+    pub(crate) b: End,
+}
+
+/// A frame reaches a machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Delivered<'a> {
+    /// The sender.
+    pub(crate) from: End,
+    /// The receiver.
+    pub(crate) to: End,
+    /// The frame.
+    pub(crate) message: &'a Message,
+    /// Whether it is a duplicate.
+    pub(crate) again: bool,
+}
+
+/// A request by hand reaches a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handed<'a> {
+    /// Which request.
+    pub(crate) caller: Caller,
+    /// The node.
+    pub(crate) node: usize,
+    /// The frame.
+    pub(crate) message: &'a Message,
+}
+
+/// A storage carried out a change, be it that it said so or that it said it had failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Applied<'a> {
+    /// Whose storage.
+    pub(crate) node: usize,
+    /// The key.
+    pub(crate) key: &'a Key,
+    /// The change.
+    pub(crate) op: &'a RecordOp,
+    /// What it did; `None` where the storage told the node that it failed.
+    pub(crate) applied: Option<&'a causality::Applied>,
+    /// The record after it.
+    pub(crate) record: &'a Record,
+}
+
+/// What a storage holds of a key is synced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Synced<'a> {
+    /// Whose storage.
+    pub(crate) node: usize,
+    /// The key.
+    pub(crate) key: &'a Key,
+    /// What is synced.
+    pub(crate) record: &'a Record,
+}
+
+/// A node ended as by `kill -9`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crashed<'a> {
+    /// Which.
+    pub(crate) node: usize,
+    /// Keys that lost changes which were not synced; a key may come twice.
+    pub(crate) lost: &'a [Key],
+}
+
+/// A node starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    /// Which.
+    pub(crate) node: usize,
+}
+
+/// A node that had stood still since `since`, timers and all, goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resumed {
+    /// Which.
+    pub(crate) node: usize,
+    /// The beginning.
+    pub(crate) since: Instant,
+}
+
+/// A fault of the device destroyed what was synced: by a wipe, by an older snapshot, by rot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Destroyed<'a> {
+    /// Whose.
+    pub(crate) node: usize,
+    /// The key.
+    pub(crate) key: &'a Key,
+    /// What was synced.
+    pub(crate) before: &'a Record,
+    /// What is left.
+    pub(crate) after: &'a Record,
+}
+
+/// A node told people something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    /// Which.
+    pub(crate) node: usize,
+    /// What.
+    pub(crate) event: &'a Event,
+}
+
+/// A node has handled an input, and all that it wanted done is done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stepped<'a> {
+    /// Which.
+    pub(crate) node: usize,
+    /// The node.
+    pub(crate) view: NodeView<'a>,
 }
 
 /// The head of a request, and the name of the write if it is one; `None` for any other frame.

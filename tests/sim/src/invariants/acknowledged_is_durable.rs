@@ -1,7 +1,7 @@
 //! A write that is acknowledged is on W disks.
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::CallEnded;
 use crate::oracle::How;
 
 pub(crate) const PROPERTY: Property = Property {
@@ -14,8 +14,8 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct AcknowledgedIsDurable;
 
 impl Invariant for AcknowledgedIsDurable {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        let Some((op, How::Written { dot: Some(dot), .. }, key)) = scene.facts.ended(seen) else {
+    fn on_call_ended(&mut self, scene: Scene<'_>, ended: CallEnded<'_>) -> Verdict {
+        let Some((op, How::Written { dot: Some(dot), .. }, key)) = scene.facts.ended(ended) else {
             return Ok(());
         };
         let holds = |node: &usize| key.held_durably(&op.key, scene.disks, *node, *dot);

@@ -6,7 +6,7 @@ use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaMerged};
 
 use crate::invariants::{Invariant, Property, REPAIR, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::Observation;
+use crate::observation::{Crashed, Delivered, Sent};
 use crate::oracle::unknown_to;
 use crate::recent::Table;
 
@@ -26,48 +26,29 @@ pub(crate) struct AcknowledgesWhatIsSynced {
 }
 
 impl Invariant for AcknowledgesWhatIsSynced {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        match *seen {
-            Observation::Delivered {
-                from: End::Node(from), to: End::Node(to), message, ..
-            } => {
-                if let Message::ReplicaMerge(ReplicaMerge { call, key, record }) = message
-                    && *call != REPAIR
-                {
-                    self.asked.insert((to, from, *call), (key.clone(), record.context()));
-                }
-                Ok(())
-            }
-            Observation::Sent { from: End::Node(from), to: End::Node(to), message } => {
-                let Message::ReplicaMerged(ReplicaMerged { call, durable: true }) = message else {
-                    return Ok(());
-                };
-                if *call == REPAIR {
-                    return Ok(());
-                }
-                self.check(scene, from, to, *call)
-            }
-            Observation::Crashed { node, .. } => {
-                self.asked.retain(|(at, _, _), _| *at != node);
-                Ok(())
-            }
-            Observation::CallStarted { .. }
-            | Observation::CallEnded { .. }
-            | Observation::Cancelled { .. }
-            | Observation::CallerGone { .. }
-            | Observation::Closed { .. }
-            | Observation::CallerThawed { .. }
-            | Observation::Sent { .. }
-            | Observation::Delivered { .. }
-            | Observation::Handed { .. }
-            | Observation::Applied { .. }
-            | Observation::Synced { .. }
-            | Observation::Started { .. }
-            | Observation::Resumed { .. }
-            | Observation::Destroyed { .. }
-            | Observation::Told { .. }
-            | Observation::Stepped { .. } => Ok(()),
+    fn on_delivered(&mut self, _scene: Scene<'_>, delivered: Delivered<'_>) -> Verdict {
+        if let Delivered { from: End::Node(from), to: End::Node(to), message, .. } = delivered
+            && let Message::ReplicaMerge(ReplicaMerge { call, key, record }) = message
+            && *call != REPAIR
+        {
+            self.asked.insert((to, from, *call), (key.clone(), record.context()));
         }
+        Ok(())
+    }
+
+    fn on_sent(&mut self, scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
+        if let Sent { from: End::Node(from), to: End::Node(to), message } = sent
+            && let Message::ReplicaMerged(ReplicaMerged { call, durable: true }) = message
+            && *call != REPAIR
+        {
+            return self.check(scene, from, to, *call);
+        }
+        Ok(())
+    }
+
+    fn on_crashed(&mut self, _scene: Scene<'_>, Crashed { node, .. }: Crashed<'_>) -> Verdict {
+        self.asked.retain(|(at, _, _), _| *at != node);
+        Ok(())
     }
 }
 
@@ -101,7 +82,7 @@ mod tests {
 
     use super::AcknowledgesWhatIsSynced;
     use crate::network::End;
-    use crate::observation::Observation;
+    use crate::observation::{Delivered, Observation, Sent};
     use crate::oracle::stage::Stage;
 
     #[test]
@@ -120,14 +101,14 @@ mod tests {
             let (from, to) = (End::Node(0), End::Node(1));
             let message = &Message::ReplicaMerge(ReplicaMerge { call, key, record });
             if asked {
-                stage.see(&Observation::Delivered { from, to, message, again: false });
+                stage.see(&Observation::Delivered(Delivered { from, to, message, again: false }));
             }
             stage.copy(0, 1);
             if synced {
                 stage.sync(1);
             }
             let message = &Message::ReplicaMerged(ReplicaMerged { call, durable });
-            stage.see(&Observation::Sent { from: to, to: from, message });
+            stage.see(&Observation::Sent(Sent { from: to, to: from, message }));
             stage.expect(part.is_empty(), part);
         }
     }

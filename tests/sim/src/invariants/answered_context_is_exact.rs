@@ -4,7 +4,7 @@ use quorate_core::causality::{Context, Dot, Payload};
 use quorate_core::message::EntryValue;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::CallEnded;
 use crate::oracle::{How, KeyFacts, Op, difference, exceeds};
 
 pub(crate) const PROPERTY: Property = Property {
@@ -21,8 +21,8 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct AnsweredContextIsExact;
 
 impl Invariant for AnsweredContextIsExact {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        let Some((op, how, key)) = scene.facts.ended(seen) else { return Ok(()) };
+    fn on_call_ended(&mut self, scene: Scene<'_>, ended: CallEnded<'_>) -> Verdict {
+        let Some((op, how, key)) = scene.facts.ended(ended) else { return Ok(()) };
         let verdict = match how {
             How::Found { context, values, tombstones } => {
                 found(scene, op, key, context, values, *tombstones)

@@ -1,7 +1,7 @@
 //! A delete that finds nothing to delete promises as much as one that does.
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::CallEnded;
 use crate::oracle::How;
 
 pub(crate) const PROPERTY: Property = Property {
@@ -16,8 +16,8 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct BlindDeleteIsDurable;
 
 impl Invariant for BlindDeleteIsDurable {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        let Some((op, How::Written { context, .. }, key)) = scene.facts.ended(seen) else {
+    fn on_call_ended(&mut self, scene: Scene<'_>, ended: CallEnded<'_>) -> Verdict {
+        let Some((op, How::Written { context, .. }, key)) = scene.facts.ended(ended) else {
             return Ok(());
         };
         if !op.wish.is_blind_delete() {

@@ -3,7 +3,7 @@
 use quorate_core::node::NodeView;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::Stepped;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "bounded-tables",
@@ -24,8 +24,8 @@ pub(crate) struct BoundedTables {
 }
 
 impl Invariant for BoundedTables {
-    fn observe(&mut self, _scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        let Observation::Stepped { node, view } = *seen else { return Ok(()) };
+    fn on_stepped(&mut self, _scene: Scene<'_>, stepped: Stepped<'_>) -> Verdict {
+        let Stepped { node, view } = stepped;
         self.steps = self.steps.wrapping_add(1);
         check(view, self.steps.is_multiple_of(EVERY)).map_err(|violation| violation.at(node))
     }

@@ -1,11 +1,11 @@
 //! The number of a call names one question, so its answers answer nothing else.
 
 use quorate_core::ids::Key;
-use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaRead};
+use quorate_core::message::{CallId, Message};
 
 use crate::invariants::{Invariant, Property, REPAIR, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::Observation;
+use crate::observation::Sent;
 use crate::recent::Table;
 
 pub(crate) const PROPERTY: Property = Property {
@@ -29,24 +29,14 @@ pub(crate) struct CallsAskOneThing {
 }
 
 impl Invariant for CallsAskOneThing {
-    fn observe(&mut self, _scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        let Observation::Sent { from: End::Node(node), message, .. } = *seen else {
+    fn on_sent(&mut self, _scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
+        let Sent { from: End::Node(node), message, .. } = sent else { return Ok(()) };
+        let (question, call, key) = if let Message::ReplicaRead(read) = message {
+            (Question::Read, read.call, &read.key)
+        } else if let Message::ReplicaMerge(merge) = message {
+            (Question::Merge, merge.call, &merge.key)
+        } else {
             return Ok(());
-        };
-        let (question, call, key) = match message {
-            Message::ReplicaRead(ReplicaRead { call, key }) => (Question::Read, *call, key),
-            Message::ReplicaMerge(ReplicaMerge { call, key, .. }) => (Question::Merge, *call, key),
-            Message::Hello(_)
-            | Message::Welcome(_)
-            | Message::Reject(_)
-            | Message::Unsupported(_)
-            | Message::Get(_)
-            | Message::Put(_)
-            | Message::Reply(_)
-            | Message::ReplicaRecord(_)
-            | Message::ReplicaMerged(_)
-            | Message::StatusRequest(_)
-            | Message::StatusReply(_) => return Ok(()),
         };
         if call == REPAIR && question == Question::Merge {
             return Ok(());
@@ -74,7 +64,7 @@ mod tests {
 
     use super::CallsAskOneThing;
     use crate::network::End;
-    use crate::observation::Observation;
+    use crate::observation::{Observation, Sent};
     use crate::oracle::stage::Stage;
 
     #[test]
@@ -94,7 +84,11 @@ mod tests {
         ] {
             let mut stage = Stage::new(CallsAskOneThing::default());
             for message in &messages {
-                stage.see(&Observation::Sent { from: End::Node(0), to: End::Node(1), message });
+                stage.see(&Observation::Sent(Sent {
+                    from: End::Node(0),
+                    to: End::Node(1),
+                    message,
+                }));
             }
             stage.expect(fine, "and used it for a");
         }

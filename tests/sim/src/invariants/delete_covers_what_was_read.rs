@@ -4,7 +4,7 @@ use quorate_core::causality::Payload;
 use quorate_core::message::CallId;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::{Caller, Observation};
+use crate::observation::{CallEnded, CallStarted, Caller};
 use crate::oracle::{How, Promise};
 use crate::recent::Table;
 
@@ -24,17 +24,20 @@ pub(crate) struct DeleteCoversWhatWasRead {
 }
 
 impl Invariant for DeleteCoversWhatWasRead {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        if let Observation::CallStarted { caller, call, key, .. } = *seen
-            && let Some(op) = scene.facts.call(caller, call).filter(|op| op.wish.is_blind_delete())
+    fn on_call_started(&mut self, scene: Scene<'_>, started: CallStarted<'_>) -> Verdict {
+        let CallStarted { caller, call, key, .. } = started;
+        if let Some(op) = scene.facts.call(caller, call).filter(|op| op.wish.is_blind_delete())
             && let Some(facts) = scene.facts.key(key)
         {
             let promise = facts.promise(key, scene.disks, scene.facts.n, op.r);
             self.open.insert((caller, call), promise);
         }
-        let Observation::CallEnded { caller, call, .. } = *seen else { return Ok(()) };
-        let Some(promise) = self.open.remove(&(caller, call)) else { return Ok(()) };
-        let Some((op, How::Written { context, .. }, key)) = scene.facts.ended(seen) else {
+        Ok(())
+    }
+
+    fn on_call_ended(&mut self, scene: Scene<'_>, ended: CallEnded<'_>) -> Verdict {
+        let Some(promise) = self.open.remove(&(ended.caller, ended.call)) else { return Ok(()) };
+        let Some((op, How::Written { context, .. }, key)) = scene.facts.ended(ended) else {
             return Ok(());
         };
         if key.destroyed_last > op.began {

@@ -9,7 +9,9 @@ use quorate_core::time::{Duration, Instant};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::{Caller, Ending, Observation, request_of};
+use crate::observation::{
+    CallEnded, Caller, Closed, Crashed, Delivered, Ending, Handed, Resumed, Sent, request_of,
+};
 use crate::oracle::Seconds;
 
 pub(crate) const PROPERTY: Property = Property {
@@ -53,63 +55,57 @@ pub(crate) struct EndsOnceInTime {
 }
 
 impl Invariant for EndsOnceInTime {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        match *seen {
-            Observation::CallEnded { caller, call, ending } => {
-                if let Caller::Hand(_) = caller {
-                    self.answered(scene, None, Asker::Hand(caller), call)?;
-                }
-                ended(scene, caller, call, ending)
-            }
-            Observation::Delivered { from, to: End::Node(node), message, again } => {
-                self.arrived(scene, node, Asker::Link(from), message, again)
-            }
-            Observation::Handed { caller, node, message } => {
-                self.arrived(scene, node, Asker::Hand(caller), message, false)
-            }
-            Observation::Sent { from: End::Node(node), to, message } => match (to, message) {
-                (End::Client(..), Message::Reply(reply)) => {
-                    self.answered(scene, Some(node), Asker::Link(to), reply.call)
-                }
-                (End::Client(..) | End::Node(_), _) => Ok(()),
-            },
-            Observation::Closed { a, b } => {
-                for end in [a, b].into_iter().filter(|end| matches!(end, End::Client(..))) {
-                    self.pending.retain(|(_, asker, _), _| *asker != Asker::Link(end));
-                    self.closed.insert(end);
-                }
-                Ok(())
-            }
-            Observation::Crashed { node, .. } => {
-                self.pending.retain(|(at, _, _), _| *at != node);
-                self.tries.retain(|(at, _), _| *at != node);
-                Ok(())
-            }
-            Observation::Resumed { node, since } => {
-                let late = |until: &mut Instant| {
-                    if *until >= since {
-                        *until = (*until).max(scene.now);
-                    }
-                };
-                let here = self.pending.iter_mut().filter(|((at, _, _), _)| *at == node);
-                here.for_each(|(_, pending)| late(&mut pending.until));
-                let here = self.tries.iter_mut().filter(|((at, _), _)| *at == node);
-                here.for_each(|(_, until)| late(until));
-                Ok(())
-            }
-            Observation::CallStarted { .. }
-            | Observation::Cancelled { .. }
-            | Observation::CallerGone { .. }
-            | Observation::CallerThawed { .. }
-            | Observation::Sent { .. }
-            | Observation::Delivered { .. }
-            | Observation::Applied { .. }
-            | Observation::Synced { .. }
-            | Observation::Started { .. }
-            | Observation::Destroyed { .. }
-            | Observation::Told { .. }
-            | Observation::Stepped { .. } => Ok(()),
+    fn on_call_ended(&mut self, scene: Scene<'_>, ended: CallEnded<'_>) -> Verdict {
+        if let Caller::Hand(_) = ended.caller {
+            self.answered(scene, None, Asker::Hand(ended.caller), ended.call)?;
         }
+        is_due(scene, ended)
+    }
+
+    fn on_delivered(&mut self, scene: Scene<'_>, delivered: Delivered<'_>) -> Verdict {
+        let Delivered { from, to: End::Node(node), message, again } = delivered else {
+            return Ok(());
+        };
+        self.arrived(scene, node, Asker::Link(from), message, again)
+    }
+
+    fn on_handed(&mut self, scene: Scene<'_>, handed: Handed<'_>) -> Verdict {
+        let Handed { caller, node, message } = handed;
+        self.arrived(scene, node, Asker::Hand(caller), message, false)
+    }
+
+    fn on_sent(&mut self, scene: Scene<'_>, Sent { from, to, message }: Sent<'_>) -> Verdict {
+        let (End::Node(node), End::Client(..), Message::Reply(reply)) = (from, to, message) else {
+            return Ok(());
+        };
+        self.answered(scene, Some(node), Asker::Link(to), reply.call)
+    }
+
+    fn on_closed(&mut self, _scene: Scene<'_>, Closed { a, b }: Closed) -> Verdict {
+        for end in [a, b].into_iter().filter(|end| matches!(end, End::Client(..))) {
+            self.pending.retain(|(_, asker, _), _| *asker != Asker::Link(end));
+            self.closed.insert(end);
+        }
+        Ok(())
+    }
+
+    fn on_crashed(&mut self, _scene: Scene<'_>, Crashed { node, .. }: Crashed<'_>) -> Verdict {
+        self.pending.retain(|(at, _, _), _| *at != node);
+        self.tries.retain(|(at, _), _| *at != node);
+        Ok(())
+    }
+
+    fn on_resumed(&mut self, scene: Scene<'_>, Resumed { node, since }: Resumed) -> Verdict {
+        let late = |until: &mut Instant| {
+            if *until >= since {
+                *until = (*until).max(scene.now);
+            }
+        };
+        let here = self.pending.iter_mut().filter(|((at, _, _), _)| *at == node);
+        here.for_each(|(_, pending)| late(&mut pending.until));
+        let here = self.tries.iter_mut().filter(|((at, _), _)| *at == node);
+        here.for_each(|(_, until)| late(until));
+        Ok(())
     }
 
     fn at_rest(&mut self, scene: Scene<'_>, whole: &[usize]) -> Verdict {
@@ -218,7 +214,8 @@ impl EndsOnceInTime {
     }
 }
 
-fn ended(scene: Scene<'_>, caller: Caller, call: CallId, ending: Ending<'_>) -> Verdict {
+/// Whether a call may end so, and by then.
+fn is_due(scene: Scene<'_>, CallEnded { caller, call, ending }: CallEnded<'_>) -> Verdict {
     let taken_back = matches!(
         ending,
         Ending::Client(Err(CallError { code: ErrorCode::Aborted | ErrorCode::Closed, .. }))
@@ -254,7 +251,10 @@ mod tests {
 
     use super::EndsOnceInTime;
     use crate::network::End;
-    use crate::observation::{Asked, Ending, Observation};
+    use crate::observation::{
+        Asked, CallEnded, CallerGone, CallerThawed, Cancelled, Closed, Delivered, Ending,
+        Observation, Resumed, Sent,
+    };
     use crate::oracle::stage::{Call, Stage};
 
     fn pass(stage: &mut Stage, ms: u64) {
@@ -265,14 +265,14 @@ mod tests {
         let message = stage.frame(call, &Asked::Get, RequestId::default());
         let from = stage.end(call.0);
         let to = End::Node(0);
-        stage.see(&Observation::Delivered { from, to, message: &message, again: false });
+        stage.see(&Observation::Delivered(Delivered { from, to, message: &message, again: false }));
     }
 
     fn answer(stage: &mut Stage, call: Call) {
         let failure = Failure::refused(FailureCode::QuorumUnavailable);
         let message = Message::Reply(stage.reply(call, Err(failure)));
         let to = stage.end(call.0);
-        stage.see(&Observation::Sent { from: End::Node(0), to, message: &message });
+        stage.see(&Observation::Sent(Sent { from: End::Node(0), to, message: &message }));
     }
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
             let get = stage.get(1);
             pass(&mut stage, late_ms);
             if thawed {
-                stage.see(&Observation::CallerThawed { client: 1, since });
+                stage.see(&Observation::CallerThawed(CallerThawed { client: 1, since }));
                 stage.now = stage.op(get).deadline;
                 stage.now.0 -= 1;
             }
@@ -325,13 +325,13 @@ mod tests {
             let (caller, call) = stage.get(1);
             if let Some(after) = back {
                 pass(&mut stage, after);
-                stage.see(&Observation::Cancelled { client: 1, call });
+                stage.see(&Observation::Cancelled(Cancelled { client: 1, call }));
                 // What is seen next is seen one microsecond later.
                 stage.now.0 -= 1;
             }
             pass(&mut stage, ms);
             let ending = Ending::Client(&aborted);
-            stage.see(&Observation::CallEnded { caller, call, ending });
+            stage.see(&Observation::CallEnded(CallEnded { caller, call, ending }));
             stage.expect(part.is_empty(), part);
         }
     }
@@ -352,7 +352,7 @@ mod tests {
             }
             if closed {
                 let (a, b) = (stage.end(get.0), End::Node(0));
-                stage.see(&Observation::Closed { a, b });
+                stage.see(&Observation::Closed(Closed { a, b }));
                 // A frame may outlive its connection.
                 deliver(&mut stage, get);
             }
@@ -369,7 +369,7 @@ mod tests {
             let mut stage = Stage::new(EndsOnceInTime::default());
             stage.get(1);
             if dead {
-                stage.see(&Observation::CallerGone { client: 1 });
+                stage.see(&Observation::CallerGone(CallerGone { client: 1 }));
             }
             stage.rest();
             stage.expect(dead, "the world is at rest, but the get");
@@ -386,7 +386,7 @@ mod tests {
             let since = stage.now;
             pass(&mut stage, ms);
             if resumed {
-                stage.see(&Observation::Resumed { node: 0, since });
+                stage.see(&Observation::Resumed(Resumed { node: 0, since }));
                 stage.now.0 -= 1;
             }
             answer(&mut stage, get);

@@ -9,7 +9,7 @@ use quorate_core::message::{LayoutUpdate, Message, Reply, Welcome};
 use quorate_core::ring::Slot;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::{Delivered, Stepped};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "equal-preference-lists",
@@ -27,44 +27,17 @@ pub(crate) struct EqualPreferenceLists {
 }
 
 impl Invariant for EqualPreferenceLists {
-    fn observe(&mut self, _scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        match *seen {
-            Observation::Stepped { node, view } => {
-                self.check(view.layout()).map_err(|violation| violation.at(node))
-            }
-            Observation::Delivered { message, .. } => match message {
-                Message::Welcome(Welcome { layout: Some(layout), .. })
-                | Message::Reply(Reply { layout: Some(layout), .. }) => self.check(layout),
-                Message::Hello(_)
-                | Message::Welcome(_)
-                | Message::Reject(_)
-                | Message::Unsupported(_)
-                | Message::Get(_)
-                | Message::Put(_)
-                | Message::Reply(_)
-                | Message::ReplicaRead(_)
-                | Message::ReplicaRecord(_)
-                | Message::ReplicaMerge(_)
-                | Message::ReplicaMerged(_)
-                | Message::StatusRequest(_)
-                | Message::StatusReply(_) => Ok(()),
-            },
-            Observation::CallStarted { .. }
-            | Observation::CallEnded { .. }
-            | Observation::Cancelled { .. }
-            | Observation::CallerGone { .. }
-            | Observation::Closed { .. }
-            | Observation::CallerThawed { .. }
-            | Observation::Sent { .. }
-            | Observation::Handed { .. }
-            | Observation::Applied { .. }
-            | Observation::Synced { .. }
-            | Observation::Crashed { .. }
-            | Observation::Started { .. }
-            | Observation::Resumed { .. }
-            | Observation::Destroyed { .. }
-            | Observation::Told { .. } => Ok(()),
-        }
+    fn on_stepped(&mut self, _scene: Scene<'_>, stepped: Stepped<'_>) -> Verdict {
+        self.check(stepped.view.layout()).map_err(|violation| violation.at(stepped.node))
+    }
+
+    fn on_delivered(&mut self, _scene: Scene<'_>, delivered: Delivered<'_>) -> Verdict {
+        let (Message::Welcome(Welcome { layout: Some(layout), .. })
+        | Message::Reply(Reply { layout: Some(layout), .. })) = delivered.message
+        else {
+            return Ok(());
+        };
+        self.check(layout)
     }
 }
 

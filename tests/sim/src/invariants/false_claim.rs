@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::CallEnded;
 use crate::oracle::How;
 
 pub(crate) const PROPERTY: Property = Property {
@@ -28,8 +28,8 @@ pub(super) fn is_made() -> bool {
 pub(crate) struct NeverAnswers;
 
 impl Invariant for NeverAnswers {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        match scene.facts.ended(seen) {
+    fn on_call_ended(&mut self, scene: Scene<'_>, ended: CallEnded<'_>) -> Verdict {
+        match scene.facts.ended(ended) {
             Some((op, How::Found { .. } | How::Written { .. }, _)) => {
                 Err(Violation::new(format!("{op} was answered")).of(&op.key))
             }

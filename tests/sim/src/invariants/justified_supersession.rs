@@ -4,8 +4,8 @@ use quorate_core::causality::{Payload, RecordOp, Write};
 use quorate_core::ids::RequestId;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
-use crate::oracle::{KeyFacts, difference, superseded_without};
+use crate::observation::{Applied, CallStarted};
+use crate::oracle::{Carried, KeyFacts, difference, superseded_without};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "justified-supersession",
@@ -21,14 +21,18 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct JustifiedSupersession;
 
 impl Invariant for JustifiedSupersession {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        if let Observation::Applied { node, key, op: RecordOp::Write(write), .. } = *seen
+    fn on_applied(&mut self, scene: Scene<'_>, applied: Applied<'_>) -> Verdict {
+        if let Applied { node, key, op: RecordOp::Write(write), .. } = applied
             && let Some(facts) = scene.facts.key(key)
         {
             context(scene, facts, node, write).map_err(|violation| violation.of(key))?;
         }
-        if let Observation::CallStarted { caller, call, key, .. } = *seen
-            && let Some(op) = scene.facts.call(caller, call)
+        Ok(())
+    }
+
+    fn on_call_started(&mut self, scene: Scene<'_>, started: CallStarted<'_>) -> Verdict {
+        let CallStarted { caller, call, key, .. } = started;
+        if let Some(op) = scene.facts.call(caller, call)
             && let (Some(facts), Some(given)) = (scene.facts.key(key), op.wish.given())
             && let dots = difference(given, &facts.shown)
             && !dots.is_empty()
@@ -36,7 +40,10 @@ impl Invariant for JustifiedSupersession {
             let dots = scene.facts.names(dots);
             return Err(Violation::new(format!("nobody was ever shown {dots}: {op}")).of(key));
         }
-        let Some(carried) = scene.facts.carried(seen) else { return Ok(()) };
+        Ok(())
+    }
+
+    fn on_carried(&mut self, scene: Scene<'_>, carried: Carried<'_>) -> Verdict {
         let Some(facts) = scene.facts.key(carried.key) else { return Ok(()) };
         let dots = superseded_without(carried.record, &facts.covered);
         if dots.is_empty() {

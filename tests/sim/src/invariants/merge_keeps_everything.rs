@@ -3,7 +3,7 @@
 use quorate_core::causality::{Context, Dot, Record, RecordOp};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::Applied;
 use crate::oracle::{Facts, knows, superseded_without, supersedes};
 
 pub(crate) const PROPERTY: Property = Property {
@@ -19,8 +19,8 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct MergeKeepsEverything;
 
 impl Invariant for MergeKeepsEverything {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        let Observation::Applied { node, key, op, record, .. } = *seen else { return Ok(()) };
+    fn on_applied(&mut self, scene: Scene<'_>, applied: Applied<'_>) -> Verdict {
+        let Applied { node, key, op, record, .. } = applied;
         let before = scene.facts.before();
         let verdict = match op {
             RecordOp::Merge(merged) => merge(scene.facts, before, merged, record),
@@ -144,13 +144,19 @@ mod tests {
     use quorate_core::causality::{Record, RecordOp};
 
     use super::MergeKeepsEverything;
-    use crate::observation::Observation;
+    use crate::observation::{Applied, Observation};
     use crate::oracle::stage::Stage;
 
     /// Shows a merge of `merged` into an empty record that ends in `record`.
     fn merged(stage: &mut Stage, merged: &Record, record: &Record) {
         let (op, key) = (RecordOp::Merge(merged.clone()), stage.key.clone());
-        stage.see(&Observation::Applied { node: 2, key: &key, op: &op, applied: None, record });
+        stage.see(&Observation::Applied(Applied {
+            node: 2,
+            key: &key,
+            op: &op,
+            applied: None,
+            record,
+        }));
     }
 
     #[test]

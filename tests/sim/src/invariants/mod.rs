@@ -26,15 +26,16 @@ mod truthful_receipt;
 mod unknown_is_never_refused;
 
 mod false_claim;
+mod invariant;
 mod violation;
 
 use quorate_core::message::{CallId, LayoutUpdate};
 use quorate_core::time::Instant;
 
 use crate::disk::Disk;
-use crate::observation::Observation;
 use crate::oracle::Facts;
 pub use false_claim::claim_falsely;
+pub(crate) use invariant::Invariant;
 pub(crate) use violation::Verdict;
 pub use violation::Violation;
 
@@ -61,20 +62,6 @@ pub(crate) struct Scene<'a> {
     pub(crate) disks: &'a [Disk],
     /// Everything so far, this observation included.
     pub(crate) facts: &'a Facts,
-}
-
-/// The check of one property. What it keeps between observations is its own.
-pub(crate) trait Invariant {
-    /// Something happened.
-    fn observe(&mut self, _scene: Scene<'_>, _seen: &Observation<'_>) -> Verdict {
-        Ok(())
-    }
-
-    /// Nothing is under way, every node of `whole` is up, undamaged and connected to the others of
-    /// `whole`, and every key was read since.
-    fn at_rest(&mut self, _scene: Scene<'_>, _whole: &[usize]) -> Verdict {
-        Ok(())
-    }
 }
 
 /// All properties with their checks, in the order of the table.

@@ -1,7 +1,7 @@
 //! A reader is shown only what was put.
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::CallEnded;
 use crate::oracle::{How, Op};
 
 pub(crate) const PROPERTY: Property = Property {
@@ -16,8 +16,8 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct NoPhantomValue;
 
 impl Invariant for NoPhantomValue {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        let Some((op, How::Found { context, values, .. }, key)) = scene.facts.ended(seen) else {
+    fn on_call_ended(&mut self, scene: Scene<'_>, ended: CallEnded<'_>) -> Verdict {
+        let Some((op, How::Found { context, values, .. }, key)) = scene.facts.ended(ended) else {
             return Ok(());
         };
         for shown in values {

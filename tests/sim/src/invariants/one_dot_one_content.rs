@@ -1,8 +1,8 @@
 //! A name names one thing.
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
-use crate::oracle::{Seconds, text_of};
+use crate::observation::Applied;
+use crate::oracle::{Carried, Seconds, text_of};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "one-dot-one-content",
@@ -15,61 +15,58 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct OneDotOneContent;
 
 impl Invariant for OneDotOneContent {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        if let Observation::Applied { node, key, .. } = *seen
-            && let Some(minted) = scene.facts.minted()
+    fn on_applied(&mut self, scene: Scene<'_>, applied: Applied<'_>) -> Verdict {
+        let Applied { node, key, .. } = applied;
+        let Some(minted) = scene.facts.minted() else { return Ok(()) };
+        let dot = scene.facts.name(minted.dot);
+        let at_home = scene.facts.index(minted.dot.actor.node) == Some(node);
+        let text = if let (true, Some(fact)) =
+            (minted.again, scene.facts.key(key).and_then(|key| key.writes.get(&minted.dot)))
         {
-            let dot = scene.facts.name(minted.dot);
-            let at_home = scene.facts.index(minted.dot.actor.node) == Some(node);
-            let text = if let (true, Some(fact)) =
-                (minted.again, scene.facts.key(key).and_then(|key| key.writes.get(&minted.dot)))
-            {
-                let (at, first) = (Seconds(fact.at), text_of(&fact.payload));
-                format!("{dot} is given twice: n{} gave it to {first} at {at} first", fact.node)
-            } else if !at_home {
-                format!("n{node} gives {dot}, whose actor is another node's")
-            } else if let Some((other, _)) =
-                scene.facts.actor(minted.dot.actor).filter(|(other, _)| *other != key)
-            {
-                format!("the actor of {dot} has written {other:?} before")
-            } else {
-                return siblings(scene, seen);
-            };
-            return Err(Violation::new(text).at(node).of(key));
-        }
-        siblings(scene, seen)
-    }
-}
-
-fn siblings(scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-    let Some(carried) = scene.facts.carried(seen) else { return Ok(()) };
-    let Some(key) = scene.facts.key(carried.key) else { return Ok(()) };
-    for (dot, sibling) in carried.record.siblings() {
-        let fact = key.writes.get(&dot);
-        if fact.is_some_and(|fact| fact.is_content_of(sibling)) {
-            continue;
-        }
-        let expected = match fact {
-            Some(fact) => format!(
-                "the write had {} of {:?}, written at {} ms",
-                text_of(&fact.payload),
-                fact.request,
-                fact.written.0,
-            ),
-            None => "no write got that dot".to_owned(),
+            let (at, first) = (Seconds(fact.at), text_of(&fact.payload));
+            format!("{dot} is given twice: n{} gave it to {first} at {at} first", fact.node)
+        } else if !at_home {
+            format!("n{node} gives {dot}, whose actor is another node's")
+        } else if let Some((other, _)) =
+            scene.facts.actor(minted.dot.actor).filter(|(other, _)| *other != key)
+        {
+            format!("the actor of {dot} has written {other:?} before")
+        } else {
+            return Ok(());
         };
-        let text = format!(
-            "the record that n{} {} holds {} of {:?}, written at {} ms, under {}, but {expected}",
-            carried.node,
-            if carried.stored { "stored" } else { "sent" },
-            text_of(&sibling.payload),
-            sibling.request,
-            sibling.written.0,
-            scene.facts.name(dot),
-        );
-        return Err(Violation::new(text).at(carried.node).of(carried.key));
+        Err(Violation::new(text).at(node).of(key))
     }
-    Ok(())
+
+    fn on_carried(&mut self, scene: Scene<'_>, carried: Carried<'_>) -> Verdict {
+        let Some(key) = scene.facts.key(carried.key) else { return Ok(()) };
+        for (dot, sibling) in carried.record.siblings() {
+            let fact = key.writes.get(&dot);
+            if fact.is_some_and(|fact| fact.is_content_of(sibling)) {
+                continue;
+            }
+            let expected = match fact {
+                Some(fact) => format!(
+                    "the write had {} of {:?}, written at {} ms",
+                    text_of(&fact.payload),
+                    fact.request,
+                    fact.written.0,
+                ),
+                None => "no write got that dot".to_owned(),
+            };
+            let text = format!(
+                "the record that n{} {} holds {} of {:?}, written at {} ms, under {}, but \
+                 {expected}",
+                carried.node,
+                if carried.stored { "stored" } else { "sent" },
+                text_of(&sibling.payload),
+                sibling.request,
+                sibling.written.0,
+                scene.facts.name(dot),
+            );
+            return Err(Violation::new(text).at(carried.node).of(carried.key));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use quorate_core::causality::{Payload, RecordOp, Sibling};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::Applied;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "puts-leave-few-siblings",
@@ -15,9 +15,8 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct PutsLeaveFewSiblings;
 
 impl Invariant for PutsLeaveFewSiblings {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        let Observation::Applied { node, key, op: RecordOp::Write(write), record, .. } = *seen
-        else {
+    fn on_applied(&mut self, scene: Scene<'_>, applied: Applied<'_>) -> Verdict {
+        let Applied { node, key, op: RecordOp::Write(write), record, .. } = applied else {
             return Ok(());
         };
         let Some(minted) = scene.facts.minted() else { return Ok(()) };

@@ -3,7 +3,7 @@
 use quorate_core::message::CallId;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::{Caller, Observation};
+use crate::observation::{CallEnded, CallStarted, Caller};
 use crate::oracle::{How, KeyFacts, Op, Promise};
 use crate::recent::Table;
 
@@ -25,17 +25,20 @@ pub(crate) struct ReadYourWrites {
 }
 
 impl Invariant for ReadYourWrites {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        if let Observation::CallStarted { caller, call, key, .. } = *seen
-            && let Some(op) = scene.facts.call(caller, call).filter(|op| !op.wish.is_write())
+    fn on_call_started(&mut self, scene: Scene<'_>, started: CallStarted<'_>) -> Verdict {
+        let CallStarted { caller, call, key, .. } = started;
+        if let Some(op) = scene.facts.call(caller, call).filter(|op| !op.wish.is_write())
             && let Some(facts) = scene.facts.key(key)
         {
             let promise = facts.promise(key, scene.disks, scene.facts.n, op.r);
             self.open.insert((caller, call), promise);
         }
-        let Observation::CallEnded { caller, call, .. } = *seen else { return Ok(()) };
-        let Some(promise) = self.open.remove(&(caller, call)) else { return Ok(()) };
-        let Some((op, how @ How::Found { .. }, key)) = scene.facts.ended(seen) else {
+        Ok(())
+    }
+
+    fn on_call_ended(&mut self, scene: Scene<'_>, ended: CallEnded<'_>) -> Verdict {
+        let Some(promise) = self.open.remove(&(ended.caller, ended.call)) else { return Ok(()) };
+        let Some((op, how @ How::Found { .. }, key)) = scene.facts.ended(ended) else {
             return Ok(());
         };
         if key.destroyed_last > op.began {

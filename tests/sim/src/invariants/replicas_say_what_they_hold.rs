@@ -7,7 +7,7 @@ use quorate_core::message::{CallId, Message, ReplicaRead, ReplicaRecord};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::Observation;
+use crate::observation::{Crashed, Delivered, Sent};
 use crate::oracle::{exceeds, known, knows};
 use crate::recent::Table;
 
@@ -28,46 +28,29 @@ pub(crate) struct ReplicasSayWhatTheyHold {
 }
 
 impl Invariant for ReplicasSayWhatTheyHold {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        match *seen {
-            Observation::Delivered {
-                from: End::Node(from), to: End::Node(to), message, ..
-            } => {
-                if let Message::ReplicaRead(ReplicaRead { call, key }) = message {
-                    let record = scene.facts.key(key).map(|key| key.memory[to].clone());
-                    let asked = (record.unwrap_or_default(), scene.facts.number);
-                    self.asked.entry((to, from, *call)).or_insert(asked);
-                }
-                Ok(())
-            }
-            Observation::Sent { from: End::Node(from), to: End::Node(to), message } => {
-                let Message::ReplicaRecord(ReplicaRecord { call, record: Some(record) }) = message
-                else {
-                    return Ok(());
-                };
-                self.check(scene, (from, to, *call), record)
-            }
-            Observation::Crashed { node, .. } => {
-                self.asked.retain(|(at, _, _), _| *at != node);
-                Ok(())
-            }
-            Observation::CallStarted { .. }
-            | Observation::CallEnded { .. }
-            | Observation::Cancelled { .. }
-            | Observation::CallerGone { .. }
-            | Observation::Closed { .. }
-            | Observation::CallerThawed { .. }
-            | Observation::Sent { .. }
-            | Observation::Delivered { .. }
-            | Observation::Handed { .. }
-            | Observation::Applied { .. }
-            | Observation::Synced { .. }
-            | Observation::Started { .. }
-            | Observation::Resumed { .. }
-            | Observation::Destroyed { .. }
-            | Observation::Told { .. }
-            | Observation::Stepped { .. } => Ok(()),
+    fn on_delivered(&mut self, scene: Scene<'_>, delivered: Delivered<'_>) -> Verdict {
+        if let Delivered { from: End::Node(from), to: End::Node(to), message, .. } = delivered
+            && let Message::ReplicaRead(ReplicaRead { call, key }) = message
+        {
+            let record = scene.facts.key(key).map(|key| key.memory[to].clone());
+            let asked = (record.unwrap_or_default(), scene.facts.number);
+            self.asked.entry((to, from, *call)).or_insert(asked);
         }
+        Ok(())
+    }
+
+    fn on_sent(&mut self, scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
+        if let Sent { from: End::Node(from), to: End::Node(to), message } = sent
+            && let Message::ReplicaRecord(ReplicaRecord { call, record: Some(record) }) = message
+        {
+            return self.check(scene, (from, to, *call), record);
+        }
+        Ok(())
+    }
+
+    fn on_crashed(&mut self, _scene: Scene<'_>, Crashed { node, .. }: Crashed<'_>) -> Verdict {
+        self.asked.retain(|(at, _, _), _| *at != node);
+        Ok(())
     }
 }
 
@@ -115,7 +98,7 @@ mod tests {
 
     use super::ReplicasSayWhatTheyHold;
     use crate::network::End;
-    use crate::observation::Observation;
+    use crate::observation::{Delivered, Observation, Sent};
     use crate::oracle::stage::Stage;
 
     #[test]
@@ -128,15 +111,15 @@ mod tests {
             let (call, key, first) = (CallId(7), stage.key.clone(), stage.record(0));
             let (from, to) = (End::Node(1), End::Node(0));
             let message = &Message::ReplicaRead(ReplicaRead { call, key });
-            stage.see(&Observation::Sent { from, to, message });
-            stage.see(&Observation::Delivered { from, to, message, again: false });
+            stage.see(&Observation::Sent(Sent { from, to, message }));
+            stage.see(&Observation::Delivered(Delivered { from, to, message, again: false }));
             let other = stage.put(1, "w", &[]);
             stage.write(1, other);
             let mut both = stage.record(1);
             both.merge(&first);
             let record = Some([Record::new(), first, both][known].clone());
             let message = &Message::ReplicaRecord(ReplicaRecord { call, record });
-            stage.see(&Observation::Sent { from: to, to: from, message });
+            stage.see(&Observation::Sent(Sent { from: to, to: from, message }));
             stage.expect(part.is_empty(), part);
         }
     }

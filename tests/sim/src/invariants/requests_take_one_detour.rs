@@ -4,7 +4,7 @@ use quorate_core::causality::RecordOp;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::{Observation, request_of};
+use crate::observation::{Applied, Sent, request_of};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "requests-take-one-detour",
@@ -16,15 +16,19 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct RequestsTakeOneDetour;
 
 impl Invariant for RequestsTakeOneDetour {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        if let Observation::Applied { node, key, op: RecordOp::Write(_), .. } = *seen
+    fn on_applied(&mut self, scene: Scene<'_>, applied: Applied<'_>) -> Verdict {
+        if let Applied { node, key, op: RecordOp::Write(_), .. } = applied
             && let Some(facts) = scene.facts.key(key)
             && !facts.primaries.contains(&node)
         {
             let text = format!("n{node} writes, but the primaries are {:?}", facts.primaries);
             return Err(Violation::new(text).at(node).of(key));
         }
-        let Observation::Sent { from: End::Node(from), to: End::Node(to), message } = *seen else {
+        Ok(())
+    }
+
+    fn on_sent(&mut self, scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
+        let Sent { from: End::Node(from), to: End::Node(to), message } = sent else {
             return Ok(());
         };
         let Some((head, _)) = request_of(message) else { return Ok(()) };
@@ -53,7 +57,7 @@ mod tests {
 
     use super::RequestsTakeOneDetour;
     use crate::network::End;
-    use crate::observation::{Asked, Observation};
+    use crate::observation::{Asked, Observation, Sent};
     use crate::oracle::stage::Stage;
 
     #[test]
@@ -74,7 +78,7 @@ mod tests {
                 get.head.passed_on = passed_on;
             }
             let (from, to, message) = (End::Node(from), End::Node(to), &message);
-            stage.see(&Observation::Sent { from, to, message });
+            stage.see(&Observation::Sent(Sent { from, to, message }));
             stage.expect(part.is_empty(), part);
         }
         let put = stage.put(1, "v", &[]);

@@ -1,10 +1,11 @@
 //! However often a write is tried, it is one write.
 
 use quorate_core::ids::RequestId;
+use quorate_core::message::Message;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::{Caller, Observation};
+use crate::observation::{Applied, Caller, Sent};
 use crate::oracle::{Seconds, text_of};
 
 pub(crate) const PROPERTY: Property = Property {
@@ -18,69 +19,52 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct RetriesAreOne;
 
 impl Invariant for RetriesAreOne {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        match *seen {
-            Observation::Sent { from: End::Client(client, _), message, .. } => {
-                let quorate_core::message::Message::Put(put) = message else { return Ok(()) };
-                let op = scene.facts.call(Caller::Client(client), put.head.call);
-                let Some((op, other)) = op.and_then(|op| Some((op, op.other_request?))) else {
-                    return Ok(());
-                };
-                let first = op.request;
-                let text = format!("{op} is sent as {first:?} and as {other:?}");
-                Err(Violation::new(text).of(&op.key))
-            }
-            Observation::Applied { node, key, .. } => {
-                let Some(minted) = scene.facts.minted() else { return Ok(()) };
-                let Some(facts) = scene.facts.key(key) else { return Ok(()) };
-                let Some(fact) = facts.writes.get(&minted.dot) else { return Ok(()) };
-                let dots = match facts.by_request.get(&fact.request) {
-                    Some(dots) if fact.request != RequestId::default() => dots,
-                    Some(_) | None => return Ok(()),
-                };
-                let before = scene.facts.before();
-                let name = scene.facts.name(minted.dot);
-                for dot in dots.iter().copied().filter(|dot| *dot != minted.dot) {
-                    let first = &facts.writes[&dot];
-                    let stands = before.siblings().any(|(known, _)| known == dot);
-                    let text = if first.payload != fact.payload {
-                        format!(
-                            "with other payloads: {} and {}",
-                            text_of(&first.payload),
-                            text_of(&fact.payload),
-                        )
-                    } else if stands {
-                        "although the first one stands there".to_owned()
-                    } else {
-                        continue;
-                    };
-                    let text = format!(
-                        "{:?} was carried out as {} at {} and again as {name}, {text}",
-                        fact.request,
-                        scene.facts.name(dot),
-                        Seconds(first.at),
-                    );
-                    return Err(Violation::new(text).at(node).of(key));
-                }
-                Ok(())
-            }
-            Observation::CallStarted { .. }
-            | Observation::CallEnded { .. }
-            | Observation::Cancelled { .. }
-            | Observation::CallerGone { .. }
-            | Observation::Closed { .. }
-            | Observation::CallerThawed { .. }
-            | Observation::Sent { .. }
-            | Observation::Delivered { .. }
-            | Observation::Handed { .. }
-            | Observation::Synced { .. }
-            | Observation::Crashed { .. }
-            | Observation::Started { .. }
-            | Observation::Resumed { .. }
-            | Observation::Destroyed { .. }
-            | Observation::Told { .. }
-            | Observation::Stepped { .. } => Ok(()),
+    fn on_sent(&mut self, scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
+        let Sent { from: End::Client(client, _), message: Message::Put(put), .. } = sent else {
+            return Ok(());
+        };
+        let op = scene.facts.call(Caller::Client(client), put.head.call);
+        let Some((op, other)) = op.and_then(|op| Some((op, op.other_request?))) else {
+            return Ok(());
+        };
+        let first = op.request;
+        let text = format!("{op} is sent as {first:?} and as {other:?}");
+        Err(Violation::new(text).of(&op.key))
+    }
+
+    fn on_applied(&mut self, scene: Scene<'_>, Applied { node, key, .. }: Applied<'_>) -> Verdict {
+        let Some(minted) = scene.facts.minted() else { return Ok(()) };
+        let Some(facts) = scene.facts.key(key) else { return Ok(()) };
+        let Some(fact) = facts.writes.get(&minted.dot) else { return Ok(()) };
+        let dots = match facts.by_request.get(&fact.request) {
+            Some(dots) if fact.request != RequestId::default() => dots,
+            Some(_) | None => return Ok(()),
+        };
+        let before = scene.facts.before();
+        let name = scene.facts.name(minted.dot);
+        for dot in dots.iter().copied().filter(|dot| *dot != minted.dot) {
+            let first = &facts.writes[&dot];
+            let stands = before.siblings().any(|(known, _)| known == dot);
+            let text = if first.payload != fact.payload {
+                format!(
+                    "with other payloads: {} and {}",
+                    text_of(&first.payload),
+                    text_of(&fact.payload),
+                )
+            } else if stands {
+                "although the first one stands there".to_owned()
+            } else {
+                continue;
+            };
+            let text = format!(
+                "{:?} was carried out as {} at {} and again as {name}, {text}",
+                fact.request,
+                scene.facts.name(dot),
+                Seconds(first.at),
+            );
+            return Err(Violation::new(text).at(node).of(key));
         }
+        Ok(())
     }
 }
 

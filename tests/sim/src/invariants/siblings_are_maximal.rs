@@ -3,8 +3,7 @@
 use quorate_core::causality::{Context, Dot};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
-use crate::oracle::{known, knows};
+use crate::oracle::{Carried, known, knows};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "siblings-are-maximal",
@@ -18,8 +17,7 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct SiblingsAreMaximal;
 
 impl Invariant for SiblingsAreMaximal {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        let Some(carried) = scene.facts.carried(seen) else { return Ok(()) };
+    fn on_carried(&mut self, scene: Scene<'_>, carried: Carried<'_>) -> Verdict {
         let Some(key) = scene.facts.key(carried.key) else { return Ok(()) };
         let siblings = || carried.record.siblings().map(|(dot, _)| dot);
         if siblings().nth(1).is_none() {

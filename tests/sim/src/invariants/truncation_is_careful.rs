@@ -3,7 +3,7 @@
 use quorate_core::causality::{Actor, Record, RecordOp, Write};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::Applied;
 use crate::oracle::Facts;
 
 pub(crate) const PROPERTY: Property = Property {
@@ -18,9 +18,8 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct TruncationIsCareful;
 
 impl Invariant for TruncationIsCareful {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        let Observation::Applied { node, key, op: RecordOp::Write(write), record, .. } = *seen
-        else {
+    fn on_applied(&mut self, scene: Scene<'_>, applied: Applied<'_>) -> Verdict {
+        let Applied { node, key, op: RecordOp::Write(write), record, .. } = applied else {
             return Ok(());
         };
         if scene.facts.minted().is_none() {

@@ -5,7 +5,7 @@ use quorate_core::message::{Message, Receipt, Reply};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::{Caller, Ending, Observation};
+use crate::observation::{CallEnded, Caller, Ending, Sent};
 use crate::oracle::{How, KeyFacts, Op};
 
 pub(crate) const PROPERTY: Property = Property {
@@ -22,17 +22,20 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct TruthfulReceipt;
 
 impl Invariant for TruthfulReceipt {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        if let Observation::Sent { from: End::Node(_), to: End::Client(client, _), message } = *seen
+    fn on_sent(&mut self, scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
+        if let Sent { from: End::Node(_), to: End::Client(client, _), message } = sent
             && let Message::Reply(Reply { call, receipt: Some(receipt), .. }) = message
             && let Some(op) = scene.facts.call(Caller::Client(client), *call)
             && let Some(key) = scene.facts.key(&op.key)
         {
             return names(scene, op, key, receipt).map_err(|violation| violation.of(&op.key));
         }
-        let Observation::CallEnded { ending, .. } = *seen else { return Ok(()) };
-        let Some((op, how, key)) = scene.facts.ended(seen) else { return Ok(()) };
-        let receipt = match ending {
+        Ok(())
+    }
+
+    fn on_call_ended(&mut self, scene: Scene<'_>, ended: CallEnded<'_>) -> Verdict {
+        let Some((op, how, key)) = scene.facts.ended(ended) else { return Ok(()) };
+        let receipt = match ended.ending {
             Ending::Client(Ok(done)) => done.receipt.as_ref(),
             Ending::Client(Err(_)) => None,
             Ending::Hand(reply) => reply.receipt.as_ref(),

@@ -4,7 +4,7 @@ use quorate_core::causality::Dot;
 use quorate_core::ids::{Key, RequestId};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::Observation;
+use crate::observation::{Applied, CallEnded};
 use crate::oracle::{How, Op, Seconds, Wish, WriteFact};
 
 pub(crate) const PROPERTY: Property = Property {
@@ -19,14 +19,17 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct UnknownIsNeverRefused;
 
 impl Invariant for UnknownIsNeverRefused {
-    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
-        if let Observation::Applied { key, .. } = *seen
-            && let Some(minted) = scene.facts.minted()
+    fn on_applied(&mut self, scene: Scene<'_>, Applied { key, .. }: Applied<'_>) -> Verdict {
+        if let Some(minted) = scene.facts.minted()
             && let Some(fact) = scene.facts.key(key).and_then(|key| key.writes.get(&minted.dot))
         {
             return check(scene, key, (minted.dot, fact));
         }
-        let Some((op, How::Refused, key)) = scene.facts.ended(seen) else { return Ok(()) };
+        Ok(())
+    }
+
+    fn on_call_ended(&mut self, scene: Scene<'_>, ended: CallEnded<'_>) -> Verdict {
+        let Some((op, How::Refused, key)) = scene.facts.ended(ended) else { return Ok(()) };
         let request = op.request.unwrap_or_default();
         let dots = match &op.wish {
             Wish::Put { .. } | Wish::Delete { .. } if request != RequestId::default() => {

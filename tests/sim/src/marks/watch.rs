@@ -19,7 +19,10 @@ use super::writes::Keys;
 use super::{Mark, Marks};
 use crate::detail::Detail;
 use crate::network::{End, Place};
-use crate::observation::{Asked, Caller, Ending, Observation};
+use crate::observation::{
+    Applied, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Crashed, Delivered,
+    Destroyed, Ending, Handed, Observation, Resumed, Sent, Told,
+};
 use crate::recent::Recent;
 use crate::trace::TraceHasher;
 
@@ -122,40 +125,40 @@ impl Watch {
     /// Takes in what happened.
     pub(crate) fn observe(&mut self, now: Instant, seen: &Observation<'_>) {
         match *seen {
-            Observation::CallStarted { caller, call, key, asked, timeout, .. } => {
+            Observation::CallStarted(CallStarted { caller, call, key, asked, timeout, .. }) => {
                 self.on_call(now, (caller, call), key, asked);
                 self.timeout = timeout;
             }
-            Observation::CallEnded { caller, call, ending } => {
+            Observation::CallEnded(CallEnded { caller, call, ending }) => {
                 self.on_ended(now, caller, call, ending);
             }
-            Observation::CallerGone { client } => {
+            Observation::CallerGone(CallerGone { client }) => {
                 let writing = std::mem::take(slot(&mut self.writing, client));
                 self.marks.add(Mark::WriterDies, writing > 0);
                 self.keys.on_gone(Caller::Client(client));
             }
-            Observation::CallerThawed { client, since } => {
+            Observation::CallerThawed(CallerThawed { client, since }) => {
                 self.thawed = Some((client, now, since));
             }
-            Observation::Sent { from: End::Node(from), to, message } => {
+            Observation::Sent(Sent { from: End::Node(from), to, message }) => {
                 self.on_sent(from, to, message);
             }
-            Observation::Sent { from: End::Client(..), .. } => {}
-            Observation::Delivered { from, to: End::Node(to), message, again } => {
+            Observation::Sent(Sent { from: End::Client(..), .. }) => {}
+            Observation::Delivered(Delivered { from, to: End::Node(to), message, again }) => {
                 self.on_delivered(from, to, message, again);
             }
-            Observation::Delivered { to: End::Client(..), message, .. } => {
+            Observation::Delivered(Delivered { to: End::Client(..), message, .. }) => {
                 if let Message::Reply(reply) = message {
                     self.marks.add(Mark::LayoutCorrected, reply.layout.is_some());
                 }
             }
-            Observation::Handed { caller, node, message } => {
+            Observation::Handed(Handed { caller, node, message }) => {
                 if let (Caller::Hand(hand), Message::Put(put)) = (caller, message) {
                     self.handed.insert(hand, node);
                     self.on_put(node, Asker::Hand(hand), put.head.call, put.request);
                 }
             }
-            Observation::Applied { node, key, op, applied, record } => {
+            Observation::Applied(Applied { node, key, op, applied, record }) => {
                 self.requests.on_store(node);
                 let Some(applied) = applied else { return };
                 if let (RecordOp::Write(write), Some(dot)) = (op, applied.dot) {
@@ -168,7 +171,7 @@ impl Watch {
                 }
                 self.keys.on_applied(node, key, op, *applied, record, &mut self.marks);
             }
-            Observation::Crashed { node, .. } => {
+            Observation::Crashed(Crashed { node, .. }) => {
                 self.requests.on_crash(node);
                 let state = self.node(node);
                 state.life += 1;
@@ -176,19 +179,19 @@ impl Watch {
                 let writes = std::mem::take(&mut state.writes);
                 self.marks.add(Mark::CoordinatorDies, writes > 0);
             }
-            Observation::Resumed { since, .. } => {
+            Observation::Resumed(Resumed { since, .. }) => {
                 let long = self.timeout > Duration::ZERO && now.since(since) > self.timeout;
                 self.marks.add(Mark::PausedPastTimeout, long);
             }
-            Observation::Destroyed { node, key, after, .. } => {
+            Observation::Destroyed(Destroyed { node, key, after, .. }) => {
                 self.keys.on_destroyed(node, key, after);
             }
-            Observation::Told { node, event } => self.on_told(node, event),
-            Observation::Cancelled { .. }
-            | Observation::Closed { .. }
-            | Observation::Synced { .. }
-            | Observation::Started { .. }
-            | Observation::Stepped { .. } => {}
+            Observation::Told(Told { node, event }) => self.on_told(node, event),
+            Observation::Cancelled(_)
+            | Observation::Closed(_)
+            | Observation::Synced(_)
+            | Observation::Started(_)
+            | Observation::Stepped(_) => {}
         }
     }
 

@@ -20,7 +20,10 @@ use super::{Facts, Moment, Op};
 use crate::disk::{Disk, DiskTemper};
 use crate::invariants::{Invariant, Scene, Verdict};
 use crate::network::End;
-use crate::observation::{Asked, Caller, Ending, Observation};
+use crate::observation::{
+    Applied, Asked, CallEnded, CallStarted, Caller, Crashed, Destroyed, Ending, Handed,
+    Observation, Sent, Synced,
+};
 
 /// A call made on the stage.
 pub(crate) type Call = (Caller, CallId);
@@ -148,7 +151,14 @@ impl Stage {
         let (quorum, key) = (QuorumChoice { r, w }, self.key.clone());
         let timeout = Duration::from_secs(1);
         let key = &key;
-        self.see(&Observation::CallStarted { caller, call, key, asked: &asked, quorum, timeout });
+        self.see(&Observation::CallStarted(CallStarted {
+            caller,
+            call,
+            key,
+            asked: &asked,
+            quorum,
+            timeout,
+        }));
         self.send_request((caller, call), &asked, RequestId { client: 9, sequence: call.0 });
         (caller, call)
     }
@@ -161,9 +171,16 @@ impl Stage {
         let asked = Asked::Put { value, context: self.token(given) };
         let (quorum, key) = (QuorumChoice::default(), &self.key.clone());
         let timeout = Duration::from_secs(1);
-        self.see(&Observation::CallStarted { caller, call, key, asked: &asked, quorum, timeout });
+        self.see(&Observation::CallStarted(CallStarted {
+            caller,
+            call,
+            key,
+            asked: &asked,
+            quorum,
+            timeout,
+        }));
         let message = self.frame((caller, call), &asked, RequestId::default());
-        self.see(&Observation::Handed { caller, node: 0, message: &message });
+        self.see(&Observation::Handed(Handed { caller, node: 0, message: &message }));
         (caller, call)
     }
 
@@ -192,7 +209,7 @@ impl Stage {
     pub(crate) fn send_request(&mut self, call: Call, asked: &Asked, request: RequestId) {
         let message = self.frame(call, asked, request);
         let from = self.end(call.0);
-        self.see(&Observation::Sent { from, to: End::Node(0), message: &message });
+        self.see(&Observation::Sent(Sent { from, to: End::Node(0), message: &message }));
     }
 
     /// The end of a caller's only connection.
@@ -267,7 +284,7 @@ impl Stage {
         let record = self.disks[node].memory(&key).unwrap().clone();
         let told = told.then_some(&applied);
         let (key, record) = (&key, &record);
-        self.see(&Observation::Applied { node, key, op: &op, applied: told, record });
+        self.see(&Observation::Applied(Applied { node, key, op: &op, applied: told, record }));
         applied.dot
     }
 
@@ -281,7 +298,7 @@ impl Stage {
         };
         let record = self.disks[node].memory(&key).unwrap().clone();
         let (key, applied, record, op) = (&key, Some(&applied), &record, &reported);
-        self.see(&Observation::Applied { node, key, op, applied, record });
+        self.see(&Observation::Applied(Applied { node, key, op, applied, record }));
     }
 
     /// `to` merges what `from` holds.
@@ -334,7 +351,7 @@ impl Stage {
         let merge = ReplicaMerge { call: CallId(77), key: self.key.clone(), record };
         let message = Message::ReplicaMerge(merge);
         let (from, to) = (End::Node(from), End::Node(to));
-        self.see(&Observation::Sent { from, to, message: &message });
+        self.see(&Observation::Sent(Sent { from, to, message: &message }));
     }
 
     /// `node` syncs all that it holds.
@@ -346,13 +363,13 @@ impl Stage {
         let (_, _, keys) = self.disks[node].end_sync();
         for key in keys {
             let record = self.disks[node].synced(&key).unwrap().clone();
-            self.see(&Observation::Synced { node, key: &key, record: &record });
+            self.see(&Observation::Synced(Synced { node, key: &key, record: &record }));
         }
     }
 
     pub(crate) fn crash(&mut self, node: usize) {
         let lost = self.disks[node].crash(0);
-        self.see(&Observation::Crashed { node, lost: &lost });
+        self.see(&Observation::Crashed(Crashed { node, lost: &lost }));
     }
 
     /// `node` crashes, and its disk is emptied.
@@ -360,7 +377,7 @@ impl Stage {
         self.crash(node);
         for destroyed in self.disks[node].wipe() {
             let (key, before, after) = (&destroyed.key, &destroyed.before, &destroyed.after);
-            self.see(&Observation::Destroyed { node, key, before, after });
+            self.see(&Observation::Destroyed(Destroyed { node, key, before, after }));
         }
     }
 
@@ -394,14 +411,14 @@ impl Stage {
         let node = NodeId(1);
         let done = Completion { answer, node, direct: true, receipt, attempts: 1 };
         let ending = Ending::Client(&Ok(done));
-        self.see(&Observation::CallEnded { caller: call.0, call: call.1, ending });
+        self.see(&Observation::CallEnded(CallEnded { caller: call.0, call: call.1, ending }));
     }
 
     /// A call ends refused.
     pub(crate) fn refuse(&mut self, call: Call) {
         let reply = self.reply(call, Err(Failure::refused(FailureCode::QuorumUnavailable)));
         let ending = Ending::Hand(&reply);
-        self.see(&Observation::CallEnded { caller: call.0, call: call.1, ending });
+        self.see(&Observation::CallEnded(CallEnded { caller: call.0, call: call.1, ending }));
     }
 
     pub(crate) fn reply(&self, call: Call, result: Result<Answer, Failure>) -> Reply {

@@ -9,7 +9,11 @@ use quorate_core::time::Instant;
 use super::ties::{Owner, Ties, owner};
 use super::words::{self, Words};
 use crate::network::End;
-use crate::observation::{Asked, Caller, Ending, Observation};
+use crate::observation::{
+    self, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Closed,
+    Crashed, Delivered, Destroyed, Ending, Handed, Observation, Resumed, Sent, Started, Synced,
+    Told,
+};
 
 /// The columns of a line that are the same for all lines.
 #[derive(Default)]
@@ -51,14 +55,14 @@ pub(super) fn line<'a>(
     seen: &Observation<'a>,
 ) -> Option<Columns<'a>> {
     Some(match *seen {
-        Observation::CallStarted { caller, call, key, asked, quorum, timeout } => {
+        Observation::CallStarted(CallStarted { caller, call, key, asked, quorum, timeout }) => {
             words.add(name(ties, Owner::of(caller), call));
             let kind = asked_for(words, key, asked);
             words.quorum(quorum);
             words.add(format_args!("within {}", words::seconds(timeout)));
             Columns { place: format!("{caller:?}"), kind, key: Some(key), ..Columns::default() }
         }
-        Observation::CallEnded { caller, call, ending } => {
+        Observation::CallEnded(CallEnded { caller, call, ending }) => {
             let key = ties.key(Owner::of(caller), call);
             words.add(name(ties, Owner::of(caller), call));
             match ending {
@@ -76,39 +80,39 @@ pub(super) fn line<'a>(
             }
             Columns { place: format!("{caller:?}"), kind: "end", key, ..Columns::default() }
         }
-        Observation::Cancelled { client, call } => {
+        Observation::Cancelled(Cancelled { client, call }) => {
             let owner = Owner::Client(client);
             words.add(name(ties, owner, call));
             Columns { key: ties.key(owner, call), ..at_client(client, "cancel") }
         }
-        Observation::CallerGone { client } => at_client(client, "dead"),
-        Observation::CallerThawed { client, since } => {
+        Observation::CallerGone(CallerGone { client }) => at_client(client, "dead"),
+        Observation::CallerThawed(CallerThawed { client, since }) => {
             words.add(format_args!("since {}", time(since).trim_start()));
             at_client(client, "thawed")
         }
-        Observation::Closed { a, b } => {
+        Observation::Closed(Closed { a, b }) => {
             let (place, other) = (a.place().to_string(), b.place().to_string());
             Columns { place, arrow: "--", other, kind: "closed", key: None }
         }
-        Observation::Sent { from, to, message } => {
+        Observation::Sent(Sent { from, to, message }) => {
             let mut columns = frame(ties, words, (from, to), message);
             columns.arrow = "->";
             columns
         }
-        Observation::Delivered { from, to, message, again } => {
+        Observation::Delivered(Delivered { from, to, message, again }) => {
             let columns = frame(ties, words, (from, to), message);
             if again {
                 words.add("(again)");
             }
             Columns { place: columns.other, other: columns.place, arrow: "<-", ..columns }
         }
-        Observation::Handed { caller, node, message } => {
+        Observation::Handed(Handed { caller, node, message }) => {
             let asker = Owner::of(caller);
             let kind = body(ties, words, Some(asker), message);
             let (place, other) = (format!("n{node}"), "hand".to_owned());
             Columns { place, arrow: "<-", other, kind, key: own_key(message) }
         }
-        Observation::Applied { node, key, op, applied, record } => {
+        Observation::Applied(observation::Applied { node, key, op, applied, record }) => {
             let kind = match op {
                 RecordOp::Write(write) => {
                     self::write(ties, words, write, applied);
@@ -124,33 +128,33 @@ pub(super) fn line<'a>(
             words.record(record);
             at(node, kind, Some(key))
         }
-        Observation::Synced { node, key, record } => {
+        Observation::Synced(Synced { node, key, record }) => {
             words.record(record);
             at(node, "synced", Some(key))
         }
-        Observation::Crashed { node, lost } => {
+        Observation::Crashed(Crashed { node, lost }) => {
             if !lost.is_empty() {
                 words.add("lost what was not synced of");
                 lost.iter().for_each(|key| words.add(words::key(key)));
             }
             at(node, "crashed", None)
         }
-        Observation::Started { node } => at(node, "started", None),
-        Observation::Resumed { node, since } => {
+        Observation::Started(Started { node }) => at(node, "started", None),
+        Observation::Resumed(Resumed { node, since }) => {
             words.add(format_args!("since {}", time(since).trim_start()));
             at(node, "resumed", None)
         }
-        Observation::Destroyed { node, key, before, after } => {
+        Observation::Destroyed(Destroyed { node, key, before, after }) => {
             words.record(before);
             words.add("->");
             words.record(after);
             at(node, "destroyed", Some(key))
         }
-        Observation::Told { node, event } => {
+        Observation::Told(Told { node, event }) => {
             words.event(event);
             at(node, "told", told_key(event))
         }
-        Observation::Stepped { .. } => return None,
+        Observation::Stepped(_) => return None,
     })
 }
 

@@ -21,7 +21,10 @@ use super::ties::{Owner, Ties};
 use super::words::{self, Lives, Words};
 use crate::detail::Detail;
 use crate::network::Place;
-use crate::observation::Observation;
+use crate::observation::{
+    Applied, CallEnded, CallStarted, CallerGone, CallerThawed, Cancelled, Closed, Crashed,
+    Delivered, Destroyed, Handed, Observation, Resumed, Sent, Started, Stepped, Synced, Told,
+};
 
 /// Which lines are of interest; an empty filter lets everything through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,7 +79,7 @@ impl Log {
                 let line = columns.line(now, &words.text);
                 self.keep(line);
                 self.has_passed = true;
-                self.just_sent = matches!(seen, Observation::Sent { .. });
+                self.just_sent = matches!(seen, Observation::Sent(_));
             }
         }
     }
@@ -168,23 +171,23 @@ impl Log {
     fn has_key(&self, seen: &Observation<'_>) -> bool {
         let Some(wanted) = &self.filter.key else { return true };
         match *seen {
-            Observation::CallStarted { key, .. }
-            | Observation::Applied { key, .. }
-            | Observation::Synced { key, .. }
-            | Observation::Destroyed { key, .. } => key == wanted,
-            Observation::CallEnded { caller, call, .. } => {
+            Observation::CallStarted(CallStarted { key, .. })
+            | Observation::Applied(Applied { key, .. })
+            | Observation::Synced(Synced { key, .. })
+            | Observation::Destroyed(Destroyed { key, .. }) => key == wanted,
+            Observation::CallEnded(CallEnded { caller, call, .. }) => {
                 self.ties.key(Owner::of(caller), call) == Some(wanted)
             }
-            Observation::Cancelled { client, call } => {
+            Observation::Cancelled(Cancelled { client, call }) => {
                 self.ties.key(Owner::Client(client), call) == Some(wanted)
             }
-            Observation::Closed { .. } => false,
-            Observation::Sent { from, to, message }
-            | Observation::Delivered { from, to, message, .. } => {
+            Observation::Closed(_) => false,
+            Observation::Sent(Sent { from, to, message })
+            | Observation::Delivered(Delivered { from, to, message, .. }) => {
                 key_of(&self.ties, from, to, message) == Some(wanted)
             }
-            Observation::Handed { message, .. } => own_key(message) == Some(wanted),
-            Observation::Told { event, .. } => match event {
+            Observation::Handed(Handed { message, .. }) => own_key(message) == Some(wanted),
+            Observation::Told(Told { event, .. }) => match event {
                 Event::Repaired { key, .. }
                 | Event::Damaged { key, .. }
                 | Event::Truncated { key, .. }
@@ -198,12 +201,12 @@ impl Log {
                 // For those that core may add.
                 _ => true,
             },
-            Observation::CallerGone { .. }
-            | Observation::CallerThawed { .. }
-            | Observation::Crashed { .. }
-            | Observation::Started { .. }
-            | Observation::Resumed { .. }
-            | Observation::Stepped { .. } => true,
+            Observation::CallerGone(_)
+            | Observation::CallerThawed(_)
+            | Observation::Crashed(_)
+            | Observation::Started(_)
+            | Observation::Resumed(_)
+            | Observation::Stepped(_) => true,
         }
     }
 
@@ -221,22 +224,25 @@ fn has_node(filter: &LogFilter, places: [Option<Place>; 2]) -> bool {
 
 fn places(seen: &Observation<'_>) -> [Option<Place>; 2] {
     match *seen {
-        Observation::Sent { from, to, .. } | Observation::Delivered { from, to, .. } => {
+        Observation::Sent(Sent { from, to, .. })
+        | Observation::Delivered(Delivered { from, to, .. }) => {
             [Some(from.place()), Some(to.place())]
         }
-        Observation::Closed { a, b } => [Some(a.place()), Some(b.place())],
-        Observation::Handed { node, .. }
-        | Observation::Applied { node, .. }
-        | Observation::Synced { node, .. }
-        | Observation::Crashed { node, .. }
-        | Observation::Started { node }
-        | Observation::Resumed { node, .. }
-        | Observation::Destroyed { node, .. }
-        | Observation::Told { node, .. }
-        | Observation::Stepped { node, .. } => [Some(Place::Node(node)), None],
-        Observation::Cancelled { client, .. }
-        | Observation::CallerGone { client }
-        | Observation::CallerThawed { client, .. } => [Some(Place::Client(client)), None],
-        Observation::CallStarted { .. } | Observation::CallEnded { .. } => [None, None],
+        Observation::Closed(Closed { a, b }) => [Some(a.place()), Some(b.place())],
+        Observation::Handed(Handed { node, .. })
+        | Observation::Applied(Applied { node, .. })
+        | Observation::Synced(Synced { node, .. })
+        | Observation::Crashed(Crashed { node, .. })
+        | Observation::Started(Started { node })
+        | Observation::Resumed(Resumed { node, .. })
+        | Observation::Destroyed(Destroyed { node, .. })
+        | Observation::Told(Told { node, .. })
+        | Observation::Stepped(Stepped { node, .. }) => [Some(Place::Node(node)), None],
+        Observation::Cancelled(Cancelled { client, .. })
+        | Observation::CallerGone(CallerGone { client })
+        | Observation::CallerThawed(CallerThawed { client, .. }) => {
+            [Some(Place::Client(client)), None]
+        }
+        Observation::CallStarted(_) | Observation::CallEnded(_) => [None, None],
     }
 }

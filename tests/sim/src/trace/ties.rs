@@ -12,7 +12,10 @@ use quorate_core::machine::Event;
 use quorate_core::message::{CallId, Message};
 
 use crate::network::End;
-use crate::observation::{Asked, Caller, Observation};
+use crate::observation::{
+    Applied, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Delivered,
+    Destroyed, Observation, Sent, Synced, Told,
+};
 use crate::recent::Recent;
 
 /// Calls that are remembered.
@@ -96,25 +99,25 @@ impl Ties {
     /// Remembers what an observation ties together.
     pub(super) fn learn(&mut self, seen: &Observation<'_>) {
         match *seen {
-            Observation::CallStarted { caller, call, key, .. } => {
+            Observation::CallStarted(CallStarted { caller, call, key, .. }) => {
                 self.keys.insert((Owner::of(caller), call), Some(key.clone()));
             }
-            Observation::Sent { from, to, message } => self.learn_frame(from, to, message),
-            Observation::CallEnded { .. }
-            | Observation::Cancelled { .. }
-            | Observation::CallerGone { .. }
-            | Observation::Closed { .. }
-            | Observation::CallerThawed { .. }
-            | Observation::Delivered { .. }
-            | Observation::Handed { .. }
-            | Observation::Applied { .. }
-            | Observation::Synced { .. }
-            | Observation::Crashed { .. }
-            | Observation::Started { .. }
-            | Observation::Resumed { .. }
-            | Observation::Destroyed { .. }
-            | Observation::Told { .. }
-            | Observation::Stepped { .. } => {}
+            Observation::Sent(Sent { from, to, message }) => self.learn_frame(from, to, message),
+            Observation::CallEnded(_)
+            | Observation::Cancelled(_)
+            | Observation::CallerGone(_)
+            | Observation::Closed(_)
+            | Observation::CallerThawed(_)
+            | Observation::Delivered(_)
+            | Observation::Handed(_)
+            | Observation::Applied(_)
+            | Observation::Synced(_)
+            | Observation::Crashed(_)
+            | Observation::Started(_)
+            | Observation::Resumed(_)
+            | Observation::Destroyed(_)
+            | Observation::Told(_)
+            | Observation::Stepped(_) => {}
         }
     }
 
@@ -153,7 +156,7 @@ impl Ties {
     pub(super) fn follow(&mut self, seen: &Observation<'_>) -> bool {
         let Some(followed) = &mut self.followed else { return true };
         match *seen {
-            Observation::CallStarted { caller, call, key, asked, .. } => {
+            Observation::CallStarted(CallStarted { caller, call, key, asked, .. }) => {
                 let is = followed.is(caller, call);
                 if is {
                     followed.key = Some(key.clone());
@@ -164,13 +167,16 @@ impl Ties {
                 }
                 is
             }
-            Observation::CallEnded { caller, call, .. } => followed.is(caller, call),
-            Observation::Cancelled { client, call } => followed.is(Caller::Client(client), call),
-            Observation::CallerGone { client } | Observation::CallerThawed { client, .. } => {
-                client == followed.client
+            Observation::CallEnded(CallEnded { caller, call, .. }) => followed.is(caller, call),
+            Observation::Cancelled(Cancelled { client, call }) => {
+                followed.is(Caller::Client(client), call)
             }
-            Observation::Sent { from, to, message } => followed.frame(from, to, message, true),
-            Observation::Delivered { from, to, message, .. } => {
+            Observation::CallerGone(CallerGone { client })
+            | Observation::CallerThawed(CallerThawed { client, .. }) => client == followed.client,
+            Observation::Sent(Sent { from, to, message }) => {
+                followed.frame(from, to, message, true)
+            }
+            Observation::Delivered(Delivered { from, to, message, .. }) => {
                 let is = followed.frame(from, to, message, false);
                 followed.step = match to {
                     End::Node(node) if is => Some(node),
@@ -178,16 +184,16 @@ impl Ties {
                 };
                 is
             }
-            Observation::Handed { .. } => {
+            Observation::Handed(_) => {
                 followed.step = None;
                 false
             }
-            Observation::Applied { key, op, applied, record, .. } => {
+            Observation::Applied(Applied { key, op, applied, record, .. }) => {
                 followed.applied(key, op, applied.and_then(|applied| applied.dot), record)
             }
-            Observation::Synced { record, .. } => followed.is_in(record),
-            Observation::Destroyed { before, .. } => followed.is_in(before),
-            Observation::Told { node, event } => match event {
+            Observation::Synced(Synced { record, .. }) => followed.is_in(record),
+            Observation::Destroyed(Destroyed { before, .. }) => followed.is_in(before),
+            Observation::Told(Told { node, event }) => match event {
                 Event::PassedOn { .. } | Event::Overloaded { .. } => followed.step == Some(node),
                 Event::Repaired { key, .. }
                 | Event::Damaged { key, .. }
@@ -198,10 +204,8 @@ impl Ties {
                 // For those that core may add.
                 _ => true,
             },
-            Observation::Crashed { .. }
-            | Observation::Started { .. }
-            | Observation::Resumed { .. } => true,
-            Observation::Closed { .. } | Observation::Stepped { .. } => false,
+            Observation::Crashed(_) | Observation::Started(_) | Observation::Resumed(_) => true,
+            Observation::Closed(_) | Observation::Stepped(_) => false,
         }
     }
 

@@ -5,7 +5,7 @@ use quorate_core::message::{CallId, Change, Message, Reply};
 use quorate_core::time::Instant;
 
 use super::{BY_HAND, Event, World};
-use crate::observation::{Asked, Caller, Observation};
+use crate::observation::{Asked, CallStarted, Caller, Handed, Observation};
 
 impl World {
     /// Hands a frame to a node, now, as from the client `sender`, a number below 2^32.
@@ -31,7 +31,7 @@ impl World {
             return;
         }
         let caller = Caller::Hand(client);
-        self.observe(&Observation::Handed { caller, node, message: &message });
+        self.observe(&Observation::Handed(Handed { caller, node, message: &message }));
         self.input(node, Input::Frame { from: Peer::Client(BY_HAND + client), message });
     }
 
@@ -58,13 +58,13 @@ impl World {
             | Message::StatusRequest(_)
             | Message::StatusReply(_) => return,
         };
-        self.observe(&Observation::CallStarted {
+        self.observe(&Observation::CallStarted(CallStarted {
             caller: Caller::Hand(client),
             call: head.call,
             key: &head.key,
             asked: &asked,
             quorum: head.quorum,
             timeout: head.budget,
-        });
+        }));
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::clock::Clock;
 use super::{ClientSlot, PATIENCE, World};
-use crate::observation::{Asked, Caller, Observation};
+use crate::observation::{Asked, CallStarted, Caller, Cancelled, Observation};
 use crate::result::{Ended, Finished};
 
 impl World {
@@ -92,14 +92,14 @@ impl World {
         slot.calls += 1;
         // The n-th call of a client has the number n.
         let expected = CallId(slot.calls);
-        self.observe(&Observation::CallStarted {
+        self.observe(&Observation::CallStarted(CallStarted {
             caller: Caller::Client(client),
             call: expected,
             key: &key,
             asked: &asked,
             quorum: options.quorum,
             timeout: options.timeout.unwrap_or(self.config.timeout),
-        });
+        }));
         let call = self.with_client(client, |client, now, out| match asked {
             Asked::Get => client.get(now, key, options, out),
             Asked::Put { value, context } => client.put(now, key, value, context, options, out),
@@ -111,7 +111,7 @@ impl World {
 
     /// Takes a call back.
     pub fn cancel(&mut self, client: usize, call: CallId) {
-        self.observe(&Observation::Cancelled { client, call });
+        self.observe(&Observation::Cancelled(Cancelled { client, call }));
         self.with_client(client, |client, now, out| client.cancel(now, call, out));
     }
 

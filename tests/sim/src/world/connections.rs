@@ -6,7 +6,7 @@ use quorate_core::time::Duration;
 
 use super::{Event, World};
 use crate::network::{Connection, End};
-use crate::observation::Observation;
+use crate::observation::{Closed, Observation};
 
 /// How long a dial into nothing takes to fail.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -63,7 +63,7 @@ impl World {
     /// Closes a connection; the ends for which `told` holds learn of it after a while.
     pub(super) fn close(&mut self, connection: Connection, told: impl Fn(End) -> bool) {
         let Some((a, b)) = self.network.close(connection) else { return };
-        self.observe(&Observation::Closed { a, b });
+        self.observe(&Observation::Closed(Closed { a, b }));
         for (at, other) in [(a, b), (b, a)] {
             if told(at) {
                 let when = self.now + self.network.delay(other.place(), at.place());

@@ -10,14 +10,14 @@ use super::{BY_HAND, Event, World};
 use crate::detail::{Detail, Obstacle};
 use crate::marks::Mark;
 use crate::network::{Connection, End, Place};
-use crate::observation::{Caller, Ending, Observation};
+use crate::observation::{Applied, CallEnded, Caller, Ending, Observation, Sent, Stepped, Told};
 
 impl World {
     /// Gives a frame to the network.
     pub(super) fn send(&mut self, connection: Connection, from: End, message: Message) {
         let Some((a, b)) = self.network.ends(connection) else { return };
         let to = if a == from { b } else { a };
-        self.observe(&Observation::Sent { from, to, message: &message });
+        self.observe(&Observation::Sent(Sent { from, to, message: &message }));
         let Some(later) = self.judge(connection, from, to, &message) else { return };
         let bytes = weight(&message);
         let fate = self.network.send(self.now, connection, to, bytes);
@@ -72,7 +72,7 @@ impl World {
             log.on_stepped();
         }
         if let Some(node) = &self.nodes[index].node {
-            let seen = Observation::Stepped { node: index, view: node.view() };
+            let seen = Observation::Stepped(Stepped { node: index, view: node.view() });
             let moment =
                 crate::oracle::Moment { now: self.now, layout: &self.layout, disks: &self.disks };
             self.oracle.observe(moment, &seen);
@@ -93,7 +93,7 @@ impl World {
             {
                 let caller = Caller::Hand(peer - BY_HAND);
                 let (call, ending) = (reply.call, Ending::Hand(&reply));
-                self.observe(&Observation::CallEnded { caller, call, ending });
+                self.observe(&Observation::CallEnded(CallEnded { caller, call, ending }));
                 self.replies.insert((peer - BY_HAND, reply.call), (self.now, reply));
             }
             Effect::Send { to, message } => {
@@ -131,7 +131,7 @@ impl World {
                 }
             }
             Effect::Observe(event) => {
-                self.observe(&Observation::Told { node, event: &event });
+                self.observe(&Observation::Told(Told { node, event: &event }));
                 self.nodes[node].events.push(event);
             }
         }
@@ -152,7 +152,7 @@ impl World {
                 | StoreOutcome::Failed(_) => None,
             };
             let record = held.record();
-            self.observe(&Observation::Applied { node, key, op, applied, record });
+            self.observe(&Observation::Applied(Applied { node, key, op, applied, record }));
         }
         let key = match op {
             StoreOp::Apply { key, .. } | StoreOp::Read { key } => key,
@@ -223,7 +223,7 @@ impl World {
             ClientEffect::Complete { call, result } => {
                 let caller = Caller::Client(client);
                 let ending = Ending::Client(&result);
-                self.observe(&Observation::CallEnded { caller, call, ending });
+                self.observe(&Observation::CallEnded(CallEnded { caller, call, ending }));
                 let before = self.clients[client].ended.insert(call, (self.now, result));
                 self.endings += 1;
                 assert!(before.is_none(), "call {call:?} ended twice");

@@ -9,7 +9,7 @@ use super::{Event, World};
 use crate::detail::{Detail, Obstacle};
 use crate::marks::Mark;
 use crate::network::{Connection, End, Place};
-use crate::observation::Observation;
+use crate::observation::{Delivered, Observation, Synced};
 
 impl World {
     pub(super) fn take(&mut self, event: Event) {
@@ -116,7 +116,7 @@ impl World {
             let by = Obstacle::Receiver;
             return self.observe_detail(&Detail::Stopped { from, to, message: &message, by });
         }
-        self.observe(&Observation::Delivered { from, to, message: &message, again });
+        self.observe(&Observation::Delivered(Delivered { from, to, message: &message, again }));
         match (to, message) {
             (End::Client(client, link), message) => {
                 let message = self.outdated(client, message);
@@ -168,7 +168,7 @@ impl World {
         }
         for key in keys {
             let held = self.disks[node].held_synced(&key).cloned().unwrap_or_default();
-            self.observe(&Observation::Synced { node, key: &key, record: held.record() });
+            self.observe(&Observation::Synced(Synced { node, key: &key, record: held.record() }));
         }
         let life = self.nodes[node].life;
         for ticket in told {

@@ -12,7 +12,7 @@ use crate::detail::Detail;
 use crate::disk::{Destroyed, DiskTemper};
 use crate::marks::Mark;
 use crate::network::{End, Place, Weather};
-use crate::observation::Observation;
+use crate::observation::{self, CallerGone, CallerThawed, Crashed, Observation, Resumed};
 
 /// Chance in a thousand that a change which is not synced survives a crash.
 const TAIL_KEPT: u32 = 0;
@@ -37,7 +37,7 @@ impl World {
         let lost = self.disks[node].crash(kept);
         self.watch.add(Mark::CrashBetweenAppliedAndDurable, unsynced > 0);
         self.watch.add(Mark::CrashTearsTheTail, !lost.is_empty() && lost.len() < unsynced);
-        self.observe(&Observation::Crashed { node, lost: &lost });
+        self.observe(&Observation::Crashed(Crashed { node, lost: &lost }));
         for connection in self.network.of(|end| end.is_node(node)) {
             self.close(connection, |end| !end.is_node(node));
         }
@@ -76,7 +76,7 @@ impl World {
     /// Lets a paused node go on.
     pub fn resume(&mut self, node: usize) {
         let Some((since, parked)) = self.nodes[node].paused.take() else { return };
-        self.observe(&Observation::Resumed { node, since });
+        self.observe(&Observation::Resumed(Resumed { node, since }));
         for event in parked {
             self.push(self.now, event);
         }
@@ -119,9 +119,9 @@ impl World {
     }
 
     fn mourn(&mut self, node: usize, destroyed: Vec<Destroyed>) {
-        for Destroyed { key, before, after } in destroyed {
-            let seen = Observation::Destroyed { node, key: &key, before: &before, after: &after };
-            self.observe(&seen);
+        for Destroyed { key, before, after } in &destroyed {
+            let seen = observation::Destroyed { node, key, before, after };
+            self.observe(&Observation::Destroyed(seen));
         }
     }
 
@@ -226,7 +226,7 @@ impl World {
         slot.fuse = None;
         slot.wake = None;
         slot.frozen = None;
-        self.observe(&Observation::CallerGone { client });
+        self.observe(&Observation::CallerGone(CallerGone { client }));
         for connection in self.network.of(|end| end.place() == Place::Client(client)) {
             self.close(connection, |end| end.place() != Place::Client(client));
         }
@@ -249,7 +249,7 @@ impl World {
     /// Lets a frozen client go on.
     pub fn thaw(&mut self, client: usize) {
         let Some((since, parked)) = self.clients[client].frozen.take() else { return };
-        self.observe(&Observation::CallerThawed { client, since });
+        self.observe(&Observation::CallerThawed(CallerThawed { client, since }));
         for event in parked {
             self.push(self.now, event);
         }

@@ -30,7 +30,7 @@ use crate::detail::Detail;
 use crate::disk::Disk;
 use crate::marks::Watch;
 use crate::network::{Connection, End, Network, Place};
-use crate::observation::Observation;
+use crate::observation::{Observation, Started};
 use crate::oracle::{Facts, Moment, Oracle};
 use crate::trace::{Log, Trace};
 use clock::Clock;
@@ -325,7 +325,7 @@ impl World {
         }
         let node = Node::new(config, self.prng.next_u64()).expect("a configuration that works");
         self.nodes[index].node = Some(node);
-        self.observe(&Observation::Started { node: index });
+        self.observe(&Observation::Started(Started { node: index }));
         self.with_node(index, |node, now, out| node.start(now, out));
     }
 }

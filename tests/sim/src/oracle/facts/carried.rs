@@ -8,7 +8,7 @@ use quorate_core::message::Message;
 
 use super::Facts;
 use crate::network::End;
-use crate::observation::Observation;
+use crate::observation::{Applied, Observation, Sent};
 
 /// Who stores the record that an observation brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,40 +67,26 @@ impl Facts {
     }
 
     pub(super) fn record_of<'a>(&'a self, seen: &Observation<'a>) -> Option<Carried<'a>> {
-        let carried = match *seen {
-            Observation::Applied { node, key, record, .. } => {
-                Carried { key, record, node, stored: true }
-            }
-            Observation::Sent {
-                from: End::Node(node),
-                message: Message::ReplicaMerge(merge),
-                ..
-            } => Carried { key: &merge.key, record: &merge.record, node, stored: false },
-            Observation::Sent {
-                from: End::Node(node),
-                to: End::Node(to),
-                message: Message::ReplicaRecord(answer),
-            } => {
-                let key = self.reads.get(&(to, answer.call))?;
-                Carried { key, record: answer.record.as_ref()?, node, stored: false }
-            }
-            Observation::CallStarted { .. }
-            | Observation::CallEnded { .. }
-            | Observation::Cancelled { .. }
-            | Observation::CallerGone { .. }
-            | Observation::Closed { .. }
-            | Observation::CallerThawed { .. }
-            | Observation::Sent { .. }
-            | Observation::Delivered { .. }
-            | Observation::Handed { .. }
-            | Observation::Synced { .. }
-            | Observation::Crashed { .. }
-            | Observation::Started { .. }
-            | Observation::Resumed { .. }
-            | Observation::Destroyed { .. }
-            | Observation::Told { .. }
-            | Observation::Stepped { .. } => return None,
+        let carried = if let Observation::Applied(Applied { node, key, record, .. }) = *seen {
+            Some(Carried { key, record, node, stored: true })
+        } else if let Observation::Sent(sent) = *seen {
+            self.record_in(sent)
+        } else {
+            None
         };
-        (!carried.record.is_empty()).then_some(carried)
+        carried.filter(|carried| !carried.record.is_empty())
+    }
+
+    /// The record in a frame of a node.
+    fn record_in<'a>(&'a self, Sent { from, to, message }: Sent<'a>) -> Option<Carried<'a>> {
+        let End::Node(node) = from else { return None };
+        let (key, record) = if let Message::ReplicaMerge(merge) = message {
+            (&merge.key, &merge.record)
+        } else if let (Message::ReplicaRecord(answer), End::Node(to)) = (message, to) {
+            (self.reads.get(&(to, answer.call))?, answer.record.as_ref()?)
+        } else {
+            return None;
+        };
+        Some(Carried { key, record, node, stored: false })
     }
 }

@@ -6,19 +6,21 @@ use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
-use quorate_core::causality::{
-    Actor, Applied, Context, Dot, Held, Payload, Record, RecordOp, Write,
-};
+use quorate_core::causality::{Actor, Context, Dot, Held, Payload, Record, RecordOp, Write};
 use quorate_core::ids::{Key, NodeId, RequestId};
 use quorate_core::message::{Answer, CallId, Message, Reply};
 
+pub(crate) use carried::Carried;
 use carried::Familiar;
 
 use super::dots::knows;
 use super::keys::{Acknowledged, KeyFacts};
 use super::ops::{Ended, How, Op, OpId, Wish};
 use crate::network::End;
-use crate::observation::{Caller, Ending, Observation, request_of};
+use crate::observation::{
+    self, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Crashed, Delivered,
+    Destroyed, Observation, Sent, Synced, request_of,
+};
 use crate::oracle::Moment;
 use crate::recent::Table;
 
@@ -78,91 +80,37 @@ impl Facts {
     pub(crate) fn observe(&mut self, moment: Moment<'_>, seen: &Observation<'_>) {
         self.number += 1;
         self.minted = None;
-        self.familiar = Familiar::Nobody;
         if self.nodes.is_empty() {
             self.nodes = moment.layout.layout.members().iter().map(|member| member.id).collect();
         }
         match *seen {
-            Observation::CallStarted { caller, call, key, asked, quorum, timeout } => {
-                let or = |asked: u8, default: u8| if asked == 0 { default } else { asked };
-                let op = Op {
-                    caller,
-                    call,
-                    key: key.clone(),
-                    wish: Wish::of(key, asked),
-                    r: or(quorum.r, self.r),
-                    w: or(quorum.w, self.w),
-                    started: moment.now,
-                    began: self.number,
-                    deadline: moment.now + timeout,
-                    request: None,
-                    other_request: None,
-                    again: false,
-                    cancelled: false,
-                    gone: false,
-                    end: None,
-                    ends: 0,
-                };
-                self.begin(moment, op);
-            }
-            Observation::CallEnded { caller, call, ending } => {
-                self.end(moment, caller, call, ending);
-            }
-            Observation::Cancelled { client, call } => {
-                let id = self.calls.get(&(Caller::Client(client), call));
-                if let Some(OpId(index)) = id.filter(|id| self.op(**id).end.is_none()) {
-                    // It may be past its deadline, if its caller was frozen then.
-                    let op = &mut self.ops[*index];
-                    op.deadline = moment.now;
-                    op.cancelled = true;
-                }
-            }
-            Observation::CallerGone { client } => {
+            Observation::CallStarted(started) => self.on_call_started(moment, started),
+            Observation::CallEnded(ended) => self.on_call_ended(moment, ended),
+            Observation::Cancelled(cancelled) => self.on_cancelled(moment, cancelled),
+            Observation::CallerGone(CallerGone { client }) => {
                 for op in self.open_of(client) {
                     op.gone = true;
                 }
             }
-            Observation::CallerThawed { client, since } => {
+            Observation::CallerThawed(CallerThawed { client, since }) => {
                 for op in self.open_of(client).filter(|op| op.deadline >= since) {
                     op.deadline = op.deadline.max(moment.now);
                 }
             }
-            Observation::Sent { from, to, message } => {
-                self.on_sent(from, to, message);
-                self.familiar = self.familiarity(self.record_of(seen));
-            }
-            Observation::Delivered { message: Message::Put(put), again: true, .. } => {
-                for op in self.requests.get(&put.request).into_iter().flatten() {
-                    self.ops[op.0].again = true;
-                }
-            }
-            Observation::Handed { caller, message, .. } => self.on_request(caller, message),
-            Observation::Applied { node, key, op, applied, record } => {
-                self.on_applied(moment, (node, key), op, applied, record);
-                self.familiar = self.familiarity(self.record_of(seen));
-            }
-            Observation::Synced { node, key, record } => {
-                // What goes to a damaged place is as good as destroyed.
-                if moment.disks[node].is_damaged(key) {
-                    let number = self.number;
-                    let facts = self.key_mut(moment, key);
-                    facts.destroy((node, key, number), record, &Record::new(), moment.disks);
-                }
-            }
-            Observation::Crashed { node, .. } => self.on_crashed(moment, node),
-            Observation::Destroyed { node, key, before, after } => {
-                let number = self.number;
-                let facts = self.key_mut(moment, key);
-                facts.destroy((node, key, number), before, after, moment.disks);
-                facts.memory[node] = moment.disks[node].held(key).cloned().unwrap_or_default();
-            }
-            Observation::Closed { .. }
-            | Observation::Delivered { .. }
-            | Observation::Started { .. }
-            | Observation::Resumed { .. }
-            | Observation::Told { .. }
-            | Observation::Stepped { .. } => {}
+            Observation::Sent(sent) => self.on_sent(sent),
+            Observation::Delivered(delivered) => self.on_delivered(delivered),
+            Observation::Handed(handed) => self.on_request(handed.caller, handed.message),
+            Observation::Applied(applied) => self.on_applied(moment, applied),
+            Observation::Synced(synced) => self.on_synced(moment, synced),
+            Observation::Crashed(crashed) => self.on_crashed(moment, crashed),
+            Observation::Destroyed(destroyed) => self.on_destroyed(moment, destroyed),
+            Observation::Closed(_)
+            | Observation::Started(_)
+            | Observation::Resumed(_)
+            | Observation::Told(_)
+            | Observation::Stepped(_) => {}
         }
+        self.familiar = self.familiarity(self.record_of(seen));
     }
 
     /// What is known of a key; `None` where nobody ever named it.
@@ -190,8 +138,8 @@ impl Facts {
     }
 
     /// The call that has just ended for the first time, how, and what is known of its key.
-    pub(crate) fn ended(&self, seen: &Observation<'_>) -> Option<(&Op, &How, &KeyFacts)> {
-        let Observation::CallEnded { caller, call, .. } = *seen else { return None };
+    pub(crate) fn ended(&self, ended: CallEnded<'_>) -> Option<(&Op, &How, &KeyFacts)> {
+        let CallEnded { caller, call, .. } = ended;
         let op = self.call(caller, call).filter(|op| op.ends == 1)?;
         Some((op, op.how()?, self.key(&op.key)?))
     }
@@ -256,7 +204,27 @@ impl Facts {
         open.filter(move |op| op.caller == Caller::Client(client))
     }
 
-    fn begin(&mut self, moment: Moment<'_>, op: Op) {
+    fn on_call_started(&mut self, moment: Moment<'_>, started: CallStarted<'_>) {
+        let CallStarted { caller, call, key, asked, quorum, timeout } = started;
+        let or = |asked: u8, default: u8| if asked == 0 { default } else { asked };
+        let op = Op {
+            caller,
+            call,
+            key: key.clone(),
+            wish: Wish::of(key, asked),
+            r: or(quorum.r, self.r),
+            w: or(quorum.w, self.w),
+            started: moment.now,
+            began: self.number,
+            deadline: moment.now + timeout,
+            request: None,
+            other_request: None,
+            again: false,
+            cancelled: false,
+            gone: false,
+            end: None,
+            ends: 0,
+        };
         let id = OpId(self.ops.len());
         let facts = self.key_mut(moment, &op.key);
         if let Wish::Put { value, .. } = &op.wish {
@@ -266,7 +234,18 @@ impl Facts {
         self.ops.push(op);
     }
 
-    fn end(&mut self, moment: Moment<'_>, caller: Caller, call: CallId, ending: Ending<'_>) {
+    fn on_cancelled(&mut self, moment: Moment<'_>, Cancelled { client, call }: Cancelled) {
+        let id = self.calls.get(&(Caller::Client(client), call));
+        if let Some(OpId(index)) = id.filter(|id| self.op(**id).end.is_none()) {
+            // It may be past its deadline, if its caller was frozen then.
+            let op = &mut self.ops[*index];
+            op.deadline = moment.now;
+            op.cancelled = true;
+        }
+    }
+
+    fn on_call_ended(&mut self, moment: Moment<'_>, ended: CallEnded<'_>) {
+        let CallEnded { caller, call, ending } = ended;
         let Some(id) = self.calls.get(&(caller, call)).copied() else { return };
         self.ops[id.0].ends += 1;
         let op = &self.ops[id.0];
@@ -318,7 +297,7 @@ impl Facts {
         self.ops[id.0].end = Some(Ended { at: moment.now, how });
     }
 
-    fn on_sent(&mut self, from: End, to: End, message: &Message) {
+    fn on_sent(&mut self, Sent { from, to, message }: Sent<'_>) {
         match (from, to, message) {
             (End::Client(client, _), _, message) => {
                 self.on_request(Caller::Client(client), message);
@@ -330,6 +309,14 @@ impl Facts {
                 self.on_shown(Caller::Client(client), reply);
             }
             (End::Node(_), End::Node(_) | End::Client(..), _) => {}
+        }
+    }
+
+    fn on_delivered(&mut self, Delivered { message, again, .. }: Delivered<'_>) {
+        if let (Message::Put(put), true) = (message, again) {
+            for op in self.requests.get(&put.request).into_iter().flatten() {
+                self.ops[op.0].again = true;
+            }
         }
     }
 
@@ -363,14 +350,8 @@ impl Facts {
         }
     }
 
-    fn on_applied(
-        &mut self,
-        moment: Moment<'_>,
-        (node, key): (usize, &Key),
-        op: &RecordOp,
-        applied: Option<&Applied>,
-        record: &Record,
-    ) {
+    fn on_applied(&mut self, moment: Moment<'_>, seen: observation::Applied<'_>) {
+        let observation::Applied { node, key, op, applied, record } = seen;
         let number = self.number;
         let facts = self.key_mut(moment, key);
         let held = moment.disks[node].held(key).cloned().unwrap_or_default();
@@ -396,7 +377,16 @@ impl Facts {
         self.before = held;
     }
 
-    fn on_crashed(&mut self, moment: Moment<'_>, node: usize) {
+    fn on_synced(&mut self, moment: Moment<'_>, Synced { node, key, record }: Synced<'_>) {
+        // What goes to a damaged place is as good as destroyed.
+        if moment.disks[node].is_damaged(key) {
+            let number = self.number;
+            let facts = self.key_mut(moment, key);
+            facts.destroy((node, key, number), record, &Record::new(), moment.disks);
+        }
+    }
+
+    fn on_crashed(&mut self, moment: Moment<'_>, Crashed { node, .. }: Crashed<'_>) {
         let disk = &moment.disks[node];
         for (key, facts) in &mut self.keys {
             facts.memory[node] = disk.held(key).cloned().unwrap_or_default();
@@ -406,6 +396,14 @@ impl Facts {
                 facts.destroy(what, record, &Record::new(), moment.disks);
             }
         }
+    }
+
+    fn on_destroyed(&mut self, moment: Moment<'_>, destroyed: Destroyed<'_>) {
+        let Destroyed { node, key, before, after } = destroyed;
+        let number = self.number;
+        let facts = self.key_mut(moment, key);
+        facts.destroy((node, key, number), before, after, moment.disks);
+        facts.memory[node] = moment.disks[node].held(key).cloned().unwrap_or_default();
     }
 }
 
