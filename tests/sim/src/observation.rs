@@ -5,9 +5,9 @@ use std::fmt;
 use bytes::Bytes;
 use quorate_core::causality::{self, Record, RecordOp};
 use quorate_core::client::{CallError, Completion};
-use quorate_core::ids::{Key, RequestId};
+use quorate_core::ids::Key;
 use quorate_core::machine::Event;
-use quorate_core::message::{CallId, Message, QuorumChoice, Reply, RequestHead};
+use quorate_core::message::{CallId, Message, Put, QuorumChoice, Reply, RequestHead};
 use quorate_core::node::NodeView;
 use quorate_core::time::{Duration, Instant};
 
@@ -261,11 +261,11 @@ pub(crate) struct Stepped<'a> {
     pub(crate) view: NodeView<'a>,
 }
 
-/// The head of a request, and the name of the write if it is one; `None` for any other frame.
-pub(crate) fn request_of(message: &Message) -> Option<(&RequestHead, Option<RequestId>)> {
+/// The head of a request, and the write if it is one; `None` for any other frame.
+pub(crate) fn request_of(message: &Message) -> Option<(&RequestHead, Option<&Put>)> {
     match message {
         Message::Get(get) => Some((&get.head, None)),
-        Message::Put(put) => Some((&put.head, Some(put.request))),
+        Message::Put(put) => Some((&put.head, Some(put))),
         Message::Hello(_)
         | Message::Welcome(_)
         | Message::Reject(_)
@@ -274,6 +274,25 @@ pub(crate) fn request_of(message: &Message) -> Option<(&RequestHead, Option<Requ
         | Message::ReplicaRead(_)
         | Message::ReplicaRecord(_)
         | Message::ReplicaMerge(_)
+        | Message::ReplicaMerged(_)
+        | Message::StatusRequest(_)
+        | Message::StatusReply(_) => None,
+    }
+}
+
+/// The key that a frame names.
+pub(crate) fn key_in(message: &Message) -> Option<&Key> {
+    match message {
+        Message::Get(get) => Some(&get.head.key),
+        Message::Put(put) => Some(&put.head.key),
+        Message::ReplicaRead(read) => Some(&read.key),
+        Message::ReplicaMerge(merge) => Some(&merge.key),
+        Message::Hello(_)
+        | Message::Welcome(_)
+        | Message::Reject(_)
+        | Message::Unsupported(_)
+        | Message::Reply(_)
+        | Message::ReplicaRecord(_)
         | Message::ReplicaMerged(_)
         | Message::StatusRequest(_)
         | Message::StatusReply(_) => None,

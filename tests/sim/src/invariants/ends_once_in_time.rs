@@ -142,9 +142,10 @@ impl EndsOnceInTime {
             (Asker::Link(end), false) => self.overdue(scene, node, end),
             (Asker::Link(_), true) | (Asker::Hand(_), _) => Ok(()),
         };
-        let Some((head, request)) = request_of(message) else { return alive };
+        let Some((head, put)) = request_of(message) else { return alive };
         let RequestHead { call, budget, .. } = head;
         let mut until = scene.now + (*budget).min(BUDGET_MAX);
+        let request = put.map(|put| put.request);
         if let Some(request) = request.filter(|request| *request != RequestId::default()) {
             let latest = self.tries.entry((node, request)).or_insert(until);
             *latest = until.max(*latest);

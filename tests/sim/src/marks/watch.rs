@@ -21,7 +21,7 @@ use crate::detail::Detail;
 use crate::network::{End, Place};
 use crate::observation::{
     Applied, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Crashed, Delivered,
-    Destroyed, Ending, Handed, Observation, Resumed, Sent, Told,
+    Destroyed, Ending, Handed, Observation, Resumed, Sent, Told, request_of,
 };
 use crate::recent::Recent;
 use crate::trace::TraceHasher;
@@ -125,13 +125,8 @@ impl Watch {
     /// Takes in what happened.
     pub(crate) fn observe(&mut self, now: Instant, seen: &Observation<'_>) {
         match *seen {
-            Observation::CallStarted(CallStarted { caller, call, key, asked, timeout, .. }) => {
-                self.on_call(now, (caller, call), key, asked);
-                self.timeout = timeout;
-            }
-            Observation::CallEnded(CallEnded { caller, call, ending }) => {
-                self.on_ended(now, caller, call, ending);
-            }
+            Observation::CallStarted(started) => self.on_call_started(now, started),
+            Observation::CallEnded(ended) => self.on_call_ended(now, ended),
             Observation::CallerGone(CallerGone { client }) => {
                 let writing = std::mem::take(slot(&mut self.writing, client));
                 self.marks.add(Mark::WriterDies, writing > 0);
@@ -140,45 +135,16 @@ impl Watch {
             Observation::CallerThawed(CallerThawed { client, since }) => {
                 self.thawed = Some((client, now, since));
             }
-            Observation::Sent(Sent { from: End::Node(from), to, message }) => {
-                self.on_sent(from, to, message);
-            }
-            Observation::Sent(Sent { from: End::Client(..), .. }) => {}
-            Observation::Delivered(Delivered { from, to: End::Node(to), message, again }) => {
-                self.on_delivered(from, to, message, again);
-            }
-            Observation::Delivered(Delivered { to: End::Client(..), message, .. }) => {
-                if let Message::Reply(reply) = message {
-                    self.marks.add(Mark::LayoutCorrected, reply.layout.is_some());
-                }
-            }
+            Observation::Sent(sent) => self.on_sent(sent),
+            Observation::Delivered(delivered) => self.on_delivered(delivered),
             Observation::Handed(Handed { caller, node, message }) => {
                 if let (Caller::Hand(hand), Message::Put(put)) = (caller, message) {
                     self.handed.insert(hand, node);
                     self.on_put(node, Asker::Hand(hand), put.head.call, put.request);
                 }
             }
-            Observation::Applied(Applied { node, key, op, applied, record }) => {
-                self.requests.on_store(node);
-                let Some(applied) = applied else { return };
-                if let (RecordOp::Write(write), Some(dot)) = (op, applied.dot) {
-                    let here = (node, self.node(node).life);
-                    let request = write.request;
-                    self.marks.add(Mark::RetryFindsFirstDot, !applied.changed);
-                    if self.requests.on_applied(here, request, dot, &mut self.marks) {
-                        self.node(node).writes += 1;
-                    }
-                }
-                self.keys.on_applied(node, key, op, *applied, record, &mut self.marks);
-            }
-            Observation::Crashed(Crashed { node, .. }) => {
-                self.requests.on_crash(node);
-                let state = self.node(node);
-                state.life += 1;
-                state.earlier.extend(state.calls.take());
-                let writes = std::mem::take(&mut state.writes);
-                self.marks.add(Mark::CoordinatorDies, writes > 0);
-            }
+            Observation::Applied(applied) => self.on_applied(applied),
+            Observation::Crashed(Crashed { node, .. }) => self.on_crashed(node),
             Observation::Resumed(Resumed { since, .. }) => {
                 let long = self.timeout > Duration::ZERO && now.since(since) > self.timeout;
                 self.marks.add(Mark::PausedPastTimeout, long);
@@ -186,7 +152,7 @@ impl Watch {
             Observation::Destroyed(Destroyed { node, key, after, .. }) => {
                 self.keys.on_destroyed(node, key, after);
             }
-            Observation::Told(Told { node, event }) => self.on_told(node, event),
+            Observation::Told(told) => self.on_told(told),
             Observation::Cancelled(_)
             | Observation::Closed(_)
             | Observation::Synced(_)
@@ -224,13 +190,9 @@ impl Watch {
         }
     }
 
-    fn on_call(
-        &mut self,
-        began: Instant,
-        (caller, call): (Caller, CallId),
-        key: &Key,
-        asked: &Asked,
-    ) {
+    fn on_call_started(&mut self, began: Instant, started: CallStarted<'_>) {
+        let CallStarted { caller, call, key, asked, timeout, .. } = started;
+        self.timeout = timeout;
         let writes = *asked != Asked::Get;
         let key_written = writes.then(|| key.clone());
         self.calls.insert((caller, call), Open { began, writes, key: key_written });
@@ -244,7 +206,8 @@ impl Watch {
         }
     }
 
-    fn on_ended(&mut self, now: Instant, caller: Caller, call: CallId, ending: Ending<'_>) {
+    fn on_call_ended(&mut self, now: Instant, ended: CallEnded<'_>) {
+        let CallEnded { caller, call, ending } = ended;
         let open = self.calls.remove(&(caller, call)).unwrap_or_default();
         if let (Caller::Client(client), true) = (caller, open.writes) {
             let writing = slot(&mut self.writing, client);
@@ -320,61 +283,72 @@ impl Watch {
         marks.add(Mark::UnknownByStorage, unknown && code == FailureCode::Storage);
     }
 
-    fn on_sent(&mut self, from: usize, to: End, message: &Message) {
-        match message {
-            Message::ReplicaRead(read) => {
-                self.on_numbered(from, read.call);
-                if !self.reads.contains(&(from, read.call)) {
-                    let own = self.node(from).read;
-                    let records = [own, 0, 0];
-                    self.reads.insert((from, read.call), Different { records, count: 1 });
-                }
+    fn on_sent(&mut self, Sent { from, to, message }: Sent<'_>) {
+        let End::Node(from) = from else { return };
+        if let Some((head, _)) = request_of(message) {
+            self.on_handed_on(from, to, head.call);
+        } else if let Message::Reply(reply) = message {
+            self.on_reply(from, Asker::End(to), reply);
+        } else if let Message::ReplicaMerge(merge) = message {
+            self.on_numbered(from, merge.call);
+        } else if let Message::ReplicaRead(read) = message {
+            self.on_numbered(from, read.call);
+            if !self.reads.contains(&(from, read.call)) {
+                let own = self.node(from).read;
+                let records = [own, 0, 0];
+                self.reads.insert((from, read.call), Different { records, count: 1 });
             }
-            Message::ReplicaMerge(merge) => self.on_numbered(from, merge.call),
-            Message::Get(get) => self.on_handed_on(from, to, get.head.call),
-            Message::Put(put) => self.on_handed_on(from, to, put.head.call),
-            Message::Reply(reply) => self.on_reply(from, Asker::End(to), reply),
-            Message::Hello(_)
-            | Message::Welcome(_)
-            | Message::Reject(_)
-            | Message::Unsupported(_)
-            | Message::ReplicaRecord(_)
-            | Message::ReplicaMerged(_)
-            | Message::StatusRequest(_)
-            | Message::StatusReply(_) => {}
         }
     }
 
-    fn on_delivered(&mut self, from: End, to: usize, message: &Message, again: bool) {
-        match message {
-            Message::Put(put) => self.on_put(to, Asker::End(from), put.head.call, put.request),
-            Message::ReplicaRecord(answer) => {
-                self.on_replica_answer(to, answer.call);
-                if let (Some(record), Some(read)) =
-                    (&answer.record, self.reads.get_mut(&(to, answer.call)))
-                {
-                    let third = read.add(writes_in(record));
-                    self.marks.add(Mark::ReadMeetsThreeRecords, third);
-                }
+    fn on_delivered(&mut self, Delivered { from, to, message, again }: Delivered<'_>) {
+        let End::Node(to) = to else {
+            if let Message::Reply(reply) = message {
+                self.marks.add(Mark::LayoutCorrected, reply.layout.is_some());
             }
-            Message::ReplicaMerged(merged) => {
-                self.on_replica_answer(to, merged.call);
-                self.marks.add(Mark::DuplicateAcknowledgement, again && merged.durable);
+            return;
+        };
+        if let Message::Put(put) = message {
+            self.on_put(to, Asker::End(from), put.head.call, put.request);
+        } else if let Message::ReplicaRecord(answer) = message {
+            self.on_replica_answer(to, answer.call);
+            if let (Some(record), Some(read)) =
+                (&answer.record, self.reads.get_mut(&(to, answer.call)))
+            {
+                let third = read.add(writes_in(record));
+                self.marks.add(Mark::ReadMeetsThreeRecords, third);
             }
-            Message::Hello(_)
-            | Message::Welcome(_)
-            | Message::Reject(_)
-            | Message::Unsupported(_)
-            | Message::Get(_)
-            | Message::Reply(_)
-            | Message::ReplicaRead(_)
-            | Message::ReplicaMerge(_)
-            | Message::StatusRequest(_)
-            | Message::StatusReply(_) => {}
+        } else if let Message::ReplicaMerged(merged) = message {
+            self.on_replica_answer(to, merged.call);
+            self.marks.add(Mark::DuplicateAcknowledgement, again && merged.durable);
         }
     }
 
-    fn on_told(&mut self, node: usize, event: &Event) {
+    fn on_applied(&mut self, seen: Applied<'_>) {
+        let Applied { node, key, op, applied, record } = seen;
+        self.requests.on_store(node);
+        let Some(applied) = applied else { return };
+        if let (RecordOp::Write(write), Some(dot)) = (op, applied.dot) {
+            let here = (node, self.node(node).life);
+            let request = write.request;
+            self.marks.add(Mark::RetryFindsFirstDot, !applied.changed);
+            if self.requests.on_applied(here, request, dot, &mut self.marks) {
+                self.node(node).writes += 1;
+            }
+        }
+        self.keys.on_applied(node, key, op, *applied, record, &mut self.marks);
+    }
+
+    fn on_crashed(&mut self, node: usize) {
+        self.requests.on_crash(node);
+        let state = self.node(node);
+        state.life += 1;
+        state.earlier.extend(state.calls.take());
+        let writes = std::mem::take(&mut state.writes);
+        self.marks.add(Mark::CoordinatorDies, writes > 0);
+    }
+
+    fn on_told(&mut self, Told { node, event }: Told<'_>) {
         match event {
             Event::Repaired { key, node: stale } => {
                 if let Some(stale) = index(*stale) {

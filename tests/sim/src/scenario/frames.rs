@@ -8,6 +8,7 @@ use quorate_core::time::Duration;
 
 use super::Scenario;
 use crate::network::Place;
+use crate::observation::{key_in, request_of};
 use crate::world::{Passing, RuleId};
 
 /// Which frames a rule is about: a kind, and where it goes.
@@ -146,11 +147,11 @@ impl Frames {
 
     fn matcher(mut self) -> impl FnMut(&Passing<'_>) -> bool + Send + 'static {
         move |passing| {
-            let (kind, key) = kind(passing.message);
-            let matches = (self.kind == Kind::Any || kind == Some(self.kind))
+            let key = || key_in(passing.message);
+            let matches = self.kind.is_of(passing.message)
                 && self.from.is_none_or(|from| passing.from.place() == from)
                 && self.to.is_none_or(|to| passing.to.place() == to)
-                && self.key.as_ref().is_none_or(|wanted| key == Some(wanted))
+                && self.key.as_ref().is_none_or(|wanted| key() == Some(wanted))
                 && self.that.as_ref().is_none_or(|That(is)| is(passing))
                 && self.first != Some(0);
             if let (true, Some(left)) = (matches, &mut self.first) {
@@ -220,21 +221,16 @@ impl Scenario {
     }
 }
 
-/// What a frame is, and the key that it carries.
-fn kind(message: &Message) -> (Option<Kind>, Option<&Key>) {
-    match message {
-        Message::Get(get) => (Some(Kind::Requests), Some(&get.head.key)),
-        Message::Put(put) => (Some(Kind::Requests), Some(&put.head.key)),
-        Message::Reply(_) => (Some(Kind::Replies), None),
-        Message::ReplicaRead(read) => (Some(Kind::Reads), Some(&read.key)),
-        Message::ReplicaRecord(_) => (Some(Kind::ReadAnswers), None),
-        Message::ReplicaMerge(merge) => (Some(Kind::Merges), Some(&merge.key)),
-        Message::ReplicaMerged(_) => (Some(Kind::Acknowledgements), None),
-        Message::Hello(_)
-        | Message::Welcome(_)
-        | Message::Reject(_)
-        | Message::Unsupported(_)
-        | Message::StatusRequest(_)
-        | Message::StatusReply(_) => (None, None),
+impl Kind {
+    fn is_of(self, message: &Message) -> bool {
+        match self {
+            Kind::Any => true,
+            Kind::Requests => request_of(message).is_some(),
+            Kind::Replies => matches!(message, Message::Reply(_)),
+            Kind::Reads => matches!(message, Message::ReplicaRead(_)),
+            Kind::ReadAnswers => matches!(message, Message::ReplicaRecord(_)),
+            Kind::Merges => matches!(message, Message::ReplicaMerge(_)),
+            Kind::Acknowledgements => matches!(message, Message::ReplicaMerged(_)),
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::network::End;
 use crate::observation::{
     self, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Closed,
     Crashed, Delivered, Destroyed, Ending, Handed, Observation, Resumed, Sent, Started, Synced,
-    Told,
+    Told, key_in,
 };
 
 /// The columns of a line that are the same for all lines.
@@ -110,7 +110,7 @@ pub(super) fn line<'a>(
             let asker = Owner::of(caller);
             let kind = body(ties, words, Some(asker), message);
             let (place, other) = (format!("n{node}"), "hand".to_owned());
-            Columns { place, arrow: "<-", other, kind, key: own_key(message) }
+            Columns { place, arrow: "<-", other, kind, key: key_in(message) }
         }
         Observation::Applied(observation::Applied { node, key, op, applied, record }) => {
             let kind = match op {
@@ -227,35 +227,11 @@ pub(super) fn frame<'a>(
 }
 
 /// The key that a frame is about.
-pub(super) fn key_of<'a>(
-    ties: &'a Ties,
-    from: End,
-    to: End,
-    message: &'a Message,
-) -> Option<&'a Key> {
-    own_key(message).or_else(|| {
+fn key_of<'a>(ties: &'a Ties, from: End, to: End, message: &'a Message) -> Option<&'a Key> {
+    key_in(message).or_else(|| {
         let (owner, call) = owner(from, to, message)?;
         ties.key(owner, call)
     })
-}
-
-/// The key that a frame names.
-pub(super) fn own_key(message: &Message) -> Option<&Key> {
-    match message {
-        Message::Get(get) => Some(&get.head.key),
-        Message::Put(put) => Some(&put.head.key),
-        Message::ReplicaRead(read) => Some(&read.key),
-        Message::ReplicaMerge(merge) => Some(&merge.key),
-        Message::Hello(_)
-        | Message::Welcome(_)
-        | Message::Reject(_)
-        | Message::Unsupported(_)
-        | Message::Reply(_)
-        | Message::ReplicaRecord(_)
-        | Message::ReplicaMerged(_)
-        | Message::StatusRequest(_)
-        | Message::StatusReply(_) => None,
-    }
 }
 
 /// What people call a call.

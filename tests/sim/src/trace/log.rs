@@ -16,14 +16,14 @@ use quorate_core::ids::{Incarnation, Key, NodeId};
 use quorate_core::machine::{Event, StoreOutcome};
 use quorate_core::time::Instant;
 
-use super::lines::{at, at_client, frame, key_of, line, own_key, time};
-use super::ties::{Owner, Ties};
+use super::lines::{at, at_client, frame, line, time};
+use super::ties::Ties;
 use super::words::{self, Lives, Words};
 use crate::detail::Detail;
 use crate::network::Place;
 use crate::observation::{
-    Applied, CallEnded, CallStarted, CallerGone, CallerThawed, Cancelled, Closed, Crashed,
-    Delivered, Destroyed, Handed, Observation, Resumed, Sent, Started, Stepped, Synced, Told,
+    Applied, CallerGone, CallerThawed, Cancelled, Closed, Crashed, Delivered, Destroyed, Handed,
+    Observation, Resumed, Sent, Started, Stepped, Synced, Told,
 };
 
 /// Which lines are of interest; an empty filter lets everything through.
@@ -73,9 +73,11 @@ impl Log {
     pub(crate) fn observe(&mut self, now: Instant, seen: &Observation<'_>) {
         self.ties.learn(seen);
         self.just_sent = false;
-        if self.ties.follow(seen) && has_node(&self.filter, places(seen)) && self.has_key(seen) {
+        if self.ties.follow(seen) && has_node(&self.filter, places(seen)) {
             let mut words = Words { text: String::new(), lives: &self.lives };
-            if let Some(columns) = line(&self.ties, &mut words, seen) {
+            if let Some(columns) = line(&self.ties, &mut words, seen)
+                && (has_key(&self.filter, columns.key) || concerns_all_keys(seen))
+            {
                 let line = columns.line(now, &words.text);
                 self.keep(line);
                 self.has_passed = true;
@@ -132,8 +134,10 @@ impl Log {
             }
         };
         let scene = !matches!(seen, Detail::Stopped { .. } | Detail::Answered { .. });
-        let is_key = scene || self.filter.key.as_ref().is_none_or(|key| columns.key == Some(key));
-        if follows && is_key && has_node(&self.filter, places) {
+        if follows
+            && (has_key(&self.filter, columns.key) || scene)
+            && has_node(&self.filter, places)
+        {
             let line = columns.line(now, &words.text);
             if just_sent && matches!(seen, Detail::Stopped { .. }) {
                 // One line for a frame that does not even leave.
@@ -167,49 +171,6 @@ impl Log {
         self.lines.into()
     }
 
-    /// Whether an observation concerns the key of the filter, if it names one.
-    fn has_key(&self, seen: &Observation<'_>) -> bool {
-        let Some(wanted) = &self.filter.key else { return true };
-        match *seen {
-            Observation::CallStarted(CallStarted { key, .. })
-            | Observation::Applied(Applied { key, .. })
-            | Observation::Synced(Synced { key, .. })
-            | Observation::Destroyed(Destroyed { key, .. }) => key == wanted,
-            Observation::CallEnded(CallEnded { caller, call, .. }) => {
-                self.ties.key(Owner::of(caller), call) == Some(wanted)
-            }
-            Observation::Cancelled(Cancelled { client, call }) => {
-                self.ties.key(Owner::Client(client), call) == Some(wanted)
-            }
-            Observation::Closed(_) => false,
-            Observation::Sent(Sent { from, to, message })
-            | Observation::Delivered(Delivered { from, to, message, .. }) => {
-                key_of(&self.ties, from, to, message) == Some(wanted)
-            }
-            Observation::Handed(Handed { message, .. }) => own_key(message) == Some(wanted),
-            Observation::Told(Told { event, .. }) => match event {
-                Event::Repaired { key, .. }
-                | Event::Damaged { key, .. }
-                | Event::Truncated { key, .. }
-                | Event::ManyActors { key, .. } => key == wanted,
-                Event::StorageFailed(_) => true,
-                Event::NodeUp(_)
-                | Event::NodeDown(_)
-                | Event::PassedOn { .. }
-                | Event::Overloaded { .. }
-                | Event::Misbehaved(_) => false,
-                // For those that core may add.
-                _ => true,
-            },
-            Observation::CallerGone(_)
-            | Observation::CallerThawed(_)
-            | Observation::Crashed(_)
-            | Observation::Started(_)
-            | Observation::Resumed(_)
-            | Observation::Stepped(_) => true,
-        }
-    }
-
     fn keep(&mut self, line: String) {
         if self.filter.last > 0 && self.lines.len() == self.filter.last {
             self.lines.pop_front();
@@ -220,6 +181,23 @@ impl Log {
 
 fn has_node(filter: &LogFilter, places: [Option<Place>; 2]) -> bool {
     filter.node.is_none_or(|node| places.contains(&Some(Place::Node(node))))
+}
+
+fn has_key(filter: &LogFilter, key: Option<&Key>) -> bool {
+    filter.key.as_ref().is_none_or(|wanted| key == Some(wanted))
+}
+
+/// Whether something befalls a whole node or client.
+fn concerns_all_keys(seen: &Observation<'_>) -> bool {
+    matches!(
+        seen,
+        Observation::CallerGone(_)
+            | Observation::CallerThawed(_)
+            | Observation::Crashed(_)
+            | Observation::Started(_)
+            | Observation::Resumed(_)
+            | Observation::Told(Told { event: Event::StorageFailed(_), .. })
+    )
 }
 
 fn places(seen: &Observation<'_>) -> [Option<Place>; 2] {

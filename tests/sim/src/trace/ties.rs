@@ -14,7 +14,7 @@ use quorate_core::message::{CallId, Message};
 use crate::network::End;
 use crate::observation::{
     Applied, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Delivered,
-    Destroyed, Observation, Sent, Synced, Told,
+    Destroyed, Observation, Sent, Synced, Told, key_in,
 };
 use crate::recent::Recent;
 
@@ -98,48 +98,18 @@ impl Ties {
 
     /// Remembers what an observation ties together.
     pub(super) fn learn(&mut self, seen: &Observation<'_>) {
-        match *seen {
-            Observation::CallStarted(CallStarted { caller, call, key, .. }) => {
-                self.keys.insert((Owner::of(caller), call), Some(key.clone()));
-            }
-            Observation::Sent(Sent { from, to, message }) => self.learn_frame(from, to, message),
-            Observation::CallEnded(_)
-            | Observation::Cancelled(_)
-            | Observation::CallerGone(_)
-            | Observation::Closed(_)
-            | Observation::CallerThawed(_)
-            | Observation::Delivered(_)
-            | Observation::Handed(_)
-            | Observation::Applied(_)
-            | Observation::Synced(_)
-            | Observation::Crashed(_)
-            | Observation::Started(_)
-            | Observation::Resumed(_)
-            | Observation::Destroyed(_)
-            | Observation::Told(_)
-            | Observation::Stepped(_) => {}
+        if let Observation::CallStarted(CallStarted { caller, call, key, .. }) = *seen {
+            self.keys.insert((Owner::of(caller), call), Some(key.clone()));
+        } else if let Observation::Sent(sent) = *seen {
+            self.learn_frame(sent);
         }
     }
 
-    fn learn_frame(&mut self, from: End, to: End, message: &Message) {
+    fn learn_frame(&mut self, Sent { from, to, message }: Sent<'_>) {
         if let (End::Client(client, _), Message::Put(put)) = (from, message) {
             self.writers.insert(put.request.client, client);
         }
-        let key = match message {
-            Message::Get(get) => &get.head.key,
-            Message::Put(put) => &put.head.key,
-            Message::ReplicaRead(read) => &read.key,
-            Message::ReplicaMerge(merge) => &merge.key,
-            Message::Hello(_)
-            | Message::Welcome(_)
-            | Message::Reject(_)
-            | Message::Unsupported(_)
-            | Message::Reply(_)
-            | Message::ReplicaRecord(_)
-            | Message::ReplicaMerged(_)
-            | Message::StatusRequest(_)
-            | Message::StatusReply(_) => return,
-        };
+        let Some(key) = key_in(message) else { return };
         let Some((owner, call)) = owner(from, to, message) else { return };
         if let Owner::Node(node) = owner
             && !self.numbers.contains(&(node, call))

@@ -1,11 +1,11 @@
 //! Frames that are put to a node by hand, without a client: what the scenarios stand on.
 
 use quorate_core::machine::{Input, Peer};
-use quorate_core::message::{CallId, Change, Message, Reply};
+use quorate_core::message::{CallId, Change, Message, Put, Reply};
 use quorate_core::time::Instant;
 
 use super::{BY_HAND, Event, World};
-use crate::observation::{Asked, CallStarted, Caller, Handed, Observation};
+use crate::observation::{Asked, CallStarted, Caller, Handed, Observation, request_of};
 
 impl World {
     /// Hands a frame to a node, now, as from the client `sender`, a number below 2^32.
@@ -36,27 +36,16 @@ impl World {
     }
 
     fn note_call(&mut self, client: u64, message: &Message) {
-        let (head, asked) = match message {
-            Message::Get(get) => (&get.head, Asked::Get),
-            Message::Put(put) => {
-                let context = put.context.clone();
-                let asked = match &put.change {
+        let Some((head, put)) = request_of(message) else { return };
+        let asked = match put {
+            None => Asked::Get,
+            Some(Put { change, context, .. }) => {
+                let context = context.clone();
+                match change {
                     Change::Value { payload, .. } => Asked::Put { value: payload.clone(), context },
                     Change::Delete => Asked::Delete { context },
-                };
-                (&put.head, asked)
+                }
             }
-            Message::Hello(_)
-            | Message::Welcome(_)
-            | Message::Reject(_)
-            | Message::Unsupported(_)
-            | Message::Reply(_)
-            | Message::ReplicaRead(_)
-            | Message::ReplicaRecord(_)
-            | Message::ReplicaMerge(_)
-            | Message::ReplicaMerged(_)
-            | Message::StatusRequest(_)
-            | Message::StatusReply(_) => return,
         };
         self.observe(&Observation::CallStarted(CallStarted {
             caller: Caller::Hand(client),

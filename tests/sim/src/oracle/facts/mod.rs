@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use quorate_core::causality::{Actor, Context, Dot, Held, Payload, Record, RecordOp, Write};
 use quorate_core::ids::{Key, NodeId, RequestId};
-use quorate_core::message::{Answer, CallId, Message, Reply};
+use quorate_core::message::{Answer, CallId, Message, Put, Reply};
 
 pub(crate) use carried::Carried;
 use carried::Familiar;
@@ -19,7 +19,7 @@ use super::ops::{Ended, How, Op, OpId, Wish};
 use crate::network::End;
 use crate::observation::{
     self, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Crashed, Delivered,
-    Destroyed, Observation, Sent, Synced, request_of,
+    Destroyed, Observation, Sent, Synced,
 };
 use crate::oracle::Moment;
 use crate::recent::Table;
@@ -322,17 +322,16 @@ impl Facts {
 
     /// A node was sent, or handed, a frame of a caller.
     fn on_request(&mut self, caller: Caller, message: &Message) {
-        let Some((head, request)) = request_of(message) else { return };
+        let Message::Put(Put { head, request, .. }) = message else { return };
         let Some(id) = self.calls.get(&(caller, head.call)).copied() else { return };
-        let Some(request) = request else { return };
         let op = &mut self.ops[id.0];
         match op.request {
             None => {
-                op.request = Some(request);
-                self.requests.entry(request).or_default().push(id);
+                op.request = Some(*request);
+                self.requests.entry(*request).or_default().push(id);
             }
-            Some(first) if first == request => {}
-            Some(_) => op.other_request = Some(request),
+            Some(first) if first == *request => {}
+            Some(_) => op.other_request = Some(*request),
         }
     }
 
