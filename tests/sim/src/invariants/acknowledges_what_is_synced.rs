@@ -1,14 +1,12 @@
 //! Nobody acknowledges what is not synced.
 
 use quorate_core::causality::Context;
-use quorate_core::ids::Key;
-use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaMerged};
+use quorate_core::message::{CallId, Message, ReplicaMerged};
 
 use crate::invariants::{Invariant, Property, REPAIR, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::{Crashed, Delivered, Sent};
-use crate::oracle::unknown_to;
-use crate::recent::Table;
+use crate::observation::Sent;
+use crate::oracle::{Task, unknown_to};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "acknowledges-what-is-synced",
@@ -19,61 +17,40 @@ pub(crate) const PROPERTY: Property = Property {
     source: "DESIGN.md §5 (only Durable counts as an acknowledgement), §13",
 };
 
-#[derive(Default)]
-pub(crate) struct AcknowledgesWhatIsSynced {
-    /// What the coordinators' calls asked the nodes to merge: by node, coordinator, call.
-    asked: Table<(usize, usize, CallId), (Key, Context)>,
-}
+pub(crate) struct AcknowledgesWhatIsSynced;
 
 impl Invariant for AcknowledgesWhatIsSynced {
-    fn on_delivered(&mut self, _scene: Scene<'_>, delivered: Delivered<'_>) -> Verdict {
-        if let Delivered { from: End::Node(from), to: End::Node(to), message, .. } = delivered
-            && let Message::ReplicaMerge(ReplicaMerge { call, key, record }) = message
-            && *call != REPAIR
-        {
-            self.asked.insert((to, from, *call), (key.clone(), record.context()));
-        }
-        Ok(())
-    }
-
     fn on_sent(&mut self, scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
         if let Sent { from: End::Node(from), to: End::Node(to), message } = sent
             && let Message::ReplicaMerged(ReplicaMerged { call, durable: true }) = message
             && *call != REPAIR
         {
-            return self.check(scene, from, to, *call);
+            return check(scene, from, to, *call);
         }
-        Ok(())
-    }
-
-    fn on_crashed(&mut self, _scene: Scene<'_>, Crashed { node, .. }: Crashed<'_>) -> Verdict {
-        self.asked.retain(|(at, _, _), _| *at != node);
         Ok(())
     }
 }
 
-impl AcknowledgesWhatIsSynced {
-    fn check(&mut self, scene: Scene<'_>, from: usize, to: usize, call: CallId) -> Verdict {
-        let Some((key, context)) = self.asked.get(&(from, to, call)) else {
-            let text = format!("n{from} acknowledges {call:?} of n{to}, which did not ask for it");
-            return Err(Violation::new(text).at(from));
-        };
-        let mut missing = match scene.disks[from].synced(key) {
-            Some(record) => unknown_to(record, context),
-            None => crate::oracle::difference(context, &Context::new()),
-        };
-        if let Some(facts) = scene.facts.key(key) {
-            missing.retain(|dot| !facts.held_durably(key, scene.disks, from, *dot));
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let text = format!(
-            "n{from} acknowledges the merge of {call:?} of n{to} as durable, but {} is not synced",
-            scene.facts.names(missing),
-        );
-        Err(Violation::new(text).at(from).of(key))
+fn check(scene: Scene<'_>, from: usize, to: usize, call: CallId) -> Verdict {
+    let Some(Task::Merge { key, known }) = scene.facts.task(from, to, call) else {
+        let text = format!("n{from} acknowledges {call:?} of n{to}, which did not ask for it");
+        return Err(Violation::new(text).at(from));
+    };
+    let mut missing = match scene.disks[from].synced(key) {
+        Some(record) => unknown_to(record, known),
+        None => crate::oracle::difference(known, &Context::new()),
+    };
+    if let Some(facts) = scene.facts.key(key) {
+        missing.retain(|dot| !facts.held_durably(key, scene.disks, from, *dot));
     }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "n{from} acknowledges the merge of {call:?} of n{to} as durable, but {} is not synced",
+        scene.facts.names(missing),
+    );
+    Err(Violation::new(text).at(from).of(key))
 }
 
 #[cfg(test)]
@@ -94,7 +71,7 @@ mod tests {
             (true, false, true, "is not synced"),
             (false, true, true, "did not ask"),
         ] {
-            let mut stage = Stage::new(AcknowledgesWhatIsSynced::default());
+            let mut stage = Stage::new(AcknowledgesWhatIsSynced);
             let put = stage.put(1, "v", &[]);
             stage.write(0, put);
             let (call, key, record) = (CallId(7), stage.key.clone(), stage.record(0));

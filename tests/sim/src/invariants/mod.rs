@@ -108,11 +108,11 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
         (merge_keeps_everything::PROPERTY, Box::new(merge_keeps_everything::MergeKeepsEverything)),
         (
             acknowledges_what_is_synced::PROPERTY,
-            Box::new(acknowledges_what_is_synced::AcknowledgesWhatIsSynced::default()),
+            Box::new(acknowledges_what_is_synced::AcknowledgesWhatIsSynced),
         ),
         (
             replicas_say_what_they_hold::PROPERTY,
-            Box::new(replicas_say_what_they_hold::ReplicasSayWhatTheyHold::default()),
+            Box::new(replicas_say_what_they_hold::ReplicasSayWhatTheyHold),
         ),
         (
             requests_take_one_detour::PROPERTY,

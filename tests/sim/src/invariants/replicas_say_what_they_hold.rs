@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use quorate_core::causality::{Held, Record};
-use quorate_core::message::{CallId, Message, ReplicaRead, ReplicaRecord};
+use quorate_core::causality::Record;
+use quorate_core::message::{CallId, Message, ReplicaRecord};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::{Crashed, Delivered, Sent};
-use crate::oracle::{exceeds, known, knows};
-use crate::recent::Table;
+use crate::observation::Sent;
+use crate::oracle::{Task, exceeds, known, knows};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "replicas-say-what-they-hold",
@@ -20,75 +19,44 @@ pub(crate) const PROPERTY: Property = Property {
     source: "DESIGN.md §13 (a node must never mistake damage for absence)",
 };
 
-#[derive(Default)]
-pub(crate) struct ReplicasSayWhatTheyHold {
-    /// What the nodes knew when they were asked, and the number of that observation: by node,
-    /// coordinator, call.
-    asked: Table<(usize, usize, CallId), (Arc<Held>, u64)>,
-}
+pub(crate) struct ReplicasSayWhatTheyHold;
 
 impl Invariant for ReplicasSayWhatTheyHold {
-    fn on_delivered(&mut self, scene: Scene<'_>, delivered: Delivered<'_>) -> Verdict {
-        if let Delivered { from: End::Node(from), to: End::Node(to), message, .. } = delivered
-            && let Message::ReplicaRead(ReplicaRead { call, key }) = message
-        {
-            let record = scene.facts.key(key).map(|key| key.memory[to].clone());
-            let asked = (record.unwrap_or_default(), scene.facts.number);
-            self.asked.entry((to, from, *call)).or_insert(asked);
-        }
-        Ok(())
-    }
-
     fn on_sent(&mut self, scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
         if let Sent { from: End::Node(from), to: End::Node(to), message } = sent
             && let Message::ReplicaRecord(ReplicaRecord { call, record: Some(record) }) = message
         {
-            return self.check(scene, (from, to, *call), record);
+            return check(scene, (from, to, *call), record);
         }
-        Ok(())
-    }
-
-    fn on_crashed(&mut self, _scene: Scene<'_>, Crashed { node, .. }: Crashed<'_>) -> Verdict {
-        self.asked.retain(|(at, _, _), _| *at != node);
         Ok(())
     }
 }
 
-impl ReplicasSayWhatTheyHold {
-    fn check(
-        &mut self,
-        scene: Scene<'_>,
-        (node, to, call): (usize, usize, CallId),
-        record: &Record,
-    ) -> Verdict {
-        let Some((then, number)) = self.asked.get(&(node, to, call)) else {
-            let text = format!("n{node} answers {call:?} of n{to}, which did not ask");
-            return Err(Violation::new(text).at(node));
-        };
-        let Some(name) = scene.facts.asked_for(to, call) else { return Ok(()) };
-        let Some(key) = scene.facts.key(name) else { return Ok(()) };
-        let now = &key.memory[node];
-        let unchanged = Arc::ptr_eq(then, now) && scene.facts.is_sent_as_stored();
-        if unchanged || key.destroyed_last > *number {
-            return Ok(());
-        }
-        let known_now = now.record().context();
-        let mut forgotten = known(then.record());
-        forgotten.retain(|dot| !knows(record, *dot) && !key.truncated.contains(&dot.actor));
-        let (what, dots) = if !forgotten.is_empty() {
-            ("does not know", forgotten)
-        } else if key.truncated.is_empty() && exceeds(&record.context(), &known_now) {
-            (
-                "knows, other than its storage,",
-                crate::oracle::difference(&record.context(), &known_now),
-            )
-        } else {
-            return Ok(());
-        };
-        let dots = scene.facts.names(dots);
-        let text = format!("the record that n{node} answers to {call:?} of n{to} {what} {dots}");
-        Err(Violation::new(text).at(node).of(name))
+fn check(scene: Scene<'_>, (node, to, call): (usize, usize, CallId), record: &Record) -> Verdict {
+    let Some(Task::Read { key: name, held: then, number }) = scene.facts.task(node, to, call)
+    else {
+        let text = format!("n{node} answers {call:?} of n{to}, which did not ask");
+        return Err(Violation::new(text).at(node));
+    };
+    let Some(key) = scene.facts.key(name) else { return Ok(()) };
+    let now = &key.memory[node];
+    let unchanged = Arc::ptr_eq(then, now) && scene.facts.is_sent_as_stored();
+    if unchanged || key.destroyed_last > *number {
+        return Ok(());
     }
+    let known_now = now.record().context();
+    let mut forgotten = known(then.record());
+    forgotten.retain(|dot| !knows(record, *dot) && !key.truncated.contains(&dot.actor));
+    let (what, dots) = if !forgotten.is_empty() {
+        ("does not know", forgotten)
+    } else if key.truncated.is_empty() && exceeds(&record.context(), &known_now) {
+        ("knows, other than its storage,", crate::oracle::difference(&record.context(), &known_now))
+    } else {
+        return Ok(());
+    };
+    let dots = scene.facts.names(dots);
+    let text = format!("the record that n{node} answers to {call:?} of n{to} {what} {dots}");
+    Err(Violation::new(text).at(node).of(name))
 }
 
 #[cfg(test)]
@@ -105,7 +73,7 @@ mod tests {
     fn an_answer_is_neither_older_nor_newer_than_the_storage() {
         // (which of two writes the answer knows; one was there when it was asked, one is not)
         for (known, part) in [(0, "does not know"), (1, ""), (2, "knows, other than its storage")] {
-            let mut stage = Stage::new(ReplicasSayWhatTheyHold::default());
+            let mut stage = Stage::new(ReplicasSayWhatTheyHold);
             let put = stage.put(1, "v", &[]);
             stage.write(0, put);
             let (call, key, first) = (CallId(7), stage.key.clone(), stage.record(0));

@@ -6,7 +6,7 @@ use quorate_core::causality::Record;
 use quorate_core::ids::Key;
 use quorate_core::message::Message;
 
-use super::Facts;
+use super::{Facts, Task};
 use crate::network::End;
 use crate::observation::{Applied, Observation, Sent};
 
@@ -83,7 +83,8 @@ impl Facts {
         let (key, record) = if let Message::ReplicaMerge(merge) = message {
             (&merge.key, &merge.record)
         } else if let (Message::ReplicaRecord(answer), End::Node(to)) = (message, to) {
-            (self.reads.get(&(to, answer.call))?, answer.record.as_ref()?)
+            let Task::Read { key, .. } = self.task(node, to, answer.call)? else { return None };
+            (key, answer.record.as_ref()?)
         } else {
             return None;
         };

@@ -1,6 +1,7 @@
 //! What is known of calls and writes.
 
 mod carried;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -12,6 +13,7 @@ use quorate_core::message::{Answer, CallId, Message, Put, Reply};
 
 pub(crate) use carried::Carried;
 use carried::Familiar;
+pub(crate) use tasks::Task;
 
 use super::dots::knows;
 use super::keys::{Acknowledged, KeyFacts};
@@ -40,8 +42,8 @@ pub(crate) struct Facts {
     keys: BTreeMap<Key, KeyFacts>,
     /// The key and the node that each actor first wrote at.
     actors: Table<Actor, (Key, usize)>,
-    /// The keys that coordinators ask for, by coordinator and call.
-    reads: Table<(usize, CallId), Key>,
+    /// What the nodes that live were asked: by node, coordinator, call.
+    tasks: Table<(usize, usize, CallId), Task>,
     /// What the engine showed before the change that was observed last.
     before: Arc<Held>,
     minted: Option<Minted>,
@@ -70,7 +72,7 @@ impl Facts {
             requests: Table::default(),
             keys: BTreeMap::new(),
             actors: Table::default(),
-            reads: Table::default(),
+            tasks: Table::default(),
             before: Arc::default(),
             minted: None,
             familiar: Familiar::Nobody,
@@ -177,11 +179,6 @@ impl Facts {
     /// The key and the node that an actor first wrote at.
     pub(crate) fn actor(&self, actor: Actor) -> Option<(&Key, usize)> {
         self.actors.get(&actor).map(|(key, node)| (key, *node))
-    }
-
-    /// The key that a coordinator asks for with a call.
-    pub(crate) fn asked_for(&self, coordinator: usize, call: CallId) -> Option<&Key> {
-        self.reads.get(&(coordinator, call))
     }
 
     /// The index of a node.
@@ -302,9 +299,6 @@ impl Facts {
             (End::Client(client, _), _, message) => {
                 self.on_request(Caller::Client(client), message);
             }
-            (End::Node(from), End::Node(_), Message::ReplicaRead(read)) => {
-                self.reads.insert((from, read.call), read.key.clone());
-            }
             (End::Node(_), End::Client(client, _), Message::Reply(reply)) => {
                 self.on_shown(Caller::Client(client), reply);
             }
@@ -312,8 +306,9 @@ impl Facts {
         }
     }
 
-    fn on_delivered(&mut self, Delivered { message, again, .. }: Delivered<'_>) {
-        if let (Message::Put(put), true) = (message, again) {
+    fn on_delivered(&mut self, delivered: Delivered<'_>) {
+        self.on_asked(delivered);
+        if let Delivered { message: Message::Put(put), again: true, .. } = delivered {
             for op in self.requests.get(&put.request).into_iter().flatten() {
                 self.ops[op.0].again = true;
             }
@@ -386,6 +381,7 @@ impl Facts {
     }
 
     fn on_crashed(&mut self, moment: Moment<'_>, Crashed { node, .. }: Crashed<'_>) {
+        self.tasks.retain(|(at, _, _), _| *at != node);
         let disk = &moment.disks[node];
         for (key, facts) in &mut self.keys {
             facts.memory[node] = disk.held(key).cloned().unwrap_or_default();
