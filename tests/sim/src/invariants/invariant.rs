@@ -91,11 +91,10 @@ pub(crate) trait Invariant {
     fn at_rest(&mut self, _scene: Scene<'_>, _whole: &[usize]) -> Verdict {
         Ok(())
     }
-}
 
-impl dyn Invariant + '_ {
-    /// Something happened: it goes to the method of its kind.
-    pub(crate) fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
+    /// Something happened: it goes to the method of its kind. No check writes this anew; it
+    /// stands here so that a check which names few kinds costs little.
+    fn observe(&mut self, scene: Scene<'_>, seen: &Observation<'_>) -> Verdict {
         match *seen {
             Observation::CallStarted(started) => self.on_call_started(scene, started),
             Observation::CallEnded(ended) => self.on_call_ended(scene, ended),
@@ -115,7 +114,7 @@ impl dyn Invariant + '_ {
             Observation::Told(told) => self.on_told(scene, told),
             Observation::Stepped(stepped) => self.on_stepped(scene, stepped),
         }?;
-        match scene.facts.carried(seen) {
+        match scene.carried {
             Some(carried) => self.on_carried(scene, carried),
             None => Ok(()),
         }

@@ -33,7 +33,7 @@ use quorate_core::message::{CallId, LayoutUpdate};
 use quorate_core::time::Instant;
 
 use crate::disk::Disk;
-use crate::oracle::Facts;
+use crate::oracle::{Carried, Facts};
 pub use false_claim::claim_falsely;
 pub(crate) use invariant::Invariant;
 pub(crate) use violation::Verdict;
@@ -62,6 +62,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) disks: &'a [Disk],
     /// Everything so far, this observation included.
     pub(crate) facts: &'a Facts,
+    /// The record that this observation brings, if it is worth a look: see [`Facts::carried`].
+    pub(crate) carried: Option<Carried<'a>>,
 }
 
 /// All properties with their checks, in the order of the table.

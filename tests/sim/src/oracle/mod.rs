@@ -45,12 +45,12 @@ impl Oracle {
     /// Takes in what happened.
     pub(crate) fn observe(&mut self, moment: Moment<'_>, seen: &Observation<'_>) {
         self.facts.observe(moment, seen);
-        self.ask(moment, |invariant, scene| invariant.observe(scene, seen));
+        self.ask(moment, Some(seen), |invariant, scene| invariant.observe(scene, seen));
     }
 
     /// The world is at rest; see [`Invariant::at_rest`].
     pub(crate) fn at_rest(&mut self, moment: Moment<'_>, whole: &[usize]) {
-        self.ask(moment, |invariant, scene| invariant.at_rest(scene, whole));
+        self.ask(moment, None, |invariant, scene| invariant.at_rest(scene, whole));
     }
 
     /// The first violation.
@@ -67,12 +67,14 @@ impl Oracle {
     fn ask(
         &mut self,
         Moment { now, layout, disks }: Moment<'_>,
+        seen: Option<&Observation<'_>>,
         ask: impl Fn(&mut dyn Invariant, Scene<'_>) -> Verdict,
     ) {
         if self.violation.is_some() {
             return;
         }
-        let scene = Scene { now, layout, disks, facts: &self.facts };
+        let carried = seen.and_then(|seen| self.facts.carried(seen));
+        let scene = Scene { now, layout, disks, facts: &self.facts, carried };
         for (property, invariant) in &mut self.invariants {
             if let Err(violation) = ask(&mut **invariant, scene) {
                 self.violation =

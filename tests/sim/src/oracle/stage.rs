@@ -75,7 +75,8 @@ impl Stage {
         let moment = Moment { now: self.now, layout: &self.layout, disks: &self.disks };
         self.facts.observe(moment, seen);
         let Moment { now, layout, disks } = moment;
-        let scene = Scene { now, layout, disks, facts: &self.facts };
+        let carried = self.facts.carried(seen);
+        let scene = Scene { now, layout, disks, facts: &self.facts, carried };
         let verdict = self.invariant.observe(scene, seen);
         if self.verdict.is_ok() {
             self.verdict = verdict;
@@ -84,8 +85,13 @@ impl Stage {
 
     /// The world is at rest, all nodes whole.
     pub(crate) fn rest(&mut self) {
-        let scene =
-            Scene { now: self.now, layout: &self.layout, disks: &self.disks, facts: &self.facts };
+        let scene = Scene {
+            now: self.now,
+            layout: &self.layout,
+            disks: &self.disks,
+            facts: &self.facts,
+            carried: None,
+        };
         let verdict = self.invariant.at_rest(scene, &[0, 1, 2]);
         if self.verdict.is_ok() {
             self.verdict = verdict;
