@@ -1,12 +1,31 @@
 //! What a request must fulfil before anybody works on it.
 
 use crate::config::NodeConfig;
+use crate::incoming::Request;
+use crate::machine::Peer;
 use crate::message::{Change, Failure, FailureCode};
-use crate::pass_on::Request;
 use crate::quorum::Quorum;
+use crate::turn::{Asker, Turn};
+
+/// Whether the limits on requests under way leave room for one more; else which is reached.
+pub(crate) fn has_room(
+    turn: &Turn<'_>,
+    asker: Asker,
+    under_way: usize,
+) -> Result<(), (&'static str, usize)> {
+    let limits = &turn.config.limits;
+    let of_client = matches!(asker.peer, Peer::Client(_));
+    if of_client && under_way > limits.calls_per_peer_max {
+        return Err(("calls_per_peer_max", limits.calls_per_peer_max));
+    }
+    if turn.gate.bytes() > limits.request_bytes_max {
+        return Err(("request_bytes_max", limits.request_bytes_max));
+    }
+    Ok(())
+}
 
 /// Checks time, sizes and the quorum; answers the quorum with its defaults filled in.
-pub(crate) fn check(config: &NodeConfig, request: &Request) -> Result<Quorum, Failure> {
+pub(crate) fn check(config: &NodeConfig, n: u8, request: &Request) -> Result<Quorum, Failure> {
     let limits = &config.limits;
     if request.head().budget.is_zero() {
         return Err(Failure::refused(FailureCode::Timeout));
@@ -15,10 +34,12 @@ pub(crate) fn check(config: &NodeConfig, request: &Request) -> Result<Quorum, Fa
     if key_bytes == 0 || key_bytes > limits.key_bytes_max {
         return Err(too_long(FailureCode::KeySize, limits.key_bytes_max, key_bytes));
     }
-    if let Request::Put(put) = request
-        && put.context.len() > limits.context_bytes_max
-    {
-        let bytes = put.context.len();
+    let context = match request {
+        Request::Get(get) => &get.context,
+        Request::Put(put) => &put.context,
+    };
+    if context.len() > limits.context_bytes_max {
+        let bytes = context.len();
         return Err(too_long(FailureCode::BadContext, limits.context_bytes_max, bytes));
     }
     if let Request::Put(put) = request
@@ -27,7 +48,7 @@ pub(crate) fn check(config: &NodeConfig, request: &Request) -> Result<Quorum, Fa
     {
         return Err(too_long(FailureCode::ValueTooLarge, limits.value_bytes_max, payload.len()));
     }
-    config.quorum(request.head().quorum)
+    config.quorum(n, request.head().quorum)
 }
 
 fn too_long(code: FailureCode, max: usize, bytes: usize) -> Failure {

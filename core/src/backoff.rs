@@ -10,8 +10,13 @@ const LAST: Duration = Duration::from_millis(1_000);
 
 /// The wait before attempt number `attempt`, which counts from 1; at least a tenth of its bound.
 pub(crate) fn wait(prng: &mut Prng, attempt: u32) -> Duration {
+    wait_up_to(prng, attempt, LAST)
+}
+
+/// The same where the bound goes on growing up to `longest`.
+pub(crate) fn wait_up_to(prng: &mut Prng, attempt: u32, longest: Duration) -> Duration {
     let doublings = attempt.saturating_sub(1).min(16);
-    let bound = (FIRST * (1 << doublings)).min(LAST);
+    let bound = (FIRST * (1 << doublings)).min(longest);
     let micros = micros(bound);
     let floor = micros / 10;
     Duration::from_micros(floor + prng.below(micros - floor))

@@ -1,14 +1,17 @@
 //! What a node is told when it starts.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
 
-use crate::ids::{ClusterId, Incarnation, NodeId};
+use crate::ids::{ClusterId, Incarnation, NodeId, Text};
+use crate::layout::PlanSettings;
 use crate::limits::Limits;
-use crate::message::{Failure, FailureCode, LayoutUpdate, QuorumChoice};
+use crate::message::{Failure, FailureCode, LayoutUpdate, QuorumChoice, Strictness};
 use crate::quorum::{Quorum, QuorumError};
+use crate::time::Duration;
 
 /// The identity and settings of one node.
 #[derive(Clone, Debug)]
@@ -19,18 +22,82 @@ pub struct NodeConfig {
     pub id: NodeId,
     /// This life of its data, drawn at random.
     pub incarnation: Incarnation,
-    /// Members, slots and addresses.
-    pub layout: Arc<LayoutUpdate>,
+    /// Its name for people.
+    pub label: Text,
+    /// Its failure domain.
+    pub zone: Text,
+    /// Its capacity in relation to the other members.
+    pub weight: u32,
+    /// The WebSocket URL where the others and the clients reach it.
+    pub address: Text,
+    /// Where to look for the others, for ever. Its own address may be among them.
+    pub seeds: Vec<Text>,
+    /// The newest layout that it knows; `None`: it has never seen one.
+    pub layout: Option<Arc<LayoutUpdate>>,
+    /// Set where this node is to make the first layout of a new cluster.
+    pub founding: Option<Founding>,
     /// Answers that end a read which does not say otherwise.
     pub r: u8,
     /// Acknowledgements that end a write which does not say otherwise.
     pub w: u8,
+    /// Whether only a key's own replicas count, where a request does not say otherwise.
+    pub strict: bool,
     /// Whether R + W <= N is accepted.
     pub allow_weak: bool,
+    /// Whom a read asks.
+    pub fanout: Fanout,
+    /// How members tell each other that they are alive.
+    pub gossip: GossipSettings,
     /// What nodes and clients must show; empty: nothing.
     pub credentials: Bytes,
     /// Bounds on what it accepts and keeps.
     pub limits: Limits,
+}
+
+/// What the first layout of a cluster is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Founding {
+    /// It is made once so many members, this node included, have met.
+    pub members: usize,
+    /// Q and N.
+    pub plan: PlanSettings,
+}
+
+/// Whom a read asks at first (DESIGN.md §7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fanout {
+    /// All primaries: a slow one is not waited for, and all are compared.
+    #[default]
+    All,
+    /// R of them, and one more after the hedge delay: less work, and less is compared.
+    Quorum,
+}
+
+/// How members tell each other that they are alive (DESIGN.md §8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GossipSettings {
+    /// Time between two rounds, in each of which a member raises its heartbeat.
+    pub interval: Duration,
+    /// Members that are asked in a round.
+    pub fanout: usize,
+    /// A member is suspected when its heartbeat has not risen for so many times its usual interval.
+    pub suspect_after: u32,
+    /// Members that one message speaks of at most, besides those that changed of late.
+    pub window: usize,
+    /// After so long a time people are told that a member stays down.
+    pub stays_down: Duration,
+}
+
+impl Default for GossipSettings {
+    fn default() -> GossipSettings {
+        GossipSettings {
+            interval: Duration::from_secs(1),
+            fanout: 3,
+            suspect_after: 5,
+            window: 1_000,
+            stays_down: Duration::from_secs(600),
+        }
+    }
 }
 
 /// A configuration that cannot work.
@@ -38,11 +105,6 @@ pub struct NodeConfig {
 pub enum ConfigError {
     /// The defaults for R and W.
     Quorum(QuorumError),
-    /// The node is not in the layout.
-    NotAMember {
-        /// The id that is missing.
-        id: NodeId,
-    },
     /// The layout replicates more often than a set of replicas can count.
     Replication {
         /// N.
@@ -56,9 +118,6 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConfigError::Quorum(error) => error.fmt(f),
-            ConfigError::NotAMember { id } => {
-                write!(f, "node {id} is not a member of the layout: add it, or use a listed id")
-            }
             ConfigError::Replication { n, max } => {
                 write!(f, "N={n} replicas are more than the {max} that can be counted")
             }
@@ -70,22 +129,30 @@ impl core::error::Error for ConfigError {}
 
 impl NodeConfig {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let layout = &self.layout.layout;
-        let n = layout.replication();
+        let planned = self.founding.map(|founding| founding.plan.replication);
+        let held = self.layout.as_ref().map(|update| update.layout.replication());
+        let Some(n) = held.or(planned) else { return Ok(()) };
         let max = crate::quorum::Replicas::CAPACITY;
         if usize::from(n) > max {
             return Err(ConfigError::Replication { n, max });
         }
         Quorum::new(n, self.r, self.w, self.allow_weak).map_err(ConfigError::Quorum)?;
-        layout.member(self.id).ok_or(ConfigError::NotAMember { id: self.id })?;
         Ok(())
     }
 
+    /// Whether only primaries count for a request.
+    pub(crate) fn is_strict(&self, strictness: Strictness) -> bool {
+        match strictness {
+            Strictness::Configured => self.strict,
+            Strictness::Strict => true,
+            Strictness::Sloppy => false,
+        }
+    }
+
     /// The quorum that a request asks for, defaults filled in.
-    pub(crate) fn quorum(&self, choice: QuorumChoice) -> Result<Quorum, Failure> {
+    pub(crate) fn quorum(&self, n: u8, choice: QuorumChoice) -> Result<Quorum, Failure> {
         let or = |asked: u8, default: u8| if asked == 0 { default } else { asked };
         let (r, w) = (or(choice.r, self.r), or(choice.w, self.w));
-        let n = self.layout.layout.replication();
         Quorum::new(n, r, w, self.allow_weak).map_err(|error| {
             let code = match error {
                 QuorumError::OutOfRange { .. } => FailureCode::BadQuorum,

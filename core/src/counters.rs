@@ -27,17 +27,29 @@ pub struct Counters {
     pub replica_merges: u64,
     /// Stale replicas that were sent the merged record.
     pub repairs: u64,
+    /// Extra questions of reads, since those who were asked took long.
+    pub hedges: u64,
+    /// Fallbacks that were sent a record as a hint.
+    pub stand_ins: u64,
+    /// Requests that this node coordinated as a fallback.
+    pub coordinated_as_fallback: u64,
     /// Values that did not match their checksum.
     pub damaged: u64,
     /// Storage operations that failed.
     pub storage_failures: u64,
     /// Frames that their sender's role does not allow.
     pub misbehaved: u64,
+    /// Hints that were stored, or have grown.
+    pub hints_stored: u64,
+    /// Hints that came home.
+    pub handed_over: u64,
+    /// Hints that went to the primaries of their key in the place of their target.
+    pub hints_dropped: u64,
 }
 
 impl Counters {
     /// All counts with their names.
-    pub fn list(&self) -> [(&'static str, u64); 15] {
+    pub fn list(&self) -> [(&'static str, u64); 21] {
         [
             ("gets", self.gets),
             ("puts", self.puts),
@@ -51,9 +63,15 @@ impl Counters {
             ("replica_reads", self.replica_reads),
             ("replica_merges", self.replica_merges),
             ("repairs", self.repairs),
+            ("hedges", self.hedges),
+            ("stand_ins", self.stand_ins),
+            ("coordinated_as_fallback", self.coordinated_as_fallback),
             ("damaged", self.damaged),
             ("storage_failures", self.storage_failures),
             ("misbehaved", self.misbehaved),
+            ("hints_stored", self.hints_stored),
+            ("handed_over", self.handed_over),
+            ("hints_dropped", self.hints_dropped),
         ]
     }
 }

@@ -1,29 +1,43 @@
 //! Who may come in: HELLO, WELCOME, REJECT.
 //!
 //! Pure questions about a configuration. They decide on versions, clusters, credentials and ids;
-//! whether there is room for one more connection is for the embedder to say.
+//! whether there is room for one more connection is for the embedder to say, and whether an id
+//! lives elsewhere for the [`peers`](crate::peers).
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::config::NodeConfig;
-use crate::ids::NodeId;
-use crate::message::{Defaults, Hello, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome};
+use crate::ids::{Incarnation, NodeId};
+use crate::layout::LayoutVersion;
+use crate::message::{
+    Defaults, Hello, LayoutUpdate, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome,
+};
+
+/// The newest layout that a node knows.
+type Layout<'a> = Option<&'a Arc<LayoutUpdate>>;
 
 /// The first frame of a node that dials another.
-pub(crate) fn hello(config: &NodeConfig) -> Hello {
+pub(crate) fn hello(config: &NodeConfig, layout: Layout<'_>) -> Hello {
     Hello {
         version_min: PROTOCOL_VERSION,
         version_max: PROTOCOL_VERSION,
         cluster: Some(config.cluster),
         role: Role::Node { id: config.id, incarnation: config.incarnation },
-        layout_version: config.layout.layout.version(),
+        layout_version: version(layout),
         credentials: config.credentials.clone(),
     }
 }
 
 /// The answer to a HELLO.
-pub(crate) fn welcome(config: &NodeConfig, hello: &Hello) -> Result<Welcome, Reject> {
+pub(crate) fn welcome(
+    config: &NodeConfig,
+    layout: Layout<'_>,
+    down: Vec<NodeId>,
+    hello: &Hello,
+) -> Result<Welcome, Reject> {
     let (min, max) = (hello.version_min, hello.version_max);
     if !(min..=max).contains(&PROTOCOL_VERSION) {
         return Err(reject(
@@ -44,17 +58,15 @@ pub(crate) fn welcome(config: &NodeConfig, hello: &Hello) -> Result<Welcome, Rej
             String::from("wrong or missing credentials: use the secret of the cluster"),
         ));
     }
-    if let Role::Node { id, .. } = hello.role {
-        identity(config, id)?;
+    if let Role::Node { id, incarnation } = hello.role {
+        identity(config, id, incarnation)?;
     }
-    let current = config.layout.layout.version();
     let limits = &config.limits;
-    let label = config.layout.layout.member(config.id).map(|member| member.label.clone());
     Ok(Welcome {
         version: PROTOCOL_VERSION,
         cluster: config.cluster,
         node: config.id,
-        label: label.unwrap_or_default(),
+        label: config.label.clone(),
         incarnation: config.incarnation,
         defaults: Defaults {
             r: config.r,
@@ -63,15 +75,17 @@ pub(crate) fn welcome(config: &NodeConfig, hello: &Hello) -> Result<Welcome, Rej
             key_bytes_max: saturate(limits.key_bytes_max),
             value_bytes_max: saturate(limits.value_bytes_max),
             calls_max: saturate(limits.calls_per_peer_max),
+            strict: config.strict,
         },
-        layout: (hello.layout_version < current).then(|| config.layout.clone()),
+        layout: layout.filter(|_| hello.layout_version < version(layout)).cloned(),
+        down,
     })
 }
 
-/// Whether the answer to this node's own HELLO comes from whom it meant.
+/// Whether the answer to this node's own HELLO comes from whom it meant; `None`: from anybody else.
 pub(crate) fn accepts(
     config: &NodeConfig,
-    expected: NodeId,
+    expected: Option<NodeId>,
     welcome: &Welcome,
 ) -> Result<(), Reject> {
     if welcome.version != PROTOCOL_VERSION {
@@ -82,27 +96,41 @@ pub(crate) fn accepts(
         let text = format!("the node belongs to cluster {}", welcome.cluster);
         return Err(reject(RejectCode::Cluster, text));
     }
-    if welcome.node != expected {
+    identity(config, welcome.node, welcome.incarnation)?;
+    if let Some(expected) = expected.filter(|expected| *expected != welcome.node) {
         let text = format!("node {} answered at the address of {expected}", welcome.node);
         return Err(reject(RejectCode::Identity, text));
     }
     Ok(())
 }
 
-fn identity(config: &NodeConfig, id: NodeId) -> Result<(), Reject> {
-    if id == config.id {
-        return Err(reject(
-            RejectCode::Identity,
-            format!("node id {id} is this node's own: two nodes run with one identity"),
-        ));
+fn version(layout: Layout<'_>) -> LayoutVersion {
+    layout.map_or(LayoutVersion(0), |update| update.layout.version())
+}
+
+/// Refuses the node's own id: it reached itself, or somebody runs with a copy of its data.
+fn identity(config: &NodeConfig, id: NodeId, incarnation: Incarnation) -> Result<(), Reject> {
+    if id != config.id {
+        return Ok(());
     }
-    if config.layout.layout.member(id).is_none() {
-        return Err(reject(
-            RejectCode::Identity,
-            format!("node {id} is not a member of the layout: add it to the cluster first"),
-        ));
-    }
-    Ok(())
+    let text = if incarnation == config.incarnation {
+        String::from("this is the node itself, under another address")
+    } else {
+        elsewhere(id)
+    };
+    Err(reject(RejectCode::Identity, text))
+}
+
+/// Two processes have one id.
+pub(crate) fn lives_elsewhere(id: NodeId) -> Reject {
+    reject(RejectCode::Identity, elsewhere(id))
+}
+
+fn elsewhere(id: NodeId) -> String {
+    format!(
+        "another process runs as node {id}: two have the same data directory, or a copy of it; \
+         stop one of them"
+    )
 }
 
 fn reject(code: RejectCode, text: String) -> Reject {

@@ -50,13 +50,25 @@ mod handshake;
 
 mod counters;
 
+pub mod membership;
+
 mod peers;
 
+mod verdicts;
+
+mod hints;
+
 mod tickets;
+
+mod incoming;
+
+mod founding;
 
 mod turn;
 
 mod coordinator;
+
+mod handoff;
 
 mod replica;
 

@@ -29,6 +29,18 @@ pub struct Limits {
     pub calls_per_peer_max: usize,
     /// Operations that the storage has not answered: above it, nothing more is asked of it.
     pub store_ops_max: usize,
+    /// Bytes of the requests that one node coordinates or passes on at one time.
+    pub request_bytes_max: usize,
+    /// Bytes of the hints that are held for one target.
+    pub target_hint_bytes_max: u64,
+    /// Bytes of all hints.
+    pub hint_bytes_max: u64,
+    /// A target that is away for longer is not waited for: its hints go to the other primaries.
+    pub hint_window: Duration,
+    /// Stale replicas that reads repair in a second, at most.
+    pub repairs_per_second: u32,
+    /// Members that are known at one time.
+    pub members_max: usize,
     /// Finished writes whose answers are remembered for retries.
     pub answers_kept: usize,
 }
@@ -62,6 +74,12 @@ impl Default for Limits {
             calls_max: 65_536,
             calls_per_peer_max: 1_024,
             store_ops_max: 262_144,
+            request_bytes_max: 256 * 1024 * 1024,
+            target_hint_bytes_max: 1024 * 1024 * 1024,
+            hint_bytes_max: 4 * 1024 * 1024 * 1024,
+            hint_window: Duration::from_secs(3 * 60 * 60),
+            repairs_per_second: 10_000,
+            members_max: 10_000,
             answers_kept: 16_384,
         }
     }
@@ -69,8 +87,8 @@ impl Default for Limits {
 
 impl Limits {
     /// All limits with their names; durations in milliseconds.
-    pub fn list(&self) -> [(&'static str, u64); 13] {
-        let age_ms = u64::try_from(self.actor_age_min.as_millis()).unwrap_or(u64::MAX);
+    pub fn list(&self) -> [(&'static str, u64); 19] {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         [
             ("key_bytes_max", self.key_bytes_max as u64),
             ("value_bytes_max", self.value_bytes_max as u64),
@@ -80,10 +98,16 @@ impl Limits {
             ("actors_alarm", self.actors_alarm as u64),
             ("context_actors_max", self.context_actors_max as u64),
             ("context_bytes_max", self.context_bytes_max as u64),
-            ("actor_age_min_ms", age_ms),
+            ("actor_age_min_ms", millis(self.actor_age_min)),
             ("calls_max", self.calls_max as u64),
             ("calls_per_peer_max", self.calls_per_peer_max as u64),
             ("store_ops_max", self.store_ops_max as u64),
+            ("request_bytes_max", self.request_bytes_max as u64),
+            ("target_hint_bytes_max", self.target_hint_bytes_max),
+            ("hint_bytes_max", self.hint_bytes_max),
+            ("hint_window_ms", millis(self.hint_window)),
+            ("repairs_per_second", self.repairs_per_second.into()),
+            ("members_max", self.members_max as u64),
             ("answers_kept", self.answers_kept as u64),
         ]
     }

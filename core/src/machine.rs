@@ -14,12 +14,15 @@
 
 use alloc::collections::VecDeque;
 use alloc::collections::vec_deque::Drain;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use crate::causality::{Applied, ApplyRefusal, Record, RecordOp};
-use crate::ids::{Key, NodeId, Text};
-use crate::message::Message;
+use crate::causality::{Applied, ApplyRefusal, Record, RecordDigest, RecordOp};
+use crate::ids::{Incarnation, Key, NodeId, Text};
+use crate::layout::LayoutVersion;
+use crate::message::{LayoutUpdate, Message};
 use crate::ring::Slot;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// The other end of a connection whose HELLO was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +51,18 @@ pub enum Input {
     PeerUp(Peer),
     /// A connection is gone, or a dial failed.
     PeerDown(Peer),
+    /// A dial of a seed found a node; its `PeerUp` follows.
+    SeedUp {
+        /// Where it listens.
+        address: Text,
+        /// Who answered.
+        node: NodeId,
+    },
+    /// A dial of a seed found nobody, or somebody of no use.
+    SeedDown {
+        /// Where nobody listens.
+        address: Text,
+    },
     /// The storage answers.
     Stored {
         /// The operation.
@@ -73,8 +88,8 @@ pub enum Effect {
     Store {
         /// Names it in the answers.
         ticket: Ticket,
-        /// The slot of the key: operations of one key keep their order.
-        slot: Slot,
+        /// The slot of the key: operations of one key keep their order. `None`: no single key.
+        slot: Option<Slot>,
         /// What to do.
         op: StoreOp,
     },
@@ -82,6 +97,11 @@ pub enum Effect {
     Dial {
         /// The node that should answer.
         node: NodeId,
+        /// Where it listens.
+        address: Text,
+    },
+    /// Connect to whoever listens at a seed's address; ends in `SeedUp` or `SeedDown`.
+    DialSeed {
         /// Where it listens.
         address: Text,
     },
@@ -99,6 +119,8 @@ pub enum StoreOp {
     Apply {
         /// The key.
         key: Key,
+        /// Which of the node's copies.
+        copy: HeldAs,
         /// What to apply.
         op: RecordOp,
     },
@@ -106,7 +128,59 @@ pub enum StoreOp {
     Read {
         /// The key.
         key: Key,
+        /// The answer is the merge of the node's own copy and its hints for these targets.
+        hints: Vec<NodeId>,
     },
+    /// Reads hints for one target, in the order of the engine. Answers `HintsFound` or `Failed`.
+    FindHints {
+        /// Whom they are for.
+        target: NodeId,
+        /// Begins behind the hint of this key; `None`: at the first one.
+        after: Option<Key>,
+        /// Ends with the hint that reaches this many bytes.
+        bytes_max: usize,
+    },
+    /// Removes a hint unless it has changed. Answers `HintRemoved` or `Failed`.
+    RemoveHint {
+        /// Whom it is for.
+        target: NodeId,
+        /// Its key.
+        key: Key,
+        /// What it was when it was handed over.
+        digest: RecordDigest,
+    },
+    /// Counts all hints, by target. Answers `HintsCounted` or `Failed`.
+    CountHints,
+    /// Stores the newest layout in the place of the former one. Answers `Durable` or `Failed`.
+    SaveLayout(Arc<LayoutUpdate>),
+}
+
+/// One of the copies that a node may hold of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HeldAs {
+    /// That of a primary.
+    Own,
+    /// That of a fallback, for a primary that could not be reached.
+    Hint {
+        /// The primary.
+        target: NodeId,
+    },
+}
+
+/// The hints that are held for one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HintCount {
+    /// Whom they are for.
+    pub target: NodeId,
+    /// How many there are.
+    pub hints: u64,
+    /// The sum of their [`hint_bytes`].
+    pub bytes: u64,
+}
+
+/// What a hint counts towards the limits on hints, however an engine stores it.
+pub fn hint_bytes(key: &Key, record: &Record) -> u64 {
+    key.as_bytes().len() as u64 + record.weight()
 }
 
 /// An answer of the storage.
@@ -118,6 +192,8 @@ pub enum StoreOutcome {
         applied: Applied,
         /// The record after it, for a [`RecordOp::Write`] only.
         record: Option<Record>,
+        /// What became of the bytes of a hint; `None` for the node's own copy.
+        hint: Option<HintChange>,
     },
     /// The change is synced: only this counts as an acknowledgement.
     Durable,
@@ -128,8 +204,31 @@ pub enum StoreOutcome {
         /// What is held.
         record: Option<Record>,
     },
+    /// Some of the hints for a target.
+    HintsFound {
+        /// Their keys and what they hold.
+        hints: Vec<(Key, Record)>,
+        /// Whether there are others behind them.
+        more: bool,
+    },
+    /// What became of a hint that was handed over.
+    HintRemoved {
+        /// Its [`hint_bytes`]; `None` where it has changed, and stays, or was gone before.
+        bytes: Option<u64>,
+    },
+    /// All hints.
+    HintsCounted(Vec<HintCount>),
     /// The storage cannot say, or cannot promise. Never an absence.
     Failed(StoreError),
+}
+
+/// What an operation did to the [`hint_bytes`] of a hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HintChange {
+    /// Before it; `None`: there was no such hint.
+    pub before: Option<u64>,
+    /// After it.
+    pub after: u64,
 }
 
 /// Why the storage cannot say.
@@ -193,6 +292,86 @@ pub enum Event {
     StorageFailed(StoreError),
     /// A peer sent a frame that its role does not allow; it was ignored.
     Misbehaved(Peer),
+    /// A member was met for the first time, or in a new life.
+    MemberMet(NodeId),
+    /// This node has seen no heartbeat of a member for too long.
+    MemberSuspected(NodeId),
+    /// Enough witnesses agree that a member is down.
+    MemberDown {
+        /// Which.
+        node: NodeId,
+        /// Who says so.
+        witnesses: Vec<NodeId>,
+    },
+    /// A member that was suspected or down is heard from.
+    MemberUp(NodeId),
+    /// A member is down for so long that somebody should look after it.
+    MemberStaysDown {
+        /// Which.
+        node: NodeId,
+        /// Since when, as a time span.
+        down: Duration,
+    },
+    /// Another process lives under this node's id: one of the two must be stopped.
+    IdentityConflict {
+        /// The id.
+        node: NodeId,
+        /// The life of the other process, or of the one that was refused.
+        incarnation: Incarnation,
+    },
+    /// A message claimed what cannot be: an absurd heartbeat, or one of the receiver's own.
+    GossipRefused(NodeId),
+    /// A peer is slow or silent: requests go around it for a while.
+    PeerAvoided(NodeId),
+    /// A peer that was avoided answers again.
+    PeerTrusted(NodeId),
+    /// A new layout is in force.
+    LayoutChanged(LayoutVersion),
+    /// A hint came home: its target holds it durably, and it was removed here.
+    HandedOver {
+        /// The key.
+        key: Key,
+        /// The primary.
+        target: NodeId,
+    },
+    /// A hint for a target that stays away was given to the other primaries of its key, and
+    /// removed here.
+    HintDropped {
+        /// The key.
+        key: Key,
+        /// The target.
+        target: NodeId,
+    },
+}
+
+impl Event {
+    /// The key that it is about, if it is about one.
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Event::Repaired { key, .. }
+            | Event::ManyActors { key, .. }
+            | Event::Truncated { key, .. }
+            | Event::Damaged { key, .. }
+            | Event::HandedOver { key, .. }
+            | Event::HintDropped { key, .. } => Some(key),
+            Event::NodeUp(_)
+            | Event::NodeDown(_)
+            | Event::PassedOn { .. }
+            | Event::Overloaded { .. }
+            | Event::StorageFailed(_)
+            | Event::Misbehaved(_)
+            | Event::MemberMet(_)
+            | Event::MemberSuspected(_)
+            | Event::MemberDown { .. }
+            | Event::MemberUp(_)
+            | Event::MemberStaysDown { .. }
+            | Event::IdentityConflict { .. }
+            | Event::GossipRefused(_)
+            | Event::PeerAvoided(_)
+            | Event::PeerTrusted(_)
+            | Event::LayoutChanged(_) => None,
+        }
+    }
 }
 
 /// When a machine wants to be woken, and what for.
@@ -213,6 +392,10 @@ pub enum WakeReason {
     Dial,
     /// A request is to be tried again.
     Retry,
+    /// A round of gossip is due.
+    Gossip,
+    /// Hints are to be handed over.
+    Handoff,
 }
 
 /// The effects of a call, in order. The embedder keeps one and drains it after each input.

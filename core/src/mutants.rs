@@ -192,6 +192,73 @@ mutants! {
     /// the read are taken for words on the write.
     DeleteKeepsCall = "delete-keeps-call",
 
+    /// A fallback counts in strict mode, too.
+    StrictCountsFallback = "strict-counts-fallback",
+    /// A session read takes the first answer, whether it covers the context or not.
+    SessionIgnored = "session-ignored",
+    /// A read is answered with nothing on the word of fallbacks that keep nothing for the key.
+    FallbackVouchesForAbsence = "fallback-vouches-for-absence",
+    /// A hint names the coordinator as its target, and not the primary that it is for.
+    HintForWrongTarget = "hint-for-wrong-target",
+    /// A replica that was told the digest of the coordinator's record says that its own is the
+    /// same, whatever it holds.
+    DigestAlwaysSame = "digest-always-same",
+
+    /// A machine that stands in for two primaries counts twice.
+    FallbackCountsTwice = "fallback-counts-twice",
+    /// A fallback that coordinates a write keeps it as its own copy, and not as a hint.
+    FallbackKeepsAsOwn = "fallback-keeps-as-own",
+    /// A fallback merges what it is to keep for a primary into its own copy.
+    HintKeptAsOwn = "hint-kept-as-own",
+    /// A fallback answers a read with its own copy, without what it keeps for others.
+    StandInForgetsHints = "stand-in-forgets-hints",
+    /// A peer that was silent once is not tried again before it speaks by itself.
+    AvoidedForEver = "avoided-for-ever",
+    /// The digest of a record names who wrote it, and not what.
+    DigestNamesActors = "digest-names-actors",
+
+    /// A hint is acknowledged before it is synced.
+    HintAcksApplied = "hint-acks-applied",
+    /// A hint is acknowledged and not stored where there are too many already.
+    FullHintsAcked = "full-hints-acked",
+    /// A node that starts does not hand over the hints of its former lives.
+    HintCountsIgnored = "hint-counts-ignored",
+    /// A hint that is made for a connected target waits until that one connects anew.
+    HandoffWaitsForUp = "handoff-waits-for-up",
+    /// A hint is removed as soon as it is sent.
+    HintRemovedWhenSent = "hint-removed-when-sent",
+    /// A hint is removed although its target says that it could not keep it.
+    HintRemovedUndurable = "hint-removed-undurable",
+    /// A hint is removed although it was merged with a newer record since it was sent.
+    HintRemovedThoughChanged = "hint-removed-though-changed",
+    /// A hint is handed to the first primary of its key, whomever it is for.
+    HintHandedToFirst = "hint-handed-to-first",
+    /// A hint whose target stays away is given to those of the other primaries that can be
+    /// reached, and then removed.
+    ExpiredHintForgetsAbsent = "expired-hint-forgets-absent",
+    /// A hint whose target stays away is removed as soon as one of the other primaries holds it.
+    HintDroppedAtFirstAck = "hint-dropped-at-first-ack",
+
+    /// A higher heartbeat does not end the doubts about a member.
+    DoubtStands = "doubt-stands",
+    /// One witness is enough to find that a member is down, whatever the size of the cluster.
+    OneWitness = "one-witness",
+    /// A witness that is told of twice counts as two.
+    WitnessCountsTwice = "witness-counts-twice",
+    /// An older heartbeat takes the place of a newer one.
+    OlderHeartbeatTaken = "older-heartbeat-taken",
+    /// A heartbeat that is known already counts as a sign of life each time that it is told.
+    SameHeartbeatIsLife = "same-heartbeat-is-life",
+    /// A node raises the heartbeats of all members and not only its own.
+    RaisesOthers = "raises-others",
+    /// A node that stood still suspects everybody of whom it did not hear meanwhile.
+    PausedAccusesAll = "paused-accuses-all",
+    /// A node that starts again does not go on above the heartbeat of its former life.
+    RestartStaysLow = "restart-stays-low",
+
+    /// A write that primaries were handed and did not answer, and that a fallback then refuses, is
+    /// called refused.
+    OrphanForgetsPrimaries = "orphan-forgets-primaries",
     /// A refusal by the second primary is handed on although the first, which was lost, may have
     /// carried out the write.
     PassOnForgetsFirst = "pass-on-forgets-first",

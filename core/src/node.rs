@@ -10,25 +10,35 @@
 //!  Wake ---------------------> whoever's time is up
 //! ```
 
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+mod members;
+mod requests;
+mod view;
 
-use crate::admission;
-pub use crate::config::{ConfigError, NodeConfig};
-use crate::coordinator::{Coordinator, Place};
+use alloc::sync::Arc;
+
+pub use crate::config::{ConfigError, Fanout, Founding, GossipSettings, NodeConfig};
+use crate::coordinator::Coordinator;
 pub use crate::counters::Counters;
+use crate::founding::Keeping;
+use crate::handoff::Handoff;
 use crate::handshake;
+use crate::hints::Hints;
 use crate::ids::NodeId;
-use crate::machine::{Effect, Effects, Event, Input, Peer, StoreOutcome, Ticket, Wake, WakeReason};
-use crate::message::{
-    Failure, FailureCode, Hello, LayoutUpdate, MemberStatus, Message, Reject, Welcome,
+use crate::incoming::Request;
+use crate::machine::{
+    Effect, Effects, Event, Input, Peer, StoreOp, StoreOutcome, Ticket, Wake, WakeReason,
 };
-use crate::pass_on::{PassOn, Request};
+use crate::membership::Membership;
+use crate::message::{Hello, LayoutUpdate, Message, Reject, Welcome};
+use crate::pass_on::PassOn;
 use crate::peers::Peers;
 use crate::replica;
 use crate::tickets::{Purpose, Tickets};
 use crate::time::Now;
-use crate::turn::{Asker, Gate, Turn};
+use crate::turn::{Gate, Turn};
+use crate::verdicts::Verdicts;
+use requests::{Parts, on_request};
+pub use view::NodeView;
 
 /// A node of the cluster, without sockets, disk and clock.
 ///
@@ -40,12 +50,21 @@ use crate::turn::{Asker, Gate, Turn};
 #[derive(Clone, Debug)]
 pub struct Node {
     config: NodeConfig,
+    /// The newest layout that is known.
+    layout: Option<Arc<LayoutUpdate>>,
     peers: Peers,
+    membership: Membership,
+    verdicts: Verdicts,
+    hints: Hints,
     tickets: Tickets,
     gate: Gate,
     counters: Counters,
     coordinator: Coordinator,
     pass_on: PassOn,
+    handoff: Handoff,
+    keeping: Keeping,
+    /// Handshakes of processes whose id lives elsewhere.
+    identity_conflicts: u64,
 }
 
 impl Node {
@@ -57,19 +76,28 @@ impl Node {
     pub fn new(config: NodeConfig, seed: u64) -> Result<Node, ConfigError> {
         config.check()?;
         Ok(Node {
+            layout: config.layout.clone(),
             peers: Peers::new(&config, seed),
+            membership: Membership::new(&config, seed),
+            verdicts: Verdicts::default(),
+            hints: Hints::new(&config),
             tickets: Tickets::new(&config),
             gate: Gate::default(),
             counters: Counters::default(),
             coordinator: Coordinator::new(&config, seed),
             pass_on: PassOn::new(seed),
+            handoff: Handoff::new(seed),
+            keeping: Keeping::default(),
+            identity_conflicts: 0,
             config,
         })
     }
 
     /// Dials the nodes that this one is to dial.
-    pub fn start(&mut self, _now: Now, out: &mut Effects<Effect>) {
-        self.peers.start(&self.config, out);
+    pub fn start(&mut self, now: Now, out: &mut Effects<Effect>) {
+        self.start_membership(now, out);
+        self.handoff.start(now.instant);
+        self.tickets.store(Purpose::HintCount, None, StoreOp::CountHints, out);
     }
 
     /// Takes in one thing that happened. Infallible: bytes that are no message died in the codec.
@@ -80,6 +108,8 @@ impl Node {
             Input::PeerDown(Peer::Node(node)) => self.on_node_down(now, node, out),
             // A client is known by its requests alone; those under way end by themselves.
             Input::PeerUp(Peer::Client(_)) | Input::PeerDown(Peer::Client(_)) => {}
+            Input::SeedUp { address, node } => self.on_seed_up(now, &address, node),
+            Input::SeedDown { address } => self.peers.on_seed_down(now, &address),
             Input::Stored { ticket, outcome } => self.on_stored(now, ticket, outcome, out),
             Input::Wake => self.on_wake(now, out),
         }
@@ -91,28 +121,41 @@ impl Node {
         let deadlines =
             deadlines.into_iter().flatten().map(|at| Wake { at, reason: WakeReason::Deadline });
         let dial = self.peers.next_wake().map(|at| Wake { at, reason: WakeReason::Dial });
-        deadlines.chain(dial).min()
+        let gossip = self.membership.next_wake();
+        let gossip = gossip.map(|at| Wake { at, reason: WakeReason::Gossip });
+        let handoff = self.handoff.next_wake();
+        let handoff = handoff.map(|at| Wake { at, reason: WakeReason::Handoff });
+        deadlines.chain(dial).chain(gossip).chain(handoff).min()
     }
 
     /// The first frame of a connection that this node dialled.
     pub fn hello(&self) -> Hello {
-        handshake::hello(&self.config)
+        handshake::hello(&self.config, self.layout.as_ref())
     }
 
-    /// The answer to the first frame of a connection that somebody else dialled.
+    /// The answer to the first frame of a connection that somebody else dialled. The embedder
+    /// carries out the effects like those of an input.
     ///
     /// # Errors
     /// What to send before the connection is closed.
-    pub fn welcome(&self, hello: &Hello) -> Result<Welcome, Reject> {
-        handshake::welcome(&self.config, hello)
+    pub fn welcome(
+        &mut self,
+        now: Now,
+        hello: &Hello,
+        out: &mut Effects<Effect>,
+    ) -> Result<Welcome, Reject> {
+        self.on_hello(now, hello, out)
     }
 
-    /// Checks the answer to [`hello`](Node::hello) of the node that should be `expected`.
+    /// Checks the answer to [`hello`](Node::hello) of the node that should be `expected`; `None`
+    /// after the dial of a seed: anybody but this node itself.
     ///
     /// # Errors
     /// Why the connection is of no use.
-    pub fn accepts(&self, expected: NodeId, welcome: &Welcome) -> Result<(), Reject> {
-        handshake::accepts(&self.config, expected, welcome)
+    pub fn accepts(&mut self, expected: Option<NodeId>, welcome: &Welcome) -> Result<(), Reject> {
+        handshake::accepts(&self.config, expected, welcome)?;
+        self.peers.on_greeted(welcome.node, welcome.incarnation);
+        Ok(())
     }
 
     /// What metrics, status pages and tests may look at.
@@ -124,28 +167,50 @@ impl Node {
     pub fn check_invariants(&self) {
         self.coordinator.check_invariants();
         self.pass_on.check_invariants();
+        self.hints.check_invariants();
+        self.membership.check_invariants();
+        self.peers.check_invariants();
+        self.handoff.check_invariants();
     }
 
     fn on_frame(&mut self, now: Now, from: Peer, message: Message, out: &mut Effects<Effect>) {
-        let (mut turn, coordinator, pass_on) = self.turn(now, out);
+        if let Peer::Node(from) = from {
+            self.peers.on_heard(now, from);
+            if let Message::Gossip(gossip) = message {
+                return self.on_gossip(now, from, gossip, out);
+            }
+        }
+        let (mut turn, mut parts) = self.turn(now, out);
         let turn = &mut turn;
+        if let (
+            Message::Reply(_) | Message::ReplicaRecord(_) | Message::ReplicaMerged(_),
+            Peer::Node(node),
+        ) = (&message, from)
+        {
+            turn.on_word(node);
+        }
         match (message, from) {
             (Message::Get(get), from) => {
-                on_request(turn, coordinator, pass_on, from, Request::Get(get));
+                on_request(turn, &mut parts, from, Request::Get(get));
             }
             (Message::Put(put), from) => {
-                on_request(turn, coordinator, pass_on, from, Request::Put(put));
+                on_request(turn, &mut parts, from, Request::Put(put));
             }
-            (Message::Reply(reply), Peer::Node(from)) => pass_on.on_reply(turn, from, reply),
+            (Message::Reply(reply), Peer::Node(from)) => {
+                let orphan = parts.pass_on.on_reply(turn, from, reply);
+                parts.adopt(turn, orphan);
+            }
             (Message::ReplicaRead(read), Peer::Node(from)) => replica::on_read(turn, from, read),
             (Message::ReplicaMerge(merge), Peer::Node(from)) => {
                 replica::on_merge(turn, from, merge);
             }
             (Message::ReplicaRecord(answer), Peer::Node(from)) => {
-                coordinator.on_replica_record(turn, from, answer);
+                parts.coordinator.on_replica_record(turn, from, answer);
             }
             (Message::ReplicaMerged(answer), Peer::Node(from)) => {
-                coordinator.on_replica_merged(turn, from, answer);
+                if !parts.handoff.on_replica_merged(turn, from, answer) {
+                    parts.coordinator.on_replica_merged(turn, from, answer);
+                }
             }
             (Message::Unsupported(_), _) => {}
             (
@@ -158,7 +223,8 @@ impl Node {
                 | Message::ReplicaMerge(_)
                 | Message::ReplicaMerged(_)
                 | Message::StatusRequest(_)
-                | Message::StatusReply(_),
+                | Message::StatusReply(_)
+                | Message::Gossip(_),
                 from,
             ) => {
                 turn.counters.misbehaved += 1;
@@ -180,12 +246,24 @@ impl Node {
             self.counters.storage_failures += 1;
             out.observe(Event::StorageFailed(error));
         }
-        let (mut turn, coordinator, _) = self.turn(now, out);
+        let (mut turn, Parts { coordinator, handoff, .. }) = self.turn(now, out);
         let turn = &mut turn;
         match purpose {
-            Purpose::Call(call) => coordinator.on_stored(turn, call, outcome),
-            Purpose::Replica(to, call) => replica::on_stored(turn, to, call, outcome),
+            Purpose::Call { call, hint_for } => {
+                replica::on_hint_stored(turn, handoff, hint_for, &outcome);
+                coordinator.on_stored(turn, call, outcome);
+            }
+            Purpose::Read { from, call, digest } => {
+                replica::on_read_done(turn, (from, call, digest), outcome);
+            }
+            Purpose::Merge { from, call } => replica::on_merge_done(turn, from, call, outcome),
+            Purpose::Hint { from, call, target } => {
+                replica::on_hint_done(turn, handoff, (from, call, target), outcome);
+            }
+            Purpose::Handoff { target, call } => handoff.on_stored(turn, target, call, outcome),
+            Purpose::HintCount => handoff.on_counted(turn, outcome),
             Purpose::Repair => {}
+            Purpose::Layout => self.on_layout_stored(now, ticket, &outcome, out),
         }
     }
 
@@ -194,137 +272,50 @@ impl Node {
             // What was asked on the old connection is lost with it.
             self.on_node_down(now, node, out);
         }
-        self.peers.on_up(node, out);
+        self.peers.on_up(now, node, out);
+        self.verdicts.on_link_changed(node);
+        let (mut turn, Parts { handoff, .. }) = self.turn(now, out);
+        handoff.on_node_up(&mut turn, node);
     }
 
     fn on_node_down(&mut self, now: Now, node: NodeId, out: &mut Effects<Effect>) {
-        self.peers.on_down(&self.config, now, node, out);
-        let (mut turn, coordinator, pass_on) = self.turn(now, out);
+        self.peers.on_down(now, node, &self.membership, out);
+        self.verdicts.on_link_changed(node);
+        let (mut turn, mut parts) = self.turn(now, out);
         let turn = &mut turn;
-        coordinator.on_node_down(turn, node);
-        pass_on.on_node_down(turn, node);
+        parts.coordinator.on_node_down(turn, node);
+        let orphans = parts.pass_on.on_node_down(turn, node);
+        parts.adopt(turn, orphans);
+        parts.handoff.on_node_down(turn, node);
     }
 
     fn on_wake(&mut self, now: Now, out: &mut Effects<Effect>) {
-        self.peers.on_wake(&self.config, now, out);
-        let (mut turn, coordinator, pass_on) = self.turn(now, out);
+        self.run_round(now, out);
+        self.peers.on_wake(now, &self.membership, out);
+        let (mut turn, mut parts) = self.turn(now, out);
         let turn = &mut turn;
-        coordinator.on_wake(turn);
-        pass_on.on_wake(turn);
+        parts.coordinator.on_wake(turn);
+        let orphans = parts.pass_on.on_wake(turn);
+        parts.adopt(turn, orphans);
+        parts.handoff.on_wake(turn);
     }
 
     /// The surroundings of one input, apart from the parts that run requests.
-    fn turn<'a>(
-        &'a mut self,
-        now: Now,
-        out: &'a mut Effects<Effect>,
-    ) -> (Turn<'a>, &'a mut Coordinator, &'a mut PassOn) {
+    fn turn<'a>(&'a mut self, now: Now, out: &'a mut Effects<Effect>) -> (Turn<'a>, Parts<'a>) {
         let turn = Turn {
             now,
             config: &self.config,
+            layout: self.layout.as_ref(),
             peers: &self.peers,
+            membership: &self.membership,
+            verdicts: &mut self.verdicts,
+            hints: &mut self.hints,
             tickets: &mut self.tickets,
             gate: &mut self.gate,
             counters: &mut self.counters,
             out,
         };
-        (turn, &mut self.coordinator, &mut self.pass_on)
-    }
-}
-
-/// Who runs a request: this node, a primary that it is passed on to, or nobody.
-fn on_request(
-    turn: &mut Turn<'_>,
-    coordinator: &mut Coordinator,
-    pass_on: &mut PassOn,
-    from: Peer,
-    request: Request,
-) {
-    let asker = Asker::new(from, request.head());
-    let under_way = turn.gate.enter(from);
-    let most = turn.config.limits.calls_per_peer_max;
-    if matches!(from, Peer::Client(_)) && under_way > most {
-        return turn.overloaded(asker, "calls_per_peer_max", most);
-    }
-    let quorum = match admission::check(turn.config, &request) {
-        Ok(quorum) => quorum,
-        Err(failure) => return turn.answer(asker, None, None, Err(failure)),
-    };
-    let layout = &turn.config.layout.layout;
-    let slot = layout.slot_of(request.head().key.as_bytes());
-    let replicas = layout.primaries(slot);
-    let Some(own) = replicas.iter().position(|node| *node == turn.config.id) else {
-        if request.head().passed_on {
-            let failure = Failure::refused(FailureCode::NotAPrimary);
-            return turn.answer(asker, None, None, Err(failure));
-        }
-        return pass_on.on_request(turn, asker, request, quorum);
-    };
-    let place = Place { slot, replicas: replicas.to_vec(), own };
-    match request {
-        Request::Get(get) => coordinator.on_get(turn, asker, get, quorum, place),
-        Request::Put(put) => coordinator.on_put(turn, asker, put, quorum, place),
-    }
-}
-
-/// A read-only look at a [`Node`].
-#[derive(Clone, Copy, Debug)]
-pub struct NodeView<'a> {
-    node: &'a Node,
-}
-
-impl<'a> NodeView<'a> {
-    /// Identity and settings.
-    pub fn config(&self) -> &'a NodeConfig {
-        &self.node.config
-    }
-
-    /// Members, slots and addresses.
-    pub fn layout(&self) -> &'a Arc<LayoutUpdate> {
-        &self.node.config.layout
-    }
-
-    /// Whether the node is connected to `node`, or is it.
-    pub fn is_up(&self, node: NodeId) -> bool {
-        node == self.node.config.id || self.node.peers.is_up(node)
-    }
-
-    /// Requests that are not answered yet.
-    pub fn requests_under_way(&self) -> usize {
-        self.node.coordinator.under_way() + self.node.pass_on.len()
-    }
-
-    /// Everyone in the layout, as this node sees them.
-    pub fn members(&self) -> Vec<MemberStatus> {
-        let LayoutUpdate { layout, addresses } = &**self.layout();
-        let loads = layout.load();
-        let members = layout.members().iter().zip(addresses).zip(loads);
-        let status = members.map(|((member, address), load)| MemberStatus {
-            id: member.id,
-            label: member.label.clone(),
-            zone: member.zone.clone(),
-            weight: member.weight,
-            address: address.clone(),
-            up: self.is_up(member.id),
-            slots: load.slots,
-            replicas: load.replicas,
-        });
-        status.collect()
-    }
-
-    /// What was counted since the start.
-    pub fn counters(&self) -> Vec<(&'static str, u64)> {
-        let node = self.node;
-        let tables = [
-            ("requests_under_way", self.requests_under_way() as u64),
-            ("storage_operations_under_way", node.tickets.len() as u64),
-            ("answers_kept", node.coordinator.answers_kept() as u64),
-        ];
-        node.counters.list().into_iter().chain(tables).collect()
-    }
-
-    /// The limits, by name.
-    pub fn limits(&self) -> Vec<(&'static str, u64)> {
-        self.node.config.limits.list().to_vec()
+        let (coordinator, pass_on) = (&mut self.coordinator, &mut self.pass_on);
+        (turn, Parts { coordinator, pass_on, handoff: &mut self.handoff })
     }
 }

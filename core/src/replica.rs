@@ -1,47 +1,85 @@
-//! Serving coordinators on other nodes: read a record, merge a record.
+//! Serving coordinators on other nodes: read a record, merge a record, keep a hint.
 //!
 //! Invariant: a merge is acknowledged only once it is synced, and a record that cannot be read is
 //! answered with "cannot say", never with "nothing there".
 
-use crate::causality::RecordOp;
+use alloc::vec::Vec;
+
+use crate::causality::{Record, RecordDigest, RecordOp};
+use crate::handoff::Handoff;
 use crate::ids::NodeId;
-use crate::machine::{Event, Peer, StoreOp, StoreOutcome};
-use crate::message::{CallId, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord};
+use crate::machine::{Event, HeldAs, Peer, StoreOp, StoreOutcome, hint_bytes};
+use crate::message::{
+    CallId, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
+};
 use crate::tickets::Purpose;
 use crate::turn::Turn;
 
 /// Starts a read for a coordinator.
 pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
     turn.counters.replica_reads += 1;
+    let ReplicaRead { call, key, digest, stand_in } = read;
+    let from = Peer::Node(from);
     if turn.tickets.is_full() {
         turn.note_overload("store_ops_max");
-        return cannot_say(turn, Peer::Node(from), read.call);
+        return answer(turn, from, call, cannot_say());
     }
-    let slot = turn.config.layout.layout.slot_of(read.key.as_bytes());
-    let purpose = Purpose::Replica(Peer::Node(from), read.call);
-    turn.tickets.store(purpose, slot, StoreOp::Read { key: read.key }, turn.out);
+    let slot = turn.slot_of(&key);
+    sane_or!(let stand_in, StandInForgetsHints => false);
+    let hints = if stand_in { turn.hints.targets() } else { Vec::new() };
+    let purpose = Purpose::Read { from, call, digest };
+    turn.tickets.store(purpose, slot, StoreOp::Read { key, hints }, turn.out);
 }
 
-/// Starts a merge for a coordinator.
+/// Starts a merge for a coordinator, into the own copy or into a hint.
 pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
     turn.counters.replica_merges += 1;
-    if turn.tickets.is_full() {
+    let ReplicaMerge { call, key, record, hint_for, reason } = merge;
+    let from = Peer::Node(from);
+    if turn.tickets.is_full_for(reason) {
         turn.note_overload("store_ops_max");
-        return acknowledge(turn, Peer::Node(from), merge.call, false);
+        return acknowledge(turn, from, call, false);
     }
-    let slot = turn.config.layout.layout.slot_of(merge.key.as_bytes());
-    let purpose = Purpose::Replica(Peer::Node(from), merge.call);
-    let op = RecordOp::Merge(merge.record);
-    turn.tickets.store(purpose, slot, StoreOp::Apply { key: merge.key, op }, turn.out);
+    let slot = turn.slot_of(&key);
+    // A hint for this very node has come home.
+    let target = hint_for.filter(|target| *target != turn.config.id);
+    sane_or!(let target, HintKeptAsOwn => None);
+    let (purpose, copy) = match target {
+        None => (Purpose::Merge { from, call }, HeldAs::Own),
+        Some(target) => {
+            if !turn.hints.has_room(target, hint_bytes(&key, &record)) {
+                turn.note_overload("hint_bytes_max");
+                return acknowledge(turn, from, call, sane_or!(false, FullHintsAcked => true));
+            }
+            (Purpose::Hint { from, call, target }, HeldAs::Hint { target })
+        }
+    };
+    let apply = StoreOp::Apply { key, copy, op: RecordOp::Merge(record) };
+    turn.tickets.store(purpose, slot, apply, turn.out);
 }
 
-/// The storage answers a read or a merge.
-pub(crate) fn on_stored(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome: StoreOutcome) {
+/// The storage answers a read.
+pub(crate) fn on_read_done(
+    turn: &mut Turn<'_>,
+    (to, call, digest): (Peer, CallId, Option<RecordDigest>),
+    outcome: StoreOutcome,
+) {
+    let state = match outcome {
+        StoreOutcome::Read { record } => state(record.unwrap_or_default(), digest),
+        StoreOutcome::Failed(_) => cannot_say(),
+        StoreOutcome::Applied { .. }
+        | StoreOutcome::Durable
+        | StoreOutcome::Refused(_)
+        | StoreOutcome::HintsFound { .. }
+        | StoreOutcome::HintRemoved { .. }
+        | StoreOutcome::HintsCounted(_) => return,
+    };
+    answer(turn, to, call, state);
+}
+
+/// The storage answers a merge.
+pub(crate) fn on_merge_done(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome: StoreOutcome) {
     match outcome {
-        StoreOutcome::Read { record } => {
-            let record = Some(record.unwrap_or_default());
-            turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, record }));
-        }
         StoreOutcome::Applied { .. } => {
             sane_or!(ReplicaAcksApplied => acknowledge(turn, to, call, true));
         }
@@ -52,18 +90,78 @@ pub(crate) fn on_stored(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome: St
             turn.out.observe(Event::Misbehaved(to));
             acknowledge(turn, to, call, false);
         }
-        // A coordinator takes the first answer that fits what it waits for, so a failure is said
-        // in both ways: which of the two it was is not kept.
         StoreOutcome::Failed(_) => {
-            cannot_say(turn, to, call);
             acknowledge(turn, to, call, sane_or!(false, ReplicaAcksFailed => true));
         }
+        StoreOutcome::Read { .. }
+        | StoreOutcome::HintsFound { .. }
+        | StoreOutcome::HintRemoved { .. }
+        | StoreOutcome::HintsCounted(_) => {}
     }
 }
 
-fn cannot_say(turn: &mut Turn<'_>, to: Peer, call: CallId) {
-    let record = sane_or!(None, ReplicaFailureReadsEmpty => Some(Default::default()));
-    turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, record }));
+/// The storage answers for a hint.
+pub(crate) fn on_hint_done(
+    turn: &mut Turn<'_>,
+    handoff: &mut Handoff,
+    (to, call, target): (Peer, CallId, NodeId),
+    outcome: StoreOutcome,
+) {
+    on_hint_stored(turn, handoff, Some(target), &outcome);
+    sane_or!(
+        HintAcksApplied => if let StoreOutcome::Applied { .. } = &outcome {
+            acknowledge(turn, to, call, true)
+        }
+    );
+    on_merge_done(turn, to, call, outcome);
+}
+
+/// The storage answers for a hint, be it kept on somebody's word or on this node's own. What was
+/// not taken may be there nevertheless: then it is to be found.
+pub(crate) fn on_hint_stored(
+    turn: &mut Turn<'_>,
+    handoff: &mut Handoff,
+    target: Option<NodeId>,
+    outcome: &StoreOutcome,
+) {
+    let Some(target) = target else { return };
+    match outcome {
+        StoreOutcome::Applied { hint: Some(change), .. } => {
+            turn.hints.on_stored(target, *change);
+            handoff.on_hinted(turn, target);
+        }
+        StoreOutcome::Failed(_) => handoff.on_doubt(turn),
+        StoreOutcome::Applied { hint: None, .. }
+        | StoreOutcome::Durable
+        | StoreOutcome::Refused(_)
+        | StoreOutcome::Read { .. }
+        | StoreOutcome::HintsFound { .. }
+        | StoreOutcome::HintRemoved { .. }
+        | StoreOutcome::HintsCounted(_) => {}
+    }
+}
+
+/// What is told of a record: nothing but that it is the same, where it is. A damaged value is shown,
+/// so that the coordinator finds it.
+fn state(record: Record, digest: Option<RecordDigest>) -> ReplicaState {
+    let intact = |record: &Record| record.siblings().all(|(_, sibling)| sibling.is_intact());
+    let same = digest.is_some_and(|digest| record.digest() == digest) && intact(&record);
+    if sane_or!(same, DigestAlwaysSame => digest.is_some()) {
+        ReplicaState::Same
+    } else {
+        ReplicaState::Record(record)
+    }
+}
+
+fn cannot_say() -> ReplicaState {
+    sane_or!(
+        ReplicaState::Unreadable,
+        ReplicaFailureReadsEmpty => ReplicaState::Record(Default::default())
+    )
+}
+
+fn answer(turn: &mut Turn<'_>, to: Peer, call: CallId, state: ReplicaState) {
+    turn.out.send(to, Message::ReplicaRecord(ReplicaRecord { call, state }));
 }
 
 fn acknowledge(turn: &mut Turn<'_>, to: Peer, call: CallId, durable: bool) {

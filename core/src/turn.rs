@@ -1,24 +1,36 @@
 //! What every part of a node needs while it handles one input, and how it answers who asked.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::config::NodeConfig;
 use crate::counters::Counters;
-use crate::ids::NodeId;
+use crate::hints::Hints;
+use crate::ids::{Key, NodeId};
+use crate::incoming::Request;
 use crate::layout::LayoutVersion;
 use crate::machine::{Effect, Effects, Event, Peer};
+use crate::membership::Membership;
 use crate::message::{
-    Answer, CallId, Failure, FailureCode, Message, Outcome, Receipt, Reply, RequestHead,
+    Answer, CallId, Failure, FailureCode, LayoutUpdate, Message, Outcome, Receipt, Reply,
 };
 use crate::peers::Peers;
+use crate::ring::Slot;
 use crate::tickets::Tickets;
 use crate::time::{Duration, Instant, Now};
+use crate::verdicts::{Standing, Verdicts};
 
 /// One turn of a node: the present, its surroundings, and the effects so far.
 pub(crate) struct Turn<'a> {
     pub(crate) now: Now,
     pub(crate) config: &'a NodeConfig,
+    /// The newest layout that is known.
+    pub(crate) layout: Option<&'a Arc<LayoutUpdate>>,
     pub(crate) peers: &'a Peers,
+    pub(crate) membership: &'a Membership,
+    pub(crate) verdicts: &'a mut Verdicts,
+    pub(crate) hints: &'a mut Hints,
     pub(crate) tickets: &'a mut Tickets,
     pub(crate) gate: &'a mut Gate,
     pub(crate) counters: &'a mut Counters,
@@ -35,11 +47,64 @@ impl Turn<'_> {
         now + budget.min(BUDGET_MAX)
     }
 
+    /// The newest layout's version; 0 where none is known.
+    pub(crate) fn layout_version(&self) -> LayoutVersion {
+        self.layout.map_or(LayoutVersion(0), |update| update.layout.version())
+    }
+
     /// Refuses a request since the table behind `limit` is full.
-    pub(crate) fn overloaded(&mut self, asker: Asker, limit: &'static str, most: usize) {
+    pub(crate) fn overloaded(
+        &mut self,
+        asker: Asker,
+        limit: &'static str,
+        most: usize,
+        retry_after: Duration,
+    ) {
         self.note_overload(limit);
-        let failure = Failure::refused(FailureCode::Overloaded).limit(most as u64, most as u64);
+        let failure = Failure::refused(FailureCode::Overloaded)
+            .limit(most as u64, most as u64)
+            .retry_after(retry_after);
         self.answer(asker, None, None, Err(failure));
+    }
+
+    /// The primaries of what a client asked for that this node cannot reach.
+    fn unreachable(&self, asker: Asker) -> Vec<NodeId> {
+        let (Some(update), Some(slot), Peer::Client(_)) = (self.layout, asker.slot, asker.peer)
+        else {
+            return Vec::new();
+        };
+        let primaries = update.layout.primaries(slot).iter().copied();
+        primaries.filter(|node| !self.is_reachable(*node)).collect()
+    }
+
+    /// The slot of a key, where there is a layout.
+    pub(crate) fn slot_of(&self, key: &Key) -> Option<Slot> {
+        self.layout.map(|update| update.layout.slot_of(key.as_bytes()))
+    }
+
+    /// Whether `node` is this one, or connected.
+    pub(crate) fn is_reachable(&self, node: NodeId) -> bool {
+        node == self.config.id || self.peers.is_up(node)
+    }
+
+    /// Whether requests go around `node`; people are told when that begins.
+    pub(crate) fn is_avoided(&mut self, node: NodeId) -> bool {
+        if node == self.config.id
+            || self.verdicts.standing(self.now.instant, node) == Standing::Trusted
+        {
+            return false;
+        }
+        if self.verdicts.note_avoided(node) {
+            self.out.observe(Event::PeerAvoided(node));
+        }
+        true
+    }
+
+    /// A peer says something that it was asked for.
+    pub(crate) fn on_word(&mut self, node: NodeId) {
+        if self.verdicts.on_word(self.now.instant, node) {
+            self.out.observe(Event::PeerTrusted(node));
+        }
     }
 
     /// Tells people that the table behind `limit` is full.
@@ -56,6 +121,9 @@ impl Turn<'_> {
         passed_on_by: Option<NodeId>,
         result: Result<Answer, Failure>,
     ) {
+        self.gate.leave(asker);
+        let result =
+            result.map_err(|failure| if asker.maybe { failure.unknown() } else { failure });
         match &result {
             Ok(_) => self.counters.done += 1,
             Err(failure) => match failure.outcome {
@@ -63,14 +131,14 @@ impl Turn<'_> {
                 Outcome::Unknown => self.counters.unknown += 1,
             },
         }
-        self.gate.leave(asker.peer);
-        let current = self.config.layout.layout.version();
+        let current = self.layout_version();
         let reply = Reply {
             call: asker.call,
             layout_version: current,
-            layout: (asker.layout_version < current).then(|| self.config.layout.clone()),
+            layout: self.layout.filter(|_| asker.layout_version < current).cloned(),
             receipt: receipt.filter(|_| asker.receipt),
             passed_on_by,
+            down: self.unreachable(asker),
             result,
         };
         self.out.send(asker.peer, Message::Reply(reply));
@@ -84,35 +152,59 @@ pub(crate) struct Asker {
     pub(crate) call: CallId,
     pub(crate) layout_version: LayoutVersion,
     pub(crate) receipt: bool,
+    /// Bytes of the request.
+    pub(crate) bytes: usize,
+    /// The slot of its key, where there is a layout.
+    pub(crate) slot: Option<Slot>,
+    /// Whether an earlier try at another node may have had an effect.
+    pub(crate) maybe: bool,
 }
 
 impl Asker {
-    pub(crate) fn new(peer: Peer, head: &RequestHead) -> Asker {
-        Asker { peer, call: head.call, layout_version: head.layout_version, receipt: head.receipt }
+    pub(crate) fn new(peer: Peer, request: &Request, slot: Option<Slot>) -> Asker {
+        let head = request.head();
+        Asker {
+            peer,
+            call: head.call,
+            layout_version: head.layout_version,
+            receipt: head.receipt,
+            bytes: request.bytes(),
+            slot,
+            maybe: false,
+        }
     }
 }
 
-/// Counts the requests of each connection that are under way.
+/// Counts the requests that are under way, of each connection and in bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate {
     /// Peers with requests under way, and how many.
     calls: BTreeMap<Peer, usize>,
+    /// Bytes of all of them.
+    bytes: usize,
 }
 
 impl Gate {
-    /// Counts one more request of `peer`; answers how many there are.
-    pub(crate) fn enter(&mut self, peer: Peer) -> usize {
-        let calls = self.calls.entry(peer).or_default();
+    /// Counts one more request; answers how many of the same peer there are.
+    pub(crate) fn enter(&mut self, asker: Asker) -> usize {
+        self.bytes += asker.bytes;
+        let calls = self.calls.entry(asker.peer).or_default();
         *calls += 1;
         *calls
     }
 
-    /// One request of `peer` has ended.
-    fn leave(&mut self, peer: Peer) {
-        let Some(calls) = self.calls.get_mut(&peer) else { return };
+    /// Bytes of all requests under way.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// One request has ended.
+    fn leave(&mut self, asker: Asker) {
+        self.bytes = self.bytes.saturating_sub(asker.bytes);
+        let Some(calls) = self.calls.get_mut(&asker.peer) else { return };
         *calls -= 1;
         if *calls == 0 {
-            self.calls.remove(&peer);
+            self.calls.remove(&asker.peer);
         }
     }
 }

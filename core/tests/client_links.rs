@@ -1,174 +1,14 @@
 //! The links of a client: doubles, strangers, silence, and no wake in vain.
 
+mod hands;
 mod machines;
 
 use bytes::Bytes;
-use machines::{CLUSTER, key_of, layout, now};
-use quorate_core::client::{
-    CallError, CallOptions, Client, ClientConfig, ClientEffect, ClientInput, Completion, ErrorCode,
-    Link,
-};
-use quorate_core::ids::{Incarnation, Key, NodeId, Text};
-use quorate_core::machine::{Effects, Wake};
-use quorate_core::message::{
-    Answer, CallId, Defaults, Entry, Failure, FailureCode, LayoutUpdate, Message, Outcome,
-    PROTOCOL_VERSION, Reply, Welcome, Written,
-};
-use quorate_core::time::Duration;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// A client whose sockets a test plays.
-struct Hands {
-    client: Client,
-    layout: Arc<LayoutUpdate>,
-    calls_max: u32,
-    millis: u64,
-    /// Links that were dialled and not hung up.
-    open: BTreeMap<Link, Text>,
-    /// All addresses that were dialled, in order.
-    dialled: Vec<Text>,
-    hung_up: Vec<Link>,
-    /// Requests that were sent.
-    sent: Vec<(Link, CallId)>,
-    ended: Vec<(CallId, Result<Completion, CallError>)>,
-}
-
-impl Hands {
-    fn new(seeds: &[&str], layout: Arc<LayoutUpdate>) -> Hands {
-        let config = ClientConfig {
-            seeds: seeds.iter().map(|seed| Text::from(*seed)).collect(),
-            ..ClientConfig::default()
-        };
-        let mut hands = Hands {
-            client: Client::new(config, 1),
-            layout,
-            calls_max: 64,
-            millis: 0,
-            open: BTreeMap::new(),
-            dialled: Vec::new(),
-            hung_up: Vec::new(),
-            sent: Vec::new(),
-            ended: Vec::new(),
-        };
-        hands.act(|client, now, out| client.start(now, out));
-        hands
-    }
-
-    fn act<T>(
-        &mut self,
-        act: impl FnOnce(&mut Client, quorate_core::time::Now, &mut Effects<ClientEffect>) -> T,
-    ) -> T {
-        let mut out = Effects::new();
-        let result = act(&mut self.client, now(self.millis), &mut out);
-        self.client.check_invariants();
-        for effect in out.drain() {
-            match effect {
-                ClientEffect::Dial { link, address } => {
-                    self.dialled.push(address.clone());
-                    self.open.insert(link, address);
-                }
-                ClientEffect::Hangup(link) => {
-                    self.open.remove(&link);
-                    self.hung_up.push(link);
-                }
-                ClientEffect::Send { link, message: Message::Get(get) } => {
-                    self.sent.push((link, get.head.call));
-                }
-                ClientEffect::Send { link, message: Message::Put(put) } => {
-                    self.sent.push((link, put.head.call));
-                }
-                ClientEffect::Complete { call, result } => self.ended.push((call, result)),
-                ClientEffect::Send { .. } | ClientEffect::Observe(_) => {}
-            }
-        }
-        result
-    }
-
-    fn input(&mut self, input: ClientInput) {
-        self.act(|client, now, out| client.handle(now, input, out));
-    }
-
-    /// Lets time pass; every wake must move the next one into the future.
-    fn pass(&mut self, millis: u64) {
-        let until = self.millis + millis;
-        while let Some(Wake { at, reason }) = self.client.next_wake() {
-            let due = at.0.div_ceil(1_000).max(self.millis);
-            if due > until {
-                break;
-            }
-            self.millis = due;
-            self.input(ClientInput::Wake);
-            let next = self.client.next_wake();
-            let later = next.is_none_or(|next| next.at > now(self.millis).instant);
-            assert!(later, "woken in vain at {} ms for {reason:?}", self.millis);
-        }
-        self.millis = until;
-    }
-
-    /// The link to an address, which must be dialled.
-    fn at(&self, address: &str) -> Link {
-        let at = self.open.iter().find(|(_, open)| &***open == address);
-        *at.unwrap_or_else(|| panic!("{address} is not dialled: {:?}", self.open)).0
-    }
-
-    /// Node `node` answers on a link.
-    fn welcome(&mut self, link: Link, node: u64) {
-        self.input(ClientInput::Opened(link));
-        let defaults = Defaults {
-            r: 2,
-            w: 2,
-            allow_weak: false,
-            key_bytes_max: 1024,
-            value_bytes_max: 1 << 20,
-            calls_max: self.calls_max,
-        };
-        let welcome = Welcome {
-            version: PROTOCOL_VERSION,
-            cluster: CLUSTER,
-            node: NodeId(node),
-            label: "n".into(),
-            incarnation: Incarnation(1),
-            defaults,
-            layout: Some(self.layout.clone()),
-        };
-        self.input(ClientInput::Frame { link, message: Message::Welcome(welcome) });
-    }
-
-    fn refuse_dials(&mut self) {
-        for link in self.open.keys().copied().collect::<Vec<_>>() {
-            self.open.remove(&link);
-            self.input(ClientInput::Closed(link));
-        }
-    }
-
-    fn get(&mut self, key: &Key, timeout_ms: u64) -> CallId {
-        let timeout = Some(Duration::from_millis(timeout_ms));
-        let options = CallOptions { timeout, ..CallOptions::default() };
-        self.act(|client, now, out| client.get(now, key.clone(), options, out))
-    }
-
-    fn put(&mut self, key: &Key) -> CallId {
-        let (value, context) = (Bytes::from_static(b"v"), Bytes::new());
-        let options = CallOptions::default();
-        self.act(|client, now, out| client.put(now, key.clone(), value, context, options, out))
-    }
-
-    fn reply(&mut self, link: Link, call: CallId, result: Result<Answer, Failure>) {
-        let layout_version = self.layout.layout.version();
-        let reply =
-            Reply { call, layout_version, layout: None, receipt: None, passed_on_by: None, result };
-        self.input(ClientInput::Frame { link, message: Message::Reply(reply) });
-    }
-
-    fn last_sent(&self) -> Link {
-        self.sent.last().expect("something was sent").0
-    }
-}
-
-fn entry() -> Answer {
-    Answer::Entry(Entry::default())
-}
+use hands::{Hands, entry};
+use machines::{key_of, layout};
+use quorate_core::client::{ClientEvent, ClientInput, ErrorCode, Link};
+use quorate_core::ids::NodeId;
+use quorate_core::message::{Answer, Failure, FailureCode, Outcome, Written};
 
 #[test]
 fn a_client_whose_every_node_is_gone_is_not_woken_in_vain() {
@@ -298,20 +138,15 @@ fn the_last_refusal_ends_a_call_that_waits_for_nobody_else() {
     let (key, _) = key_of(&hands.layout, NodeId(1));
     let call = hands.get(&key, 4_000);
     let first = hands.last_sent();
-    hands.pass(900);
-    hands.get(&key, 5_000);
-    let other = hands.sent.last().unwrap().1;
-    hands.pass(300);
-    hands.reply(first, other, Ok(entry()));
-    hands.pass(1_000);
+    hands.pass(600);
     let second = hands.last_sent();
-    assert_ne!(first, second, "the silent node is passed over after half of the time");
-    let refusal = Failure::refused(FailureCode::Overloaded);
+    assert_ne!(first, second, "the silent node is passed over");
+    let refusal = Failure::refused(FailureCode::Storage);
     hands.reply(second, call, Err(refusal));
-    assert_eq!(hands.ended.len(), 1, "the first one may still answer");
+    assert_eq!(hands.ended.len(), 0, "the first one may still answer");
     hands.reply(first, call, Err(refusal));
-    assert_eq!(hands.ended.len(), 2);
-    assert_eq!(hands.ended[1].1.as_ref().unwrap_err().code, ErrorCode::Overloaded);
+    assert_eq!(hands.ended.len(), 1);
+    assert_eq!(hands.ended[0].1.as_ref().unwrap_err().code, ErrorCode::Storage);
 }
 
 #[test]
@@ -408,4 +243,90 @@ fn a_write_whose_deadline_is_found_long_over_may_have_happened() {
     hands.input(ClientInput::Wake);
     let [(_, Err(error))] = &hands.ended[..] else { panic!("one call has failed") };
     assert_eq!((error.code, error.outcome), (ErrorCode::Timeout, Outcome::Unknown));
+}
+
+#[test]
+fn the_link_that_was_idle_for_longest_makes_room() {
+    let mut hands = Hands::with(&["ws://1"], layout(5, 1), |config| config.connections_max = 3);
+    hands.welcome(hands.at("ws://1"), 1);
+    let use_node = |hands: &mut Hands, node: u64| {
+        let (key, _) = key_of(&hands.layout, NodeId(node));
+        let call = hands.get(&key, 5_000);
+        if hands.ended.last().is_none_or(|(id, _)| *id != call)
+            && hands.sent.last().is_none_or(|(_, sent)| *sent != call)
+        {
+            hands.welcome(hands.at(&format!("ws://{node}")), node);
+        }
+        let link = hands.last_sent();
+        assert_eq!(link, hands.at(&format!("ws://{node}")));
+        hands.reply(link, call, Ok(entry()));
+        hands.pass(10);
+        link
+    };
+    use_node(&mut hands, 1);
+    let second = use_node(&mut hands, 2);
+    use_node(&mut hands, 3);
+    use_node(&mut hands, 1);
+    assert_eq!(hands.hung_up, [], "three are allowed");
+    use_node(&mut hands, 4);
+    assert_eq!(hands.hung_up, [second], "node 2 was used before the others");
+    assert_eq!(hands.events_of(NodeId(2)), ["connected", "disconnected"], "that is no failure");
+    use_node(&mut hands, 2);
+    assert_eq!(hands.open.len(), 3);
+}
+
+#[test]
+fn a_link_that_is_in_use_is_not_hung_up_for_another() {
+    let mut hands = Hands::with(&["ws://1"], layout(3, 1), |config| config.connections_max = 1);
+    let link = hands.at("ws://1");
+    hands.welcome(link, 1);
+    let (key, _) = key_of(&hands.layout, NodeId(1));
+    let first = hands.get(&key, 5_000);
+    let (other, _) = key_of(&hands.layout, NodeId(2));
+    let second = hands.get(&other, 5_000);
+    assert_eq!(hands.hung_up, []);
+    assert_eq!(hands.sent, [(link, first), (link, second)], "node 1 passes it on");
+}
+
+#[test]
+fn at_the_limit_nobody_is_hung_up_for_a_mere_preference() {
+    let mut hands = Hands::with(&["ws://1"], layout(3, 3), |config| config.connections_max = 1);
+    let link = hands.at("ws://1");
+    hands.welcome(link, 1);
+    let (key, primaries) = key_of(&hands.layout, NodeId(2));
+    assert!(primaries.contains(&NodeId(1)));
+    hands.get(&key, 5_000);
+    assert_eq!((hands.last_sent(), hands.dialled.len()), (link, 1));
+}
+
+#[test]
+fn a_dial_that_hangs_delays_a_call_for_half_a_second_at_most() {
+    let mut hands = Hands::new(&["ws://1"], layout(5, 3));
+    hands.welcome(hands.at("ws://1"), 1);
+    let (key, _) = machines::key_without(&hands.layout, NodeId(1));
+    hands.get(&key, 5_000);
+    assert_eq!(hands.sent, []);
+    hands.pass(500);
+    assert_eq!(hands.last_sent(), hands.at("ws://1"), "it passes the call on");
+}
+
+#[test]
+fn dials_of_a_node_that_is_gone_are_told_as_one_loss() {
+    let mut hands = Hands::new(&["ws://1"], layout(3, 3));
+    hands.welcome(hands.at("ws://1"), 1);
+    let (key, _) = key_of(&hands.layout, NodeId(2));
+    for _ in 0..5 {
+        hands.get(&key, 5_000);
+        let link = hands.open.iter().find(|(_, address)| &***address == "ws://2");
+        if let Some(link) = link.map(|(link, _)| *link) {
+            hands.open.remove(&link);
+            hands.input(ClientInput::Closed(link));
+        }
+        hands.pass(1_100);
+        hands.answer_all();
+    }
+    let downs = hands.events_of(NodeId(2));
+    assert_eq!(downs, ["down: unreachable"]);
+    let lost = |event: &&ClientEvent| matches!(event, ClientEvent::Disconnected { .. });
+    assert!(hands.events.iter().filter(lost).count() > 1, "each dial was told");
 }

@@ -2,6 +2,8 @@
 
 #[path = "codec/damage.rs"]
 mod damage;
+#[path = "codec/malformed.rs"]
+mod malformed;
 #[path = "codec/strategies.rs"]
 mod strategies;
 
@@ -22,8 +24,9 @@ use quorate_core::ids::{Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::limits::LINK_FRAME_BYTES_MAX;
 use quorate_core::message::{
-    Answer, CallId, Entry, Get, LayoutUpdate, Message, QuorumChoice, ReplicaMerge, Reply,
-    RequestHead,
+    Answer, CallId, Entry, Failure, Get, Gossip, LayoutUpdate, MemberInfo, MergeReason, Message,
+    Pulse, QuorumChoice, Receipt, ReplicaMerge, ReplicaState, Reply, RequestHead, StandIn,
+    Strictness,
 };
 use quorate_core::time::{Duration, UnixMs};
 use strategies::{held, message};
@@ -134,9 +137,9 @@ proptest! {
     fn a_frame_in_two_parts_is_one(call in any::<u64>(), key in vec(any::<u8>(), 1..20)) {
         // Protocol Buffers: a message that comes twice is merged.
         let head = RequestHead { call: CallId(call), key: Key::from(key), ..bare_head() };
-        let whole = Message::Get(Get { head: head.clone() });
-        let with_call = Message::Get(Get { head: RequestHead { key: Key::from(vec![]), ..head.clone() } });
-        let with_key = Message::Get(Get { head: RequestHead { call: CallId(0), ..head } });
+        let whole = get(head.clone());
+        let with_call = get(RequestHead { key: Key::from(vec![]), ..head.clone() });
+        let with_key = get(RequestHead { call: CallId(0), ..head });
         prop_assert_eq!(decode([body(&with_call), body(&with_key)].concat().into()), Ok(whole));
     }
 
@@ -157,7 +160,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_fields_do_no_harm(tags in vec((1..14_u8, 0..6_u8, vec(any::<u8>(), 0..30)), 0..8)) {
+    fn arbitrary_fields_do_no_harm(tags in vec((1..15_u8, 0..6_u8, vec(any::<u8>(), 0..30)), 0..8)) {
         let mut frame = Vec::new();
         for (tag, wire_type, bytes) in tags {
             frame.push(tag << 3 | wire_type);
@@ -207,12 +210,17 @@ proptest! {
 /// Panics where a message that was decoded breaks an invariant of its parts.
 fn check(message: &Message) {
     match message {
-        Message::ReplicaRecord(answer) => {
-            answer.record.as_ref().inspect(|record| record.check_invariants());
-        }
+        Message::ReplicaRecord(answer) => match &answer.state {
+            ReplicaState::Record(record) => record.check_invariants(),
+            ReplicaState::Unreadable | ReplicaState::Same => {}
+        },
         Message::ReplicaMerge(merge) => merge.record.check_invariants(),
         Message::Welcome(welcome) => check_layout(welcome.layout.as_deref()),
         Message::Reply(reply) => check_layout(reply.layout.as_deref()),
+        Message::Gossip(gossip) => {
+            check_layout(gossip.layout.as_deref());
+            assert!(gossip.pulses.is_sorted_by(|one, next| one.id < next.id));
+        }
         Message::Hello(_)
         | Message::Reject(_)
         | Message::Unsupported(_)
@@ -240,14 +248,19 @@ fn bare_head() -> RequestHead {
         layout_version: LayoutVersion(0),
         passed_on: false,
         receipt: false,
+        strictness: Strictness::Configured,
     }
+}
+
+fn get(head: RequestHead) -> Message {
+    Message::Get(Get { head, context: Bytes::new() })
 }
 
 #[test]
 fn a_frame_of_unknown_kind_does_not_hide_those_behind_it() {
     let known = Message::StatusRequest(CallId(7));
     let empty: &[u8] = &[];
-    let future = [0x72, 3, 0x08, 0x96, 0x01];
+    let future = [0x7a, 3, 0x08, 0x96, 0x01];
     for unknown in [empty, &future, UNKNOWN_FIELDS[0], UNKNOWN_FIELDS[3]] {
         assert_eq!(decode(Bytes::copy_from_slice(unknown)), Err(DecodeError::Unknown));
         let bytes = [encoded(&known), framed(unknown), encoded(&known)].concat();
@@ -303,77 +316,6 @@ fn lengths_that_do_not_add_up_end_the_web_socket_message() {
     assert_eq!(decode_all(&[], LINK_FRAME_BYTES_MAX), []);
 }
 
-/// A message in a message: key, length, fields.
-fn inside(tag: u8, fields: &[&[u8]]) -> Vec<u8> {
-    [&[tag << 3 | 2][..], &framed(&fields.concat())].concat()
-}
-
-#[test]
-fn fields_that_make_no_message_are_malformed() {
-    let value: &[u8] = &[0x62, 0];
-    let member: &[u8] = &[0x1a, 9, 9, 1, 0, 0, 0, 0, 0, 0, 0];
-    let actor: &[u8] = &[0x0a, 2, 0x18, 1];
-    let welcome = |layout: &[&[u8]]| inside(2, &[&[0x32, 0], &inside(7, layout)]);
-    let merge = |history: &[&[u8]]| inside(10, &[&inside(3, &[&inside(1, history)])]);
-    // Each part is in order but for what its name says.
-    assert!(decode(welcome(&[&[16, 1], member, &[0x22, 1, 0]]).into()).is_ok());
-    assert!(decode(merge(&[actor, &[0x12, 2, 8, 1]]).into()).is_ok());
-    assert!(decode(inside(6, &[value]).into()).is_ok());
-    let malformed = [
-        ("a hello without a role", inside(1, &[])),
-        ("a role of the future", inside(1, &[&[0x20, 3]])),
-        ("a client with a node", inside(1, &[&[0x20, 1], &[0x29, 1, 0, 0, 0, 0, 0, 0, 0]])),
-        ("a node without an id", inside(1, &[&[0x20, 2]])),
-        ("a welcome without defaults", inside(2, &[])),
-        ("a default R of 256", inside(2, &[&[0x32, 3, 8, 0x80, 2]])),
-        ("a default W of 256", inside(2, &[&[0x32, 3, 16, 0x80, 2]])),
-        ("a reject without a code", inside(3, &[])),
-        ("a text that is no UTF-8", inside(4, &[&[0x0a, 1, 0xff]])),
-        ("a get with an R of 256", inside(5, &[&[24, 0x80, 2]])),
-        ("a get with a W of 256", inside(5, &[&[32, 0x80, 2]])),
-        ("a put without a change", inside(6, &[])),
-        ("a put with a W of 256", inside(6, &[value, &[32, 0x80, 2]])),
-        ("a reply without a result", inside(7, &[])),
-        ("a failure without a code", inside(7, &[&[0x42, 0]])),
-        ("a receipt of a quorum of 256", inside(7, &[&[0x3a, 0], &[0x22, 3, 0x20, 0x80, 2]])),
-        ("a readable record that is missing", inside(9, &[&[16, 1]])),
-        ("a merge without a record", inside(10, &[])),
-        ("a history without an actor", merge(&[&[0x12, 2, 8, 1]])),
-        ("an empty history", merge(&[actor])),
-        ("a counter next to the gap", merge(&[actor, &[0x12, 5, 8, 1, 0x12, 1, 2]])),
-        ("counters out of order", merge(&[actor, &[0x12, 4, 0x12, 2, 4, 3]])),
-        ("a live counter 0", merge(&[actor, &[0x22, 0]])),
-        ("a live counter twice", merge(&[actor, &[0x22, 2, 8, 1], &[0x22, 2, 8, 1]])),
-        ("a live counter superseded", merge(&[actor, &[0x12, 2, 8, 1], &[0x22, 2, 8, 1]])),
-        ("a tombstone with a payload", merge(&[actor, &[0x22, 7, 8, 1, 16, 1, 0x1a, 1, 0]])),
-        ("an actor twice", {
-            let history = inside(1, &[actor, &[0x12, 2, 8, 1]]);
-            inside(10, &[&inside(3, &[&history, &history])])
-        }),
-        ("actors out of order", {
-            let history = |birth| inside(1, &[&[0x0a, 2, 0x18, birth], &[0x12, 2, 8, 1]]);
-            inside(10, &[&inside(3, &[&history(2), &history(1)])])
-        }),
-        ("a layout without members", welcome(&[&[16, 1], &[0x22, 1, 0]])),
-        ("a layout without owners", welcome(&[&[16, 1], member])),
-        ("a layout of three slots", welcome(&[&[16, 1], member, &[0x22, 3, 0, 0, 0]])),
-        ("a layout of N=0", welcome(&[member, &[0x22, 1, 0]])),
-        ("a layout of N=257", welcome(&[&[16, 0x81, 2], member, &[0x22, 1, 0]])),
-        ("an owner that is no member", welcome(&[&[16, 1], member, &[0x22, 1, 1]])),
-        ("an owner of 65,536", welcome(&[&[16, 1], member, &[0x22, 3, 0x80, 0x80, 4]])),
-        ("a member twice", welcome(&[&[16, 1], member, member, &[0x22, 1, 0]])),
-        ("a number where a message stands", vec![0x28, 1]),
-        ("a message where a number stands", inside(12, &[&[0x0a, 0]])),
-        ("a group", vec![0x2b, 0x2c]),
-        ("field number 0", vec![0x02, 0]),
-        ("a length that nothing stands behind", vec![0x2a, 4, 8, 1]),
-    ];
-    for (what, frame) in malformed {
-        let result = decode(frame.into());
-        assert!(matches!(result, Err(DecodeError::Malformed { .. })), "{what}: {result:?}");
-    }
-}
-
 #[test]
 fn a_budget_is_rounded_up_and_bounded() {
     let cases = [
@@ -386,8 +328,8 @@ fn a_budget_is_rounded_up_and_bounded() {
         (Duration::MAX, u64::from(u32::MAX)),
     ];
     for (budget, received_ms) in cases {
-        let sent = Message::Get(Get { head: RequestHead { budget, ..bare_head() } });
-        let Ok(Message::Get(Get { head })) = decode(body(&sent)) else { panic!("{sent:?}") };
+        let sent = get(RequestHead { budget, ..bare_head() });
+        let Ok(Message::Get(Get { head, .. })) = decode(body(&sent)) else { panic!("{sent:?}") };
         assert_eq!(head.budget, Duration::from_millis(received_ms), "{budget:?}");
     }
 }
@@ -398,6 +340,8 @@ fn a_payload_is_a_slice_of_its_frame() {
         call: CallId(1),
         key: Key::from("key"),
         record: record_of(1, 1, Payload::Value(Bytes::from_static(&[7; 1_000]))),
+        hint_for: None,
+        reason: MergeReason::Write,
     }));
     let within = frame.as_ptr_range();
     let Ok(Message::ReplicaMerge(merge)) = decode(frame) else { panic!("a merge") };
@@ -406,6 +350,55 @@ fn a_payload_is_a_slice_of_its_frame() {
         let Payload::Value(value) = &sibling.payload else { panic!("a value") };
         assert!(within.contains(&value.as_ptr()));
     }
+}
+
+fn bare_reply(result: Result<Answer, Failure>) -> Reply {
+    Reply {
+        call: CallId(1),
+        layout_version: LayoutVersion(1),
+        layout: None,
+        receipt: None,
+        passed_on_by: None,
+        down: Vec::new(),
+        result,
+    }
+}
+
+fn no_gossip() -> Gossip {
+    Gossip {
+        asks: None,
+        pulses: Vec::new(),
+        members: Vec::new(),
+        wanted: Vec::new(),
+        layout_version: LayoutVersion(1),
+        layout: None,
+    }
+}
+
+/// Signs of life of as many members, each doubted by as many, all numbers small.
+fn pulses(count: u64, witnesses: u64) -> Vec<Pulse> {
+    let witnesses: Vec<NodeId> = (1..=witnesses).map(NodeId).collect();
+    let pulse = |id| Pulse {
+        id: NodeId(id),
+        incarnation: Incarnation(1),
+        heartbeat: 1,
+        witnesses: witnesses.clone(),
+    };
+    (1..=count).map(pulse).collect()
+}
+
+/// As many members of which little is to be said.
+fn infos(count: u64) -> Vec<MemberInfo> {
+    let member = |id| MemberInfo {
+        id: NodeId(id),
+        incarnation: Incarnation(1),
+        heartbeat: 1,
+        label: Text::from(""),
+        zone: Text::from(""),
+        weight: 1,
+        address: Text::from("ws://a"),
+    };
+    (1..=count).map(member).collect()
 }
 
 /// As many actors, each with as many live siblings, all numbers small: the shortest on the wire.
@@ -441,18 +434,23 @@ fn the_guard_lets_the_greatest_real_messages_through() {
         let addresses = addresses[..members.len()].to_vec();
         Some(Arc::new(LayoutUpdate { layout: layout.expect("in order"), addresses }))
     };
-    let reply = |layout, result| {
-        Message::Reply(Reply {
+    let reply = |layout, result| Message::Reply(Reply { layout, ..bare_reply(result) });
+    let merge = |record| {
+        Message::ReplicaMerge(ReplicaMerge {
             call: CallId(1),
-            layout_version: LayoutVersion(1),
-            layout,
-            receipt: None,
-            passed_on_by: None,
-            result,
+            key: Key::from("k"),
+            record,
+            hint_for: None,
+            reason: MergeReason::Write,
         })
     };
-    let merge = |record| {
-        Message::ReplicaMerge(ReplicaMerge { call: CallId(1), key: Key::from("k"), record })
+    let receipt = Receipt {
+        coordinator: NodeId(1),
+        primaries: (1..=16).map(NodeId).collect(),
+        repaired: (1..=16).map(NodeId).collect(),
+        needed: 9,
+        layout_version: LayoutVersion(1),
+        fallbacks: (1..=16).map(|id| StandIn { node: NodeId(id), primary: NodeId(id) }).collect(),
     };
     let empty = || Ok(Answer::Entry(Entry::default()));
     let value = Payload::Value(Bytes::new());
@@ -465,6 +463,17 @@ fn the_guard_lets_the_greatest_real_messages_through() {
         merge(record_of(50, 2, Payload::Tombstone)),
         merge(record_of(1_000, 1, value)),
         merge(record_of(1_000, 0, Payload::Tombstone)),
+        Message::Reply(Reply { receipt: Some(receipt), ..bare_reply(empty()) }),
+        Message::Gossip(Gossip { pulses: pulses(10_000, 0), ..no_gossip() }),
+        Message::Gossip(Gossip { pulses: pulses(10_000, 3), ..no_gossip() }),
+        Message::Gossip(Gossip { members: infos(10_000), ..no_gossip() }),
+        Message::Gossip(Gossip {
+            pulses: pulses(4_000, 1),
+            members: infos(4_000),
+            wanted: (1..=10_000).map(NodeId).collect(),
+            layout: update(&members[..1_000]),
+            ..no_gossip()
+        }),
     ];
     for message in messages {
         let frame = body(&message);

@@ -151,6 +151,12 @@ const MERGE_RECORD: &[u32] = &[10, 3];
 const MERGE_HISTORY: &[u32] = &[10, 3, 1];
 const MERGE_SEEN: &[u32] = &[10, 3, 1, 2];
 const STATUS: &[u32] = &[13];
+const STATUS_MEMBER: &[u32] = &[13, 11];
+const WELCOME: &[u32] = &[2];
+const REPLY: &[u32] = &[7];
+const GOSSIP: &[u32] = &[14];
+const GOSSIP_PULSE: &[u32] = &[14, 4];
+const GOSSIP_LAYOUT: &[u32] = &[14, 8];
 const PACKED_OWNERS: &[u32] = &[2, 7, 4];
 const PACKED_NODES: &[u32] = &[7, 4, 2];
 const PACKED_NUMBERS: &[u32] = &[10, 3, 1, 2, 2];
@@ -244,6 +250,45 @@ fn attacks() -> Vec<Attack> {
             _ => field(5, &[]),
         }),
         attack("one text again and again", STATUS, NONE, |_| text(4)),
+        attack("nodes that are down in a welcome", WELCOME, || field(6, &[]), |n| fixed64(8, n)),
+        attack("nodes that are down in a reply", REPLY, || field(7, &[]), |n| fixed64(9, n)),
+        attack("stand-ins", REPLY_RECEIPT, NONE, |_| field(6, &[])),
+        attack("stand-ins in a reply in order", REPLY_RECEIPT, NONE, |n| field(6, &fixed64(1, n))),
+        attack("status members in order", STATUS, NONE, |_| field(11, &number(9, 1))),
+        attack("status members with texts in order", STATUS, NONE, |_| {
+            field(11, &[number(9, 1), text(2), text(3), text(5)].concat())
+        }),
+        attack("status members with a witness each", STATUS, NONE, |n| {
+            field(11, &[number(9, 1), fixed64(12, n)].concat())
+        }),
+        attack("witnesses of a status", STATUS_MEMBER, || number(9, 1), |n| fixed64(12, n)),
+        attack("pulses", GOSSIP, NONE, |_| field(4, &[])),
+        attack("pulses in order", GOSSIP, NONE, |n| field(4, &fixed64(1, n))),
+        attack("pulses with a witness each", GOSSIP, NONE, |n| field(4, &fixed64(4, n))),
+        attack("pulses in order with a witness each", GOSSIP, NONE, |n| {
+            field(4, &[fixed64(1, n), fixed64(4, n)].concat())
+        }),
+        attack("pulses in order with five witnesses each", GOSSIP, NONE, |n| {
+            field(4, &[fixed64(1, n), fixed64(4, n).repeat(5)].concat())
+        }),
+        attack("pulses in order with packed witnesses", GOSSIP, NONE, |n| {
+            field(4, &[fixed64(1, n), field(4, &[0; 8])].concat())
+        }),
+        attack("witnesses of one pulse", GOSSIP_PULSE, NONE, |n| fixed64(4, n)),
+        attack("members of a gossip", GOSSIP, NONE, |_| field(5, &[])),
+        attack("members of a gossip with texts", GOSSIP, NONE, |_| {
+            field(5, &[text(4), text(5), text(7)].concat())
+        }),
+        attack("pulses and members", GOSSIP, NONE, |n| match n % 2 {
+            0 => field(4, &fixed64(1, n)),
+            _ => field(5, &[text(4), text(5), text(7)].concat()),
+        }),
+        attack("members wanted", GOSSIP, NONE, |n| fixed64(6, n)),
+        attack("members of the layout of a gossip", GOSSIP_LAYOUT, NONE, |_| field(3, &[])),
+        attack("gossips that replace each other", &[], NONE, |n| match n % 2 {
+            0 => field(14, &[field(4, &[]), field(5, &text(4)), fixed64(6, n)].concat()),
+            _ => field(5, &[]),
+        }),
     ]
 }
 
@@ -338,7 +383,8 @@ fn the_greatest_layout_costs_its_primaries_besides() {
     let welcome = [field(6, &[]), field(7, &layout)].concat();
     let failed = field(8, &number(1, 1));
     let reply = [field(3, &layout), failed].concat();
-    for frame in [field(2, &welcome), field(7, &reply)] {
+    let gossip = field(8, &layout);
+    for frame in [field(2, &welcome), field(7, &reply), field(14, &gossip)] {
         let cost = cost(&frame);
         println!("a layout of {} bytes: {cost:?}", frame.len());
         assert!(!cost.refused);
@@ -354,7 +400,7 @@ fn promised_lengths_and_depths_cost_nothing() {
     for path in attacks().iter().map(|attack| attack.path) {
         for depth in 0..=path.len() {
             for length in [1, u64::from(u32::MAX), 1 << 40, u64::MAX >> 1, u64::MAX] {
-                for tag in 1..=13_u64 {
+                for tag in 1..=14_u64 {
                     let mut body = Vec::new();
                     varint(tag << 3 | 2, &mut body);
                     varint(length, &mut body);
@@ -366,7 +412,7 @@ fn promised_lengths_and_depths_cost_nothing() {
     // Bodies that nobody knows, each in place of the one before.
     frames.push(field(15, &[]).repeat(FRAME_BYTES_MAX / 2));
     // Messages in messages and groups in groups, also where a field is unknown.
-    for tag in [2, 7, 10, 13, 100] {
+    for tag in [2, 7, 10, 13, 14, 100] {
         let mut nested = Vec::new();
         for _ in 0..200 {
             nested = field(tag, &nested);

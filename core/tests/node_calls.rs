@@ -6,12 +6,12 @@ mod machines;
 
 use machines::{ALICE, Alone, key_of, key_without, replies, run, sends, stores, value, write};
 use quorate_core::causality::{Actor, Birth, Context, Counter, Dot, Held, Payload, Record};
-use quorate_core::ids::{Incarnation, NodeId};
+use quorate_core::ids::{Incarnation, Key, NodeId};
 use quorate_core::limits::Limits;
 use quorate_core::machine::{Event, Input, Peer, StoreError, StoreOutcome};
 use quorate_core::message::{
-    Answer, CallId, Failure, FailureCode, Message, Outcome, QuorumChoice, ReplicaMerge,
-    ReplicaMerged, ReplicaRead, ReplicaRecord, Reply,
+    Answer, CallId, Failure, FailureCode, MergeReason, Message, Outcome, QuorumChoice,
+    ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState, Reply,
 };
 use quorate_core::time::Duration;
 
@@ -23,7 +23,12 @@ fn merged(call: CallId, durable: bool) -> Message {
 }
 
 fn record_of(call: CallId, record: Option<Record>) -> Message {
-    Message::ReplicaRecord(ReplicaRecord { call, record })
+    let state = record.map_or(ReplicaState::Unreadable, ReplicaState::Record);
+    Message::ReplicaRecord(ReplicaRecord { call, state })
+}
+
+fn read_of(key: Key) -> Message {
+    Message::ReplicaRead(ReplicaRead { call: CallId(7), key, digest: None, stand_in: false })
 }
 
 /// The call under which replicas were asked.
@@ -43,6 +48,12 @@ fn failure(effects: &[quorate_core::machine::Effect]) -> Failure {
     reply.result.clone().expect_err("a failure")
 }
 
+/// The call under which replicas were asked to read: the node's own storage takes its time.
+fn asked_without_digest(alone: &mut Alone) -> CallId {
+    alone.millis += 20;
+    asked(&alone.input(Input::Wake))
+}
+
 /// A delete without context that has read `v` from the replicas 1 and 3 and goes on to write.
 /// Answers the call of the read and what the write wants stored.
 fn delete_in_its_write(
@@ -51,7 +62,7 @@ fn delete_in_its_write(
     let (key, _) = key_of(&alone.layout, NodeId(1));
     let delete = alone.delete(&key, 1);
     let effects = alone.frame(ALICE, Message::Put(delete));
-    let call = asked(&effects);
+    let call = asked_without_digest(alone);
     let [(read, _)] = stores(&effects)[..] else { panic!("one read") };
     let record = write(&mut Held::new(), 3, value("v"), &Context::new());
     assert!(stores(&alone.frame(THREE, record_of(call, Some(record.clone())))).is_empty());
@@ -97,7 +108,7 @@ fn a_read_that_fails_late_does_not_refuse_the_write_of_a_delete() {
     let (key, _) = key_of(&alone.layout, NodeId(1));
     let delete = alone.delete(&key, 1);
     let effects = alone.frame(ALICE, Message::Put(delete));
-    let call = asked(&effects);
+    let call = asked_without_digest(&mut alone);
     let [(read, _)] = stores(&effects)[..] else { panic!("one read") };
     let record = write(&mut Held::new(), 3, value("v"), &Context::new());
     alone.frame(TWO, record_of(call, Some(record.clone())));
@@ -128,7 +139,7 @@ fn a_delete_writes_a_tombstone_unless_there_never_was_anything() {
     for (sequence, (own, other, writes)) in (1..).zip(cases) {
         let delete = alone.delete(&key, sequence);
         let effects = alone.frame(ALICE, Message::Put(delete));
-        let call = asked(&effects);
+        let call = asked_without_digest(&mut alone);
         let [(read, _)] = stores(&effects)[..] else { panic!("one read") };
         alone.stored(read, StoreOutcome::Read { record: own });
         let effects = alone.frame(THREE, record_of(call, Some(other)));
@@ -170,6 +181,7 @@ fn a_new_connection_to_a_node_means_that_the_old_one_is_gone() {
     let mut get = alone.get(&key);
     get.head.quorum = QuorumChoice { r: 3, w: 2 };
     alone.frame(ALICE, Message::Get(get));
+    asked_without_digest(&mut alone);
     let effects = alone.input(Input::PeerUp(TWO));
     assert_eq!(failure(&effects).code, FailureCode::QuorumUnavailable);
     assert!(alone.node.view().is_up(NodeId(2)));
@@ -188,6 +200,7 @@ fn a_passed_on_write_that_a_lost_primary_had_is_never_called_refused() {
         layout: None,
         receipt: None,
         passed_on_by: None,
+        down: Vec::new(),
         result: Err(Failure::refused(FailureCode::QuorumUnavailable).quorum(2, 1)),
     };
     let effects = alone.frame(Peer::Node(primaries[1]), Message::Reply(reply));
@@ -278,7 +291,7 @@ fn storage_that_hangs_fills_no_table() {
     let limits = Limits { store_ops_max: 4, ..Limits::default() };
     let mut alone = Alone::with_limits(3, 1, limits);
     let (key, _) = key_of(&alone.layout, NodeId(1));
-    let read = Message::ReplicaRead(ReplicaRead { call: CallId(7), key: key.clone() });
+    let read = read_of(key.clone());
     for _ in 0..4 {
         assert_eq!(stores(&alone.frame(TWO, read.clone())).len(), 1);
     }
@@ -292,7 +305,13 @@ fn storage_that_hangs_fills_no_table() {
     };
     assert!(effects.iter().any(overloaded));
     let record = write(&mut Held::new(), 2, value("v"), &Context::new());
-    let merge = ReplicaMerge { call: CallId(8), key: key.clone(), record };
+    let merge = ReplicaMerge {
+        call: CallId(8),
+        key: key.clone(),
+        record,
+        hint_for: None,
+        reason: MergeReason::Write,
+    };
     let effects = alone.frame(TWO, Message::ReplicaMerge(merge));
     assert_eq!(sends(&effects), [(TWO, merged(CallId(8), false))]);
     let put = alone.put(&key, "v", 1);
@@ -307,8 +326,9 @@ fn a_delete_that_has_read_begins_no_write_for_which_there_is_no_room() {
     let mut alone = Alone::with_limits(3, 1, limits);
     let (key, _) = key_of(&alone.layout, NodeId(1));
     let delete = alone.delete(&key, 1);
-    let call = asked(&alone.frame(ALICE, Message::Put(delete)));
-    let read = Message::ReplicaRead(ReplicaRead { call: CallId(7), key });
+    alone.frame(ALICE, Message::Put(delete));
+    let call = asked_without_digest(&mut alone);
+    let read = read_of(key);
     assert_eq!(stores(&alone.frame(TWO, read)).len(), 1, "the table is full");
     let record = write(&mut Held::new(), 3, value("v"), &Context::new());
     alone.frame(TWO, record_of(call, Some(record.clone())));
@@ -327,7 +347,7 @@ fn a_delete_that_is_tried_again_deletes_what_its_answer_covers() {
     for round in 0..2 {
         let delete = alone.delete(&key, 1);
         let effects = alone.frame(ALICE, Message::Put(delete));
-        let call = asked(&effects);
+        let call = asked_without_digest(&mut alone);
         let [(read, op)] = &stores(&effects)[..] else { panic!("one read") };
         alone.stored(*read, run(&mut held, op)[0].clone());
         let found = Some(held.record().clone());
@@ -363,8 +383,8 @@ fn a_replica_that_answers_twice_is_one_replica() {
     assert!(replies(&alone.frame(THREE, merged(call, true)))[0].result.is_ok());
     let mut get = alone.get(&key);
     get.head.quorum = QuorumChoice { r: 3, w: 1 };
-    let effects = alone.frame(ALICE, Message::Get(get));
-    let call = asked(&effects);
+    alone.frame(ALICE, Message::Get(get));
+    let call = asked_without_digest(&mut alone);
     for _ in 0..3 {
         let record = Some(Record::new());
         assert!(replies(&alone.frame(TWO, record_of(call, record))).is_empty());

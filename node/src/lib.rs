@@ -12,18 +12,18 @@
 //!                      (2 threads)
 //! ```
 //!
-//! [`server`] runs nodes, [`client`] is the client for programs in Rust, [`cluster`] reads the file
-//! that names a cluster, [`cli`] is the program `quorate`.
+//! [`server`] runs nodes, [`client`] is the client for programs in Rust, [`cluster`] is how a node
+//! comes into a cluster, [`cli`] is the program `quorate`.
 
 pub mod clock;
-
-pub mod cluster;
 
 pub mod storage;
 
 mod mailbox;
 
 mod socket;
+
+pub mod cluster;
 
 pub mod server;
 

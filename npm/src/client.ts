@@ -8,6 +8,8 @@ import { requestOptions } from "./options.js";
 import type * as face from "./public.js";
 import { toStats } from "./ring.js";
 import type { RingView } from "./ring.js";
+import type { Observers } from "./status.js";
+import { toStatus, watchStatus } from "./status.js";
 import { update } from "./update.js";
 
 const asyncDispose: typeof Symbol.asyncDispose =
@@ -15,19 +17,22 @@ const asyncDispose: typeof Symbol.asyncDispose =
 
 export class Client implements face.Client {
   readonly #engine: Engine;
+  readonly #observers: Observers;
   readonly #ring: RingView;
   readonly #timeout: number;
 
-  constructor(engine: Engine, ring: RingView, timeout: number) {
+  constructor(engine: Engine, observers: Observers, ring: RingView, timeout: number) {
     this.#engine = engine;
+    this.#observers = observers;
     this.#ring = ring;
     this.#timeout = timeout;
   }
 
-  async get(key: face.Key, options?: face.CallOptions): Promise<face.Entry | undefined> {
+  async get(key: face.Key, options?: face.ReadOptions): Promise<face.Entry | undefined> {
     const request = requestOptions(options, "get");
+    const context = contextBytes(options?.context);
     const name = () => `get ${keyName(key)}`;
-    const raw = await this.#engine.get(checkedKey(key), request, options?.signal, name);
+    const raw = await this.#engine.get(checkedKey(key), context, request, options?.signal, name);
     return raw.lengths.length > 0 ? new Entry(raw) : undefined;
   }
 
@@ -63,7 +68,8 @@ export class Client implements face.Client {
     const checked = checkedKey(key);
     const name = () => `update ${keyName(key)}`;
     return update(name(), request.timeout || this.#timeout, signal, {
-      read: (timeout) => this.#engine.get(checked, { ...request, timeout }, signal, name),
+      read: (timeout) =>
+        this.#engine.get(checked, contextBytes(undefined), { ...request, timeout }, signal, name),
       write: async (seen, timeout) => {
         // The context of a key without values covers its deletes.
         const entry = seen.lengths.length > 0 ? new Entry(seen) : undefined;
@@ -86,6 +92,30 @@ export class Client implements face.Client {
 
   stats(): face.Stats {
     return { ...toStats(this.#engine.machine.stats()), inFlight: this.#engine.inFlight };
+  }
+
+  status(): face.LiveStatus {
+    const observers = this.#observers;
+    const read = () => this.#status();
+    return Object.freeze({
+      ...read(),
+      [Symbol.asyncIterator]: () => watchStatus(observers, read),
+    });
+  }
+
+  on<Name extends keyof face.ClientEvents>(
+    event: Name,
+    listener: (event: face.ClientEvents[Name]) => void,
+  ): () => void {
+    if (!this.#observers.isEvent(event)) {
+      throw badArgument(`on: there is no event ${JSON.stringify(event)}.`);
+    }
+    if (typeof listener !== "function") throw badArgument("on: the listener must be a function.");
+    return this.#observers.on(event, listener);
+  }
+
+  #status(): face.ClientStatus {
+    return toStatus(this.#engine.machine.status(), this.ring());
   }
 
   close(): Promise<void> {

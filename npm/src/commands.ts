@@ -11,6 +11,8 @@ export interface RequestOptions {
   r: number;
   w: number;
   receipt: boolean;
+  /** 0: the client's, 1: strict, 2: sloppy. */
+  strict: number;
 }
 
 /** Bytes that are kept between batches. */
@@ -69,10 +71,11 @@ export class CommandBatch {
     this.#put(message);
   }
 
-  get(options: RequestOptions, key: string | Uint8Array): void {
-    this.#begin(4, 12 + room(key));
+  get(options: RequestOptions, key: string | Uint8Array, context: Uint8Array): void {
+    this.#begin(4, 16 + room(key) + context.byteLength);
     this.#options(options);
     this.#key(key);
+    this.#put(context);
   }
 
   put(
@@ -130,9 +133,9 @@ export class CommandBatch {
     this.#length += 4;
   }
 
-  #options({ timeout, r, w, receipt }: RequestOptions): void {
+  #options({ timeout, r, w, receipt, strict }: RequestOptions): void {
     this.#u32(timeout);
-    this.#u32(r | (w << 8) | (receipt ? 1 << 16 : 0));
+    this.#u32(r | (w << 8) | (receipt ? 1 << 16 : 0) | (strict << 24));
   }
 
   #put(bytes: Uint8Array): void {

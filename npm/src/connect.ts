@@ -7,6 +7,7 @@ import { load } from "./module.js";
 import { machineOptions } from "./options.js";
 import type * as face from "./public.js";
 import { RingView } from "./ring.js";
+import { Observers } from "./status.js";
 import { chooseWebSocket } from "./websocket.js";
 
 export async function connect(options: face.ConnectOptions): Promise<face.Client> {
@@ -18,7 +19,8 @@ export async function connect(options: face.ConnectOptions): Promise<face.Client
 
   const ring = new RingView();
   const waiting = new Waiting(machine.seeds, machine.timeout, signal);
-  const engine = new Engine(module, machine, open, {
+  const observers = new Observers();
+  const engine = new Engine(module, machine, open, observers, {
     onConnected: () => waiting.onConnected(),
     onLost: (address, reason) => waiting.onLost(address, reason),
     onRejected: (address, code, detail) => waiting.onRejected(address, code, detail),
@@ -31,7 +33,7 @@ export async function connect(options: face.ConnectOptions): Promise<face.Client
     await engine.close(new QuorateError("The client never connected.", { code: "CLOSED" }));
     throw error;
   }
-  return new Client(engine, ring, machine.timeout);
+  return new Client(engine, observers, ring, machine.timeout);
 }
 
 /** Waits for the first welcome and remembers what went wrong meanwhile. */

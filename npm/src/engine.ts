@@ -12,14 +12,16 @@ import { fail, watch } from "./module.js";
 import type { Machine, Module } from "./module.js";
 import { machineBytes } from "./options.js";
 import type { MachineOptions } from "./options.js";
-import type { Key } from "./public.js";
+import type { ClientEvents, DownReason, Key } from "./public.js";
 import { ResultBatch } from "./results.js";
 import type { RawEntry, RawWritten, ResultSink } from "./results.js";
 import { Sockets } from "./sockets.js";
+import type { Observers } from "./status.js";
 import type { OpenSocket } from "./websocket.js";
 
 /** What the engine tells about the cluster. */
 export interface EngineEvents {
+  /** A node has welcomed the client. */
   onConnected(): void;
   /** A connection or an attempt to connect has ended. */
   onLost(address: string, reason: string | undefined): void;
@@ -44,6 +46,7 @@ const PATIENCE = 3;
 export class Engine implements ResultSink {
   readonly #machine: Machine;
   readonly #events: EngineEvents;
+  readonly #observers: Observers;
   readonly #sockets: Sockets;
   readonly #commands: CommandBatch;
   readonly #results: ResultBatch;
@@ -57,8 +60,15 @@ export class Engine implements ResultSink {
   #wakeAt = 0;
   #ended: QuorateError | undefined;
 
-  constructor(module: Module, options: MachineOptions, open: OpenSocket, events: EngineEvents) {
+  constructor(
+    module: Module,
+    options: MachineOptions,
+    open: OpenSocket,
+    observers: Observers,
+    events: EngineEvents,
+  ) {
     this.#events = events;
+    this.#observers = observers;
     this.#machine = new module.Client(machineBytes(options));
     this.#commands = new CommandBatch(this.#machine, module.memory);
     this.#results = new ResultBatch(module.memory);
@@ -84,8 +94,16 @@ export class Engine implements ResultSink {
     return this.#machine;
   }
 
-  get(key: Key, options: RequestOptions, signal: AbortSignal | undefined, name: () => string) {
-    return this.#begin<RawEntry>(false, signal, name, () => this.#commands.get(options, key));
+  get(
+    key: Key,
+    context: Uint8Array,
+    options: RequestOptions,
+    signal: AbortSignal | undefined,
+    name: () => string,
+  ) {
+    return this.#begin<RawEntry>(false, signal, name, () =>
+      this.#commands.get(options, key, context),
+    );
   }
 
   put(
@@ -126,6 +144,7 @@ export class Engine implements ResultSink {
 
   onDial(link: number, address: string): void {
     this.#sockets.dial(link, address);
+    this.#observers.touch();
   }
 
   onSend(link: number, message: Uint8Array): void {
@@ -134,6 +153,7 @@ export class Engine implements ResultSink {
 
   onHangup(link: number): void {
     this.#sockets.hangup(link);
+    this.#observers.touch();
   }
 
   onEntry(call: number, entry: RawEntry): void {
@@ -149,18 +169,35 @@ export class Engine implements ResultSink {
     ended?.reject(failed(ended.name(), failure));
   }
 
-  onConnected(): void {
+  onConnected(node: string, address: string): void {
     this.#events.onConnected();
+    this.#observe("connected", { node, address });
   }
 
-  onDisconnected(): void {}
+  onDisconnected(node: string | undefined, address: string): void {
+    this.#observe("disconnected", { node, address });
+  }
 
-  onLayout(): void {
+  onNodeDown(node: string, reason: DownReason): void {
+    this.#observe("nodedown", { node, reason });
+  }
+
+  onNodeUp(node: string): void {
+    this.#observe("nodeup", { node });
+  }
+
+  onLayout(version: number): void {
     this.#events.onLayout();
+    this.#observe("layout", { version });
   }
 
   onRejected(address: string, code: string, detail: string): void {
     this.#events.onRejected(address, code, detail);
+  }
+
+  #observe<Name extends keyof ClientEvents>(name: Name, event: ClientEvents[Name]): void {
+    this.#observers.emit(name, event);
+    this.#observers.touch();
   }
 
   #begin<Answer>(
@@ -275,6 +312,7 @@ export class Engine implements ResultSink {
 
   #end(error: QuorateError): void {
     this.#ended = error;
+    this.#observers.end();
     this.#unwatch();
     clearTimeout(this.#timer);
     for (const [call, { name, writes }] of [...this.#calls]) {

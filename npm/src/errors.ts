@@ -15,6 +15,7 @@ export class QuorateError extends Error implements face.QuorateError {
   readonly acked: number | undefined;
   readonly limit: number | undefined;
   readonly actual: number | undefined;
+  readonly retryAfter: number | undefined;
 
   constructor(message: string, details: face.ErrorDetails) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -27,6 +28,7 @@ export class QuorateError extends Error implements face.QuorateError {
     this.acked = details.acked;
     this.limit = details.limit;
     this.actual = details.actual;
+    this.retryAfter = details.retryAfter;
   }
 }
 
@@ -45,12 +47,14 @@ export interface Failure {
   acked: number;
   limit: number;
   actual: number;
+  /** Milliseconds; 0: unknown. */
+  retryAfter: number;
   message: string;
 }
 
 /** `call` names the operation and its key for people. */
 export function failed(call: string, failure: Failure): QuorateError {
-  const { needed, acked, limit, actual, message, ...details } = failure;
+  const { needed, acked, limit, actual, retryAfter, message, ...details } = failure;
   const counted = needed > 0 || acked > 0;
   const limited = limit > 0 || actual > 0;
   return new QuorateError(`${call}: ${message}`, {
@@ -59,5 +63,6 @@ export function failed(call: string, failure: Failure): QuorateError {
     acked: counted ? acked : undefined,
     limit: limited ? limit : undefined,
     actual: limited ? actual : undefined,
+    retryAfter: retryAfter > 0 ? retryAfter : undefined,
   });
 }

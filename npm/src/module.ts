@@ -15,6 +15,7 @@ export interface Machine {
   locate(key: Uint8Array): Bytes;
   ring(): Bytes;
   stats(): Bytes;
+  status(): Bytes;
   free(): void;
 }
 

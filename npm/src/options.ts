@@ -13,6 +13,10 @@ export interface MachineOptions {
   timeout: number;
   r: number;
   w: number;
+  /** 0: as the cluster is configured, 1: strict, 2: sloppy. */
+  strict: number;
+  /** 0: the usual number. */
+  connectionsMax: number;
   /** 16 hexadecimal digits; empty: any. */
   cluster: string;
   credentials: Uint8Array;
@@ -35,6 +39,8 @@ export function machineOptions(options: ConnectOptions): MachineOptions {
     timeout: checkedTimeout(options.timeout) || TIMEOUT_MS,
     r: checkedCount(options.r, "r"),
     w: checkedCount(options.w, "w"),
+    strict: checkedStrict(options.strict),
+    connectionsMax: checkedConnections(options.connectionsMax),
     cluster,
     credentials: typeof credentials === "string" ? encoder.encode(credentials) : credentials,
   };
@@ -42,17 +48,18 @@ export function machineOptions(options: ConnectOptions): MachineOptions {
 
 /** The layout is described in `wasm/src/client/face.rs`. */
 export function machineBytes(options: MachineOptions): Uint8Array {
-  const { timeout, r, w, cluster, credentials } = options;
+  const { timeout, r, w, strict, connectionsMax, cluster, credentials } = options;
   const seeds = options.seeds.map((seed) => encoder.encode(seed));
   const texts = [credentials, ...seeds];
-  const bytes = new Uint8Array(28 + texts.reduce((sum, text) => sum + 4 + text.length, 0));
+  const bytes = new Uint8Array(32 + texts.reduce((sum, text) => sum + 4 + text.length, 0));
   const view = new DataView(bytes.buffer);
   // Names the writes of this client, so it must be random.
   crypto.getRandomValues(bytes.subarray(0, 8));
   view.setUint32(8, timeout, true);
-  bytes.set([r, w, cluster ? 1 : 0], 12);
+  bytes.set([r, w, cluster ? 1 : 0, strict], 12);
   view.setBigUint64(16, BigInt(`0x${cluster || 0}`), true);
-  let at = 24;
+  view.setUint32(24, connectionsMax, true);
+  let at = 28;
   texts.forEach((text, index) => {
     view.setUint32(at, text.length, true);
     bytes.set(text, at + 4);
@@ -64,18 +71,19 @@ export function machineBytes(options: MachineOptions): Uint8Array {
   return bytes;
 }
 
-const NONE: RequestOptions = { timeout: 0, r: 0, w: 0, receipt: false };
+const NONE: RequestOptions = { timeout: 0, r: 0, w: 0, receipt: false, strict: 0 };
 
 /** `call` names the method for people. */
 export function requestOptions(options: CallOptions | undefined, call: string): RequestOptions {
   if (options === undefined) return NONE;
-  const { timeout, r, w, receipt, signal } = asObject(options, call);
+  const { timeout, r, w, receipt, strict, signal } = asObject(options, call);
   checkSignal(signal);
   return {
     timeout: checkedTimeout(timeout),
     r: checkedCount(r, "r"),
     w: checkedCount(w, "w"),
     receipt: receipt === true,
+    strict: checkedStrict(strict),
   };
 }
 
@@ -132,6 +140,21 @@ function checkedCount(count: unknown, name: string): number {
     return count;
   }
   throw badArgument(`\`${name}\` must be a whole number of replicas, at least 1.`);
+}
+
+/** 0 where it was left out. */
+function checkedConnections(count: unknown): number {
+  if (count === undefined) return 0;
+  if (typeof count === "number" && Number.isInteger(count) && count >= 1 && count <= 10_000) {
+    return count;
+  }
+  throw badArgument("`connectionsMax` must be a whole number of connections from 1 to 10000.");
+}
+
+function checkedStrict(strict: unknown): number {
+  if (strict === undefined) return 0;
+  if (typeof strict === "boolean") return strict ? 1 : 2;
+  throw badArgument("`strict` must be true or false.");
 }
 
 function checkSignal(signal: unknown): void {

@@ -29,6 +29,16 @@ export interface ConnectOptions {
   r?: number | undefined;
   /** Replicas that must store a write durably; the cluster's default unless given. */
   w?: number | undefined;
+  /**
+   * Whether only the key's own replicas count. `true`: an operation is refused where too few of
+   * them answer; `false`: fallbacks stand in for them. The cluster's default unless given.
+   */
+  strict?: boolean | undefined;
+  /**
+   * Connections that are kept, 64 unless given. They are made when they are needed; where one more
+   * is, the one that was idle for longest goes.
+   */
+  connectionsMax?: number | undefined;
   /** The WebSocket class to use: otherwise the global one, otherwise that of the package `ws`. */
   WebSocket?: WebSocketClass | undefined;
   /** Gives up connecting. Once connected it has no effect: use {@link Client.close}. */
@@ -49,8 +59,19 @@ export interface CallOptions {
   r?: number | undefined;
   /** Replicas that must store a write durably. */
   w?: number | undefined;
+  /** Whether only the key's own replicas count; that of {@link ConnectOptions} unless given. */
+  strict?: boolean | undefined;
   /** Whether the result is to tell who did what. */
   receipt?: boolean | undefined;
+}
+
+/** What a read takes. */
+export interface ReadOptions extends CallOptions {
+  /**
+   * From an earlier entry or write of this key. The read is answered as soon as one replica holds
+   * all of that, so it shows at least your own writes, also with `r: 1`; `STALE` where none does.
+   */
+  context?: Context | undefined;
 }
 
 /** What a write takes. */
@@ -105,6 +126,8 @@ export interface Receipt {
   readonly needed: number;
   /** Replicas that answered, or stored it durably, before the operation ended. */
   readonly primaries: readonly string[];
+  /** Fallbacks that answered, or stored it durably, and the replica that each stood in for. */
+  readonly fallbacks: readonly { readonly node: string; readonly primary: string }[];
   /** Replicas that were found stale and repaired. */
   readonly repaired: readonly string[];
   /** The layout that named the replicas. */
@@ -169,10 +192,61 @@ export interface Stats {
   readonly connected: readonly string[];
 }
 
+/**
+ * What a client sees of a node. `"idle"`: it is not connected, since it was not needed.
+ * `"down"`: operations go around it as far as they can.
+ */
+export type NodeState = "idle" | "connecting" | "connected" | "down";
+
+/**
+ * Why a node is down for a client. `"silent"`: it is connected and does not answer.
+ * `"unreachable"`: its connection was lost, or cannot be made. `"reported"`: another node says so.
+ */
+export type DownReason = "silent" | "unreachable" | "reported";
+
+/** A node as a client sees it. */
+export interface NodeStatus {
+  /** Its id. */
+  readonly id: string;
+  /** Its name for people; empty where the layout does not know it. */
+  readonly label: string;
+  /** Its WebSocket URL; empty where the layout does not know it. */
+  readonly address: string;
+  /** How it stands. */
+  readonly state: NodeState;
+  /** Why it is down, if it is. */
+  readonly reason?: DownReason;
+}
+
+/** The cluster as a client sees it at one moment. */
+export interface ClientStatus {
+  /** Counts the changes of the layout; 0 as long as the cluster has none. */
+  readonly layoutVersion: number;
+  /** All nodes that the client knows. */
+  readonly nodes: readonly NodeStatus[];
+}
+
+/** The present status. A `for await` loop over it gets that of the moment, then every change. */
+export interface LiveStatus extends ClientStatus, AsyncIterable<ClientStatus> {}
+
+/** What {@link Client.on} tells. Nodes are named by their ids. */
+export interface ClientEvents {
+  /** A node was connected. */
+  connected: { readonly node: string; readonly address: string };
+  /** A connection has ended or could not be made; without `node` where none had answered. */
+  disconnected: { readonly node: string | undefined; readonly address: string };
+  /** Operations go around a node from here on. */
+  nodedown: { readonly node: string; readonly reason: DownReason };
+  /** A node that was down answers, or others have reached it. */
+  nodeup: { readonly node: string };
+  /** The client has a newer layout. */
+  layout: { readonly version: number };
+}
+
 /** A client of one cluster. It keeps connections, so a process lives until {@link close}. */
 export interface Client extends AsyncDisposable {
   /** Reads a key: `undefined` where it is absent or deleted. */
-  get(key: Key, options?: CallOptions): Promise<Entry | undefined>;
+  get(key: Key, options?: ReadOptions): Promise<Entry | undefined>;
 
   /**
    * Writes a key.
@@ -201,10 +275,28 @@ export interface Client extends AsyncDisposable {
     options?: CallOptions,
   ): Promise<Written>;
 
+  /**
+   * How the nodes stand for this client: nothing is sent.
+   *
+   * `for await (const status of client.status())` yields the present status at once and then each
+   * change, until the client is closed; changes that come while the loop is busy are taken
+   * together.
+   */
+  status(): LiveStatus;
+
+  /**
+   * Calls `listener` for each event of a kind, soon after it happened. Returns the function that
+   * stops it.
+   */
+  on<Name extends keyof ClientEvents>(
+    event: Name,
+    listener: (event: ClientEvents[Name]) => void,
+  ): () => void;
+
   /** Where a key lives: computed here, nothing is sent. */
   locate(key: Key): Location;
 
-  /** The ring as this client knows it: nothing is sent. */
+  /** The ring as this client knows it, empty as long as the cluster has none: nothing is sent. */
   ring(): Ring;
 
   /** What this client did so far. */
@@ -233,14 +325,17 @@ export type ErrorCode =
   | "KEY_SIZE"
   | "NO_WEBSOCKET"
   | "NOT_A_PRIMARY"
+  | "NOT_READY"
   | "OVERLOADED"
   | "QUORUM_UNAVAILABLE"
   | "RECORD_TOO_LARGE"
   | "REJECTED"
+  | "STALE"
   | "STORAGE"
   | "TIMEOUT"
   | "TOO_MANY_SIBLINGS"
   | "UNREACHABLE"
+  | "UNRECOGNIZED"
   | "VALUE_TOO_LARGE"
   | "WASM_BLOCKED"
   | "WEAK_QUORUM";
@@ -265,6 +360,8 @@ export interface ErrorDetails {
   limit?: number | undefined;
   /** What exceeded it. */
   actual?: number | undefined;
+  /** When it is worth while to try again, in milliseconds. */
+  retryAfter?: number | undefined;
   /** The error below this one. */
   cause?: unknown;
 }
@@ -291,6 +388,8 @@ export class QuorateError extends Error {
   readonly limit: number | undefined;
   /** The number that exceeded it. */
   readonly actual: number | undefined;
+  /** When it is worth while to try again, in milliseconds, if an overloaded node said so. */
+  readonly retryAfter: number | undefined;
 }
 
 /** What the client needs of a WebSocket; that of browsers, of Node.js and of `ws` will do. */

@@ -1,7 +1,9 @@
 // What comes out of the module: the byte layout is described in `wasm/src/client/results.rs`.
 
 import type { Failure } from "./errors.js";
+import type { DownReason } from "./public.js";
 import { ByteReader } from "./reader.js";
+import { downReason } from "./status.js";
 
 const NEVER = 0xffff_ffff;
 
@@ -18,6 +20,7 @@ export interface RawReceipt {
   layoutVersion: number;
   primaries: string[];
   repaired: string[];
+  fallbacks: { node: string; primary: string }[];
 }
 
 export interface RawEntry {
@@ -45,7 +48,9 @@ export interface ResultSink {
   onWritten(call: number, written: RawWritten): void;
   onFailed(call: number, failure: Failure): void;
   onConnected(node: string, address: string): void;
-  onDisconnected(address: string): void;
+  onDisconnected(node: string | undefined, address: string): void;
+  onNodeDown(node: string, reason: DownReason): void;
+  onNodeUp(node: string): void;
   onLayout(version: number): void;
   onRejected(address: string, code: string, detail: string): void;
 }
@@ -99,11 +104,15 @@ export class ResultBatch {
       case 7:
         return sink.onConnected(this.#in.node(), this.#in.text());
       case 8:
-        return sink.onDisconnected(this.#in.text());
+        return sink.onDisconnected(this.#known(), this.#in.text());
       case 9:
         return sink.onLayout(this.#in.u64());
       case 10:
         return sink.onRejected(this.#in.text(), this.#in.text(), this.#in.text());
+      case 11:
+        return sink.onNodeDown(this.#in.node(), downReason(this.#in.u32()));
+      case 12:
+        return sink.onNodeUp(this.#in.node());
       default:
         throw new Error(`result ${kind} is unknown`);
     }
@@ -125,20 +134,25 @@ export class ResultBatch {
     const code = this.#in.text() as Failure["code"];
     const retryable = this.#in.u32() === 1;
     const outcome = this.#in.u32() === 1 ? "unknown" : "none";
-    const known = this.#in.u32() === 1;
-    const node = this.#in.node();
     return {
       code,
       retryable,
       outcome,
-      node: known ? node : undefined,
+      node: this.#known(),
       attempts: this.#in.u32(),
       needed: this.#in.u32(),
       acked: this.#in.u32(),
       limit: this.#in.u64(),
       actual: this.#in.u64(),
+      retryAfter: this.#in.u32(),
       message: this.#in.text(),
     };
+  }
+
+  #known(): string | undefined {
+    const known = this.#in.u32() === 1;
+    const node = this.#in.node();
+    return known ? node : undefined;
   }
 
   #origin(): Origin {
@@ -154,6 +168,7 @@ export class ResultBatch {
         layoutVersion: this.#in.u64(),
         primaries: this.#in.nodes(),
         repaired: this.#in.nodes(),
+        fallbacks: this.#in.list(() => ({ node: this.#in.node(), primary: this.#in.node() })),
       };
     }
     return origin;

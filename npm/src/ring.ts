@@ -1,6 +1,7 @@
 // The ring, the place of a key on it and statistics: the byte layout is described in
 // `wasm/src/client/view.rs`.
 
+import { QuorateError } from "./errors.js";
 import type { Bytes, Key, Location, Ring, RingNode, Stats } from "./public.js";
 import { ByteReader, hex } from "./reader.js";
 
@@ -12,6 +13,14 @@ export interface RingSource {
 
 const encoder = new TextEncoder();
 
+/** As long as the cluster has no layout. */
+const NONE: Ring = Object.freeze({
+  version: 0,
+  replication: 0,
+  nodes: Object.freeze([]),
+  owners: Object.freeze([]),
+});
+
 /** Keeps the ring of one layout version. */
 export class RingView {
   #ring: Ring | undefined;
@@ -22,11 +31,20 @@ export class RingView {
   }
 
   ring(source: RingSource): Ring {
-    return (this.#ring ??= toRing(source.ring()));
+    if (this.#ring) return this.#ring;
+    const bytes = source.ring();
+    if (bytes.length === 0) return NONE;
+    return (this.#ring = toRing(bytes));
   }
 
   locate(source: RingSource, key: Key): Location {
     const { nodes, replication } = this.ring(source);
+    if (nodes.length === 0) {
+      throw new QuorateError("locate: the cluster has no layout yet. Try again in a moment.", {
+        code: "NOT_READY",
+        retryable: true,
+      });
+    }
     const bytes = typeof key === "string" ? encoder.encode(key) : key;
     const place = new ByteReader(source.locate(bytes));
     const position = Array.from(place.raw(16), (byte) => hex(byte, 2)).join("");

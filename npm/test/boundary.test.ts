@@ -7,8 +7,9 @@ import { CommandBatch } from "../src/commands.js";
 import { ResultBatch } from "../src/results.js";
 import type { ResultSink } from "../src/results.js";
 
-const OPTIONS = { timeout: 2_500, r: 2, w: 3, receipt: true };
-const OPTIONS_BYTES = [0xc4, 0x09, 0, 0, 2, 3, 1, 0];
+const OPTIONS = { timeout: 2_500, r: 2, w: 3, receipt: true, strict: 1 };
+const OPTIONS_BYTES = [0xc4, 0x09, 0, 0, 2, 3, 1, 1];
+const NO_CONTEXT = new Uint8Array(0);
 
 function recorder() {
   const memory = new WebAssembly.Memory({ initial: 1 });
@@ -36,7 +37,7 @@ test("commands are written as Rust reads them", () => {
   const { batches, batch } = recorder();
   batch.opened(7);
   batch.message(7, new Uint8Array([0xaa, 0xbb]));
-  batch.get(OPTIONS, "k");
+  batch.get(OPTIONS, "k", new Uint8Array([99, 120]));
   batch.cancel(2 ** 32 + 1);
   batch.closed(7);
   batch.wake();
@@ -46,7 +47,7 @@ test("commands are written as Rust reads them", () => {
   assert.deepEqual(batches[0], [
     ...[1, 0, 0, 0, 7, 0, 0, 0],
     ...[3, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0xaa, 0xbb],
-    ...[4, 0, 0, 0, ...OPTIONS_BYTES, 1, 0, 0, 0, 107],
+    ...[4, 0, 0, 0, ...OPTIONS_BYTES, 1, 0, 0, 0, 107, 2, 0, 0, 0, 99, 120],
     ...[7, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
     ...[2, 0, 0, 0, 7, 0, 0, 0],
     ...[9, 0, 0, 0],
@@ -58,12 +59,12 @@ test("commands are written as Rust reads them", () => {
 
 test("puts and deletes carry key, context and value", () => {
   const { batches, batch } = recorder();
-  const none = { timeout: 0, r: 0, w: 0, receipt: false };
-  batch.put(none, "k", new Uint8Array([99, 120]), new Uint8Array(0));
+  const sloppy = { timeout: 0, r: 0, w: 0, receipt: false, strict: 2 };
+  batch.put(sloppy, "k", new Uint8Array([99, 120]), new Uint8Array(0));
   batch.delete(OPTIONS, new Uint8Array([107]), new Uint8Array(0));
   batch.run();
   assert.deepEqual(batches[0], [
-    ...[5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 107, 2, 0, 0, 0, 99, 120, 0, 0, 0, 0],
+    ...[5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 107, 2, 0, 0, 0, 99, 120, 0, 0, 0, 0],
     ...[6, 0, 0, 0, ...OPTIONS_BYTES, 1, 0, 0, 0, 107, 0, 0, 0, 0],
   ]);
 });
@@ -71,13 +72,13 @@ test("puts and deletes carry key, context and value", () => {
 test("keys are UTF-8, whatever their length and letters", () => {
   const { batches, batch } = recorder();
   const keys = ["a", "schlüssel/€", "鍵🔑", "x".repeat(64), "y".repeat(65), "z".repeat(63) + "ö", ""];
-  for (const key of keys) batch.get(OPTIONS, key);
+  for (const key of keys) batch.get(OPTIONS, key, NO_CONTEXT);
   batch.run();
   const expected = keys.flatMap((key) => {
     const utf8 = Buffer.from(key);
     const length = Buffer.alloc(4);
     length.writeUInt32LE(utf8.length);
-    return [4, 0, 0, 0, ...OPTIONS_BYTES, ...length, ...utf8];
+    return [4, 0, 0, 0, ...OPTIONS_BYTES, ...length, ...utf8, 0, 0, 0, 0];
   });
   assert.deepEqual(batches[0], expected);
 });
@@ -140,9 +141,14 @@ test("results are read as Rust writes them", () => {
     .u32(2, 9).text("frames")
     .u32(3, 9)
     .u32(7).u64(0xfedc_ba98_0000_0001n).text("ws://a")
-    .u32(8).text("ws://a")
+    .u32(8).u32(0).u64(0n).text("ws://a")
+    .u32(8).u32(1).u64(7n).text("ws://a")
     .u32(9).u64(2n ** 40n)
     .u32(10).text("ws://a").text("CLUSTER").text("another")
+    .u32(11).u64(7n).u32(1)
+    .u32(11).u64(7n).u32(2)
+    .u32(11).u64(7n).u32(3)
+    .u32(12).u64(7n)
     .read();
   assert.equal(wake, 1_500);
   assert.deepEqual(events, [
@@ -150,9 +156,14 @@ test("results are read as Rust writes them", () => {
     ["onSend", 9, [...Buffer.from("frames")]],
     ["onHangup", 9],
     ["onConnected", "fedcba9800000001", "ws://a"],
-    ["onDisconnected", "ws://a"],
+    ["onDisconnected", undefined, "ws://a"],
+    ["onDisconnected", "0000000000000007", "ws://a"],
     ["onLayout", 2 ** 40],
     ["onRejected", "ws://a", "CLUSTER", "another"],
+    ["onNodeDown", "0000000000000007", "silent"],
+    ["onNodeDown", "0000000000000007", "unreachable"],
+    ["onNodeDown", "0000000000000007", "reported"],
+    ["onNodeUp", "0000000000000007"],
   ]);
 });
 
@@ -161,9 +172,9 @@ test("answers are read as Rust writes them", () => {
     .u32(0xffff_ffff)
     .u32(4).u64(1n).u32(1, 2, 0).u32(3).u32(2, 1).u64(1_700_000_000_000n).u32(2).u64(5n).text("cxabb")
     .u32(5).u64(2n ** 32n + 2n).u32(0, 1, 1)
-    .u64(7n).u32(2).u64(4n).u32(2).u64(7n).u64(8n).u32(0)
+    .u64(7n).u32(2).u64(4n).u32(2).u64(7n).u64(8n).u32(0).u32(1).u64(9n).u64(10n)
     .u32(2).text("ctx")
-    .u32(6).u64(3n).text("TIMEOUT").u32(1, 1, 1).u64(7n).u32(4, 2, 1).u64(9n).u64(10n).text("why")
+    .u32(6).u64(3n).text("TIMEOUT").u32(1, 1, 1).u64(7n).u32(4, 2, 1).u64(9n).u64(10n).u32(250).text("why")
     .read();
   assert.equal(wake, undefined);
   const [entry, written, failed] = events;
@@ -188,6 +199,7 @@ test("answers are read as Rust writes them", () => {
           layoutVersion: 4,
           primaries: ["0000000000000007", "0000000000000008"],
           repaired: [],
+          fallbacks: [{ node: "0000000000000009", primary: "000000000000000a" }],
         },
       },
       siblings: 2,
@@ -206,6 +218,7 @@ test("answers are read as Rust writes them", () => {
       acked: 1,
       limit: 9,
       actual: 10,
+      retryAfter: 250,
       message: "why",
     },
   ]);

@@ -10,6 +10,7 @@ import { Engine } from "../src/engine.js";
 import { QuorateError } from "../src/errors.js";
 import { load } from "../src/module.js";
 import { machineOptions } from "../src/options.js";
+import { Observers } from "../src/status.js";
 import type { Socket } from "../src/websocket.js";
 import { FakeNode } from "./fake-node.js";
 
@@ -17,11 +18,12 @@ import { FakeNode } from "./fake-node.js";
 const wasm = readFileSync(new URL("../dist/client.wasm", import.meta.url));
 Object.assign(globalThis, { QUORATE_WASM: gzipSync(wasm).toString("base64") });
 
-const OPTIONS = { timeout: 0, r: 0, w: 0, receipt: false };
+const OPTIONS = { timeout: 0, r: 0, w: 0, receipt: false, strict: 0 };
+const NONE = new Uint8Array(0);
 
 async function engine(failures: QuorateError[]): Promise<Engine> {
   const socket = { readyState: 0, close() {}, send() {} } as unknown as Socket;
-  return new Engine(await load(), machineOptions({ seeds: ["ws://a"] }), () => socket, {
+  return new Engine(await load(), machineOptions({ seeds: ["ws://a"] }), () => socket, new Observers(), {
     onConnected() {},
     onLost() {},
     onRejected() {},
@@ -33,12 +35,12 @@ async function engine(failures: QuorateError[]): Promise<Engine> {
 test("after a panic all calls end, writes as unknown, and a new client works", async () => {
   const failures: QuorateError[] = [];
   const [one, other] = await Promise.all([engine(failures), engine(failures)]);
-  const read = one.get("k", OPTIONS, undefined, () => "get k");
-  const write = other.put("k", new Uint8Array(0), "v", OPTIONS, undefined, () => "put k");
+  const read = one.get("k", NONE, OPTIONS, undefined, () => "get k");
+  const write = other.put("k", NONE, "v", OPTIONS, undefined, () => "put k");
   await new Promise((resolve) => setTimeout(resolve, 10));
 
   assert.throws(() => one.machine.handle(0, 0, 1e9), WebAssembly.RuntimeError);
-  const late = one.get("late", OPTIONS, undefined, () => "get late");
+  const late = one.get("late", NONE, OPTIONS, undefined, () => "get late");
 
   const ended = await Promise.allSettled([read, write, late]);
   const errors = ended.map((end) => (end.status === "rejected" ? (end.reason as QuorateError) : assert.fail()));
@@ -48,7 +50,7 @@ test("after a panic all calls end, writes as unknown, and a new client works", a
     ["INTERNAL", "none"],
   ]);
   assert.equal(failures.length, 2);
-  await assert.rejects(other.get("k", OPTIONS, undefined, () => "get k"), { code: "INTERNAL" });
+  await assert.rejects(other.get("k", NONE, OPTIONS, undefined, () => "get k"), { code: "INTERNAL" });
 
   const node = await FakeNode.start();
   try {

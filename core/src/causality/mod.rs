@@ -54,6 +54,9 @@ pub use history::History;
 mod record;
 pub use record::Record;
 
+mod digest;
+pub use digest::RecordDigest;
+
 mod operation;
 pub use operation::{Applied, ApplyRefusal, RecordOp, Write};
 

@@ -25,7 +25,7 @@ pub struct Checksum(pub u64);
 
 impl Payload {
     /// Bytes of the value; a tombstone has none.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Payload::Value(value) => value.len(),
             Payload::Tombstone => 0,

@@ -6,7 +6,8 @@ use super::Link;
 use crate::ids::{Key, NodeId, RequestId};
 use crate::layout::LayoutVersion;
 use crate::message::{
-    Answer, CallId, Change, Failure, Get, Message, Outcome, Put, QuorumChoice, RequestHead,
+    Answer, CallId, Change, Failure, FailureCode, Get, Message, Outcome, Put, QuorumChoice,
+    RequestHead, Strictness,
 };
 use crate::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ pub(super) struct Call {
     pub(super) key: Key,
     pub(super) action: Action,
     pub(super) quorum: QuorumChoice,
+    pub(super) strictness: Strictness,
     pub(super) receipt: bool,
     /// When it ends at the latest.
     pub(super) deadline: Instant,
@@ -26,24 +28,33 @@ pub(super) struct Call {
     pub(super) timer: Instant,
     /// Where it stands.
     pub(super) stage: Stage,
-    /// Nodes that refused it or kept silent.
+    /// Nodes that refused it, or took too long, in this round.
     pub(super) tried: Vec<NodeId>,
     /// Links that it was sent on and that have not answered: the answer of each counts.
     pub(super) sent: Vec<Link>,
     /// Whether some node may carry it out although no answer came.
     pub(super) loose: bool,
-    /// The last refusal, and whose it was.
+    /// The refusal that says most, and whose it was.
     pub(super) refusal: Option<(Failure, NodeId)>,
+    /// How soon one of those that refused it in this round can be asked again.
+    pub(super) retry_after: Option<Duration>,
+    /// Rounds over all nodes that ended in a pause.
+    pub(super) rounds: u32,
     pub(super) attempts: u32,
-    /// When it was last sent.
-    pub(super) asked: Instant,
 }
 
 /// What a call does.
 #[derive(Clone, Debug)]
 pub(super) enum Action {
-    Get,
-    Put { context: Bytes, request: RequestId, change: Change },
+    /// `context`: a session read; empty: a plain one.
+    Get {
+        context: Bytes,
+    },
+    Put {
+        context: Bytes,
+        request: RequestId,
+        change: Change,
+    },
 }
 
 /// Where a call stands.
@@ -55,6 +66,8 @@ pub(super) enum Stage {
     Queued(Link),
     /// It was sent and waits for the answer.
     Sent(Link),
+    /// Everyone was asked: its timer begins the next round.
+    Paused,
 }
 
 impl Call {
@@ -69,13 +82,14 @@ impl Call {
             call,
             key: self.key.clone(),
             quorum: self.quorum,
+            strictness: self.strictness,
             budget: budget(self.deadline.since(now)),
             layout_version,
             passed_on: false,
             receipt: self.receipt,
         };
         match &self.action {
-            Action::Get => Message::Get(Get { head }),
+            Action::Get { context } => Message::Get(Get { head, context: context.clone() }),
             Action::Put { context, request, change } => Message::Put(Put {
                 head,
                 context: context.clone(),
@@ -91,8 +105,12 @@ impl Call {
     /// Whether an answer is of the kind that was asked for.
     pub(super) fn is_answered_by(&self, answer: &Answer) -> bool {
         match (&self.action, answer) {
-            (Action::Get, Answer::Entry(_)) | (Action::Put { .. }, Answer::Written(_)) => true,
-            (Action::Get, Answer::Written(_)) | (Action::Put { .. }, Answer::Entry(_)) => false,
+            (Action::Get { .. }, Answer::Entry(_)) | (Action::Put { .. }, Answer::Written(_)) => {
+                true
+            }
+            (Action::Get { .. }, Answer::Written(_)) | (Action::Put { .. }, Answer::Entry(_)) => {
+                false
+            }
         }
     }
 
@@ -101,10 +119,49 @@ impl Call {
         now + self.deadline.since(now) / 2
     }
 
+    /// Whether it was sent on a link or waits in its backlog.
+    pub(super) fn is_at(&self, link: Link) -> bool {
+        self.stage == Stage::Sent(link) || self.stage == Stage::Queued(link)
+    }
+
+    /// Takes down a refusal. One that counts replicas is kept: it says more than any other.
+    pub(super) fn on_refused(&mut self, failure: Failure, node: NodeId) {
+        self.tried.push(node);
+        let rank = |failure: &Failure| {
+            let counts = failure.code == FailureCode::QuorumUnavailable;
+            if counts { 1 + failure.acked } else { 0 }
+        };
+        if self.refusal.is_none_or(|(known, _)| rank(&known) <= rank(&failure)) {
+            self.refusal = Some((failure, node));
+        }
+    }
+
+    /// Whether nodes that are down should be tried after all: not where the refusal speaks for all.
+    pub(super) fn is_worth_waiting(&self) -> bool {
+        self.refusal.is_none_or(|(failure, _)| match failure.code {
+            FailureCode::Damaged
+            | FailureCode::Storage
+            | FailureCode::NotAPrimary
+            | FailureCode::Stale => true,
+            FailureCode::QuorumUnavailable
+            | FailureCode::Timeout
+            | FailureCode::Overloaded
+            | FailureCode::NotReady
+            | FailureCode::WeakQuorum
+            | FailureCode::BadQuorum
+            | FailureCode::BadContext
+            | FailureCode::KeySize
+            | FailureCode::ValueTooLarge
+            | FailureCode::TooManySiblings
+            | FailureCode::RecordTooLarge
+            | FailureCode::Unrecognized => false,
+        })
+    }
+
     /// Whether a write may have happened or may yet happen.
     pub(super) fn outcome(&self) -> Outcome {
         match self.action {
-            Action::Get => Outcome::None,
+            Action::Get { .. } => Outcome::None,
             Action::Put { .. } if sane_or!(self.loose, ClientCallsUnknownRefused => false) => {
                 Outcome::Unknown
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::ids::{ClusterId, Text};
 use crate::limits::Limits;
-use crate::message::QuorumChoice;
+use crate::message::{QuorumChoice, Strictness};
 use crate::time::Duration;
 
 /// Settings of one client.
@@ -18,6 +18,11 @@ pub struct ClientConfig {
     pub timeout: Duration,
     /// R and W; zeros stand for the cluster's defaults.
     pub quorum: QuorumChoice,
+    /// Whether only a key's own replicas count; `None`: as the cluster is configured.
+    pub strict: Option<bool>,
+    /// Connections that are kept; where one more is needed, the one that was idle for longest
+    /// goes.
+    pub connections_max: usize,
     /// The cluster to join; `None`: whichever answers.
     pub cluster: Option<ClusterId>,
     /// The secret of the cluster; empty where it wants none.
@@ -32,6 +37,8 @@ impl Default for ClientConfig {
             seeds: Vec::new(),
             timeout: Duration::from_secs(5),
             quorum: QuorumChoice::default(),
+            strict: None,
+            connections_max: 64,
             cluster: None,
             credentials: Bytes::new(),
             limits: Limits::default(),
@@ -48,4 +55,14 @@ pub struct CallOptions {
     pub quorum: QuorumChoice,
     /// Whether the answer is to say who did what.
     pub receipt: bool,
+    /// Whether only the key's own replicas count for this call; `None`: as for the client.
+    pub strict: Option<bool>,
+}
+
+pub(super) fn strictness(strict: Option<bool>) -> Strictness {
+    match strict {
+        None => Strictness::Configured,
+        Some(true) => Strictness::Strict,
+        Some(false) => Strictness::Sloppy,
+    }
 }

@@ -3,8 +3,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::links::State;
-use super::{Client, ClientEffect, ClientEvent, Link, Stage};
+use super::connection::State;
+use super::links::Reach;
+use super::{Client, ClientEffect, ClientEvent, DownReason, Link, Stage};
+use crate::ids::{NodeId, Text};
 use crate::layout::LayoutVersion;
 use crate::machine::Effects;
 use crate::message::{
@@ -29,15 +31,15 @@ impl Client {
     }
 
     pub(super) fn on_closed(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
-        if self.links.remove(now, link, out).is_none() {
-            return;
+        let Some(connection) = self.links.remove(now, link, out) else { return };
+        if let Some(node) = connection.node().or_else(|| self.member_at(&connection.address)) {
+            self.standings.on_down(node, DownReason::Unreachable, out);
+            self.forget_strangers();
         }
         for call in self.calls.values_mut() {
             call.sent.retain(|sent| *sent != link);
         }
-        let concerned = self.calls.iter().filter(|(_, call)| {
-            call.stage == Stage::Sent(link) || call.stage == Stage::Queued(link)
-        });
+        let concerned = self.calls.iter().filter(|(_, call)| call.is_at(link));
         for id in concerned.map(|(id, _)| id).collect::<Vec<_>>() {
             let Some(call) = self.calls.get_mut(id) else { continue };
             // A write that was sent may be carried out although the link is gone.
@@ -72,9 +74,12 @@ impl Client {
         self.defaults = Some(welcome.defaults);
         self.rejection = None;
         self.learn(welcome.layout, out);
-        if !self.links.on_welcome(link, welcome.node, out) {
+        if self.links.on_welcome(link, welcome.node, out) {
+            self.standings.on_up(welcome.node, out);
+        } else {
             self.links.discard(now, link, out);
         }
+        self.on_reports(now, &welcome.down, out);
         self.route_waiting(now, out);
     }
 
@@ -106,7 +111,38 @@ impl Client {
         if known.is_none_or(|known| known < version) {
             self.links.on_layout(&update.addresses);
             self.layout = Some(update);
+            self.forget_strangers();
             out.push(ClientEffect::Observe(ClientEvent::LayoutChanged { version }));
         }
+    }
+
+    /// Another node says who is down. Of a node that is connected and answers, the client knows
+    /// better; of one that is no member, it wants to know nothing.
+    pub(super) fn on_reports(
+        &mut self,
+        now: Now,
+        down: &[NodeId],
+        out: &mut Effects<ClientEffect>,
+    ) {
+        let Some(update) = &self.layout else { return };
+        for node in down {
+            let answers = matches!(self.links.reach(now, *node, None), Reach::Up(_));
+            if !answers && update.layout.member(*node).is_some() {
+                self.standings.on_report(now, *node, out);
+            }
+        }
+    }
+
+    fn member_at(&self, address: &Text) -> Option<NodeId> {
+        let update = self.layout.as_ref()?;
+        let index = update.addresses.iter().position(|one| one == address)?;
+        Some(update.layout.members().get(index)?.id)
+    }
+
+    /// Of nodes that are neither members nor connected nothing is remembered.
+    fn forget_strangers(&mut self) {
+        let Client { standings, links, layout, .. } = self;
+        let is_member = |node| layout.iter().any(|known| known.layout.member(node).is_some());
+        standings.retain(|node| is_member(node) || links.up().any(|(up, _)| up == node));
     }
 }

@@ -1,12 +1,17 @@
 //! How calls end: with an answer, with an error, or at their deadline; each exactly once.
 
-use super::links::State;
+use super::connection::Connection;
 use super::{Call, CallError, Client, ClientEffect, Completion, ErrorCode, Link, Stage};
+use crate::backoff;
 use crate::causality::Checksum;
-use crate::ids::NodeId;
+use crate::ids::{Key, NodeId};
 use crate::machine::Effects;
 use crate::message::{Answer, CallId, Failure, FailureCode, Outcome, Reply};
 use crate::time::{Instant, Now};
+
+/// Rounds over all nodes after which a call that all of them put off ends: whoever is overloaded
+/// is not helped by being asked for ever.
+const ROUNDS_MAX: u32 = 10;
 
 impl Client {
     pub(super) fn on_reply(
@@ -17,20 +22,21 @@ impl Client {
         out: &mut Effects<ClientEffect>,
     ) {
         self.learn(reply.layout.clone(), out);
-        let node = self.links.get(link).and_then(|connection| match connection.state {
-            State::Up(node) => Some(node),
-            State::Opening { .. } => None,
-        });
-        let Some(node) = node else { return };
-        let asked = self.links.get_mut(link).map(|known| known.in_flight.remove(reply.call));
-        if !matches!(asked, Some(Some(()))) {
-            return;
-        }
+        let Some(connection) = self.links.get_mut(link) else { return };
+        let Some(node) = connection.node() else { return };
+        let Some(took) = connection.on_answered(now, reply.call) else { return };
+        self.standings.on_answer(node, took);
+        self.on_reports(now, &reply.down, out);
         let concerned = self.calls.get_mut(reply.call).filter(|call| call.sent.contains(&link));
         if let Some(call) = concerned {
             call.sent.retain(|sent| *sent != link);
             // A call that waits goes by the word of anybody.
-            let current = call.stage == Stage::Sent(link) || call.stage == Stage::Waiting;
+            let current = match call.stage {
+                Stage::Sent(at) => at == link,
+                Stage::Waiting | Stage::Paused => true,
+                Stage::Queued(_) => false,
+            };
+            let key = call.key.clone();
             match reply.result {
                 Ok(answer) if call.is_answered_by(&answer) && is_intact(&answer) => {
                     let completion = Completion {
@@ -41,6 +47,7 @@ impl Client {
                         attempts: call.attempts,
                     };
                     self.succeed(reply.call, completion, out);
+                    self.on_reached(&key, &reply.down, out);
                 }
                 Ok(_) => {
                     call.loose = true;
@@ -75,7 +82,9 @@ impl Client {
             | FailureCode::Overloaded
             | FailureCode::Damaged
             | FailureCode::Storage
-            | FailureCode::NotAPrimary => true,
+            | FailureCode::NotAPrimary
+            | FailureCode::Stale
+            | FailureCode::NotReady => true,
             FailureCode::Timeout
             | FailureCode::WeakQuorum
             | FailureCode::BadQuorum
@@ -83,10 +92,17 @@ impl Client {
             | FailureCode::KeySize
             | FailureCode::ValueTooLarge
             | FailureCode::TooManySiblings
-            | FailureCode::RecordTooLarge => false,
+            | FailureCode::RecordTooLarge
+            | FailureCode::Unrecognized => false,
         };
-        call.tried.push(node);
-        call.refusal = Some((failure, node));
+        call.on_refused(failure, node);
+        if matches!(failure.code, FailureCode::Overloaded | FailureCode::NotReady) {
+            let sooner = call
+                .retry_after
+                .map_or(failure.retry_after, |known| known.min(failure.retry_after));
+            call.retry_after = Some(sooner);
+            self.standings.on_busy(now, node, failure.retry_after);
+        }
         if elsewhere {
             self.reroute(now, id, out);
         } else {
@@ -94,25 +110,62 @@ impl Client {
         }
     }
 
-    /// A call is at its deadline, or the node that was asked is silent for too long.
+    /// A node has served `key`: of the primaries it has reached those that it does not name.
+    fn on_reached(&mut self, key: &Key, down: &[NodeId], out: &mut Effects<ClientEffect>) {
+        if !self.standings.has_reports() {
+            return;
+        }
+        let Some(update) = &self.layout else { return };
+        let primaries = update.layout.primaries(update.layout.slot_of(key.as_bytes()));
+        for node in primaries.iter().filter(|node| !down.contains(node)) {
+            self.standings.on_reached(*node, out);
+        }
+    }
+
+    /// A call is at its deadline, or its pause is over, or the node that was asked takes too long.
     pub(super) fn on_timer(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
         let Some(call) = self.calls.get_mut(id) else { return };
         if call.deadline <= now.instant {
             return self.expire(id, out);
         }
-        let Stage::Sent(link) = call.stage else { return self.set_timer(id, None) };
-        call.loose |= sane_or!(true, ClientForgetsSilent => false);
-        let asked = call.asked;
-        let silent = self.links.get(link).is_some_and(|known| known.is_silent(now, asked));
-        if let Some(State::Up(node)) = self.links.get(link).map(|connection| connection.state) {
-            call.tried.push(node);
+        match call.stage {
+            Stage::Sent(link) => {
+                call.loose |= sane_or!(true, ClientForgetsSilent => false);
+                if let Some(node) = self.links.get(link).and_then(Connection::node) {
+                    call.tried.push(node);
+                }
+            }
+            Stage::Paused => {
+                call.tried.clear();
+                call.retry_after = None;
+            }
+            Stage::Waiting | Stage::Queued(_) => return self.set_timer(id, None),
         }
         self.reroute(now, id, out);
-        if silent {
-            // Nothing at all came in since: the connection is taken for dead.
-            out.push(ClientEffect::Hangup(link));
-            self.on_closed(now, link, out);
+    }
+
+    /// Everyone who could serve a call was asked, in vain. It rests where somebody has asked for
+    /// just that, and ends where nobody has, or where the time is too short.
+    pub(super) fn on_exhausted(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        if let Some(retry_after) = call.retry_after
+            && call.rounds < ROUNDS_MAX
+        {
+            // Never sooner than the node asked for; the jitter parts those whom it told the same.
+            let pause = retry_after + backoff::wait(&mut self.prng, call.rounds + 1);
+            let at = now.instant + pause;
+            if at < call.deadline {
+                call.rounds += 1;
+                call.stage = Stage::Paused;
+                self.waiting.remove(id);
+                return self.set_timer(id, Some(at));
+            }
         }
+        let error = match call.refusal {
+            Some((failure, node)) => CallError::of(failure, Some(node)),
+            None => CallError::new(ErrorCode::Timeout),
+        };
+        self.fail(id, error, out);
     }
 
     fn expire(&mut self, id: CallId, out: &mut Effects<ClientEffect>) {
@@ -124,7 +177,7 @@ impl Client {
                 text: Some(reject.text.as_str().into()),
                 ..CallError::new(ErrorCode::Rejected)
             },
-            (None, _) if call.attempts == 0 => CallError::new(ErrorCode::Unreachable),
+            (None, None) if call.attempts == 0 => CallError::new(ErrorCode::Unreachable),
             (None, _) => CallError::new(ErrorCode::Timeout),
         };
         self.fail(id, error, out);

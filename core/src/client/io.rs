@@ -1,6 +1,6 @@
 //! What comes into a client and what goes out.
 
-use super::{CallError, Completion};
+use super::{CallError, Completion, DownReason};
 use crate::ids::{NodeId, Text};
 use crate::layout::LayoutVersion;
 use crate::message::{CallId, Message, Reject};
@@ -11,6 +11,7 @@ pub struct Link(pub u32);
 
 /// What happened to a client.
 #[derive(Clone, Debug, PartialEq, Hash)]
+#[allow(clippy::large_enum_variant, reason = "nearly all inputs are frames")]
 pub enum ClientInput {
     /// A dial succeeded.
     Opened(Link),
@@ -74,6 +75,18 @@ pub enum ClientEvent {
         node: Option<NodeId>,
         /// Where.
         address: Text,
+    },
+    /// The client goes around a node from here on, as far as it can.
+    NodeDown {
+        /// Which.
+        node: NodeId,
+        /// Why.
+        reason: DownReason,
+    },
+    /// A node that was down answers, or others have reached it.
+    NodeUp {
+        /// Which.
+        node: NodeId,
     },
     /// The client has a newer layout.
     LayoutChanged {

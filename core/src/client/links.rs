@@ -1,30 +1,25 @@
 //! The connections of a client: which there are, which to open, when to try again.
 //!
-//! Invariant: at most one link per address, and `nodes` names exactly the links that are up.
+//! Invariant: at most one link per address, and `nodes` names exactly the links that are up. There
+//! are at most `max` links: where one more is wanted, the one that was idle for longest is hung up.
 //! Nobody is woken in vain: of the waits that a wake finds over, none is named again.
 
 use alloc::vec::Vec;
 
-use super::sorted::Sorted;
+use super::connection::{Connection, State};
+use super::standing::{PATIENCE_MIN, Standings};
 use super::{ClientEffect, ClientEvent, Link};
 use crate::backoff;
 use crate::ids::{NodeId, Text};
 use crate::machine::Effects;
-use crate::message::CallId;
 use crate::prng::Prng;
-use crate::time::{Duration, Instant, Now};
-
-/// How long a dial with its handshake may take.
-const DIAL: Duration = Duration::from_secs(3);
+use crate::time::{Instant, Now};
 
 /// Seeds that are dialled at the same time as long as none has answered.
 const SEEDS_AT_ONCE: usize = 3;
 
 /// Members of the layout that serve as seeds beside those that the client was given.
 const MEMBERS_AS_SEEDS: usize = 16;
-
-/// A node from which nothing came in for so long, while requests were in flight, may be dead.
-const SILENCE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub(super) struct Links {
@@ -41,52 +36,9 @@ pub(super) struct Links {
     /// Addresses that failed, until they work.
     failures: Vec<(Text, Failures)>,
     last_link: u32,
+    /// Links that there may be; at least one.
+    max: usize,
     prng: Prng,
-}
-
-/// One connection.
-#[derive(Clone, Debug)]
-pub(super) struct Connection {
-    pub(super) address: Text,
-    pub(super) state: State,
-    /// Requests sent and not answered, also those whose calls have ended.
-    pub(super) in_flight: Sorted<CallId, ()>,
-    /// Requests that wait since too many are in flight.
-    /// Invariant: exactly the calls in the stage `Queued` of this link.
-    pub(super) backlog: Sorted<CallId, ()>,
-    /// When a frame last came in.
-    pub(super) heard: Instant,
-    /// Since when nothing has come in although something is in flight.
-    pub(super) quiet: Instant,
-}
-
-impl Connection {
-    /// Something came in.
-    pub(super) fn on_heard(&mut self, now: Now) {
-        self.heard = now.instant;
-        self.quiet = now.instant;
-    }
-
-    /// A request goes out.
-    pub(super) fn on_sent(&mut self, now: Now, call: CallId) {
-        if self.in_flight.is_empty() {
-            self.quiet = now.instant;
-        }
-        self.in_flight.insert(call, ());
-    }
-
-    /// Whether nothing came in since `asked`, and for long.
-    pub(super) fn is_silent(&self, now: Now, asked: Instant) -> bool {
-        self.heard <= asked && now.instant.since(self.quiet) >= SILENCE
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Dialling, or waiting for the welcome.
-    Opening { until: Instant },
-    /// Welcomed.
-    Up(NodeId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +53,9 @@ struct Failures {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     Up(Link),
-    /// A dial is under way; `again`: after one that failed.
+    /// It is connected and does not answer.
+    Silent(Link),
+    /// A dial is under way; `again`: after one that failed, or for long.
     Opening {
         again: bool,
     },
@@ -114,7 +68,7 @@ pub(super) enum Reach {
 }
 
 impl Links {
-    pub(super) fn new(mut seeds: Vec<Text>, seed: u64) -> Links {
+    pub(super) fn new(mut seeds: Vec<Text>, max: usize, seed: u64) -> Links {
         let mut prng = Prng::stream(seed, "links");
         // Each client begins elsewhere, so that the first seed does not carry them all.
         for index in (1..seeds.len()).rev() {
@@ -128,6 +82,7 @@ impl Links {
             nodes: Vec::new(),
             failures: Vec::new(),
             last_link: 0,
+            max: max.max(1),
             prng,
         }
     }
@@ -140,6 +95,11 @@ impl Links {
     pub(super) fn get_mut(&mut self, link: Link) -> Option<&mut Connection> {
         let index = self.links.binary_search_by_key(&link, |(link, _)| *link).ok()?;
         Some(&mut self.links[index].1)
+    }
+
+    /// Whether the node behind a link is taken for silent.
+    pub(super) fn is_silent(&self, link: Link) -> bool {
+        self.get(link).is_some_and(|connection| connection.silent)
     }
 
     /// The nodes that are connected.
@@ -159,34 +119,58 @@ impl Links {
     /// Whether `node` can be sent to, which is at `address`.
     pub(super) fn reach(&self, now: Now, node: NodeId, address: Option<&Text>) -> Reach {
         if let Ok(index) = self.nodes.binary_search_by_key(&node, |(node, _)| *node) {
-            return Reach::Up(self.nodes[index].1);
+            let link = self.nodes[index].1;
+            return if self.is_silent(link) { Reach::Silent(link) } else { Reach::Up(link) };
         }
         let Some(address) = address else { return Reach::Failed };
         let failures = self.failures_of(address);
         let again = failures.is_some();
         match self.at(address) {
-            Some(Connection { state: State::Opening { .. }, .. }) => Reach::Opening { again },
+            Some(Connection { state: State::Opening { slow, .. }, .. }) => {
+                Reach::Opening { again: again || *slow }
+            }
             Some(Connection { state: State::Up(_), .. }) => Reach::Failed,
             None if failures.is_some_and(|failures| failures.until > now.instant) => Reach::Failed,
             None => Reach::Idle { again },
         }
     }
 
-    pub(super) fn dial(&mut self, now: Now, address: Text, out: &mut Effects<ClientEffect>) {
+    /// Whether one more may be dialled without a hang-up.
+    pub(super) fn has_room(&self) -> bool {
+        self.links.len() < self.max
+    }
+
+    /// Dials, and hangs up the link that was idle for longest where there is no room. Answers
+    /// false where all are in use.
+    pub(super) fn dial(
+        &mut self,
+        now: Now,
+        address: Text,
+        out: &mut Effects<ClientEffect>,
+    ) -> bool {
+        if !self.has_room() && !self.hang_up_idle(out) {
+            return false;
+        }
         self.last_link += 1;
         let link = Link(self.last_link);
-        let state = State::Opening { until: now.instant + DIAL };
-        let heard = now.instant;
-        let connection = Connection {
-            address: address.clone(),
-            state,
-            in_flight: Sorted::new(),
-            backlog: Sorted::new(),
-            heard,
-            quiet: heard,
-        };
-        self.links.push((link, connection));
+        self.links.push((link, Connection::dialled(now, address.clone())));
         out.push(ClientEffect::Dial { link, address });
+        true
+    }
+
+    fn hang_up_idle(&mut self, out: &mut Effects<ClientEffect>) -> bool {
+        let idle = self.links.iter().filter(|(_, connection)| connection.is_idle());
+        let Some((link, _)) = idle.min_by_key(|(_, connection)| connection.used) else {
+            return false;
+        };
+        let link = *link;
+        let Some(connection) = self.take(link) else { return false };
+        let node = connection.node();
+        self.nodes.retain(|(_, up)| *up != link);
+        out.push(ClientEffect::Hangup(link));
+        let address = connection.address;
+        out.push(ClientEffect::Observe(ClientEvent::Disconnected { node, address }));
+        true
     }
 
     /// As long as nobody is connected, dials a few seeds.
@@ -196,7 +180,7 @@ impl Links {
         }
         let first = self.next_seed;
         for offset in 0..self.seeds.len() {
-            if self.links.len() >= SEEDS_AT_ONCE {
+            if self.links.len() >= SEEDS_AT_ONCE.min(self.max) {
                 return;
             }
             let index = (first + offset) % self.seeds.len();
@@ -204,8 +188,8 @@ impl Links {
             let failed = self.failures_of(&address);
             if self.at(&address).is_none()
                 && failed.is_none_or(|failures| failures.until <= now.instant)
+                && self.dial(now, address, out)
             {
-                self.dial(now, address, out);
                 self.next_seed = index + 1;
             }
         }
@@ -251,13 +235,8 @@ impl Links {
         out: &mut Effects<ClientEffect>,
     ) -> Option<Connection> {
         let connection = self.take(link)?;
-        let node = match connection.state {
-            State::Up(node) => {
-                self.nodes.retain(|(up, _)| *up != node);
-                Some(node)
-            }
-            State::Opening { .. } => None,
-        };
+        let node = connection.node();
+        self.nodes.retain(|(_, up)| *up != link);
         let address = connection.address.clone();
         self.on_failure(now, address.clone());
         out.push(ClientEffect::Observe(ClientEvent::Disconnected { node, address }));
@@ -286,27 +265,48 @@ impl Links {
         for (_, failures) in &mut self.failures {
             failures.over |= failures.until <= now.instant;
         }
+        for (_, connection) in &mut self.links {
+            connection.on_wake(now);
+        }
     }
 
-    /// Links whose dial or handshake takes too long.
-    pub(super) fn overdue(&self, now: Now) -> Vec<Link> {
-        let late = |connection: &Connection| match connection.state {
-            State::Opening { until } => until <= now.instant,
-            State::Up(_) => false,
-        };
-        let late = self.links.iter().filter(|(_, connection)| late(connection));
-        late.map(|(link, _)| *link).collect()
+    /// The client woke up at `now`, and had wanted to at `due`.
+    pub(super) fn on_late(&mut self, now: Now, due: Instant) {
+        if now.instant.since(due) >= PATIENCE_MIN {
+            for (_, connection) in &mut self.links {
+                connection.on_slept(now);
+            }
+        }
     }
 
-    /// When a dial runs out of time, or may be tried again.
-    pub(super) fn next_wake(&self, calls_wait: bool) -> Option<Instant> {
-        let opening = self.links.iter().filter_map(|(_, connection)| match connection.state {
-            State::Opening { until } => Some(until),
-            State::Up(_) => None,
-        });
+    /// Links that have to be given up: dials that take too long, nodes that have died.
+    pub(super) fn dead(&self, now: Now) -> Vec<Link> {
+        let late =
+            |connection: &Connection| connection.dead_at().is_some_and(|at| at <= now.instant);
+        let dead = self.links.iter().filter(|(_, connection)| late(connection));
+        dead.map(|(link, _)| *link).collect()
+    }
+
+    /// Links whose nodes have fallen silent.
+    pub(super) fn fallen_silent(&self, now: Now, standings: &Standings) -> Vec<(NodeId, Link)> {
+        let fallen =
+            |link: Link| self.silent_at(link, standings).is_some_and(|at| at <= now.instant);
+        self.up().filter(|(_, link)| fallen(*link)).collect()
+    }
+
+    /// When something is to be done about a node that does not answer.
+    pub(super) fn next_look(&self, standings: &Standings) -> Option<Instant> {
+        let silent = self.up().filter_map(|(_, link)| self.silent_at(link, standings));
+        silent.chain(self.links.iter().filter_map(|(_, connection)| connection.dead_at())).min()
+    }
+
+    /// When a dial takes too long to be waited for, or an address may be tried again.
+    pub(super) fn next_dial(&self, calls_wait: bool) -> Option<Instant> {
+        let slow = self.links.iter().filter(|_| calls_wait);
+        let slow = slow.filter_map(|(_, connection)| connection.slow_at());
         let wanted = calls_wait || !self.is_any_up();
         let again = self.failures.iter().filter(|(_, failures)| wanted && !failures.over);
-        opening.chain(again.map(|(_, failures)| failures.until)).min()
+        slow.chain(again.map(|(_, failures)| failures.until)).min()
     }
 
     /// Hangs up everything.
@@ -322,9 +322,18 @@ impl Links {
         Some(self.links.remove(index).1)
     }
 
+    fn silent_at(&self, link: Link, standings: &Standings) -> Option<Instant> {
+        let connection = self.get(link)?;
+        connection.silent_at(standings.patience(connection.node()?))
+    }
+
     fn at(&self, address: &Text) -> Option<&Connection> {
         let mut connections = self.links.iter().map(|(_, connection)| connection);
         connections.find(|connection| connection.address == *address)
+    }
+
+    pub(super) fn is_opening(&self, address: &Text) -> bool {
+        self.at(address).is_some_and(|connection| connection.node().is_none())
     }
 
     fn failures_of(&self, address: &Text) -> Option<Failures> {

@@ -4,9 +4,14 @@
 //!  get, put, delete -> route -+-> a primary that is connected      Send
 //!                             +-> one that is not, but reachable   Dial, wait
 //!                             +-> any other node                   Send: it passes the call on
+//!                             +-> one that is down, or silent      as a last resort
 //!                             +-> nobody                           wait, dial seeds again
+//!  a node falls silent -> its calls go to the next one; an answer that comes after all counts
 //!  Frame: Reply -> answer, or the next node; same request id, same deadline
 //! ```
+//!
+//! Of the nodes it knows what they themselves let it know: who answers, how fast, who is silent, who
+//! is overloaded. What others say of a node counts as long as it has no word from that node.
 //!
 //! Invariant: every call is completed exactly once, no later than its deadline. A write that was
 //! sent and not answered is reported as unknown, never as refused. The client never mints a dot.
@@ -14,12 +19,15 @@
 mod call;
 mod config;
 mod connecting;
+mod connection;
 mod ending;
 mod io;
 mod links;
 mod outcome;
 mod routing;
+mod silence;
 mod sorted;
+mod standing;
 mod view;
 
 use alloc::boxed::Box;
@@ -34,7 +42,9 @@ pub use io::{ClientEffect, ClientEvent, ClientInput, Link};
 use links::Links;
 pub use outcome::{CallError, Completion, ErrorCode};
 use sorted::Sorted;
-pub use view::{ClientStats, ClientView};
+pub use standing::DownReason;
+use standing::Standings;
+pub use view::{ClientStats, ClientView, NodeState};
 
 use crate::causality::Checksum;
 use crate::ids::{Key, RequestId};
@@ -57,6 +67,9 @@ pub struct Client {
     /// This client's half of every request id.
     id: u64,
     links: Links,
+    standings: Standings,
+    /// For the pauses of calls.
+    prng: Prng,
     layout: Option<Arc<LayoutUpdate>>,
     defaults: Option<Defaults>,
     calls: Sorted<CallId, Box<Call>>,
@@ -76,7 +89,9 @@ impl Client {
     pub fn new(config: ClientConfig, seed: u64) -> Client {
         Client {
             id: Prng::stream(seed, "client").next_u64() | 1,
-            links: Links::new(config.seeds.clone(), seed),
+            links: Links::new(config.seeds.clone(), config.connections_max, seed),
+            standings: Standings::new(seed),
+            prng: Prng::stream(seed, "pauses"),
             layout: None,
             defaults: None,
             calls: Sorted::new(),
@@ -95,15 +110,18 @@ impl Client {
         self.links.dial_seeds(now, out);
     }
 
-    /// Reads a key. The n-th call of a client has the number n.
+    /// Reads a key. With the `context` of an earlier answer for this key it is answered as soon as
+    /// one replica holds all that the context covers; empty: by a quorum. The n-th call of a client
+    /// has the number n.
     pub fn get(
         &mut self,
         now: Now,
         key: Key,
+        context: Bytes,
         options: CallOptions,
         out: &mut Effects<ClientEffect>,
     ) -> CallId {
-        self.begin(now, key, Action::Get, options, out)
+        self.begin(now, key, Action::Get { context }, options, out)
     }
 
     /// Writes a value. `context` is that of an earlier answer for this key; empty: a blind put,
@@ -171,9 +189,11 @@ impl Client {
         }
         let timer = self.timers.first();
         let timer = timer.map(|(at, _)| Wake { at, reason: WakeReason::Deadline });
-        let dial = self.links.next_wake(!self.waiting.is_empty());
+        let look = self.links.next_look(&self.standings);
+        let look = look.map(|at| Wake { at, reason: WakeReason::Retry });
+        let dial = self.links.next_dial(!self.waiting.is_empty());
         let dial = dial.map(|at| Wake { at, reason: WakeReason::Dial });
-        timer.into_iter().chain(dial).min()
+        timer.into_iter().chain(look).chain(dial).min()
     }
 
     /// What users, metrics and tests may look at.
@@ -195,7 +215,7 @@ impl Client {
                     assert!(connection.is_some_and(|known| known.backlog.contains(id)));
                     queued += 1;
                 }
-                Stage::Sent(_) => {}
+                Stage::Sent(_) | Stage::Paused => {}
             }
         }
         assert_eq!(waiting.next(), None, "only waiting calls stand in `waiting`");
@@ -236,6 +256,7 @@ impl Client {
             key,
             action,
             quorum,
+            strictness: config::strictness(options.strict.or(self.config.strict)),
             receipt: options.receipt,
             deadline,
             timer: deadline,
@@ -244,8 +265,9 @@ impl Client {
             sent: Vec::new(),
             loose: false,
             refusal: None,
+            retry_after: None,
+            rounds: 0,
             attempts: 0,
-            asked: now.instant,
         };
         self.calls.insert(id, Box::new(call));
         self.timers.insert((deadline, id), ());
@@ -275,8 +297,8 @@ impl Client {
         if key_bytes == 0 || key_bytes > key_max {
             return refuse(FailureCode::KeySize, key_max, key_bytes);
         }
-        let Action::Put { context, change, .. } = action else { return Ok(()) };
-        if let Change::Value { payload, .. } = change
+        let (Action::Get { context } | Action::Put { context, .. }) = action;
+        if let Action::Put { change: Change::Value { payload, .. }, .. } = action
             && payload.len() > value_max
         {
             return refuse(FailureCode::ValueTooLarge, value_max, payload.len());
@@ -294,8 +316,6 @@ impl Client {
         message: Message,
         out: &mut Effects<ClientEffect>,
     ) {
-        let Some(connection) = self.links.get_mut(link) else { return };
-        connection.on_heard(now);
         match message {
             Message::Welcome(welcome) => self.on_welcome(now, link, welcome, out),
             Message::Reject(reject) => self.on_reject(now, link, reject, out),
@@ -309,15 +329,14 @@ impl Client {
             | Message::ReplicaMerge(_)
             | Message::ReplicaMerged(_)
             | Message::StatusRequest(_)
-            | Message::StatusReply(_) => {}
+            | Message::StatusReply(_)
+            | Message::Gossip(_) => {}
         }
+        self.on_heard(now, link, out);
     }
 
     fn on_wake(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
-        for link in self.links.overdue(now) {
-            out.push(ClientEffect::Hangup(link));
-            self.on_closed(now, link, out);
-        }
+        self.look_after_links(now, out);
         while let Some((at, id)) = self.timers.first() {
             if at > now.instant {
                 break;

@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::ids::{NodeId, Text};
 use crate::message::{Answer, Failure, FailureCode, Outcome, Receipt};
+use crate::time::Duration;
 
 /// A call that ended well.
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -39,6 +40,8 @@ pub struct CallError {
     pub limit: u64,
     /// The number that exceeded it.
     pub actual: u64,
+    /// When it is worth while to try again, where a node that is overloaded or not ready said so.
+    pub retry_after: Duration,
     /// What a node said when it refused the connection.
     pub text: Option<Text>,
 }
@@ -106,6 +109,12 @@ error_codes! {
     Aborted = 16 "ABORTED",
     /// The client is closed.
     Closed = 17 "CLOSED",
+    /// A session read: no replica within reach holds what its context covers.
+    Stale = 18 "STALE",
+    /// The cluster has no layout yet: too few of its nodes have met.
+    NotReady = 19 "NOT_READY",
+    /// The node named a reason that this client does not know.
+    Unrecognized = 20 "UNRECOGNIZED",
 }
 
 impl ErrorCode {
@@ -124,6 +133,9 @@ impl ErrorCode {
             FailureCode::Damaged => ErrorCode::Damaged,
             FailureCode::Storage => ErrorCode::Storage,
             FailureCode::NotAPrimary => ErrorCode::NotAPrimary,
+            FailureCode::Stale => ErrorCode::Stale,
+            FailureCode::NotReady => ErrorCode::NotReady,
+            FailureCode::Unrecognized => ErrorCode::Unrecognized,
         }
     }
 }
@@ -139,6 +151,7 @@ impl CallError {
             acked: 0,
             limit: 0,
             actual: 0,
+            retry_after: Duration::ZERO,
             text: None,
         }
     }
@@ -152,6 +165,7 @@ impl CallError {
             acked: failure.acked,
             limit: failure.limit,
             actual: failure.actual,
+            retry_after: failure.retry_after,
             ..CallError::new(ErrorCode::of(failure.code))
         }
     }
@@ -165,6 +179,8 @@ impl CallError {
             | ErrorCode::Storage
             | ErrorCode::NotAPrimary
             | ErrorCode::Damaged
+            | ErrorCode::Stale
+            | ErrorCode::NotReady
             | ErrorCode::Unreachable => true,
             ErrorCode::WeakQuorum
             | ErrorCode::BadQuorum
@@ -175,6 +191,7 @@ impl CallError {
             | ErrorCode::RecordTooLarge
             | ErrorCode::Rejected
             | ErrorCode::Aborted
+            | ErrorCode::Unrecognized
             | ErrorCode::Closed => false,
         }
     }
@@ -230,6 +247,15 @@ impl fmt::Display for CallError {
             ErrorCode::Rejected => f.write_str("the node refused the connection"),
             ErrorCode::Aborted => f.write_str("the call was taken back"),
             ErrorCode::Closed => f.write_str("the client is closed"),
+            ErrorCode::Stale => f.write_str(
+                "no replica within reach holds what the context covers: try again, or read without it",
+            ),
+            ErrorCode::NotReady => f.write_str(
+                "the cluster has no layout yet: start its other nodes, and try again in a moment",
+            ),
+            ErrorCode::Unrecognized => {
+                f.write_str("the node gave a reason that this client does not know: upgrade it")
+            }
         }?;
         if let Some(text) = &self.text {
             write!(f, ": {text}")?;

@@ -2,8 +2,11 @@
 
 use super::links::Reach;
 use super::{
-    CallError, CallId, Client, ClientEffect, Effects, ErrorCode, LayoutVersion, Link, Now, Stage,
+    Call, CallId, Client, ClientEffect, Effects, LayoutUpdate, LayoutVersion, Link, Now, Stage,
 };
+use crate::ids::Text;
+
+use alloc::vec::Vec;
 
 /// What there is to be done about a call.
 enum Route {
@@ -11,6 +14,38 @@ enum Route {
     Wait,
     /// Everyone who could serve it was asked.
     Exhausted,
+}
+
+/// How the primaries of a key stand, in their order.
+#[derive(Default)]
+struct Found {
+    /// The first that is connected and well; nobody behind it was looked at.
+    ready: Option<Link>,
+    busy: Option<Link>,
+    silent: Option<Link>,
+    /// Those that may be dialled, and whether that is in doubt.
+    idle: Vec<(Text, bool)>,
+    /// Those of which others say that they are down.
+    reported: Vec<Text>,
+    hopes: Hopes,
+}
+
+/// What a call may wait for.
+#[derive(Default)]
+struct Hopes {
+    /// A first dial is under way.
+    soon: bool,
+    /// A dial that comes after a failed one may fail as well, or hang: nobody waits for it alone.
+    again: bool,
+    /// An address may be dialled after a while.
+    later: bool,
+}
+
+impl Hopes {
+    fn add(&mut self, again: bool) {
+        self.soon |= !again;
+        self.again |= again;
+    }
 }
 
 /// Requests in flight on a connection until a node has named its own limit.
@@ -38,14 +73,7 @@ impl Client {
         match self.choose(now, id, out) {
             Route::Send(link) => self.send(now, id, link, out),
             Route::Wait => {}
-            Route::Exhausted => {
-                let refusal = self.calls.get(id).and_then(|call| call.refusal);
-                let error = match refusal {
-                    Some((failure, node)) => CallError::of(failure, Some(node)),
-                    None => CallError::new(ErrorCode::Timeout),
-                };
-                self.fail(id, error, out);
-            }
+            Route::Exhausted => self.on_exhausted(now, id, out),
         }
     }
 
@@ -53,59 +81,105 @@ impl Client {
     pub(super) fn on_room(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
         let most = self.in_flight_max();
         while let Some(connection) = self.links.get_mut(link)
-            && connection.in_flight.len() < most
+            && connection.in_flight() < most
             && let Some((id, ())) = connection.backlog.pop_first()
         {
             self.send(now, id, link, out);
         }
     }
 
+    /// Whom to send a call to: the first primary that is connected and well; while none is, one
+    /// that is about to be; then one that is busy; then any other node, which passes the call on.
+    /// Nodes that are down come last.
     fn choose(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) -> Route {
-        let Some(update) = self.layout.clone() else { return Route::Wait };
         let Some(call) = self.calls.get(id) else { return Route::Wait };
-        let slot = update.layout.slot_of(call.key.as_bytes());
-        let primaries = update.layout.primaries(slot);
-        let untried = primaries.iter().filter(|node| !call.tried.contains(node));
-        let mut up = None;
-        let mut soon = false;
-        // A dial that comes after a failed one may fail as well, or hang: nobody waits for it
-        // alone.
-        let mut again = false;
-        let mut later = false;
-        for node in untried {
-            let address = update.address(*node);
-            match (self.links.reach(now, *node, address), address) {
-                (Reach::Up(link), _) => {
-                    up = Some(link);
-                    break;
+        let layout = self.layout.clone();
+        let found = layout.as_ref().map(|update| self.look(now, update, call)).unwrap_or_default();
+        let mut hopes = found.hopes;
+        // Nobody is hung up for the sake of a primary that comes before one that will do.
+        if found.ready.is_none() || self.links.has_room() {
+            for (address, again) in found.idle {
+                if self.links.dial(now, address, out) {
+                    hopes.add(again);
+                } else {
+                    hopes.later = true;
                 }
-                (Reach::Opening { again: false }, _) => soon = true,
-                (Reach::Opening { again: true }, _) => again = true,
-                (Reach::Idle { again: before }, Some(address)) => {
-                    self.links.dial(now, address.clone(), out);
-                    soon |= !before;
-                    again |= before;
-                }
-                (Reach::Idle { .. }, None) | (Reach::Failed, _) => later = true,
             }
         }
-        if let Some(link) = up {
+        if let Some(link) = found.ready {
             return Route::Send(link);
         }
-        if soon {
+        if hopes.soon {
             return Route::Wait;
         }
+        if let Some(link) = found.busy {
+            return Route::Send(link);
+        }
         // No primary can be reached: another node may reach one. Those who refused were asked.
-        let gateway = self.links.up().find(|(node, _)| !call.tried.contains(node));
-        match gateway {
-            Some((_, link)) => Route::Send(link),
+        let Some(call) = self.calls.get(id) else { return Route::Wait };
+        let others = self.links.up().filter(|(node, link)| {
+            !call.tried.contains(node) && !call.sent.contains(link) && !self.links.is_silent(*link)
+        });
+        if let Some((_, link)) = others.min_by_key(|(node, _)| self.standings.is_busy(now, *node)) {
+            return Route::Send(link);
+        }
+        if !call.is_worth_waiting() {
+            // Somebody refused for all: better said now than later.
+            return if call.sent.is_empty() { Route::Exhausted } else { Route::Wait };
+        }
+        let asked = !call.sent.is_empty();
+        let refused = call.refusal.is_some();
+        let silent = found.silent.or_else(|| {
+            let mut silent = self.links.up().filter(|(_, link)| self.links.is_silent(*link));
+            silent.find(|(node, _)| !call.tried.contains(node)).map(|(_, link)| link)
+        });
+        let mut dialled = false;
+        for address in found.reported {
+            dialled |= self.links.dial(now, address, out);
+        }
+        match silent {
             // Somebody was asked and may still answer.
-            None if !call.sent.is_empty() => Route::Wait,
-            // Somebody refused and nobody else is there to be asked: better said now than later.
-            None if call.refusal.is_some() => Route::Exhausted,
-            None if again || later || !self.links.is_any_up() => Route::Wait,
+            _ if asked || dialled => Route::Wait,
+            Some(link) => Route::Send(link),
+            // Somebody refused and nobody else is there to be asked.
+            None if refused => Route::Exhausted,
+            None if hopes.again || hopes.later || !self.links.is_any_up() => Route::Wait,
             None => Route::Exhausted,
         }
+    }
+
+    /// How the primaries of a call stand that were not asked yet.
+    fn look(&self, now: Now, update: &LayoutUpdate, call: &Call) -> Found {
+        let mut found = Found::default();
+        let slot = update.layout.slot_of(call.key.as_bytes());
+        let primaries = update.layout.primaries(slot);
+        for node in primaries.iter().filter(|node| !call.tried.contains(node)) {
+            let address = update.address(*node);
+            match (self.links.reach(now, *node, address), address) {
+                (Reach::Up(link) | Reach::Silent(link), _) if call.sent.contains(&link) => {}
+                (Reach::Up(link), _) if self.standings.is_busy(now, *node) => {
+                    found.busy.get_or_insert(link);
+                }
+                (Reach::Up(link), _) => {
+                    found.ready = Some(link);
+                    return found;
+                }
+                (Reach::Silent(link), _) => {
+                    found.silent.get_or_insert(link);
+                }
+                (Reach::Opening { again }, _) => found.hopes.add(again),
+                (Reach::Idle { .. }, Some(address)) if self.standings.is_reported(now, *node) => {
+                    found.reported.push(address.clone());
+                }
+                (Reach::Idle { again }, Some(address)) => {
+                    // Nobody waits for a node alone that somebody else could not reach.
+                    let again = again || self.standings.down(*node).is_some();
+                    found.idle.push((address.clone(), again));
+                }
+                (Reach::Idle { .. }, None) | (Reach::Failed, _) => found.hopes.later = true,
+            }
+        }
+        found
     }
 
     fn send(&mut self, now: Now, id: CallId, link: Link, out: &mut Effects<ClientEffect>) {
@@ -114,7 +188,7 @@ impl Client {
         let Some(connection) = self.links.get_mut(link) else { return };
         let Some(call) = self.calls.get_mut(id) else { return };
         self.waiting.remove(id);
-        if connection.in_flight.len() >= most {
+        if connection.in_flight() >= most {
             call.stage = Stage::Queued(link);
             connection.backlog.insert(id, ());
             return;
@@ -128,7 +202,6 @@ impl Client {
         }
         let message = call.message(id, now.instant, version);
         let patience = call.patience(now.instant);
-        call.asked = now.instant;
         self.set_timer(id, Some(patience));
         out.push(ClientEffect::Send { link, message });
     }

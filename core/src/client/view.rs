@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Client, Link};
+use super::{Client, DownReason, Link};
 use crate::ids::NodeId;
 use crate::message::{Defaults, LayoutUpdate};
 
@@ -22,6 +22,19 @@ pub struct ClientStats {
     pub passed_on: u64,
     /// Attempts after the first one of a call.
     pub retries: u64,
+}
+
+/// What a client sees of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeState {
+    /// There is no connection, since none was needed.
+    Idle,
+    /// A connection is being made.
+    Connecting,
+    /// It is connected and answers.
+    Connected,
+    /// Requests go around it.
+    Down(DownReason),
 }
 
 /// A read-only look at a [`Client`].
@@ -44,6 +57,34 @@ impl<'a> ClientView<'a> {
     /// The nodes that are connected, and by which link.
     pub fn links(&self) -> Vec<(NodeId, Link)> {
         self.client.links.up().collect()
+    }
+
+    /// All members of the layout, and connected nodes beside them, ascending.
+    pub fn nodes(&self) -> Vec<(NodeId, NodeState)> {
+        let Client { links, layout, .. } = self.client;
+        let members = layout.iter().flat_map(|update| update.layout.members());
+        let mut nodes: Vec<NodeId> = members.map(|member| member.id).collect();
+        for (stranger, _) in links.up() {
+            if let Err(place) = nodes.binary_search(&stranger) {
+                nodes.insert(place, stranger);
+            }
+        }
+        nodes.into_iter().map(|node| (node, self.state(node))).collect()
+    }
+
+    fn state(&self, node: NodeId) -> NodeState {
+        let Client { links, layout, standings, .. } = self.client;
+        if let Some(reason) = standings.down(node) {
+            return NodeState::Down(reason);
+        }
+        let address = layout.as_ref().and_then(|update| update.address(node));
+        if links.up().any(|(up, _)| up == node) {
+            NodeState::Connected
+        } else if address.is_some_and(|address| links.is_opening(address)) {
+            NodeState::Connecting
+        } else {
+            NodeState::Idle
+        }
     }
 
     /// Calls that have not ended.

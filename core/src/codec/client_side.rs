@@ -42,7 +42,8 @@ pub fn encode_request(message: &Message, out: &mut Vec<u8>) {
         | Message::ReplicaMerge(_)
         | Message::ReplicaMerged(_)
         | Message::StatusRequest(_)
-        | Message::StatusReply(_) => panic!("no client sends this"),
+        | Message::StatusReply(_)
+        | Message::Gossip(_) => panic!("no client sends this"),
     }
 }
 
@@ -108,7 +109,7 @@ mod tests {
     use crate::layout::LayoutVersion;
     use crate::message::{
         Answer, CallId, Change, Defaults, Get, Hello, Message, Put, QuorumChoice, Reject,
-        RejectCode, Reply, RequestHead, Role, Unsupported, Welcome, Written,
+        RejectCode, Reply, RequestHead, Role, Strictness, Unsupported, Welcome, Written,
     };
     use crate::time::Duration;
 
@@ -127,11 +128,16 @@ mod tests {
             call: CallId(7),
             key: "key".into(),
             quorum: QuorumChoice { r: 1, w: 3 },
+            strictness: Strictness::Sloppy,
             budget: Duration::from_millis(250),
             layout_version: LayoutVersion(4),
             passed_on: false,
             receipt: true,
         }
+    }
+
+    fn get() -> Get {
+        Get { head: head(), context: Bytes::from_static(b"context") }
     }
 
     #[test]
@@ -150,9 +156,7 @@ mod tests {
             request: RequestId { client: 1, sequence: 2 },
             change: Change::Delete,
         };
-        for message in
-            [Message::Hello(hello), Message::Get(Get { head: head() }), Message::Put(put)]
-        {
+        for message in [Message::Hello(hello), Message::Get(get()), Message::Put(put)] {
             let mut bytes = Vec::new();
             encode_request(&message, &mut bytes);
             assert_eq!(bytes, encoded(&message), "{message:?}");
@@ -174,8 +178,10 @@ mod tests {
                 key_bytes_max: 1,
                 value_bytes_max: 2,
                 calls_max: 3,
+                strict: true,
             },
             layout: None,
+            down: [crate::ids::NodeId(4)].into(),
         };
         let reply = Reply {
             call: CallId(1),
@@ -183,6 +189,7 @@ mod tests {
             layout: None,
             receipt: None,
             passed_on_by: None,
+            down: Vec::new(),
             result: Ok(Answer::Written(Written { context: Bytes::new(), siblings: 2 })),
         };
         let reject = Reject { code: RejectCode::Full, text: "full".into() };
@@ -208,9 +215,6 @@ mod tests {
             decode_answer(body(&Message::StatusRequest(CallId(1)))),
             Err(DecodeError::Unknown)
         );
-        assert_eq!(
-            decode_answer(body(&Message::Get(Get { head: head() }))),
-            Err(DecodeError::Unknown)
-        );
+        assert_eq!(decode_answer(body(&Message::Get(get()))), Err(DecodeError::Unknown));
     }
 }

@@ -62,7 +62,13 @@ const LEAF: Shape = Shape(&[]);
 const LAYOUT_UPDATE: Shape = Shape(&[many::<wire::Member>(3, LEAF), numbers::<u32>(4)]);
 const WELCOME: Shape = Shape(&[one(7, LAYOUT_UPDATE)]);
 const ENTRY: Shape = Shape(&[many::<wire::EntryValue>(1, LEAF)]);
-const REPLY: Shape = Shape(&[one(3, LAYOUT_UPDATE), one(6, ENTRY)]);
+const RECEIPT: Shape = Shape(&[many::<wire::StandIn>(6, LEAF)]);
+const REPLY: Shape = Shape(&[one(3, LAYOUT_UPDATE), one(4, RECEIPT), one(6, ENTRY)]);
+const GOSSIP: Shape = Shape(&[
+    many::<wire::Pulse>(4, LEAF),
+    many::<wire::MemberInfo>(5, LEAF),
+    one(8, LAYOUT_UPDATE),
+]);
 const SEEN: Shape = Shape(&[numbers::<u64>(2)]);
 const HISTORY: Shape = Shape(&[one(2, SEEN), many::<wire::Live>(4, LEAF)]);
 const RECORD: Shape =
@@ -80,6 +86,7 @@ const FRAME: Shape = Shape(&[
     one(9, REPLICA_RECORD),
     one(10, REPLICA_MERGE),
     one(13, STATUS_REPLY),
+    one(14, GOSSIP),
 ]);
 
 /// Refuses a frame whose elements are too many for its length.

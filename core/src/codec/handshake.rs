@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use super::{DecodeError, byte, layout, malformed, text, wire};
+use super::{DecodeError, byte, layout, malformed, nodes_in, nodes_out, text, wire};
 use crate::ids::{ClusterId, Incarnation, NodeId};
 use crate::layout::LayoutVersion;
 use crate::message::{Defaults, Hello, Reject, RejectCode, Role, Welcome};
@@ -58,8 +58,10 @@ pub(super) fn welcome_out(welcome: &Welcome) -> wire::Welcome {
             key_bytes_max: welcome.defaults.key_bytes_max,
             value_bytes_max: welcome.defaults.value_bytes_max,
             calls_max: welcome.defaults.calls_max,
+            strict: welcome.defaults.strict,
         }),
         layout: welcome.layout.as_deref().map(layout::layout_out),
+        down: nodes_out(&welcome.down),
     }
 }
 
@@ -78,8 +80,10 @@ pub(super) fn welcome_in(welcome: wire::Welcome) -> Result<Welcome, DecodeError>
             key_bytes_max: defaults.key_bytes_max,
             value_bytes_max: defaults.value_bytes_max,
             calls_max: defaults.calls_max,
+            strict: defaults.strict,
         },
         layout: welcome.layout.map(layout::layout_in).transpose()?.map(Arc::new),
+        down: nodes_in(welcome.down),
     })
 }
 

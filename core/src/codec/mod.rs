@@ -11,12 +11,15 @@
 //! of the frame, never copies.
 
 mod client_side;
+mod gossip;
 mod guard;
 mod handshake;
 mod held;
 mod layout;
 mod record;
+mod replica;
 mod request;
+mod sealed;
 mod status;
 #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
 #[rustfmt::skip]
@@ -32,12 +35,11 @@ use prost::encoding::{decode_varint, encode_varint};
 
 pub use client_side::{decode_answer, encode_request};
 pub use held::{decode_held, encode_held};
+pub use layout::{decode_layout, encode_layout};
+pub use sealed::{seal, unseal};
 
-use crate::causality::Record;
-use crate::ids::Key;
-use crate::message::{
-    CallId, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, Unsupported,
-};
+use crate::ids::NodeId;
+use crate::message::{CallId, Message, Unsupported};
 use wire::frame::Body;
 
 /// Why bytes are no message.
@@ -164,25 +166,13 @@ fn body(message: &Message) -> Body {
         Message::Get(get) => Body::Get(request::get_out(get)),
         Message::Put(put) => Body::Put(request::put_out(put)),
         Message::Reply(reply) => Body::Reply(request::reply_out(reply)),
-        Message::ReplicaRead(read) => {
-            Body::ReplicaRead(wire::ReplicaRead { call: read.call.0, key: read.key.0.clone() })
-        }
-        Message::ReplicaRecord(answer) => Body::ReplicaRecord(wire::ReplicaRecord {
-            call: answer.call.0,
-            readable: answer.record.is_some(),
-            record: answer.record.as_ref().map(record::record_out),
-        }),
-        Message::ReplicaMerge(merge) => Body::ReplicaMerge(wire::ReplicaMerge {
-            call: merge.call.0,
-            key: merge.key.0.clone(),
-            record: Some(record::record_out(&merge.record)),
-        }),
-        Message::ReplicaMerged(merged) => Body::ReplicaMerged(wire::ReplicaMerged {
-            call: merged.call.0,
-            durable: merged.durable,
-        }),
+        Message::ReplicaRead(read) => Body::ReplicaRead(replica::read_out(read)),
+        Message::ReplicaRecord(answer) => Body::ReplicaRecord(replica::record_out(answer)),
+        Message::ReplicaMerge(merge) => Body::ReplicaMerge(replica::merge_out(merge)),
+        Message::ReplicaMerged(merged) => Body::ReplicaMerged(replica::merged_out(*merged)),
         Message::StatusRequest(call) => Body::StatusRequest(wire::StatusRequest { call: call.0 }),
         Message::StatusReply(status) => Body::StatusReply(status::status_out(status)),
+        Message::Gossip(gossip) => Body::Gossip(gossip::gossip_out(gossip)),
     }
 }
 
@@ -197,29 +187,14 @@ fn message(body: Body) -> Result<Message, DecodeError> {
         Body::Get(get) => Message::Get(request::get_in(get)?),
         Body::Put(put) => Message::Put(request::put_in(put)?),
         Body::Reply(reply) => Message::Reply(request::reply_in(reply)?),
-        Body::ReplicaRead(read) => {
-            Message::ReplicaRead(ReplicaRead { call: CallId(read.call), key: Key(read.key) })
-        }
-        Body::ReplicaRecord(answer) => Message::ReplicaRecord(ReplicaRecord {
-            call: CallId(answer.call),
-            record: if answer.readable { Some(present(answer.record)?) } else { None },
-        }),
-        Body::ReplicaMerge(merge) => Message::ReplicaMerge(ReplicaMerge {
-            call: CallId(merge.call),
-            key: Key(merge.key),
-            record: present(merge.record)?,
-        }),
-        Body::ReplicaMerged(merged) => Message::ReplicaMerged(ReplicaMerged {
-            call: CallId(merged.call),
-            durable: merged.durable,
-        }),
+        Body::ReplicaRead(read) => Message::ReplicaRead(replica::read_in(read)?),
+        Body::ReplicaRecord(answer) => Message::ReplicaRecord(replica::record_in(answer)?),
+        Body::ReplicaMerge(merge) => Message::ReplicaMerge(replica::merge_in(merge)?),
+        Body::ReplicaMerged(merged) => Message::ReplicaMerged(replica::merged_in(merged)),
         Body::StatusRequest(status) => Message::StatusRequest(CallId(status.call)),
         Body::StatusReply(status) => Message::StatusReply(status::status_in(status)?),
+        Body::Gossip(gossip) => Message::Gossip(gossip::gossip_in(gossip)?),
     })
-}
-
-fn present(record: Option<wire::Record>) -> Result<Record, DecodeError> {
-    record::record_in(record.ok_or(malformed("a record is missing"))?)
 }
 
 /// A number of at most 8 bits, from a field that can hold more.
@@ -229,4 +204,12 @@ fn byte(number: u32, reason: &'static str) -> Result<u8, DecodeError> {
 
 fn text(text: String) -> crate::ids::Text {
     text.into()
+}
+
+fn nodes_out(nodes: &[NodeId]) -> Vec<u64> {
+    nodes.iter().map(|node| node.0).collect()
+}
+
+fn nodes_in(ids: Vec<u64>) -> Vec<NodeId> {
+    ids.into_iter().map(NodeId).collect()
 }

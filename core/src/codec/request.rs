@@ -1,15 +1,14 @@
 //! Get, put and the reply to them.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
-use super::{DecodeError, byte, layout, malformed, wire};
+use super::{DecodeError, byte, layout, malformed, nodes_in, nodes_out, wire};
 use crate::causality::Checksum;
 use crate::ids::{Key, NodeId, RequestId};
 use crate::layout::LayoutVersion;
 use crate::message::{
     Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, Outcome, Put,
-    QuorumChoice, Receipt, Reply, RequestHead, Written,
+    QuorumChoice, Receipt, Reply, RequestHead, StandIn, Strictness, Written,
 };
 use crate::time::{Duration, UnixMs, micros};
 use wire::FailureCode as Code;
@@ -21,10 +20,12 @@ pub(super) fn get_out(get: &Get) -> wire::Get {
         key: head.key.0.clone(),
         r: head.quorum.r.into(),
         w: head.quorum.w.into(),
-        budget_ms: budget_ms(head.budget),
+        budget_ms: millis(head.budget),
         layout_version: head.layout_version.0,
         passed_on: head.passed_on,
         receipt: head.receipt,
+        strictness: strictness_out(head.strictness),
+        context: get.context.clone(),
     }
 }
 
@@ -38,7 +39,9 @@ pub(super) fn get_in(get: wire::Get) -> Result<Get, DecodeError> {
             layout_version: LayoutVersion(get.layout_version),
             passed_on: get.passed_on,
             receipt: get.receipt,
+            strictness: strictness_in(get.strictness)?,
         },
+        context: get.context,
     })
 }
 
@@ -55,7 +58,7 @@ pub(super) fn put_out(put: &Put) -> wire::Put {
         key: head.key.0.clone(),
         r: head.quorum.r.into(),
         w: head.quorum.w.into(),
-        budget_ms: budget_ms(head.budget),
+        budget_ms: millis(head.budget),
         layout_version: head.layout_version.0,
         passed_on: head.passed_on,
         receipt: head.receipt,
@@ -63,6 +66,7 @@ pub(super) fn put_out(put: &Put) -> wire::Put {
         request_client: put.request.client,
         request_sequence: put.request.sequence,
         change: Some(change),
+        strictness: strictness_out(head.strictness),
     }
 }
 
@@ -82,6 +86,7 @@ pub(super) fn put_in(put: wire::Put) -> Result<Put, DecodeError> {
             layout_version: LayoutVersion(put.layout_version),
             passed_on: put.passed_on,
             receipt: put.receipt,
+            strictness: strictness_in(put.strictness)?,
         },
         context: put.context,
         request: RequestId { client: put.request_client, sequence: put.request_sequence },
@@ -106,6 +111,7 @@ pub(super) fn reply_out(reply: &Reply) -> wire::Reply {
         receipt: reply.receipt.as_ref().map(receipt_out),
         passed_on_by: reply.passed_on_by.map(|node| node.0),
         result: Some(result),
+        down: nodes_out(&reply.down),
     }
 }
 
@@ -124,13 +130,32 @@ pub(super) fn reply_in(reply: wire::Reply) -> Result<Reply, DecodeError> {
         layout: reply.layout.map(layout::layout_in).transpose()?.map(Arc::new),
         receipt: reply.receipt.map(receipt_in).transpose()?,
         passed_on_by: reply.passed_on_by.map(NodeId),
+        down: nodes_in(reply.down),
         result,
     })
 }
 
-fn budget_ms(budget: Duration) -> u32 {
+fn millis(time: Duration) -> u32 {
     // Rounded up: a budget of less than a millisecond is not none.
-    u32::try_from(micros(budget).div_ceil(1_000)).unwrap_or(u32::MAX)
+    u32::try_from(micros(time).div_ceil(1_000)).unwrap_or(u32::MAX)
+}
+
+fn strictness_out(strictness: Strictness) -> i32 {
+    let strictness = match strictness {
+        Strictness::Configured => wire::Strictness::Unspecified,
+        Strictness::Strict => wire::Strictness::Strict,
+        Strictness::Sloppy => wire::Strictness::Sloppy,
+    };
+    strictness.into()
+}
+
+fn strictness_in(strictness: i32) -> Result<Strictness, DecodeError> {
+    match wire::Strictness::try_from(strictness) {
+        Ok(wire::Strictness::Unspecified) => Ok(Strictness::Configured),
+        Ok(wire::Strictness::Strict) => Ok(Strictness::Strict),
+        Ok(wire::Strictness::Sloppy) => Ok(Strictness::Sloppy),
+        Err(_) => Err(malformed("a request of an unknown strictness")),
+    }
 }
 
 fn quorum_in(r: u32, w: u32) -> Result<QuorumChoice, DecodeError> {
@@ -162,22 +187,31 @@ fn entry_in(entry: wire::Entry) -> Entry {
 fn receipt_out(receipt: &Receipt) -> wire::Receipt {
     wire::Receipt {
         coordinator: receipt.coordinator.0,
-        primaries: receipt.primaries.iter().map(|node| node.0).collect(),
-        repaired: receipt.repaired.iter().map(|node| node.0).collect(),
+        primaries: nodes_out(&receipt.primaries),
+        repaired: nodes_out(&receipt.repaired),
         needed: receipt.needed.into(),
         layout_version: receipt.layout_version.0,
+        fallbacks: receipt.fallbacks.iter().map(stand_in_out).collect(),
     }
 }
 
 fn receipt_in(receipt: wire::Receipt) -> Result<Receipt, DecodeError> {
-    let nodes = |ids: Vec<u64>| ids.into_iter().map(NodeId).collect();
     Ok(Receipt {
         coordinator: NodeId(receipt.coordinator),
-        primaries: nodes(receipt.primaries),
-        repaired: nodes(receipt.repaired),
+        primaries: nodes_in(receipt.primaries),
+        repaired: nodes_in(receipt.repaired),
         needed: byte(receipt.needed, "a quorum above 255")?,
         layout_version: LayoutVersion(receipt.layout_version),
+        fallbacks: receipt.fallbacks.into_iter().map(stand_in_in).collect(),
     })
+}
+
+fn stand_in_out(stand_in: &StandIn) -> wire::StandIn {
+    wire::StandIn { node: stand_in.node.0, primary: stand_in.primary.0 }
+}
+
+fn stand_in_in(stand_in: wire::StandIn) -> StandIn {
+    StandIn { node: NodeId(stand_in.node), primary: NodeId(stand_in.primary) }
 }
 
 fn failure_out(failure: &Failure) -> wire::Failure {
@@ -195,6 +229,9 @@ fn failure_out(failure: &Failure) -> wire::Failure {
         FailureCode::Damaged => Code::FailureDamaged,
         FailureCode::Storage => Code::FailureStorage,
         FailureCode::NotAPrimary => Code::FailureNotAPrimary,
+        FailureCode::Stale => Code::FailureStale,
+        FailureCode::NotReady => Code::FailureNotReady,
+        FailureCode::Unrecognized => Code::FailureUnspecified,
     };
     wire::Failure {
         code: code.into(),
@@ -203,6 +240,7 @@ fn failure_out(failure: &Failure) -> wire::Failure {
         acked: failure.acked,
         limit: failure.limit,
         actual: failure.actual,
+        retry_after_ms: millis(failure.retry_after),
     }
 }
 
@@ -221,7 +259,10 @@ fn failure_in(failure: wire::Failure) -> Result<Failure, DecodeError> {
         Code::FailureDamaged => FailureCode::Damaged,
         Code::FailureStorage => FailureCode::Storage,
         Code::FailureNotAPrimary => FailureCode::NotAPrimary,
-        Code::FailureUnspecified => return Err(malformed("a failure without a code")),
+        Code::FailureStale => FailureCode::Stale,
+        Code::FailureNotReady => FailureCode::NotReady,
+        // Where a later version names a reason that is not known here, it is told as well.
+        Code::FailureUnspecified => FailureCode::Unrecognized,
     };
     let outcome = if failure.unknown { Outcome::Unknown } else { Outcome::None };
     Ok(Failure {
@@ -231,5 +272,6 @@ fn failure_in(failure: wire::Failure) -> Result<Failure, DecodeError> {
         acked: failure.acked,
         limit: failure.limit,
         actual: failure.actual,
+        retry_after: Duration::from_millis(failure.retry_after_ms.into()),
     })
 }

@@ -1,9 +1,9 @@
 //! Status.
 
-use super::{DecodeError, text, wire};
+use super::{DecodeError, malformed, nodes_in, nodes_out, text, wire};
 use crate::ids::{ClusterId, Incarnation, NodeId, Text};
 use crate::layout::LayoutVersion;
-use crate::message::{CallId, MemberStatus, StatusReply};
+use crate::message::{CallId, MemberState, MemberStatus, StatusReply};
 use crate::time::Duration;
 
 pub(super) fn status_out(status: &StatusReply) -> wire::StatusReply {
@@ -14,7 +14,7 @@ pub(super) fn status_out(status: &StatusReply) -> wire::StatusReply {
         label: status.label.as_ref().into(),
         incarnation: status.incarnation.0,
         layout_version: status.layout_version.0,
-        uptime_ms: u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX),
+        uptime_ms: millis(status.uptime),
         software: status.software.as_ref().into(),
         storage: status.storage.as_ref().into(),
         records: status.records,
@@ -36,13 +36,22 @@ pub(super) fn status_in(status: wire::StatusReply) -> Result<StatusReply, Decode
         software: text(status.software),
         storage: text(status.storage),
         records: status.records,
-        members: status.members.into_iter().map(member_in).collect(),
+        members: status.members.into_iter().map(member_in).collect::<Result<_, _>>()?,
         counters: status.counters.into_iter().map(number_in).collect(),
         limits: status.limits.into_iter().map(number_in).collect(),
     })
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn member_out(member: &MemberStatus) -> wire::MemberStatus {
+    let state = match member.state {
+        MemberState::Up => wire::MemberState::MemberUp,
+        MemberState::Suspected => wire::MemberState::MemberSuspected,
+        MemberState::Down => wire::MemberState::MemberDown,
+    };
     wire::MemberStatus {
         id: member.id.0,
         label: member.label.as_ref().into(),
@@ -52,11 +61,24 @@ fn member_out(member: &MemberStatus) -> wire::MemberStatus {
         up: member.up,
         slots: member.slots,
         replicas: member.replicas,
+        state: state.into(),
+        heartbeat: member.heartbeat,
+        heartbeat_age_ms: millis(member.heartbeat_age),
+        witnesses: nodes_out(&member.witnesses),
+        hints: member.hints,
+        hint_bytes: member.hint_bytes,
+        down_ms: millis(member.down),
     }
 }
 
-fn member_in(member: wire::MemberStatus) -> MemberStatus {
-    MemberStatus {
+fn member_in(member: wire::MemberStatus) -> Result<MemberStatus, DecodeError> {
+    let state = match member.state() {
+        wire::MemberState::MemberUp => MemberState::Up,
+        wire::MemberState::MemberSuspected => MemberState::Suspected,
+        wire::MemberState::MemberDown => MemberState::Down,
+        wire::MemberState::MemberUnspecified => return Err(malformed("a member without a state")),
+    };
+    Ok(MemberStatus {
         id: NodeId(member.id),
         label: text(member.label),
         zone: text(member.zone),
@@ -65,7 +87,14 @@ fn member_in(member: wire::MemberStatus) -> MemberStatus {
         up: member.up,
         slots: member.slots,
         replicas: member.replicas,
-    }
+        state,
+        heartbeat: member.heartbeat,
+        heartbeat_age: Duration::from_millis(member.heartbeat_age_ms),
+        witnesses: nodes_in(member.witnesses),
+        hints: member.hints,
+        hint_bytes: member.hint_bytes,
+        down: Duration::from_millis(member.down_ms),
+    })
 }
 
 fn number_out((name, value): &(Text, u64)) -> wire::Number {

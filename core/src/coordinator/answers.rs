@@ -51,15 +51,18 @@ impl Answers {
     }
 
     /// The answer to an earlier try of the same write to the same key, if as many copies as are
-    /// `needed` stood behind it.
+    /// `needed` stood behind it; those of fallbacks count where the request is `sloppy`.
     pub(crate) fn find(
         &self,
         request: RequestId,
         key: &Key,
         needed: usize,
+        sloppy: bool,
     ) -> Option<(Written, Receipt)> {
         let kept = self.answers.get(&request)?;
-        let stands = kept.key == *key && kept.receipt.primaries.len() >= needed;
+        let fallbacks = if sloppy { kept.receipt.fallbacks.len() } else { 0 };
+        let copies = kept.receipt.primaries.len() + fallbacks;
+        let stands = kept.key == *key && copies >= needed;
         stands.then(|| (kept.written.clone(), kept.receipt.clone()))
     }
 
@@ -75,7 +78,7 @@ mod tests {
     use super::Answers;
     use crate::ids::{Key, NodeId, RequestId};
     use crate::layout::LayoutVersion;
-    use crate::message::{Receipt, Written};
+    use crate::message::{Receipt, StandIn, Written};
 
     #[test]
     fn the_oldest_answer_gives_way() {
@@ -87,15 +90,20 @@ mod tests {
             repaired: [].into(),
             needed: 2,
             layout_version: LayoutVersion(1),
+            fallbacks: [StandIn { node: NodeId(4), primary: NodeId(3) }].into(),
         };
         let request = |sequence| RequestId { client: 1, sequence };
         for sequence in 1..=3 {
             answers.keep(request(sequence), Key::from("k"), written.clone(), receipt.clone());
         }
         assert_eq!(answers.len(), 2);
-        assert_eq!(answers.find(request(1), &Key::from("k"), 2), None);
-        assert_eq!(answers.find(request(3), &Key::from("k"), 2), Some((written, receipt)));
-        assert_eq!(answers.find(request(3), &Key::from("k"), 3), None);
-        assert_eq!(answers.find(request(3), &Key::from("other"), 2), None);
+        assert_eq!(answers.find(request(1), &Key::from("k"), 2, true), None);
+        assert_eq!(
+            answers.find(request(3), &Key::from("k"), 2, true),
+            Some((written.clone(), receipt.clone()))
+        );
+        assert_eq!(answers.find(request(3), &Key::from("k"), 3, true), Some((written, receipt)));
+        assert_eq!(answers.find(request(3), &Key::from("k"), 3, false), None);
+        assert_eq!(answers.find(request(3), &Key::from("other"), 2, true), None);
     }
 }

@@ -2,12 +2,12 @@
 
 use alloc::vec::Vec;
 
+use super::roster::Roster;
 use crate::causality::{Context, Dot, Payload, Record};
 use crate::ids::{Key, NodeId, RequestId};
-use crate::message::{Entry, EntryValue, Receipt};
+use crate::message::{Entry, EntryValue, Receipt, StandIn};
 use crate::quorum::{Quorum, Replicas};
 use crate::request;
-use crate::ring::Slot;
 use crate::time::Instant;
 use crate::turn::{Asker, Turn};
 
@@ -17,14 +17,17 @@ pub(crate) struct Call {
     /// Who wants the answer: several where a retry met the first try; none once it is answered.
     pub(crate) askers: Vec<Asker>,
     pub(crate) key: Key,
-    pub(crate) slot: Slot,
-    /// The primaries of the key, in the order of its preference list.
-    pub(crate) replicas: Vec<NodeId>,
-    /// This node's index among them.
-    pub(crate) own: usize,
+    pub(crate) roster: Roster,
     pub(crate) quorum: Quorum,
-    /// Invariant: `(deadline, id)` is in the coordinator's `deadlines`.
+    /// Whether fallbacks count.
+    pub(crate) sloppy: bool,
+    /// When it began.
+    pub(crate) begun: Instant,
+    /// When it ends at the latest.
     pub(crate) deadline: Instant,
+    /// When something is to be done about it; at most `deadline`.
+    /// Invariant: `(timer, id)` is in the coordinator's `timers`.
+    pub(crate) timer: Instant,
     pub(crate) stage: Stage,
 }
 
@@ -34,6 +37,10 @@ pub(crate) enum Stage {
     /// Reading from the replicas.
     Read {
         get: request::Get,
+        /// What this node itself holds, once it is known: others need not send the same.
+        own: Option<Record>,
+        /// Whether the others were asked.
+        asked: bool,
         /// A delete that is to cover what the read returns.
         then: Option<RequestId>,
     },
@@ -47,18 +54,15 @@ pub(crate) enum Stage {
         dot: Option<Dot>,
         /// Distinct siblings that stand after it.
         siblings: u32,
+        /// What the others are sent, once it is applied.
+        record: Record,
     },
 }
 
 impl Call {
-    /// The index of `node` among the replicas.
-    pub(crate) fn index_of(&self, node: NodeId) -> Option<usize> {
-        self.replicas.iter().position(|replica| *replica == node)
-    }
-
-    /// The ids of `replicas`.
-    pub(crate) fn nodes(&self, replicas: Replicas) -> Vec<NodeId> {
-        replicas.iter().filter_map(|index| self.replicas.get(index).copied()).collect()
+    /// When half of the time is over.
+    pub(crate) fn half_time(&self) -> Instant {
+        self.begun + self.deadline.since(self.begun) / 2
     }
 
     /// Who did what.
@@ -69,22 +73,34 @@ impl Call {
         answered: Replicas,
         repaired: Replicas,
     ) -> Receipt {
+        let stand_ins: Vec<(usize, usize)> = match &self.stage {
+            Stage::Read { get, .. } => get.stand_ins().collect(),
+            Stage::Write { put, .. } => put.stand_ins().collect(),
+        };
+        let stood_in = stand_ins.into_iter().filter(|(index, _)| answered.contains(*index));
+        let stand_in = |(index, primary)| StandIn {
+            node: self.roster.node(index),
+            primary: self.roster.node(primary),
+        };
         Receipt {
             coordinator: turn.config.id,
-            primaries: self.nodes(answered),
-            repaired: self.nodes(repaired),
+            primaries: self.roster.primaries_of(answered),
+            repaired: self.roster.primaries_of(repaired),
             needed,
-            layout_version: turn.config.layout.layout.version(),
+            layout_version: turn.layout_version(),
+            fallbacks: stood_in.map(stand_in).collect(),
         }
     }
-}
 
-/// The replicas within reach: this node, and those whose connection is up.
-pub(crate) fn reachable(turn: &Turn<'_>, replicas: &[NodeId]) -> Replicas {
-    let within = |(index, node): (usize, &NodeId)| {
-        (*node == turn.config.id || turn.peers.is_up(*node)).then_some(index)
-    };
-    replicas.iter().enumerate().filter_map(within).collect()
+    /// The primary that the node of `index` stands in for.
+    pub(crate) fn hint_for(&self, index: usize) -> Option<NodeId> {
+        let primary = |(stand_in, primary)| (stand_in == index).then_some(primary);
+        let primary = match &self.stage {
+            Stage::Read { get, .. } => get.stand_ins().find_map(primary),
+            Stage::Write { put, .. } => put.stand_ins().find_map(primary),
+        };
+        primary.map(|primary| self.roster.node(primary))
+    }
 }
 
 /// What a reader is shown of a record.

@@ -10,8 +10,10 @@
 //! Invariant: every call is answered exactly once, no later than its deadline.
 
 mod answers;
+mod budget;
 mod call;
 mod reading;
+mod roster;
 mod writing;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -19,18 +21,21 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use answers::Answers;
-use call::{Call, Stage, entry, is_intact, reachable};
+use budget::{HedgeBudget, Pace, RateBudget};
+use call::{Call, Stage, entry, is_intact};
+pub(crate) use roster::Roster;
 
+use crate::causality::Context;
 use crate::config::NodeConfig;
 use crate::ids::{Key, NodeId, RequestId};
 use crate::machine::StoreOutcome;
 use crate::message::{
     Answer, CallId, Change, Failure, FailureCode, Get, Put, ReplicaMerged, ReplicaRecord,
+    ReplicaState,
 };
 use crate::prng::Prng;
 use crate::quorum::Quorum;
 use crate::request::Short;
-use crate::ring::Slot;
 use crate::time::{Duration, Instant};
 use crate::turn::{Asker, Turn};
 
@@ -40,39 +45,51 @@ const LATE_ANSWERS: Duration = Duration::from_millis(500);
 /// The requests that this node runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Coordinator {
-    /// All calls. Invariant: as many as `deadlines`.
+    /// All calls. Invariant: as many as `timers`.
     calls: BTreeMap<CallId, Call>,
-    /// When each call ends at the latest.
-    deadlines: BTreeSet<(Instant, CallId)>,
+    /// When something is to be done about each call.
+    timers: BTreeSet<(Instant, CallId)>,
     /// Writes under way. Invariant: each names a call in its write stage with askers.
     writes: BTreeMap<RequestId, CallId>,
     /// Answers to finished writes.
     answers: Answers,
-    /// Reads that are answered and wait for late replicas.
+    /// Calls that are answered and wait for late replicas.
     late: usize,
     /// The last call number that was given.
     last_call: CallId,
     /// The last birth of an actor in this incarnation.
     births: u64,
+    /// Extra questions of reads.
+    hedges: HedgeBudget,
+    /// Repairs after reads.
+    repairs: RateBudget,
+    /// How long calls take.
+    pace: Pace,
 }
 
-/// Where a key lives, and this node's place there.
-pub(crate) struct Place {
-    pub(crate) slot: Slot,
-    pub(crate) replicas: Vec<NodeId>,
-    pub(crate) own: usize,
+/// What a call is made of.
+struct Plan {
+    key: Key,
+    roster: Roster,
+    quorum: Quorum,
+    /// Whether fallbacks count.
+    sloppy: bool,
+    deadline: Instant,
 }
 
 impl Coordinator {
     pub(crate) fn new(config: &NodeConfig, seed: u64) -> Coordinator {
         Coordinator {
             calls: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            timers: BTreeSet::new(),
             writes: BTreeMap::new(),
             answers: Answers::new(config.limits.answers_kept),
             late: 0,
             last_call: CallId::first(&mut Prng::stream(seed, "calls")),
             births: 0,
+            hedges: HedgeBudget::default(),
+            repairs: RateBudget::new(config.limits.repairs_per_second),
+            pace: Pace::default(),
         }
     }
 
@@ -86,84 +103,90 @@ impl Coordinator {
         self.answers.len()
     }
 
-    /// When the next call runs out of time.
+    /// When something is to be done about a call.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Starts a read of a key of which this node is a primary.
+    /// Starts a read, to be over by `deadline`. This node is in the `roster`.
     pub(crate) fn on_get(
         &mut self,
         turn: &mut Turn<'_>,
         asker: Asker,
         get: Get,
         quorum: Quorum,
-        place: Place,
+        roster: Roster,
+        deadline: Instant,
     ) {
         turn.counters.gets += 1;
-        let deadline = turn.deadline(get.head.budget);
-        self.start_read(turn, asker, get.head.key, quorum, place, deadline, None);
+        let sloppy = !turn.config.is_strict(get.head.strictness);
+        let session = match context(turn, &get.head.key, &get.context) {
+            Ok(session) => Some(session).filter(|_| !get.context.is_empty()),
+            Err(failure) => return turn.answer(asker, None, None, Err(failure)),
+        };
+        let plan = Plan { key: get.head.key, roster, quorum, sloppy, deadline };
+        self.start_read(turn, asker, plan, session, None);
     }
 
-    /// Starts a write to a key of which this node is a primary.
+    /// Starts a write, to be over by `deadline`. This node is in the `roster`.
     pub(crate) fn on_put(
         &mut self,
         turn: &mut Turn<'_>,
         asker: Asker,
         put: Put,
         quorum: Quorum,
-        place: Place,
+        roster: Roster,
+        deadline: Instant,
     ) {
         let key = put.head.key;
+        let sloppy = !turn.config.is_strict(put.head.strictness);
         let request = sane_or!(put.request, RetryIgnored => RequestId::default());
-        if let Some((written, receipt)) = self.answers.find(request, &key, quorum.w().into()) {
+        let answer = self.answers.find(request, &key, quorum.w().into(), sloppy);
+        if let Some((written, receipt)) = answer {
             turn.counters.retries += 1;
             turn.answer(asker, Some(receipt), None, Ok(Answer::Written(written)));
             return;
         }
         let under_way = self.writes.get(&request).and_then(|id| self.calls.get_mut(id));
-        let serves = |call: &&mut Call| call.key == key && call.quorum.w() >= quorum.w();
+        let serves = |call: &&mut Call| {
+            call.key == key && call.quorum.w() >= quorum.w() && (sloppy || !call.sloppy)
+        };
         if let Some(call) = under_way.filter(serves) {
             turn.counters.retries += 1;
             call.askers.push(asker);
             return;
         }
-        let deadline = turn.deadline(put.head.budget);
+        let plan = Plan { key, roster, quorum, sloppy, deadline };
         match put.change {
             Change::Delete => {
                 turn.counters.deletes += 1;
                 if put.context.is_empty() {
-                    let then = Some(put.request);
-                    self.start_read(turn, asker, key, quorum, place, deadline, then);
+                    self.start_read(turn, asker, plan, None, Some(put.request));
                     return;
                 }
             }
             Change::Value { .. } => turn.counters.puts += 1,
         }
-        self.start_write(
-            turn,
-            asker,
-            (key, put.context, put.request, put.change),
-            quorum,
-            place,
-            deadline,
-        );
+        self.start_write(turn, asker, plan, (put.context, put.request, put.change));
     }
 
     /// The node's own storage answers for a call.
     pub(crate) fn on_stored(&mut self, turn: &mut Turn<'_>, id: CallId, outcome: StoreOutcome) {
         let Some(call) = self.calls.get(&id) else { return };
-        let own = call.own;
+        let own = call.roster.own();
         match outcome {
             StoreOutcome::Read { record } => {
-                self.on_record(turn, id, own, Some(record.unwrap_or_default()));
+                self.on_own_record(turn, id, record.unwrap_or_default());
             }
-            StoreOutcome::Applied { applied, record } => {
+            StoreOutcome::Applied { applied, record, hint: _ } => {
                 self.on_applied(turn, id, applied, record);
             }
             StoreOutcome::Durable => self.on_acknowledgement(turn, id, own, true),
             StoreOutcome::Refused(refusal) => self.on_refused(turn, id, refusal),
             StoreOutcome::Failed(error) => self.on_own_failure(turn, id, error),
+            StoreOutcome::HintsFound { .. }
+            | StoreOutcome::HintRemoved { .. }
+            | StoreOutcome::HintsCounted(_) => {}
         }
     }
 
@@ -174,10 +197,16 @@ impl Coordinator {
         from: NodeId,
         answer: ReplicaRecord,
     ) {
-        let index = self.calls.get(&answer.call).and_then(|call| call.index_of(from));
-        if let Some(index) = index {
-            self.on_record(turn, answer.call, index, answer.record);
-        }
+        let Some(call) = self.calls.get_mut(&answer.call) else { return };
+        let Some(index) = call.roster.index_of(from) else { return };
+        call.roster.on_answer(turn, index);
+        let Stage::Read { own, .. } = &call.stage else { return };
+        let record = match answer.state {
+            ReplicaState::Record(record) => Some(record),
+            ReplicaState::Same => own.clone(),
+            ReplicaState::Unreadable => None,
+        };
+        self.on_record(turn, answer.call, index, record);
     }
 
     /// Another replica says whether it holds a write durably.
@@ -187,16 +216,19 @@ impl Coordinator {
         from: NodeId,
         answer: ReplicaMerged,
     ) {
-        let index = self.calls.get(&answer.call).and_then(|call| call.index_of(from));
-        if let Some(index) = index {
+        let Some(call) = self.calls.get_mut(&answer.call) else { return };
+        let Some(index) = call.roster.index_of(from) else { return };
+        call.roster.on_answer(turn, index);
+        sane_or!(FallbackCountsTwice => for index in call.roster.indexes_of(from).iter().skip(1) {
             self.on_acknowledgement(turn, answer.call, index, answer.durable);
-        }
+        });
+        self.on_acknowledgement(turn, answer.call, index, answer.durable);
     }
 
     /// A node is gone: it will not answer what it was asked.
     pub(crate) fn on_node_down(&mut self, turn: &mut Turn<'_>, node: NodeId) {
         let concerned =
-            self.calls.iter().filter_map(|(id, call)| Some((*id, call.index_of(node)?)));
+            self.calls.iter().filter_map(|(id, call)| Some((*id, call.roster.awaited(node)?)));
         for (id, index) in concerned.collect::<Vec<_>>() {
             let record = sane_or!(None, DownReadsEmpty => Some(Default::default()));
             self.on_record(turn, id, index, record);
@@ -205,32 +237,38 @@ impl Coordinator {
         }
     }
 
-    /// Ends the calls whose time is up.
+    /// Ends the calls whose time is up; asks somebody else where patience is.
     pub(crate) fn on_wake(&mut self, turn: &mut Turn<'_>) {
-        while let Some((at, id)) = self.deadlines.first().copied() {
+        while let Some((at, id)) = self.timers.first().copied() {
             if at > turn.now.instant {
                 return;
             }
             let Some(call) = self.calls.get_mut(&id) else { break };
+            let over = call.deadline <= turn.now.instant;
             match &mut call.stage {
-                Stage::Read { get, .. } => {
+                Stage::Read { get, .. } if over => {
                     let end = get.on_deadline();
                     self.after_read(turn, id, end);
                 }
-                Stage::Write { put, .. } => {
+                Stage::Write { put, .. } if over => {
                     let end = put.on_deadline();
                     self.after_write(turn, id, end);
+                    self.finish_write(id);
                 }
+                Stage::Read { .. } => self.on_read_patience_over(turn, id),
+                Stage::Write { .. } => self.on_write_patience_over(turn, id),
             }
-            assert!(!self.calls.contains_key(&id), "a call outlived its deadline");
+            let next = self.calls.get(&id).map(|call| call.timer);
+            assert!(next.is_none_or(|next| next > turn.now.instant), "a call outlived its timer");
         }
     }
 
     /// Asserts what must hold between inputs.
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.calls.len(), self.deadlines.len(), "each call has one deadline");
-        for (at, id) in &self.deadlines {
-            assert_eq!(self.calls.get(id).map(|call| call.deadline), Some(*at));
+        assert_eq!(self.calls.len(), self.timers.len(), "each call has one timer");
+        for (at, id) in &self.timers {
+            let call = self.calls.get(id).expect("a timer is that of a call");
+            assert!(call.timer == *at && call.timer <= call.deadline);
         }
         for id in self.writes.values() {
             let call = self.calls.get(id).expect("a write under way is a call");
@@ -244,11 +282,12 @@ impl Coordinator {
     fn admit(&mut self, turn: &mut Turn<'_>, asker: Asker) -> Option<CallId> {
         let most = turn.config.limits.calls_max;
         if sane_or!(self.under_way() >= most, CallsUnlimited => false) {
-            turn.overloaded(asker, "calls_max", most);
+            turn.overloaded(asker, "calls_max", most, self.pace.retry_after());
             return None;
         }
         if turn.tickets.is_full() {
-            turn.overloaded(asker, "store_ops_max", turn.config.limits.store_ops_max);
+            let most = turn.config.limits.store_ops_max;
+            turn.overloaded(asker, "store_ops_max", most, self.pace.retry_after());
             return None;
         }
         Some(self.next_call())
@@ -260,14 +299,22 @@ impl Coordinator {
     }
 
     fn insert(&mut self, id: CallId, call: Call) {
-        self.deadlines.insert((call.deadline, id));
+        self.timers.insert((call.timer, id));
         self.calls.insert(id, call);
     }
 
     fn remove(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
-        self.deadlines.remove(&(call.deadline, id));
+        self.timers.remove(&(call.timer, id));
         Some(call)
+    }
+
+    /// Looks at a call again after `wait`, or at its deadline.
+    fn set_timer(&mut self, now: Instant, id: CallId, wait: Duration) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        self.timers.remove(&(call.timer, id));
+        call.timer = call.deadline.min(now + wait);
+        self.timers.insert((call.timer, id));
     }
 }
 
@@ -279,4 +326,15 @@ fn short(short: Short) -> Failure {
 
 fn saturate(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// What the asker had been shown.
+fn context(turn: &Turn<'_>, key: &Key, token: &[u8]) -> Result<Context, Failure> {
+    let refused = Failure::refused(FailureCode::BadContext);
+    let context = Context::from_token(key, token).map_err(|_| refused)?;
+    let max = turn.config.limits.context_actors_max;
+    if context.len() > max {
+        return Err(refused.limit(max as u64, context.len() as u64));
+    }
+    Ok(context)
 }

@@ -1,47 +1,105 @@
-//! The read stage of a call: ask all primaries, answer with R, repair the stale.
+//! The read stage of a call: read at home, ask the others, answer with R, repair the stale.
+//!
+//! The others are told the digest of what this node holds, so whoever holds the same says no more
+//! than that.
 
 use super::{
-    Answer, Asker, Call, CallId, Coordinator, Failure, FailureCode, Instant, Key, LATE_ANSWERS,
-    Place, Quorum, RequestId, Stage, Turn, entry, is_intact, reachable, saturate, short, vec,
+    Answer, Asker, Call, CallId, Context, Coordinator, Duration, Failure, FailureCode,
+    LATE_ANSWERS, NodeId, Plan, RequestId, Stage, Turn, Vec, entry, is_intact, saturate, short,
+    vec,
 };
 use crate::causality::{Record, RecordOp};
-use crate::machine::{Event, Peer, StoreOp};
-use crate::message::{Message, ReplicaMerge, ReplicaRead, Written};
+use crate::config::Fanout;
+use crate::machine::{Event, HeldAs, Peer, StoreOp};
+use crate::message::{MergeReason, Message, Receipt, ReplicaMerge, ReplicaRead, Written};
 use crate::quorum::Replicas;
-use crate::request::{self, GetEnd};
+use crate::request::{self, GetEnd, Reach};
 use crate::tickets::Purpose;
 
 /// The call number of a repair: nobody waits for its acknowledgement.
 const REPAIR: CallId = CallId(0);
 
+/// The others are asked without a digest where the own storage takes longer than this.
+const OWN_READ: Duration = Duration::from_millis(20);
+
 impl Coordinator {
-    #[allow(clippy::too_many_arguments, reason = "the parts of a call that is being made")]
     pub(super) fn start_read(
         &mut self,
         turn: &mut Turn<'_>,
         asker: Asker,
-        key: Key,
-        quorum: Quorum,
-        place: Place,
-        deadline: Instant,
+        plan: Plan,
+        session: Option<Context>,
         then: Option<RequestId>,
     ) {
-        let reachable = reachable(turn, &place.replicas);
-        let get = match request::Get::start(place.replicas.len(), quorum.r().into(), reachable) {
+        let Plan { key, roster, quorum, sloppy, deadline } = plan;
+        let r = usize::from(quorum.r());
+        let mut reach = roster.reach(turn, r, sloppy);
+        if sloppy {
+            let down = roster.found_down(turn);
+            reach.reachable = reach.reachable.minus(down);
+            reach.spared = reach.spared.minus(down);
+        }
+        if turn.config.fanout == Fanout::Quorum {
+            spare_the_slower(turn, &roster, r, &mut reach);
+        }
+        let started = request::Get::start(roster.primaries(), r, reach, session);
+        let mut get = match started {
             Ok(get) => get,
             Err(error) => return turn.answer(asker, None, None, Err(short(error))),
         };
         let Some(id) = self.admit(turn, asker) else { return };
-        let read = StoreOp::Read { key: key.clone() };
-        turn.tickets.store(Purpose::Call(id), place.slot, read, turn.out);
-        for index in reachable.iter().filter(|index| *index != place.own) {
-            let read = ReplicaRead { call: id, key: key.clone() };
-            turn.out.send(Peer::Node(place.replicas[index]), Message::ReplicaRead(read));
+        self.hedges.on_read();
+        if roster.own_primary().is_none() {
+            let primary = get.wants_stand_in().expect("a fallback asks no primary at first");
+            get.stand_in(primary).expect("there is room for the first stand-in");
         }
-        let Place { slot, replicas, own } = place;
-        let stage = Stage::Read { get, then };
+        // A fallback has what it keeps for others.
+        let hints = match roster.own_primary() {
+            Some(_) => Vec::new(),
+            None => turn.hints.targets(),
+        };
+        sane_or!(let hints, StandInForgetsHints => Vec::new());
+        let read = StoreOp::Read { key: key.clone(), hints };
+        let purpose = Purpose::Call { call: id, hint_for: None };
+        turn.tickets.store(purpose, roster.slot, read, turn.out);
+        let stage = Stage::Read { get, own: None, asked: false, then };
+        let begun = turn.now.instant;
+        let timer = deadline.min(begun + OWN_READ);
         let askers = vec![asker];
-        self.insert(id, Call { askers, key, slot, replicas, own, quorum, deadline, stage });
+        let call = Call { askers, key, roster, quorum, sloppy, begun, deadline, timer, stage };
+        self.insert(id, call);
+    }
+
+    /// The node's own storage says what it holds.
+    pub(super) fn on_own_record(&mut self, turn: &mut Turn<'_>, id: CallId, record: Record) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let index = call.roster.own();
+        let Stage::Read { own, .. } = &mut call.stage else { return };
+        if is_intact(&record) {
+            *own = Some(record.clone());
+        }
+        self.ask_others(turn, id);
+        self.on_record(turn, id, index, Some(record));
+    }
+
+    /// Asks the replicas that are to be asked at first.
+    pub(super) fn ask_others(&mut self, turn: &mut Turn<'_>, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let own = call.roster.own();
+        let Stage::Read { get, asked, .. } = &mut call.stage else { return };
+        if core::mem::replace(asked, true) {
+            return;
+        }
+        let others = get.awaited().minus([own].into_iter().collect());
+        for index in others.iter() {
+            if turn.is_reachable(call.roster.node(index)) {
+                ask(turn, call, id, index);
+            } else if let Stage::Read { get, .. } = &mut call.stage {
+                get.on_fail(index);
+            }
+        }
+        let wait = self.patience(turn, id);
+        self.set_timer(turn.now.instant, id, wait);
     }
 
     /// A replica says what it holds; `None`: it cannot say.
@@ -54,20 +112,97 @@ impl Coordinator {
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Stage::Read { get, .. } = &mut call.stage else { return };
-        if !get.waits_for(index) {
-            return;
-        }
-        let end = match record {
+        match record {
             Some(record) if is_intact(&record) => get.on_answer(index, record),
-            Some(_) => {
+            Some(_) if get.waits_for(index) => {
                 turn.counters.damaged += 1;
-                let node = (index != call.own).then(|| call.replicas[index]);
+                let node = (index != call.roster.own()).then(|| call.roster.node(index));
                 turn.out.observe(Event::Damaged { key: call.key.clone(), node });
-                get.on_fail(index)
+                get.on_fail(index);
             }
+            Some(_) => {}
             None => get.on_fail(index),
-        };
+        }
+        self.settle_read(turn, id);
+    }
+
+    /// Somebody takes too long: other primaries are asked as well, and fallbacks after half of the
+    /// time.
+    pub(super) fn on_read_patience_over(&mut self, turn: &mut Turn<'_>, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let half_over = turn.now.instant >= call.half_time();
+        let Stage::Read { get, asked, .. } = &mut call.stage else { return };
+        if !*asked {
+            return self.ask_others(turn, id);
+        }
+        if half_over {
+            get.on_patience_over(call.roster.own());
+        } else if !get.spared().is_empty() && self.hedges.take() {
+            turn.counters.hedges += 1;
+            self.ask_one_more(turn, id);
+        }
+        self.settle_read(turn, id);
+        if self.calls.get(&id).is_some_and(|call| !call.askers.is_empty()) {
+            let wait = self.patience(turn, id);
+            self.set_timer(turn.now.instant, id, wait);
+        }
+    }
+
+    /// Asks others as long as those who were asked are too few; then sees whether it is decided.
+    fn settle_read(&mut self, turn: &mut Turn<'_>, id: CallId) {
+        loop {
+            let Some(call) = self.calls.get(&id) else { return };
+            let Stage::Read { get, asked, .. } = &call.stage else { return };
+            if !asked || !get.wants_more() || !self.ask_one_more(turn, id) {
+                break;
+            }
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Stage::Read { get, .. } = &mut call.stage else { return };
+        let end = get.end();
         self.after_read(turn, id, end);
+    }
+
+    /// Asks one more: a primary that was spared, the fastest first; else a fallback. False where
+    /// there is nobody.
+    fn ask_one_more(&mut self, turn: &mut Turn<'_>, id: CallId) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Stage::Read { get, .. } = &mut call.stage else { return false };
+        for index in get.spared().iter() {
+            if !turn.is_reachable(call.roster.node(index)) {
+                get.on_fail(index);
+            }
+        }
+        let spared = get.spared().iter().map(|index| (index, call.roster.node(index)));
+        let index = if let Some(index) = by_speed(turn, spared).first().copied() {
+            get.call_up(index);
+            index
+        } else {
+            let Some(primary) = get.wants_stand_in().filter(|_| call.sloppy) else { return false };
+            let stand_in = call.roster.call_in(turn).and_then(|_| get.stand_in(primary));
+            let Some(index) = stand_in else {
+                get.give_up(primary);
+                return true;
+            };
+            index
+        };
+        ask(turn, call, id, index);
+        true
+    }
+
+    /// How long those who were asked may take before somebody else is asked.
+    fn patience(&self, turn: &Turn<'_>, id: CallId) -> Duration {
+        let Some(call) = self.calls.get(&id) else { return Duration::ZERO };
+        let Stage::Read { get, .. } = &call.stage else { return Duration::ZERO };
+        let hedged = turn.config.fanout == Fanout::Quorum && !get.spared().is_empty();
+        let others = get.awaited().minus([call.roster.own()].into_iter().collect());
+        let waits = others.iter().map(|index| {
+            let node = call.roster.node(index);
+            if hedged { turn.verdicts.hedge_delay(node) } else { turn.verdicts.patience(node) }
+        });
+        let wait = waits.max().unwrap_or(LATE_ANSWERS);
+        let half = call.half_time().since(turn.now.instant);
+        if half.is_zero() { wait } else { wait.min(half) }
     }
 
     /// Answers a read that ended; finishes one from which nothing more is to be expected.
@@ -82,6 +217,9 @@ impl Coordinator {
                         self.on_read_failed(turn, id, FailureCode::QuorumUnavailable, left),
                         ImpossibleReadForgotten => drop(self.remove(id))
                     );
+                }
+                GetEnd::Stale { answered } => {
+                    self.on_read_failed(turn, id, FailureCode::Stale, answered);
                 }
                 GetEnd::Late { answered } => {
                     self.on_read_failed(turn, id, FailureCode::Timeout, answered);
@@ -138,10 +276,11 @@ impl Coordinator {
         &mut self,
         turn: &mut Turn<'_>,
         id: CallId,
-        receipt: crate::message::Receipt,
+        receipt: Receipt,
         result: Result<Answer, Failure>,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
+        self.pace.on_end(turn.now.instant.since(call.begun));
         for asker in core::mem::take(&mut call.askers) {
             turn.answer(asker, Some(receipt.clone()), None, result.clone());
         }
@@ -150,13 +289,13 @@ impl Coordinator {
             // Too many listen for late replicas: this one repairs what it knows of.
             return self.finish_read(turn, id);
         }
-        let until = call.deadline.min(turn.now.instant + LATE_ANSWERS);
-        self.deadlines.remove(&(call.deadline, id));
-        call.deadline = until;
-        self.deadlines.insert((until, id));
+        self.timers.remove(&(call.timer, id));
+        call.deadline = call.deadline.min(turn.now.instant + LATE_ANSWERS);
+        call.timer = call.deadline;
+        self.timers.insert((call.timer, id));
     }
 
-    /// Repairs the stale replicas of an answered read and forgets it.
+    /// Repairs the stale primaries of an answered read and forgets it.
     fn finish_read(&mut self, turn: &mut Turn<'_>, id: CallId) {
         let Some(call) = self.remove(id) else { return };
         self.late -= 1;
@@ -166,28 +305,59 @@ impl Coordinator {
             let record,
             RepairSendsLiveOnly => &crate::causality::wrong::live_only(record)
         );
+        let own = call.roster.own();
         sane_or!(
             let stale,
             NoRepair => Replicas::new(),
-            OwnNotRepaired => stale.minus([call.own].into_iter().collect()),
+            OwnNotRepaired => stale.minus([own].into_iter().collect()),
         );
         for index in stale.iter() {
-            let node = call.replicas[index];
+            if !self.repairs.take(turn.now.instant) {
+                return turn.note_overload("repairs_per_second");
+            }
+            let node = call.roster.node(index);
             turn.counters.repairs += 1;
             turn.out.observe(Event::Repaired { key: call.key.clone(), node });
-            if index == call.own {
-                if turn.tickets.is_full() {
-                    turn.note_overload("store_ops_max");
-                    continue;
-                }
-                let op = RecordOp::Merge(record.clone());
-                let apply = StoreOp::Apply { key: call.key.clone(), op };
-                turn.tickets.store(Purpose::Repair, call.slot, apply, turn.out);
-            } else {
-                let key = call.key.clone();
-                let merge = ReplicaMerge { call: REPAIR, key, record: record.clone() };
+            let (key, record) = (call.key.clone(), record.clone());
+            if index != own {
+                let reason = MergeReason::Repair;
+                let merge = ReplicaMerge { call: REPAIR, key, record, hint_for: None, reason };
                 turn.out.send(Peer::Node(node), Message::ReplicaMerge(merge));
+            } else if turn.tickets.is_full() {
+                turn.note_overload("store_ops_max");
+            } else {
+                let op = RecordOp::Merge(record);
+                let apply = StoreOp::Apply { key, copy: HeldAs::Own, op };
+                turn.tickets.store(Purpose::Repair, call.roster.slot, apply, turn.out);
             }
         }
     }
+}
+
+fn ask(turn: &mut Turn<'_>, call: &mut Call, id: CallId, index: usize) {
+    let Stage::Read { own, .. } = &call.stage else { return };
+    let digest = own.as_ref().map(Record::digest);
+    let stand_in = index >= call.roster.primaries();
+    let read = ReplicaRead { call: id, key: call.key.clone(), digest, stand_in };
+    call.roster.on_asked(turn, index);
+    turn.out.send(Peer::Node(call.roster.node(index)), Message::ReplicaRead(read));
+}
+
+/// Leaves to be asked as many as are needed, this node and the fastest first.
+fn spare_the_slower(turn: &mut Turn<'_>, roster: &super::Roster, r: usize, reach: &mut Reach) {
+    let others = reach.reachable.minus(reach.spared).iter();
+    let others = others.filter(|index| Some(*index) != roster.own_primary());
+    let order = by_speed(turn, others.map(|index| (index, roster.node(index))));
+    let kept = r - usize::from(roster.own_primary().is_some()).min(r);
+    for index in order.into_iter().skip(kept) {
+        reach.spared.insert(index);
+    }
+}
+
+/// Their indexes: the trusted first, the faster first.
+fn by_speed(turn: &mut Turn<'_>, nodes: impl Iterator<Item = (usize, NodeId)>) -> Vec<usize> {
+    let rank = |(index, node)| (turn.is_avoided(node), turn.verdicts.latency(node), index);
+    let mut ranked: Vec<(bool, Duration, usize)> = nodes.map(rank).collect();
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(_, _, index)| index).collect()
 }

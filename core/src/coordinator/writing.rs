@@ -1,16 +1,19 @@
 //! The write stage of a call: apply at home, send the record, answer with W acknowledgements.
+//!
+//! A primary that cannot be reached, or takes too long, is replaced by the next fallback, which
+//! keeps the record as a hint; that goes on after the answer.
 
 use super::{
-    Answer, Asker, BTreeMap, Call, CallId, Change, Coordinator, Failure, FailureCode, Instant, Key,
-    Place, Quorum, RequestId, Stage, Turn, reachable, saturate, short, vec,
+    Answer, Asker, BTreeMap, Call, CallId, Change, Context, Coordinator, Duration, Failure,
+    FailureCode, Plan, RequestId, Stage, Turn, context, saturate, short, vec,
 };
 use crate::causality::{
-    Actor, Applied, ApplyRefusal, Birth, Checksum, Context, Payload, Record, RecordOp, Write,
+    Actor, Applied, ApplyRefusal, Birth, Checksum, Payload, Record, RecordOp, Write,
 };
-use crate::machine::{Event, Peer, StoreError, StoreOp};
-use crate::message::{Message, Outcome, ReplicaMerge, Written};
+use crate::machine::{Event, HeldAs, Peer, StoreError, StoreOp};
+use crate::message::{MergeReason, Message, Outcome, ReplicaMerge, Written};
 use crate::quorum::Replicas;
-use crate::request::{self, PutEnd};
+use crate::request::{self, PutEnd, Short};
 use crate::tickets::Purpose;
 
 impl Coordinator {
@@ -18,19 +21,14 @@ impl Coordinator {
         &mut self,
         turn: &mut Turn<'_>,
         asker: Asker,
-        (key, token, request, change): (Key, bytes::Bytes, RequestId, Change),
-        quorum: Quorum,
-        place: Place,
-        deadline: Instant,
+        plan: Plan,
+        (token, request, change): (bytes::Bytes, RequestId, Change),
     ) {
-        let context = match context(turn, &key, &token) {
+        let context = match context(turn, &plan.key, &token) {
             Ok(context) => context,
             Err(failure) => return turn.answer(asker, None, None, Err(failure)),
         };
-        let reachable = reachable(turn, &place.replicas);
-        let started =
-            request::Put::start(place.replicas.len(), quorum.w().into(), place.own, reachable);
-        let put = match started {
+        let put = match start_put(turn, &plan) {
             Ok(put) => put,
             Err(error) => return turn.answer(asker, None, None, Err(short(error))),
         };
@@ -40,13 +38,14 @@ impl Coordinator {
             Change::Delete => (Payload::Tombstone, Checksum::of(&Payload::Tombstone)),
         };
         let write = self.write(turn, context.clone(), request, payload, checksum);
-        let apply = StoreOp::Apply { key: key.clone(), op: RecordOp::Write(write) };
-        turn.tickets.store(Purpose::Call(id), place.slot, apply, turn.out);
-        let Place { slot, replicas, own } = place;
-        let stage = Stage::Write { put, context, request, dot: None, siblings: 0 };
+        let Plan { key, roster, quorum, sloppy, deadline } = plan;
+        let record = Record::new();
+        let stage = Stage::Write { put, context, request, dot: None, siblings: 0, record };
+        let begun = turn.now.instant;
         let askers = vec![asker];
-        self.insert(id, Call { askers, key, slot, replicas, own, quorum, deadline, stage });
-        self.note_write(request, id);
+        let timer = deadline;
+        let call = Call { askers, key, roster, quorum, sloppy, begun, deadline, timer, stage };
+        self.apply(turn, id, call, (request, write));
     }
 
     /// Goes on from a read to the tombstone that covers what it returned.
@@ -69,19 +68,24 @@ impl Coordinator {
         if turn.tickets.is_full() {
             let most = turn.config.limits.store_ops_max;
             for asker in call.askers {
-                turn.overloaded(asker, "store_ops_max", most);
+                turn.overloaded(asker, "store_ops_max", most, self.pace.retry_after());
             }
             return;
         }
-        let within = reachable(turn, &call.replicas);
-        let w = call.quorum.w().into();
-        match request::Put::start(call.replicas.len(), w, call.own, within) {
+        call.roster.reset();
+        call.timer = call.deadline;
+        let plan = Plan {
+            key: call.key.clone(),
+            roster: call.roster.clone(),
+            quorum: call.quorum,
+            sloppy: call.sloppy,
+            deadline: call.deadline,
+        };
+        match start_put(turn, &plan) {
             Ok(put) => {
-                call.stage = Stage::Write { put, context, request, dot: None, siblings: 0 };
-                let apply = StoreOp::Apply { key: call.key.clone(), op: RecordOp::Write(write) };
-                turn.tickets.store(Purpose::Call(id), call.slot, apply, turn.out);
-                self.insert(id, call);
-                self.note_write(request, id);
+                let record = Record::new();
+                call.stage = Stage::Write { put, context, request, dot: None, siblings: 0, record };
+                self.apply(turn, id, call, (request, write));
             }
             Err(error) => {
                 for asker in call.askers {
@@ -91,20 +95,48 @@ impl Coordinator {
         }
     }
 
+    /// Applies a write at home. A fallback keeps it as a hint, if there is room for one.
+    fn apply(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: CallId,
+        call: Call,
+        (request, write): (RequestId, Write),
+    ) {
+        let hint_for = call.hint_for(call.roster.own());
+        let copy = hint_for.map_or(HeldAs::Own, |target| HeldAs::Hint { target });
+        sane_or!(let copy, FallbackKeepsAsOwn => HeldAs::Own);
+        if let Some(target) = hint_for
+            && !turn.hints.has_room(target, write.payload.len() as u64)
+        {
+            let most = turn.config.limits.hint_bytes_max as usize;
+            for asker in call.askers {
+                turn.overloaded(asker, "hint_bytes_max", most, self.pace.retry_after());
+            }
+            return;
+        }
+        let op = RecordOp::Write(write);
+        let apply = StoreOp::Apply { key: call.key.clone(), copy, op };
+        let purpose = Purpose::Call { call: id, hint_for };
+        turn.tickets.store(purpose, call.roster.slot, apply, turn.out);
+        self.insert(id, call);
+        self.note_write(request, id);
+    }
+
     /// The node's storage has applied a write: the other replicas are sent the record.
     pub(super) fn on_applied(
         &mut self,
         turn: &mut Turn<'_>,
         id: CallId,
         applied: Applied,
-        record: Option<Record>,
+        written: Option<Record>,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Stage::Write { put, dot, siblings, .. } = &mut call.stage else { return };
-        let record = record.unwrap_or_default();
+        let Stage::Write { put, dot, siblings, record, .. } = &mut call.stage else { return };
+        let written = written.unwrap_or_default();
         *dot = applied.dot;
-        *siblings = saturate(record.sibling_count());
-        let actors = record.actors();
+        *siblings = saturate(written.sibling_count());
+        let actors = written.actors();
         if applied.truncated > 0 {
             let key = call.key.clone();
             turn.out.observe(Event::Truncated { key, actors: applied.truncated });
@@ -113,22 +145,21 @@ impl Coordinator {
             turn.out.observe(Event::ManyActors { key: call.key.clone(), actors });
         }
         sane_or!(
-            let record,
-            WriteSendsLiveOnly => crate::causality::wrong::live_only(&record)
+            let written,
+            WriteSendsLiveOnly => crate::causality::wrong::live_only(&written)
         );
+        *record = written;
         let others = put.on_applied();
-        let mut end = sane_or!(None, AppliedCounts => put.on_ack(call.own));
+        sane_or!(AppliedCounts => put.on_ack(put.own()));
         for index in others.iter() {
-            let node = call.replicas[index];
-            if turn.peers.is_up(node) {
-                let key = call.key.clone();
-                let merge = ReplicaMerge { call: id, key, record: record.clone() };
-                turn.out.send(Peer::Node(node), Message::ReplicaMerge(merge));
-            } else {
-                end = end.or(put.on_fail(index));
+            if turn.is_reachable(call.roster.node(index)) {
+                send(turn, call, id, index);
+            } else if let Stage::Write { put, .. } = &mut call.stage {
+                put.on_fail(index);
             }
         }
-        self.after_write(turn, id, end);
+        self.settle_write(turn, id);
+        self.wait_for_the_silent(turn, id);
     }
 
     /// A replica holds the write durably, or cannot.
@@ -141,8 +172,67 @@ impl Coordinator {
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Stage::Write { put, .. } = &mut call.stage else { return };
-        let end = if durable { put.on_ack(index) } else { put.on_fail(index) };
+        if durable {
+            put.on_ack(index);
+        } else {
+            put.on_fail(index);
+        }
+        self.settle_write(turn, id);
+    }
+
+    /// Somebody takes too long: others stand in.
+    pub(super) fn on_write_patience_over(&mut self, turn: &mut Turn<'_>, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Stage::Write { put, .. } = &mut call.stage else { return };
+        let late = |index: &usize| call.roster.patience_ends(turn, *index) <= turn.now.instant;
+        put.on_patience_over(put.awaited().iter().filter(late).collect());
+        self.settle_write(turn, id);
+        self.wait_for_the_silent(turn, id);
+    }
+
+    /// Calls in fallbacks as long as there is somebody to stand in for; then sees whether it is
+    /// decided.
+    fn settle_write(&mut self, turn: &mut Turn<'_>, id: CallId) {
+        loop {
+            let Some(call) = self.calls.get_mut(&id) else { return };
+            let Stage::Write { put, .. } = &mut call.stage else { return };
+            let Some(primary) = put.wants_stand_in() else { break };
+            let stand_in = call.roster.call_in(turn).and_then(|_| put.stand_in(primary));
+            match stand_in {
+                Some(index) => {
+                    turn.counters.stand_ins += 1;
+                    send(turn, call, id, index);
+                }
+                None => {
+                    let spared = put.give_up(primary);
+                    // One that was sent the record and is slow may still acknowledge it.
+                    if spared && turn.is_reachable(call.roster.node(primary)) {
+                        send(turn, call, id, primary);
+                    } else if spared {
+                        put.on_fail(primary);
+                    }
+                }
+            }
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Stage::Write { put, .. } = &mut call.stage else { return };
+        let end = put.end();
         self.after_write(turn, id, end);
+        let Some(call) = self.calls.get(&id) else { return };
+        let Stage::Write { put, .. } = &call.stage else { return };
+        if call.askers.is_empty() && put.is_covered() {
+            self.finish_write(id);
+        }
+    }
+
+    /// Sets when those who were sent the record are found to take too long.
+    fn wait_for_the_silent(&mut self, turn: &Turn<'_>, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Stage::Write { put, .. } = &call.stage else { return };
+        let others = put.awaited().minus([call.roster.own()].into_iter().collect());
+        let ends = others.iter().map(|index| call.roster.patience_ends(turn, index)).min();
+        let wait = ends.map_or(Duration::MAX, |at| at.since(turn.now.instant));
+        self.set_timer(turn.now.instant, id, wait);
     }
 
     /// The record refuses the write.
@@ -166,10 +256,11 @@ impl Coordinator {
     /// The node's own storage failed in the course of a call.
     pub(super) fn on_own_failure(&mut self, turn: &mut Turn<'_>, id: CallId, error: StoreError) {
         let Some(call) = self.calls.get(&id) else { return };
-        let own = call.own;
+        let own = call.roster.own();
         match &call.stage {
             Stage::Read { .. } => {
                 let record = sane_or!(None, OwnFailureReadsEmpty => Some(Record::new()));
+                self.ask_others(turn, id);
                 self.on_record(turn, id, own, record);
             }
             Stage::Write { dot: Some(_), .. } => self.on_acknowledgement(turn, id, own, false),
@@ -187,12 +278,14 @@ impl Coordinator {
         }
     }
 
-    /// Answers a write that ended, and forgets it.
+    /// Answers a write that ended. It goes on until each primary holds it, or somebody in its
+    /// place.
     pub(super) fn after_write(&mut self, turn: &mut Turn<'_>, id: CallId, end: Option<PutEnd>) {
         let Some(end) = end else { return };
-        let Some(call) = self.remove(id) else { return };
-        let Stage::Write { context, request, dot, siblings, .. } = &call.stage else { return };
-        forget_write(&mut self.writes, *request, id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Stage::Write { put, context, request, dot, siblings, .. } = &call.stage else { return };
+        let request = *request;
+        forget_write(&mut self.writes, request, id);
         let (acked, result) = match end {
             PutEnd::Done { acked } => {
                 let mut shown = context.clone();
@@ -204,18 +297,32 @@ impl Coordinator {
             }
             PutEnd::Unknown { acked, late } => {
                 let code = if late { FailureCode::Timeout } else { FailureCode::QuorumUnavailable };
-                let failure =
-                    Failure::refused(code).quorum(call.quorum.w().into(), saturate(acked.len()));
+                let counted = saturate(put.counted().len());
+                let failure = Failure::refused(code).quorum(call.quorum.w().into(), counted);
                 (acked, Err(sane_or!(failure.unknown(), UnknownCalledRefused => failure)))
             }
             PutEnd::Refused => (Replicas::new(), Err(Failure::refused(FailureCode::Storage))),
         };
+        self.pace.on_end(turn.now.instant.since(call.begun));
         let receipt = call.receipt(turn, call.quorum.w(), acked, Replicas::new());
         if let Ok(Answer::Written(written)) = &result {
-            self.answers.keep(*request, call.key.clone(), written.clone(), receipt.clone());
+            self.answers.keep(request, call.key.clone(), written.clone(), receipt.clone());
         }
-        for asker in call.askers {
+        for asker in core::mem::take(&mut call.askers) {
             turn.answer(asker, Some(receipt.clone()), None, result.clone());
+        }
+        self.late += 1;
+        if self.late > turn.config.limits.calls_max / 4 {
+            // Too many wait for late replicas: this one leaves them to anti-entropy.
+            self.finish_write(id);
+        }
+    }
+
+    /// Forgets an answered write.
+    pub(super) fn finish_write(&mut self, id: CallId) {
+        let answered = self.calls.get(&id).is_some_and(|call| call.askers.is_empty());
+        if answered && self.remove(id).is_some() {
+            self.late -= 1;
         }
     }
 
@@ -276,13 +383,25 @@ fn forget_write(writes: &mut BTreeMap<RequestId, CallId>, request: RequestId, id
     }
 }
 
-/// What the writer had been shown.
-fn context(turn: &Turn<'_>, key: &Key, token: &[u8]) -> Result<Context, Failure> {
-    let refused = Failure::refused(FailureCode::BadContext);
-    let context = Context::from_token(key, token).map_err(|_| refused)?;
-    let max = turn.config.limits.context_actors_max;
-    if context.len() > max {
-        return Err(refused.limit(max as u64, context.len() as u64));
-    }
-    Ok(context)
+/// Starts a write over a roster.
+fn start_put(turn: &mut Turn<'_>, plan: &Plan) -> Result<request::Put, Short> {
+    let w = usize::from(plan.quorum.w());
+    let reach = plan.roster.reach(turn, w, plan.sloppy);
+    request::Put::start(plan.roster.primaries(), w, plan.roster.own_primary(), reach)
+}
+
+/// Sends the record to the node of `index`: to a fallback as a hint.
+fn send(turn: &mut Turn<'_>, call: &mut Call, id: CallId, index: usize) {
+    let hint_for = call.hint_for(index);
+    sane_or!(let hint_for, HintForWrongTarget => hint_for.map(|_| turn.config.id));
+    let Stage::Write { record, .. } = &call.stage else { return };
+    let merge = ReplicaMerge {
+        call: id,
+        key: call.key.clone(),
+        record: record.clone(),
+        hint_for,
+        reason: MergeReason::Write,
+    };
+    call.roster.on_asked(turn, index);
+    turn.out.send(Peer::Node(call.roster.node(index)), Message::ReplicaMerge(merge));
 }

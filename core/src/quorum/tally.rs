@@ -11,6 +11,8 @@ pub struct Tally {
     needed: usize,
     acked: Replicas,
     failed: Replicas,
+    /// Those whose acknowledgement is noted and does not count.
+    uncounted: Replicas,
 }
 
 /// What a [`Tally`] says.
@@ -28,7 +30,21 @@ impl Tally {
     /// A count of `needed` out of the replicas with indexes below `asked`.
     pub fn new(asked: usize, needed: usize) -> Tally {
         assert!(asked <= Replicas::CAPACITY, "a preference list is longer than a set of replicas");
-        Tally { asked, needed, acked: Replicas::new(), failed: Replicas::new() }
+        let none = Replicas::new();
+        Tally { asked, needed, acked: none, failed: none, uncounted: none }
+    }
+
+    /// One more replica, and its index; `None` where the set is full.
+    pub fn add(&mut self, counts: bool) -> Option<usize> {
+        if self.asked >= Replicas::CAPACITY {
+            return None;
+        }
+        let index = self.asked;
+        self.asked += 1;
+        if !sane_or!(counts, StrictCountsFallback => true) {
+            self.uncounted.insert(index);
+        }
+        Some(index)
     }
 
     /// Replica `index` acknowledged.
@@ -55,9 +71,10 @@ impl Tally {
 
     /// Whether it is decided.
     pub fn verdict(&self) -> Verdict {
-        if self.acked.len() >= self.needed {
+        let lost = self.failed.union(self.uncounted);
+        if self.counted().len() >= self.needed {
             Verdict::Reached
-        } else if self.asked - self.failed.len() < self.needed {
+        } else if self.asked - lost.len() < self.needed {
             Verdict::Impossible
         } else {
             Verdict::Open
@@ -79,6 +96,16 @@ impl Tally {
         self.acked
     }
 
+    /// Those of them that count.
+    pub fn counted(&self) -> Replicas {
+        self.acked.minus(self.uncounted)
+    }
+
+    /// Those that will not acknowledge.
+    pub fn failed(&self) -> Replicas {
+        self.failed
+    }
+
     /// Those that said nothing yet.
     pub fn silent(&self) -> Replicas {
         Replicas::first(self.asked).minus(self.acked).minus(self.failed)
@@ -88,7 +115,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::Verdict::{Impossible, Open, Reached};
-    use super::{Tally, Verdict};
+    use super::{Replicas, Tally, Verdict};
 
     /// `a2` acknowledges replica 2, `f0` fails replica 0.
     fn verdict(asked: usize, needed: usize, words: &str) -> Verdict {
@@ -129,6 +156,29 @@ mod tests {
         for (asked, needed, words, expected) in table {
             assert_eq!(verdict(asked, needed, words), expected, "{needed} of {asked}: {words}");
         }
+    }
+
+    #[test]
+    fn a_replica_that_does_not_count_neither_helps_nor_hinders() {
+        let mut tally = Tally::new(2, 2);
+        tally.ack(0);
+        assert_eq!(tally.add(false), Some(2));
+        tally.ack(2);
+        assert_eq!(tally.verdict(), Open);
+        assert_eq!(tally.acked().len(), 2);
+        tally.fail(1);
+        assert_eq!(tally.verdict(), Impossible);
+        assert_eq!(tally.add(true), Some(3));
+        assert_eq!(tally.verdict(), Open);
+        tally.ack(3);
+        assert_eq!(tally.verdict(), Reached);
+    }
+
+    #[test]
+    fn there_is_room_for_as_many_as_a_set_can_hold() {
+        let mut tally = Tally::new(Replicas::CAPACITY - 1, 1);
+        assert_eq!(tally.add(true), Some(Replicas::CAPACITY - 1));
+        assert_eq!(tally.add(true), None);
     }
 
     #[test]

@@ -2,24 +2,22 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use quorate_core::causality::{
-    Actor, Birth, Checksum, Counter, History, Payload, Record, Seen, Sibling,
-};
+use ::bytes::Bytes;
+use quorate_core::causality::Checksum;
 use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
     Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, Get, Hello, LayoutUpdate,
-    MemberStatus, Message, Outcome, Put, QuorumChoice, Receipt, Reject, RejectCode, ReplicaMerge,
-    ReplicaMerged, ReplicaRead, ReplicaRecord, Reply, RequestHead, Role, StatusReply, Unsupported,
-    Welcome, Written,
+    MemberState, MemberStatus, Message, Outcome, Put, QuorumChoice, Receipt, Reject, RejectCode,
+    Reply, RequestHead, Role, StandIn, StatusReply, Strictness, Unsupported, Welcome, Written,
 };
 use quorate_core::time::{Duration, UnixMs};
 
+use crate::between_nodes::{between_members, between_replicas};
 use crate::json::{FAILURE_CODES, REJECT_CODES, failure_name, reject_name};
 
-const GREAT: u64 = 0xfedc_ba98_7654_3210;
-const TIME_MS: UnixMs = UnixMs(1_767_225_600_000);
+pub(crate) const GREAT: u64 = 0xfedc_ba98_7654_3210;
+pub(crate) const TIME_MS: UnixMs = UnixMs(1_767_225_600_000);
 
 pub(crate) fn examples() -> Vec<(String, Message)> {
     let mut examples: Vec<(String, Message)> = Vec::new();
@@ -29,18 +27,19 @@ pub(crate) fn examples() -> Vec<(String, Message)> {
     replies(&mut add);
     between_replicas(&mut add);
     statuses(&mut add);
+    between_members(&mut add);
     examples
 }
 
-fn text(text: &str) -> Text {
+pub(crate) fn text(text: &str) -> Text {
     Text::from(text)
 }
 
-fn bytes(text: &'static str) -> Bytes {
+pub(crate) fn bytes(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())
 }
 
-fn layout_full() -> Option<Arc<LayoutUpdate>> {
+pub(crate) fn layout_full() -> Option<Arc<LayoutUpdate>> {
     let member = |id, label: &str, zone: &str, weight| Member {
         id: NodeId(id),
         label: text(label),
@@ -59,7 +58,7 @@ fn layout_full() -> Option<Arc<LayoutUpdate>> {
 }
 
 /// One slot of one member of which nothing is said.
-fn layout_minimal() -> Option<Arc<LayoutUpdate>> {
+pub(crate) fn layout_minimal() -> Option<Arc<LayoutUpdate>> {
     let member = Member { id: NodeId(0), label: text(""), zone: text(""), weight: 0 };
     let layout = Layout::from_parts(LayoutVersion(0), 1, vec![member], vec![0]);
     Some(Arc::new(LayoutUpdate { layout: layout.expect("in order"), addresses: vec![text("")] }))
@@ -109,8 +108,10 @@ fn handshakes(add: &mut impl FnMut(&str, Message)) {
             key_bytes_max: 0,
             value_bytes_max: 0,
             calls_max: 0,
+            strict: false,
         },
         layout: None,
+        down: Vec::new(),
     };
     add("welcome, minimal", Message::Welcome(welcome.clone()));
     add("welcome, least layout", Message::Welcome(Welcome { layout: layout_minimal(), ..welcome }));
@@ -129,8 +130,10 @@ fn handshakes(add: &mut impl FnMut(&str, Message)) {
                 key_bytes_max: 1_024,
                 value_bytes_max: 1_048_576,
                 calls_max: 127,
+                strict: true,
             },
             layout: layout_full(),
+            down: vec![NodeId(u64::MAX), NodeId(0)],
         }),
     );
     let reject = |code, text: &str| Message::Reject(Reject { code, text: text.to_owned() });
@@ -148,6 +151,7 @@ fn head_minimal() -> RequestHead {
         call: CallId(0),
         key: Key::from(vec![]),
         quorum: QuorumChoice { r: 0, w: 0 },
+        strictness: Strictness::Configured,
         budget: Duration::ZERO,
         layout_version: LayoutVersion(0),
         passed_on: false,
@@ -160,6 +164,7 @@ fn head_full() -> RequestHead {
         call: CallId(u64::MAX),
         key: Key::from(vec![0, 0xff, 0x80, b'k']),
         quorum: QuorumChoice { r: 2, w: 3 },
+        strictness: Strictness::Strict,
         budget: Duration::from_millis(5_000),
         layout_version: LayoutVersion(1 << 53),
         passed_on: true,
@@ -175,16 +180,19 @@ fn requests(add: &mut impl FnMut(&str, Message)) {
         layout_version: LayoutVersion(1),
         ..head_minimal()
     };
-    add("get, minimal", Message::Get(Get { head: head_minimal() }));
-    add("get", Message::Get(Get { head: usual.clone() }));
-    add("get, full", Message::Get(Get { head: head_full() }));
+    let get = |head, context| Message::Get(Get { head, context });
+    add("get, minimal", get(head_minimal(), Bytes::new()));
+    add("get", get(usual.clone(), Bytes::new()));
+    add("get, full", get(head_full(), bytes("context")));
+    let sloppy = RequestHead { strictness: Strictness::Sloppy, ..usual.clone() };
+    add("get, sloppy", get(sloppy, Bytes::new()));
     let greatest = RequestHead {
         quorum: QuorumChoice { r: 255, w: 255 },
         budget: Duration::from_millis(u32::MAX.into()),
         layout_version: LayoutVersion(u64::MAX),
         ..head_full()
     };
-    add("get, greatest numbers", Message::Get(Get { head: greatest }));
+    add("get, greatest numbers", get(greatest, Bytes::new()));
     let delete = Put {
         head: head_minimal(),
         context: Bytes::new(),
@@ -220,6 +228,7 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
         layout: None,
         receipt: None,
         passed_on_by: None,
+        down: Vec::new(),
         result,
     };
     let receipt = Receipt {
@@ -228,6 +237,10 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
         repaired: vec![NodeId(0x0b00_0000_0000_0002), NodeId(0)],
         needed: 2,
         layout_version: LayoutVersion(300),
+        fallbacks: vec![
+            StandIn { node: NodeId(GREAT), primary: NodeId(0x0b00_0000_0000_0002) },
+            StandIn { node: NodeId(0), primary: NodeId(0) },
+        ],
     };
     let no_receipt = Receipt {
         coordinator: NodeId(0),
@@ -235,6 +248,7 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
         repaired: Vec::new(),
         needed: 0,
         layout_version: LayoutVersion(0),
+        fallbacks: Vec::new(),
     };
     let full = |result| Reply {
         call: CallId(u64::MAX),
@@ -242,6 +256,7 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
         layout: layout_full(),
         receipt: Some(receipt.clone()),
         passed_on_by: Some(NodeId(0x0b00_0000_0000_0002)),
+        down: vec![NodeId(0x0b00_0000_0000_0002), NodeId(0)],
         result,
     };
     let value = |text| EntryValue {
@@ -279,67 +294,11 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
             acked: 1,
             limit: 100 + index as u64,
             actual: u64::MAX - index as u64,
+            retry_after: Duration::from_millis(250),
         };
         let reply = Reply { layout: None, ..full(Err(failure)) };
         add(&format!("reply, {name}, full"), Message::Reply(reply));
     }
-}
-
-fn record() -> Record {
-    let actor = |node, birth| Actor {
-        node: NodeId(node),
-        incarnation: Incarnation(4_000_000_000),
-        birth: Birth(birth),
-    };
-    let seen = |upto, also: &[u64]| Seen::from_parts(upto, also.to_vec()).expect("canonical");
-    let payload = Payload::Value(bytes("a value"));
-    let full = Sibling {
-        checksum: Checksum::of(&payload),
-        payload,
-        written: TIME_MS,
-        expires: Some(UnixMs(TIME_MS.0 + 60_000)),
-        request: RequestId { client: GREAT, sequence: 300 },
-    };
-    let minimal = Sibling {
-        payload: Payload::Value(Bytes::new()),
-        checksum: Checksum(0),
-        written: UnixMs(0),
-        expires: None,
-        request: RequestId::default(),
-    };
-    let tombstone = Sibling { payload: Payload::Tombstone, written: TIME_MS, ..minimal.clone() };
-    let expired = Sibling { expires: Some(UnixMs(0)), ..minimal.clone() };
-    let history = |superseded, at, live: Vec<(u64, Sibling)>| {
-        let live = live.into_iter().map(|(counter, sibling)| (Counter(counter), sibling)).collect();
-        History::from_parts(superseded, at, live).expect("sound")
-    };
-    let live = vec![(4, full), (7, tombstone), (u64::MAX, expired)];
-    let histories = [
-        (
-            Actor { node: NodeId(0), incarnation: Incarnation(0), birth: Birth(0) },
-            history(seen(0, &[]), UnixMs(0), vec![(1, minimal)]),
-        ),
-        (actor(1, 1), history(seen(3, &[5, 300, GREAT]), TIME_MS, live)),
-        (actor(u64::MAX, u64::MAX), history(seen(70_000, &[]), TIME_MS, Vec::new())),
-    ];
-    Record::from_histories(histories).expect("ascending")
-}
-
-fn between_replicas(add: &mut impl FnMut(&str, Message)) {
-    let call = CallId(300);
-    let read = |call, key| Message::ReplicaRead(ReplicaRead { call, key });
-    add("replica read, minimal", read(CallId(0), Key::from(vec![])));
-    add("replica read, full", read(call, Key::from("cart")));
-    let answer = |call, record| Message::ReplicaRecord(ReplicaRecord { call, record });
-    add("replica record, minimal: it cannot say", answer(CallId(0), None));
-    add("replica record of nothing", answer(call, Some(Record::new())));
-    add("replica record, full", answer(call, Some(record())));
-    let merge = |call, key, record| Message::ReplicaMerge(ReplicaMerge { call, key, record });
-    add("replica merge, minimal", merge(CallId(0), Key::from(vec![]), Record::new()));
-    add("replica merge, full", merge(call, Key::from("cart"), record()));
-    let merged = |call, durable| Message::ReplicaMerged(ReplicaMerged { call, durable });
-    add("replica merged, minimal", merged(CallId(0), false));
-    add("replica merged, full", merged(call, true));
 }
 
 fn statuses(add: &mut impl FnMut(&str, Message)) {
@@ -354,6 +313,13 @@ fn statuses(add: &mut impl FnMut(&str, Message)) {
         up: false,
         slots: 0,
         replicas: 0,
+        state: MemberState::Up,
+        heartbeat: 0,
+        heartbeat_age: Duration::ZERO,
+        witnesses: Vec::new(),
+        hints: 0,
+        hint_bytes: 0,
+        down: Duration::ZERO,
     };
     let minimal = StatusReply {
         call: CallId(0),
@@ -379,7 +345,15 @@ fn statuses(add: &mut impl FnMut(&str, Message)) {
         up: true,
         slots: 1_024,
         replicas: 3_072,
+        state: MemberState::Down,
+        heartbeat: u64::MAX,
+        heartbeat_age: Duration::from_millis(12_000),
+        witnesses: vec![NodeId(GREAT), NodeId(0)],
+        hints: 300,
+        hint_bytes: 1 << 53,
+        down: Duration::from_millis(4_000),
     };
+    let doubted = MemberStatus { state: MemberState::Suspected, ..nobody.clone() };
     let full = StatusReply {
         call: CallId(300),
         cluster: ClusterId(0x0123_4567_89ab_cdef),
@@ -391,7 +365,7 @@ fn statuses(add: &mut impl FnMut(&str, Message)) {
         software: text("quorate 0.1.0"),
         storage: text("memory"),
         records: 1 << 53,
-        members: vec![member, nobody],
+        members: vec![member, nobody, doubted],
         counters: vec![(text("gets"), u64::MAX), (text("puts"), 0), (text(""), 0)],
         limits: vec![(text("key_bytes_max"), 1_024), (text("siblings_max"), 100)],
     };

@@ -6,10 +6,12 @@ use quorate_core::causality::{Actor, Counter, History, Payload, Record, Sibling}
 use quorate_core::ids::{NodeId, Text};
 use quorate_core::layout::Member;
 use quorate_core::message::{
-    Answer, Change, Entry, EntryValue, FailureCode, Get, Hello, LayoutUpdate, MemberStatus,
-    Message, Outcome, Put, Receipt, Reject, RejectCode, ReplicaMerge, ReplicaMerged, ReplicaRead,
-    ReplicaRecord, Reply, RequestHead, Role, StatusReply, Unsupported, Welcome, Written,
+    Answer, Change, Entry, EntryValue, FailureCode, Get, Gossip, Hello, LayoutUpdate, MemberInfo,
+    MemberState, MemberStatus, MergeReason, Message, Outcome, Pulse, Put, Receipt, Reject,
+    RejectCode, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState, Reply,
+    RequestHead, Role, StandIn, StatusReply, Strictness, Unsupported, Welcome, Written,
 };
+use quorate_core::time::Duration;
 use serde_json::{Map, Value};
 
 pub(crate) const REJECT_CODES: [RejectCode; 6] = [
@@ -32,7 +34,7 @@ pub(crate) fn reject_name(code: RejectCode) -> &'static str {
     }
 }
 
-pub(crate) const FAILURE_CODES: [FailureCode; 13] = [
+pub(crate) const FAILURE_CODES: [FailureCode; 15] = [
     FailureCode::QuorumUnavailable,
     FailureCode::Timeout,
     FailureCode::Overloaded,
@@ -46,6 +48,8 @@ pub(crate) const FAILURE_CODES: [FailureCode; 13] = [
     FailureCode::Storage,
     FailureCode::NotAPrimary,
     FailureCode::RecordTooLarge,
+    FailureCode::Stale,
+    FailureCode::NotReady,
 ];
 
 pub(crate) fn failure_name(code: FailureCode) -> &'static str {
@@ -63,6 +67,9 @@ pub(crate) fn failure_name(code: FailureCode) -> &'static str {
         FailureCode::Storage => "FAILURE_STORAGE",
         FailureCode::NotAPrimary => "FAILURE_NOT_A_PRIMARY",
         FailureCode::RecordTooLarge => "FAILURE_RECORD_TOO_LARGE",
+        FailureCode::Stale => "FAILURE_STALE",
+        FailureCode::NotReady => "FAILURE_NOT_READY",
+        FailureCode::Unrecognized => panic!("no example: nobody means to send it"),
     }
 }
 
@@ -158,25 +165,18 @@ pub(crate) fn json(message: &Message) -> Value {
             ("reject", fields().set("code", reject_name(*code).into()).text("text", text))
         }
         Message::Unsupported(Unsupported { text }) => ("unsupported", fields().text("text", text)),
-        Message::Get(Get { head }) => ("get", head_fields(head)),
+        Message::Get(Get { head, context }) => ("get", head_fields(head).bytes("context", context)),
         Message::Put(put) => ("put", put_fields(put)),
         Message::Reply(reply) => ("reply", reply_fields(reply)),
-        Message::ReplicaRead(ReplicaRead { call, key }) => {
-            ("replicaRead", fields().long("call", call.0).bytes("key", key.as_bytes()))
-        }
-        Message::ReplicaRecord(ReplicaRecord { call, record }) => {
-            let answer = fields().long("call", call.0).flag("readable", record.is_some());
-            ("replicaRecord", answer.optional("record", record.as_ref(), record_fields))
-        }
-        Message::ReplicaMerge(ReplicaMerge { call, key, record }) => {
-            let merge = fields().long("call", call.0).bytes("key", key.as_bytes());
-            ("replicaMerge", merge.message("record", record_fields(record)))
-        }
+        Message::ReplicaRead(read) => ("replicaRead", read_fields(read)),
+        Message::ReplicaRecord(answer) => ("replicaRecord", answer_fields(answer)),
+        Message::ReplicaMerge(merge) => ("replicaMerge", merge_fields(merge)),
         Message::ReplicaMerged(ReplicaMerged { call, durable }) => {
             ("replicaMerged", fields().long("call", call.0).flag("durable", *durable))
         }
         Message::StatusRequest(call) => ("statusRequest", fields().long("call", call.0)),
         Message::StatusReply(status) => ("statusReply", status_fields(status)),
+        Message::Gossip(gossip) => ("gossip", gossip_fields(gossip)),
     };
     fields().message(kind, body).done()
 }
@@ -213,9 +213,15 @@ fn welcome_fields(welcome: &Welcome) -> Fields {
                 .flag("allowWeak", defaults.allow_weak)
                 .small("keyBytesMax", defaults.key_bytes_max)
                 .small("valueBytesMax", defaults.value_bytes_max)
-                .small("callsMax", defaults.calls_max),
+                .small("callsMax", defaults.calls_max)
+                .flag("strict", defaults.strict),
         )
         .optional("layout", welcome.layout.as_deref(), layout_fields)
+        .list("down", &welcome.down, node)
+}
+
+fn node(node: &NodeId) -> Value {
+    node.0.to_string().into()
 }
 
 fn layout_fields(update: &LayoutUpdate) -> Fields {
@@ -238,8 +244,14 @@ fn layout_fields(update: &LayoutUpdate) -> Fields {
 }
 
 fn head_fields(head: &RequestHead) -> Fields {
-    let budget_ms = u32::try_from(head.budget.as_millis()).expect("a short budget");
+    let budget_ms = u32::try_from(millis(head.budget)).expect("a short budget");
+    let strictness = match head.strictness {
+        Strictness::Configured => "",
+        Strictness::Strict => "STRICTNESS_STRICT",
+        Strictness::Sloppy => "STRICTNESS_SLOPPY",
+    };
     fields()
+        .text("strictness", strictness)
         .long("call", head.call.0)
         .bytes("key", head.key.as_bytes())
         .small("r", head.quorum.r)
@@ -269,7 +281,8 @@ fn reply_fields(reply: &Reply) -> Fields {
         .long("layoutVersion", reply.layout_version.0)
         .optional("layout", reply.layout.as_deref(), layout_fields)
         .optional("receipt", reply.receipt.as_ref(), receipt_fields)
-        .optional_long("passedOnBy", reply.passed_on_by.map(|node| node.0));
+        .optional_long("passedOnBy", reply.passed_on_by.map(|node| node.0))
+        .list("down", &reply.down, node);
     match &reply.result {
         Ok(Answer::Entry(entry)) => common.message("entry", entry_fields(entry)),
         Ok(Answer::Written(Written { context, siblings })) => common
@@ -282,7 +295,11 @@ fn reply_fields(reply: &Reply) -> Fields {
                 .small("needed", failure.needed)
                 .small("acked", failure.acked)
                 .long("limit", failure.limit)
-                .long("actual", failure.actual),
+                .long("actual", failure.actual)
+                .small(
+                    "retryAfterMs",
+                    u32::try_from(millis(failure.retry_after)).expect("a short time"),
+                ),
         ),
     }
 }
@@ -302,13 +319,86 @@ fn entry_fields(entry: &Entry) -> Fields {
 }
 
 fn receipt_fields(receipt: &Receipt) -> Fields {
-    let node = |node: &NodeId| node.0.to_string().into();
+    let stand_in = |stand_in: &StandIn| {
+        fields().long("node", stand_in.node.0).long("primary", stand_in.primary.0).done()
+    };
     fields()
         .long("coordinator", receipt.coordinator.0)
         .list("primaries", &receipt.primaries, node)
         .list("repaired", &receipt.repaired, node)
         .small("needed", receipt.needed)
         .long("layoutVersion", receipt.layout_version.0)
+        .list("fallbacks", &receipt.fallbacks, stand_in)
+}
+
+fn read_fields(read: &ReplicaRead) -> Fields {
+    let digest = read.digest.map(|digest| digest.0.to_be_bytes());
+    fields()
+        .long("call", read.call.0)
+        .bytes("key", read.key.as_bytes())
+        .bytes("digest", digest.as_ref().map_or(&[][..], |digest| digest))
+        .flag("standIn", read.stand_in)
+}
+
+fn answer_fields(answer: &ReplicaRecord) -> Fields {
+    let common = fields().long("call", answer.call.0);
+    match &answer.state {
+        ReplicaState::Unreadable => common,
+        ReplicaState::Same => common.flag("readable", true).flag("same", true),
+        ReplicaState::Record(record) => {
+            common.flag("readable", true).message("record", record_fields(record))
+        }
+    }
+}
+
+fn merge_fields(merge: &ReplicaMerge) -> Fields {
+    let reason = match merge.reason {
+        MergeReason::Write => "",
+        MergeReason::Repair => "MERGE_REPAIR",
+        MergeReason::Handoff => "MERGE_HANDOFF",
+    };
+    fields()
+        .long("call", merge.call.0)
+        .bytes("key", merge.key.as_bytes())
+        .message("record", record_fields(&merge.record))
+        .optional_long("hintFor", merge.hint_for.map(|node| node.0))
+        .text("reason", reason)
+}
+
+fn gossip_fields(gossip: &Gossip) -> Fields {
+    let (first, last) = gossip.asks.unwrap_or((NodeId(0), NodeId(0)));
+    let pulse = |pulse: &Pulse| {
+        fields()
+            .long("id", pulse.id.0)
+            .small("incarnation", pulse.incarnation.0)
+            .long("heartbeat", pulse.heartbeat)
+            .list("witnesses", &pulse.witnesses, node)
+            .done()
+    };
+    let member = |member: &MemberInfo| {
+        fields()
+            .long("id", member.id.0)
+            .small("incarnation", member.incarnation.0)
+            .long("heartbeat", member.heartbeat)
+            .text("label", &member.label)
+            .text("zone", &member.zone)
+            .small("weight", member.weight)
+            .text("address", &member.address)
+            .done()
+    };
+    fields()
+        .flag("answer", gossip.asks.is_none())
+        .long("first", first.0)
+        .long("last", last.0)
+        .list("pulses", &gossip.pulses, pulse)
+        .list("members", &gossip.members, member)
+        .list("wanted", &gossip.wanted, node)
+        .long("layoutVersion", gossip.layout_version.0)
+        .optional("layout", gossip.layout.as_deref(), layout_fields)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).expect("a short time")
 }
 
 fn record_fields(record: &Record) -> Fields {
@@ -349,6 +439,11 @@ fn live_fields((counter, sibling): &(Counter, Sibling)) -> Fields {
 
 fn status_fields(status: &StatusReply) -> Fields {
     let member = |member: &MemberStatus| {
+        let state = match member.state {
+            MemberState::Up => "MEMBER_UP",
+            MemberState::Suspected => "MEMBER_SUSPECTED",
+            MemberState::Down => "MEMBER_DOWN",
+        };
         fields()
             .long("id", member.id.0)
             .text("label", &member.label)
@@ -358,6 +453,13 @@ fn status_fields(status: &StatusReply) -> Fields {
             .flag("up", member.up)
             .small("slots", member.slots)
             .small("replicas", member.replicas)
+            .text("state", state)
+            .long("heartbeat", member.heartbeat)
+            .long("heartbeatAgeMs", millis(member.heartbeat_age))
+            .list("witnesses", &member.witnesses, node)
+            .long("hints", member.hints)
+            .long("hintBytes", member.hint_bytes)
+            .long("downMs", millis(member.down))
             .done()
     };
     let number =
@@ -369,7 +471,7 @@ fn status_fields(status: &StatusReply) -> Fields {
         .text("label", &status.label)
         .small("incarnation", status.incarnation.0)
         .long("layoutVersion", status.layout_version.0)
-        .long("uptimeMs", u64::try_from(status.uptime.as_millis()).expect("a short time"))
+        .long("uptimeMs", millis(status.uptime))
         .text("software", &status.software)
         .text("storage", &status.storage)
         .long("records", status.records)

@@ -9,14 +9,16 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use quorate_core::causality::{
-    Actor, Birth, Checksum, Counter, Held, History, Own, Payload, Record, Seen, Sibling,
+    Actor, Birth, Checksum, Counter, Held, History, Own, Payload, Record, RecordDigest, Seen,
+    Sibling,
 };
 use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
-    Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, FailureCode, Get, Hello,
-    LayoutUpdate, MemberStatus, Message, Outcome, Put, QuorumChoice, Receipt, Reject, RejectCode,
-    ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, Reply, RequestHead, Role, StatusReply,
+    Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, FailureCode, Get, Gossip, Hello,
+    LayoutUpdate, MemberInfo, MemberState, MemberStatus, MergeReason, Message, Outcome, Pulse, Put,
+    QuorumChoice, Receipt, Reject, RejectCode, ReplicaMerge, ReplicaMerged, ReplicaRead,
+    ReplicaRecord, ReplicaState, Reply, RequestHead, Role, StandIn, StatusReply, Strictness,
     Unsupported, Welcome, Written,
 };
 use quorate_core::time::{Duration, UnixMs};
@@ -30,7 +32,7 @@ pub(crate) const REJECT_CODES: [RejectCode; 6] = [
     RejectCode::Malformed,
 ];
 
-pub(crate) const FAILURE_CODES: [FailureCode; 13] = [
+pub(crate) const FAILURE_CODES: [FailureCode; 16] = [
     FailureCode::QuorumUnavailable,
     FailureCode::Timeout,
     FailureCode::Overloaded,
@@ -44,6 +46,9 @@ pub(crate) const FAILURE_CODES: [FailureCode; 13] = [
     FailureCode::Damaged,
     FailureCode::Storage,
     FailureCode::NotAPrimary,
+    FailureCode::Stale,
+    FailureCode::NotReady,
+    FailureCode::Unrecognized,
 ];
 
 /// Any message, each variant as often as the others.
@@ -54,20 +59,19 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         (select(&REJECT_CODES), string())
             .prop_map(|(code, text)| Message::Reject(Reject { code, text })),
         string().prop_map(|text| Message::Unsupported(Unsupported { text })),
-        head().prop_map(|head| Message::Get(Get { head })),
+        (head(), blob()).prop_map(|(head, context)| Message::Get(Get { head, context })),
         put().prop_map(Message::Put),
         reply().prop_map(Message::Reply),
-        (call(), key()).prop_map(|(call, key)| Message::ReplicaRead(ReplicaRead { call, key })),
-        (call(), option::of(record()))
-            .prop_map(|(call, record)| Message::ReplicaRecord(ReplicaRecord { call, record })),
-        (call(), key(), record()).prop_map(|(call, key, record)| {
-            Message::ReplicaMerge(ReplicaMerge { call, key, record })
-        }),
+        replica_read().prop_map(Message::ReplicaRead),
+        (call(), replica_state())
+            .prop_map(|(call, state)| Message::ReplicaRecord(ReplicaRecord { call, state })),
+        replica_merge().prop_map(Message::ReplicaMerge),
         (call(), any::<bool>()).prop_map(|(call, durable)| {
             Message::ReplicaMerged(ReplicaMerged { call, durable })
         }),
         call().prop_map(Message::StatusRequest),
         status().prop_map(Message::StatusReply),
+        gossip().prop_map(Message::Gossip),
     ]
 }
 
@@ -112,6 +116,10 @@ fn node() -> impl Strategy<Value = NodeId> {
     number().prop_map(NodeId)
 }
 
+fn nodes() -> impl Strategy<Value = Vec<NodeId>> {
+    vec(node(), 0..20)
+}
+
 fn incarnation() -> impl Strategy<Value = Incarnation> {
     small().prop_map(Incarnation)
 }
@@ -154,8 +162,8 @@ fn hello() -> impl Strategy<Value = Hello> {
 
 fn welcome() -> impl Strategy<Value = Welcome> {
     let layout = option::of(layout_update());
-    (small(), number(), node(), text(), incarnation(), defaults(), layout).prop_map(
-        |(version, cluster, node, label, incarnation, defaults, layout)| Welcome {
+    (small(), number(), node(), text(), incarnation(), defaults(), layout, nodes()).prop_map(
+        |(version, cluster, node, label, incarnation, defaults, layout, down)| Welcome {
             version,
             cluster: ClusterId(cluster),
             node,
@@ -163,19 +171,22 @@ fn welcome() -> impl Strategy<Value = Welcome> {
             incarnation,
             defaults,
             layout: layout.map(Arc::new),
+            down,
         },
     )
 }
 
 fn defaults() -> impl Strategy<Value = Defaults> {
-    (any::<u8>(), any::<u8>(), any::<bool>(), small(), small(), small()).prop_map(
-        |(r, w, allow_weak, key_bytes_max, value_bytes_max, calls_max)| Defaults {
+    let sizes = (small(), small(), small());
+    (any::<u8>(), any::<u8>(), any::<bool>(), sizes, any::<bool>()).prop_map(
+        |(r, w, allow_weak, (key_bytes_max, value_bytes_max, calls_max), strict)| Defaults {
             r,
             w,
             allow_weak,
             key_bytes_max,
             value_bytes_max,
             calls_max,
+            strict,
         },
     )
 }
@@ -200,17 +211,25 @@ fn layout_update() -> impl Strategy<Value = LayoutUpdate> {
 
 fn head() -> impl Strategy<Value = RequestHead> {
     let quorum = (any::<u8>(), any::<u8>()).prop_map(|(r, w)| QuorumChoice { r, w });
-    (call(), key(), quorum, small(), layout_version(), any::<bool>(), any::<bool>()).prop_map(
-        |(call, key, quorum, budget_ms, layout_version, passed_on, receipt)| RequestHead {
-            call,
-            key,
-            quorum,
-            budget: Duration::from_millis(budget_ms.into()),
-            layout_version,
-            passed_on,
-            receipt,
+    let flags = (any::<bool>(), any::<bool>());
+    (call(), key(), quorum, strictness(), small(), layout_version(), flags).prop_map(
+        |(call, key, quorum, strictness, budget_ms, layout_version, (passed_on, receipt))| {
+            RequestHead {
+                call,
+                key,
+                quorum,
+                strictness,
+                budget: Duration::from_millis(budget_ms.into()),
+                layout_version,
+                passed_on,
+                receipt,
+            }
         },
     )
+}
+
+fn strictness() -> impl Strategy<Value = Strictness> {
+    select(&[Strictness::Configured, Strictness::Strict, Strictness::Sloppy])
 }
 
 fn put() -> impl Strategy<Value = Put> {
@@ -233,13 +252,16 @@ fn reply() -> impl Strategy<Value = Reply> {
         failure().prop_map(Err),
     ];
     let layout = option::of(layout_update());
-    (call(), layout_version(), layout, option::of(receipt()), option::of(node()), result).prop_map(
-        |(call, layout_version, layout, receipt, passed_on_by, result)| Reply {
+    let passed_on_by = option::of(node());
+    let receipt = option::of(receipt());
+    (call(), layout_version(), layout, receipt, passed_on_by, nodes(), result).prop_map(
+        |(call, layout_version, layout, receipt, passed_on_by, down, result)| Reply {
             call,
             layout_version,
             layout: layout.map(Arc::new),
             receipt,
             passed_on_by,
+            down,
             result,
         },
     )
@@ -260,27 +282,92 @@ fn entry() -> impl Strategy<Value = Entry> {
 
 fn failure() -> impl Strategy<Value = Failure> {
     let outcome = select(&[Outcome::None, Outcome::Unknown]);
-    (select(&FAILURE_CODES), outcome, small(), small(), number(), number()).prop_map(
-        |(code, outcome, needed, acked, limit, actual)| Failure {
+    (select(&FAILURE_CODES), outcome, small(), small(), number(), number(), small()).prop_map(
+        |(code, outcome, needed, acked, limit, actual, retry_after_ms)| Failure {
             code,
             outcome,
             needed,
             acked,
             limit,
             actual,
+            retry_after: Duration::from_millis(retry_after_ms.into()),
         },
     )
 }
 
 fn receipt() -> impl Strategy<Value = Receipt> {
-    let nodes = || vec(node(), 0..20);
-    (node(), nodes(), nodes(), any::<u8>(), layout_version()).prop_map(
-        |(coordinator, primaries, repaired, needed, layout_version)| Receipt {
+    let stand_in = (node(), node()).prop_map(|(node, primary)| StandIn { node, primary });
+    (node(), nodes(), nodes(), any::<u8>(), layout_version(), vec(stand_in, 0..20)).prop_map(
+        |(coordinator, primaries, repaired, needed, layout_version, fallbacks)| Receipt {
             coordinator,
             primaries,
             repaired,
             needed,
             layout_version,
+            fallbacks,
+        },
+    )
+}
+
+fn replica_read() -> impl Strategy<Value = ReplicaRead> {
+    let digest = option::of(any::<u128>().prop_map(RecordDigest));
+    (call(), key(), digest, any::<bool>()).prop_map(|(call, key, digest, stand_in)| ReplicaRead {
+        call,
+        key,
+        digest,
+        stand_in,
+    })
+}
+
+fn replica_state() -> impl Strategy<Value = ReplicaState> {
+    prop_oneof![
+        Just(ReplicaState::Unreadable),
+        Just(ReplicaState::Same),
+        record().prop_map(ReplicaState::Record),
+    ]
+}
+
+fn replica_merge() -> impl Strategy<Value = ReplicaMerge> {
+    let reason = select(&[MergeReason::Write, MergeReason::Repair, MergeReason::Handoff]);
+    (call(), key(), record(), option::of(node()), reason).prop_map(
+        |(call, key, record, hint_for, reason)| ReplicaMerge {
+            call,
+            key,
+            record,
+            hint_for,
+            reason,
+        },
+    )
+}
+
+fn gossip() -> impl Strategy<Value = Gossip> {
+    let pulses = btree_map(number(), (incarnation(), number(), nodes()), 0..30);
+    let layout = option::of(layout_update().prop_map(Arc::new));
+    let asks = option::of((node(), node()));
+    (asks, pulses, vec(member_info(), 0..20), nodes(), layout_version(), layout).prop_map(
+        |(asks, pulses, members, wanted, layout_version, layout)| {
+            let pulse = |(id, (incarnation, heartbeat, witnesses))| Pulse {
+                id: NodeId(id),
+                incarnation,
+                heartbeat,
+                witnesses,
+            };
+            let pulses = pulses.into_iter().map(pulse).collect();
+            Gossip { asks, pulses, members, wanted, layout_version, layout }
+        },
+    )
+}
+
+fn member_info() -> impl Strategy<Value = MemberInfo> {
+    (node(), incarnation(), number(), text(), text(), small(), text()).prop_map(
+        |(id, incarnation, heartbeat, label, zone, weight, address)| MemberInfo {
+            id,
+            incarnation,
+            heartbeat,
+            label,
+            zone,
+            weight,
+            address,
         },
     )
 }
@@ -366,16 +453,30 @@ fn status() -> impl Strategy<Value = StatusReply> {
 }
 
 fn member_status() -> impl Strategy<Value = MemberStatus> {
-    (node(), text(), text(), small(), text(), any::<bool>(), small(), small()).prop_map(
-        |(id, label, zone, weight, address, up, slots, replicas)| MemberStatus {
-            id,
-            label,
-            zone,
-            weight,
-            address,
-            up,
-            slots,
-            replicas,
+    let state = select(&[MemberState::Up, MemberState::Suspected, MemberState::Down]);
+    let life = (state, number(), number(), nodes(), number());
+    let told = (node(), text(), text(), small(), text(), any::<bool>());
+    (told, small(), small(), life, number(), number()).prop_map(
+        |(told, slots, replicas, life, hints, hint_bytes)| {
+            let (id, label, zone, weight, address, up) = told;
+            let (state, heartbeat, age_ms, witnesses, down_ms) = life;
+            MemberStatus {
+                id,
+                label,
+                zone,
+                weight,
+                address,
+                up,
+                slots,
+                replicas,
+                state,
+                heartbeat,
+                heartbeat_age: Duration::from_millis(age_ms),
+                witnesses,
+                hints,
+                hint_bytes,
+                down: Duration::from_millis(down_ms),
+            }
         },
     )
 }

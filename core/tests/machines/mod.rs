@@ -12,11 +12,13 @@ use quorate_core::causality::{RecordOp, Write};
 use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{LayoutVersion, Member, PlanSettings, plan_first};
 use quorate_core::limits::Limits;
-use quorate_core::machine::{Effect, Effects, Input, Peer, StoreOp, StoreOutcome, Ticket};
-use quorate_core::message::{
-    CallId, Change, Get, LayoutUpdate, Message, Put, QuorumChoice, Reply, RequestHead,
+use quorate_core::machine::{
+    Effect, Effects, HeldAs, HintChange, Input, Peer, StoreOp, StoreOutcome, Ticket, hint_bytes,
 };
-use quorate_core::node::{Node, NodeConfig};
+use quorate_core::message::{
+    CallId, Change, Get, LayoutUpdate, Message, Put, QuorumChoice, Reply, RequestHead, Strictness,
+};
+use quorate_core::node::{Fanout, GossipSettings, Node, NodeConfig};
 use quorate_core::ring::SlotCount;
 use quorate_core::time::{Duration, Instant, Now, UnixMs};
 
@@ -60,6 +62,30 @@ pub(crate) fn now(millis: u64) -> Now {
     Now { instant: Instant(millis * 1_000), unix: UnixMs(1_700_000_000_000 + millis) }
 }
 
+/// Node `id`, at `ws://id`, without a layout and without seeds.
+pub(crate) fn config(id: u64) -> NodeConfig {
+    NodeConfig {
+        cluster: CLUSTER,
+        id: NodeId(id),
+        incarnation: Incarnation(1),
+        label: format!("n{id}").into(),
+        zone: "z".into(),
+        weight: 1,
+        address: format!("ws://{id}").into(),
+        seeds: vec![],
+        layout: None,
+        founding: None,
+        r: 2,
+        w: 2,
+        strict: false,
+        allow_weak: false,
+        fanout: Fanout::All,
+        gossip: GossipSettings::default(),
+        credentials: Bytes::new(),
+        limits: Limits::default(),
+    }
+}
+
 /// The node with the id 1, connected to all others.
 pub(crate) struct Alone {
     pub(crate) node: Node,
@@ -74,21 +100,28 @@ impl Alone {
     }
 
     pub(crate) fn with_limits(nodes: u64, seed: u64, limits: Limits) -> Alone {
+        Alone::with_config(nodes, seed, |config| config.limits = limits)
+    }
+
+    pub(crate) fn with_config(
+        nodes: u64,
+        seed: u64,
+        configure: impl FnOnce(&mut NodeConfig),
+    ) -> Alone {
         let layout = layout(nodes, 3);
-        let config = NodeConfig {
-            cluster: CLUSTER,
-            id: NodeId(1),
+        let mut config = NodeConfig {
             incarnation: Incarnation(seed as u32),
-            layout: layout.clone(),
-            r: 2,
-            w: 2,
-            allow_weak: false,
-            credentials: Bytes::new(),
-            limits,
+            layout: Some(layout.clone()),
+            ..config(1)
         };
+        configure(&mut config);
         let node = Node::new(config, seed).unwrap();
         let mut alone = Alone { node, layout, millis: 0, last_call: 0 };
-        alone.act(|node, now, out| node.start(now, out));
+        let started = alone.act(|node, now, out| node.start(now, out));
+        for (ticket, op) in stores(&started) {
+            assert_eq!(op, StoreOp::CountHints);
+            alone.stored(ticket, StoreOutcome::HintsCounted(Vec::new()));
+        }
         for other in 2..=nodes {
             alone.input(Input::PeerUp(Peer::Node(NodeId(other))));
         }
@@ -123,6 +156,7 @@ impl Alone {
             call: CallId(self.last_call),
             key: key.clone(),
             quorum: QuorumChoice::default(),
+            strictness: Strictness::Configured,
             budget: Duration::from_secs(5),
             layout_version: LayoutVersion(1),
             passed_on: false,
@@ -131,7 +165,7 @@ impl Alone {
     }
 
     pub(crate) fn get(&mut self, key: &Key) -> Get {
-        Get { head: self.head(key) }
+        Get { head: self.head(key), context: Bytes::new() }
     }
 
     /// A blind put with the request id `sequence`.
@@ -183,11 +217,21 @@ pub(crate) fn run(held: &mut Held, op: &StoreOp) -> Vec<StoreOutcome> {
             let record = held.record().clone();
             vec![StoreOutcome::Read { record: (!record.is_empty()).then_some(record) }]
         }
-        StoreOp::Apply { op, .. } => {
+        StoreOp::Apply { key, copy, op } => {
             let applied = held.apply(op).unwrap();
             let record = matches!(op, RecordOp::Write(_)).then(|| held.record().clone());
-            vec![StoreOutcome::Applied { applied, record }, StoreOutcome::Durable]
+            let hint = match copy {
+                HeldAs::Own => None,
+                HeldAs::Hint { .. } => {
+                    Some(HintChange { before: None, after: hint_bytes(key, held.record()) })
+                }
+            };
+            vec![StoreOutcome::Applied { applied, record, hint }, StoreOutcome::Durable]
         }
+        StoreOp::FindHints { .. }
+        | StoreOp::RemoveHint { .. }
+        | StoreOp::CountHints
+        | StoreOp::SaveLayout(_) => panic!("this disk keeps one record: {op:?}"),
     }
 }
 

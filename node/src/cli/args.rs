@@ -35,6 +35,12 @@ pub(super) struct ClientArgs {
     /// Acknowledgements that end a write [default: as the cluster is configured].
     #[arg(long, value_name = "COUNT", default_value_t = 0, hide_default_value = true)]
     w: u8,
+    /// Only the key's own replicas count: no other node may stand in for one that is down.
+    #[arg(long, conflicts_with = "sloppy")]
+    strict: bool,
+    /// Other nodes may stand in for replicas that are down [default: as the cluster is configured].
+    #[arg(long)]
+    sloppy: bool,
     /// The cluster's secret, where it has one.
     #[arg(long, env = "QUORATE_SECRET", hide_env_values = true)]
     secret: Option<String>,
@@ -46,9 +52,29 @@ impl ClientArgs {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let ClientArgs { seeds, timeout, r, w, secret } = self;
-        let options = ClientOptions { timeout, r, w, secret, ..ClientOptions::to(seeds) };
+        let ClientArgs { seeds, timeout, r, w, strict, sloppy, secret } = self;
+        let strict = (strict || sloppy).then_some(strict);
+        let options = ClientOptions { timeout, r, w, strict, secret, ..ClientOptions::to(seeds) };
         block_on(async { task(Client::connect(options).await?).await })
+    }
+}
+
+/// How nodes are asked one by one, without regard to the ring.
+#[derive(Debug)]
+pub(super) struct AskOptions {
+    /// Addresses to begin with.
+    pub(super) seeds: Vec<String>,
+    /// Time for one answer.
+    pub(super) patience: Duration,
+    /// What must be shown.
+    pub(super) credentials: Bytes,
+}
+
+impl From<ClientArgs> for AskOptions {
+    fn from(arguments: ClientArgs) -> AskOptions {
+        let ClientArgs { seeds, timeout, secret, .. } = arguments;
+        let credentials = Bytes::from(secret.unwrap_or_default());
+        AskOptions { seeds, patience: timeout, credentials }
     }
 }
 
@@ -58,7 +84,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
     runtime.map_err(Failure::failed)?.block_on(future)
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "write a number of seconds, such as 2.5")?;
     let positive = seconds > 0.0;
     let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::args::ClientArgs;
 use super::failure::Failure;
 use super::output::{Format, print_json, print_line, table};
+use super::pause::{self, Sample};
 use crate::client::{Client, ClientError};
 
 /// Keys of one measurement, shared out among its workers.
@@ -25,8 +26,12 @@ const KEYS: usize = 4_096;
 /// Each combination of --in-flight and --value-bytes is measured for --seconds, after its keys are
 /// written once. The keys begin with `bench/` and a random number, and stay.
 ///
+/// With --pause there are gets only: for --seconds each, while all nodes answer, while one does
+/// not, and after it goes on. The times are shown beside how often they contain those of before.
+///
 /// Examples:
 ///   quorate bench
+///   quorate bench --pause 4711 --in-flight 64 --value-bytes 100
 ///   quorate bench --seconds 30 --in-flight 256 --value-bytes 1024 -o json
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -43,16 +48,19 @@ pub(super) struct Bench {
     /// Share of gets.
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u64).range(0..=100))]
     gets: u64,
+    /// Stop the process of a node of this machine (SIGSTOP) for a third of the time.
+    #[arg(long, value_name = "PROCESS", conflicts_with = "gets", value_parser = clap::value_parser!(u32).range(2..))]
+    pause: Option<u32>,
     #[command(flatten)]
     client: ClientArgs,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Load {
-    in_flight: usize,
-    value_bytes: usize,
-    gets: u64,
-    duration: Duration,
+pub(super) struct Load {
+    pub(super) in_flight: usize,
+    pub(super) value_bytes: usize,
+    pub(super) gets: u64,
+    pub(super) duration: Duration,
 }
 
 /// Microseconds of all operations that ended well.
@@ -66,13 +74,27 @@ struct Measured {
 
 impl Bench {
     pub(super) fn run(self, output: Format) -> Result<(), Failure> {
-        let Bench { seconds, in_flight, value_bytes, gets, client } = self;
+        let Bench { seconds, in_flight, value_bytes, gets, pause, client } = self;
         let duration = Duration::from_secs(seconds);
         let load = |in_flight, value_bytes| Load { in_flight, value_bytes, gets, duration };
         let loads = in_flight.iter().flat_map(|&in_flight| {
             value_bytes.iter().map(move |&value_bytes| load(in_flight.max(1), value_bytes))
         });
         let loads: Vec<Load> = loads.collect();
+        if let Some(id) = pause {
+            let measured = client.run(async |client| {
+                let mut measured = Vec::new();
+                for load in loads {
+                    // Dropped on the way out, a measurement lets the node go on.
+                    measured.push(tokio::select! {
+                        paused = pause::measure(&client, load, id) => paused?,
+                        _ = tokio::signal::ctrl_c() => return Err(Failure::failed("interrupted")),
+                    });
+                }
+                Ok(measured)
+            })?;
+            return pause::report(&measured, output);
+        }
         let measured = client.run(async |client| {
             let mut measured = Vec::new();
             for load in loads {
@@ -85,7 +107,7 @@ impl Bench {
 }
 
 async fn measure(client: &Client, load: Load) -> Result<Measured, Failure> {
-    let seed = getrandom::u64().map_err(Failure::failed)?;
+    let seed = worker_seed()?;
     let bar = progress(load);
     let mut workers = JoinSet::new();
     let mut prepared = Vec::new();
@@ -114,8 +136,13 @@ async fn measure(client: &Client, load: Load) -> Result<Measured, Failure> {
     Ok(measured)
 }
 
+/// Names the keys of one measurement.
+pub(super) fn worker_seed() -> Result<u64, Failure> {
+    getrandom::u64().map_err(Failure::failed)
+}
+
 /// One operation after the other, on keys that no other worker writes.
-struct Worker {
+pub(super) struct Worker {
     client: Client,
     load: Load,
     prng: Prng,
@@ -128,7 +155,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(client: Client, load: Load, seed: u64, number: usize) -> Worker {
+    pub(super) fn new(client: Client, load: Load, seed: u64, number: usize) -> Worker {
         let count = (KEYS / load.in_flight).max(1);
         let key = |key: usize| (format!("bench/{seed:016x}/{number}/{key}"), Bytes::new());
         Worker {
@@ -143,11 +170,32 @@ impl Worker {
         }
     }
 
-    async fn prepare(mut self) -> Result<Worker, ClientError> {
+    pub(super) async fn prepare(mut self) -> Result<Worker, ClientError> {
         for (key, context) in &mut self.keys {
             *context = self.client.put(&*key, self.value.clone(), None).await?.context;
         }
         Ok(self)
+    }
+
+    /// Gets one key after the other, and tells when each get began and what it took.
+    pub(super) async fn sample(mut self, start: Instant, until: Instant) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        loop {
+            let begun = Instant::now();
+            if begun >= until {
+                return samples;
+            }
+            let index = self.prng.below(self.keys.len() as u64) as usize;
+            let ended = self.client.get(&*self.keys[index].0).await;
+            if let Err(error) = &ended {
+                tracing::warn!(%error, "a get failed");
+            }
+            samples.push(Sample {
+                began: (begun - start).as_micros() as u64,
+                took: begun.elapsed().as_micros() as u64,
+                failed: ended.is_err(),
+            });
+        }
     }
 
     async fn run(mut self, until: Instant) -> Worker {
@@ -175,11 +223,11 @@ impl Worker {
     }
 }
 
-fn histogram() -> Histogram<u64> {
+pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are in order")
 }
 
-fn progress(load: Load) -> ProgressBar {
+pub(super) fn progress(load: Load) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
@@ -191,10 +239,12 @@ fn progress(load: Load) -> ProgressBar {
     bar
 }
 
+/// p50, p99 and p99.9.
+pub(super) fn quantiles(histogram: &Histogram<u64>) -> [u64; 3] {
+    [0.5, 0.99, 0.999].map(|quantile| histogram.value_at_quantile(quantile))
+}
+
 fn report(measured: &[Measured], output: Format) -> Result<(), Failure> {
-    let quantiles = |histogram: &Histogram<u64>| {
-        [0.5, 0.99, 0.999].map(|quantile| histogram.value_at_quantile(quantile))
-    };
     if output == Format::Json {
         let latencies = |histogram: &Histogram<u64>| {
             let [p50, p99, p999] = quantiles(histogram);

@@ -1,17 +1,24 @@
 //! `dev`.
 
-use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use quorate_core::ids::{ClusterId, NodeId, Text};
+use quorate_core::layout::{Member, PlanSettings, plan_first};
+use quorate_core::limits::Limits;
+use quorate_core::message::LayoutUpdate;
+use quorate_core::node::{Fanout, GossipSettings};
 use serde_json::json;
 
 use super::failure::Failure;
-use super::output::{Format, print_json, print_line};
+use super::output::{Format, print_line};
 use super::run::{DurabilityArg, StorageArg, bind, local_address, run_until_signal, storage};
-use crate::cluster::{ClusterFile, ClusterSettings, MemberArgument};
+use crate::cluster::{FoundingOptions, Origin, Profile};
 use crate::server::{NodeOptions, RunningNode, start};
+use crate::storage::{Directory, Settings};
 
 /// Run a whole cluster in this process, to try things out.
 ///
@@ -30,7 +37,7 @@ pub(super) struct Dev {
     /// Where records go.
     #[arg(long, value_enum, default_value_t = StorageArg::Memory)]
     storage: StorageArg,
-    /// Directory of the cluster file and of all nodes' records.
+    /// Directory of all nodes' directories.
     #[arg(long, value_name = "DIR", required_if_eq("storage", "fjall"))]
     data: Option<PathBuf>,
     /// When a write counts as stored.
@@ -59,14 +66,33 @@ pub(super) struct Dev {
     zones: u16,
 }
 
+/// How often the nodes of `dev` raise their heartbeats: they share a machine, and whoever kills one
+/// wants to see it.
+const GOSSIP_INTERVAL: Duration = Duration::from_millis(200);
+
+/// One of the nodes before it runs.
+struct Planned {
+    listener: TcpListener,
+    profile: Profile,
+    directory: Option<Directory>,
+    id: NodeId,
+}
+
 impl Dev {
     pub(super) fn run(self, output: Format) -> Result<(), Failure> {
+        let (settings, founding) = self.options().check().map_err(Failure::failed)?;
         let listeners = self.listen()?;
-        let file = self.cluster_file(&listeners)?;
+        self.check_same_nodes()?;
+        let planned = listeners.into_iter().enumerate();
+        let planned: Result<Vec<Planned>, Failure> =
+            planned.map(|(index, listener)| self.planned(index, listener)).collect();
+        let planned = planned?;
+        let cluster = self.cluster(&planned, settings)?;
+        let layout = Arc::new(layout(&planned, founding.plan)?);
+        let announced = announcement(cluster, &layout, output);
         let mut nodes = Vec::new();
-        for (listener, member) in listeners.into_iter().zip(&file.members) {
-            let started = self.start_node(&file, &member.label, listener);
-            match started {
+        for node in planned {
+            match self.start_node(node, cluster, settings, &layout) {
                 Ok(node) => nodes.push(node),
                 Err(failure) => {
                     nodes.iter().for_each(RunningNode::stop);
@@ -75,8 +101,20 @@ impl Dev {
                 }
             }
         }
-        announce(&file, output)?;
+        print_line(&announced)?;
         run_until_signal(nodes)
+    }
+
+    fn options(&self) -> FoundingOptions {
+        FoundingOptions {
+            members: self.nodes,
+            replication: self.replication,
+            slots: self.slots,
+            r: self.r,
+            w: self.w,
+            strict: false,
+            allow_weak: self.allow_weak,
+        }
     }
 
     fn listen(&self) -> Result<Vec<TcpListener>, Failure> {
@@ -89,112 +127,156 @@ impl Dev {
         (1..=self.nodes).map(listen).collect()
     }
 
-    /// The file of an earlier run in the same directory, with the present addresses; or a new one.
-    fn cluster_file(&self, listeners: &[TcpListener]) -> Result<ClusterFile, Failure> {
-        let mut members = Vec::new();
-        for (number, listener) in listeners.iter().enumerate() {
-            let zone = match self.zones {
-                1 => String::new(),
-                zones => format!("zone-{}", number % usize::from(zones) + 1),
-            };
-            let address = format!("ws://{}", local_address(listener)?);
-            members.push(MemberArgument { label: format!("node-{}", number + 1), zone, address });
-        }
-        let Some(directory) = self.data.as_deref().filter(|_| self.storage == StorageArg::Fjall)
-        else {
-            return self.new_cluster(members);
-        };
-        let path = directory.join("cluster.toml");
-        let file = if path.exists() {
-            let mut file = ClusterFile::read(&path).map_err(Failure::failed)?;
-            self.check_same(&path, &file)?;
-            for (member, now) in file.members.iter_mut().zip(members) {
-                member.address = now.address;
-            }
-            file
-        } else {
-            self.new_cluster(members)?
-        };
-        let written = fs::create_dir_all(directory).and_then(|()| fs::write(&path, file.to_toml()));
-        written.map_err(|error| Failure::failed(format_args!("{}: {error}", path.display())))?;
-        Ok(file)
+    /// Where the nodes keep their data, if they keep it.
+    fn directory(&self) -> Option<&Path> {
+        self.data.as_deref().filter(|_| self.storage == StorageArg::Fjall)
     }
 
-    fn new_cluster(&self, members: Vec<MemberArgument>) -> Result<ClusterFile, Failure> {
-        let settings = ClusterSettings {
-            slots: self.slots,
-            replication: self.replication(),
-            r: self.r,
-            w: self.w,
-            allow_weak: self.allow_weak,
-        };
-        ClusterFile::new(settings, members).map_err(Failure::failed)
-    }
-
-    fn replication(&self) -> u8 {
-        self.replication.unwrap_or_else(|| self.nodes.min(3) as u8)
-    }
-
-    fn check_same(&self, path: &Path, file: &ClusterFile) -> Result<(), Failure> {
-        let asked = (usize::from(self.nodes), self.slots, self.replication());
-        let found = (file.members.len(), file.slots, file.replication);
-        if asked == found {
+    /// Refuses the directory of an earlier run with another number of nodes.
+    fn check_same_nodes(&self) -> Result<(), Failure> {
+        let Some(directory) = self.directory() else { return Ok(()) };
+        let exists = |number: usize| directory.join(label(number)).exists();
+        let nodes = usize::from(self.nodes);
+        let found = (0..=nodes).take_while(|number| exists(*number)).count();
+        if found == 0 || found == nodes {
             return Ok(());
         }
-        let (nodes, slots, replication) = found;
+        let found = if found < nodes { found.to_string() } else { "more".into() };
         Err(Failure::failed(format_args!(
-            "{} was made for --nodes {nodes} --slots {slots} --replication {replication}: use \
-             these, or another --data",
-            path.display()
+            "{} holds the data of {found} nodes, not of {nodes}: start as many, or give another \
+             --data",
+            directory.display()
         )))
+    }
+
+    fn planned(&self, index: usize, listener: TcpListener) -> Result<Planned, Failure> {
+        let zone = match self.zones {
+            1 => String::new(),
+            zones => format!("zone-{}", index % usize::from(zones) + 1),
+        };
+        let directory = self.directory().map(|data| Directory::open(data.join(label(index))));
+        let directory = directory.transpose().map_err(Failure::failed)?;
+        let id = match &directory {
+            Some(directory) => directory.node(),
+            None => NodeId(getrandom::u64().map_err(Failure::failed)?),
+        };
+        let profile = Profile {
+            label: Some(label(index)),
+            zone,
+            weight: 1,
+            address: format!("ws://{}", local_address(&listener)?),
+            seeds: Vec::new(),
+            secret: None,
+            fanout: Fanout::All,
+            gossip: GossipSettings { interval: GOSSIP_INTERVAL, ..GossipSettings::default() },
+            limits: Limits::default(),
+        };
+        Ok(Planned { listener, profile, directory, id })
+    }
+
+    /// The cluster of an earlier run in the same directory, or a new one.
+    fn cluster(&self, planned: &[Planned], settings: Settings) -> Result<ClusterId, Failure> {
+        let directories = planned.iter().filter_map(|node| node.directory.as_ref());
+        let known = directories.filter_map(|it| Some((it.identity()?.cluster, it.settings()?)));
+        let mut clusters = Vec::new();
+        for (cluster, found) in known {
+            if found != settings {
+                return Err(Failure::failed(format_args!(
+                    "the data is of a cluster with --slots {} --replication {} --r {} --w {}{}: \
+                     use these, or another --data",
+                    found.slots.unwrap_or(0),
+                    found.replication.unwrap_or(0),
+                    found.r,
+                    found.w,
+                    if found.allow_weak { " --allow-weak" } else { "" },
+                )));
+            }
+            clusters.push(cluster);
+        }
+        match clusters.first() {
+            Some(cluster) => Ok(*cluster),
+            None => Ok(ClusterId(getrandom::u64().map_err(Failure::failed)?)),
+        }
     }
 
     fn start_node(
         &self,
-        file: &ClusterFile,
-        label: &str,
-        listener: TcpListener,
+        node: Planned,
+        cluster: ClusterId,
+        settings: Settings,
+        layout: &Arc<LayoutUpdate>,
     ) -> Result<RunningNode, Failure> {
-        let config = file.node_config(label).map_err(Failure::failed)?;
-        let directory = self.data.as_ref().map(|data| data.join(label));
-        let storage = storage(self.storage, self.durability, directory, &config)?;
-        let label = label.into();
+        let Planned { listener, profile, directory, id } = node;
+        let layout = Some(Arc::clone(layout));
+        let origin = Origin { node: id, cluster, settings, layout, founding: None };
+        let config = profile.config(origin).map_err(Failure::failed)?;
+        let adopted = directory.map(|directory| directory.adopt(cluster, settings));
+        let adopted = adopted.transpose().map_err(Failure::failed)?;
+        let (storage, _) = storage(self.storage, self.durability, adopted)?;
+        let label = profile.label();
         start(NodeOptions { config, label, storage, listener, allow_origins: None })
             .map_err(Failure::failed)
     }
 }
 
-fn announce(file: &ClusterFile, output: Format) -> Result<(), Failure> {
+fn label(index: usize) -> String {
+    format!("node-{}", index + 1)
+}
+
+/// The newest layout that a node has saved, or else the first one, which is the same whenever it is
+/// made of the same members; with the present addresses.
+fn layout(planned: &[Planned], plan: PlanSettings) -> Result<LayoutUpdate, Failure> {
+    let directories = planned.iter().filter_map(|node| node.directory.as_ref());
+    let saved = directories.filter_map(Directory::layout);
+    let layout = match saved.max_by_key(|update| update.layout.version()) {
+        Some(update) => update.layout.clone(),
+        None => {
+            let members = planned.iter().map(|node| Member {
+                id: node.id,
+                label: node.profile.label(),
+                zone: node.profile.zone.as_str().into(),
+                weight: node.profile.weight,
+            });
+            plan_first(plan, members.collect()).map_err(Failure::failed)?
+        }
+    };
+    let address = |member: &Member| {
+        let node = planned.iter().find(|node| node.id == member.id);
+        Text::from(node.map_or("", |node| &node.profile.address))
+    };
+    let addresses = layout.members().iter().map(address).collect();
+    Ok(LayoutUpdate { layout, addresses })
+}
+
+/// What a user reads once all nodes run.
+fn announcement(cluster: ClusterId, update: &LayoutUpdate, output: Format) -> String {
+    let layout = &update.layout;
+    let mut members: Vec<_> = layout.members().iter().zip(&update.addresses).collect();
+    // In the order of their numbers.
+    members.sort_by_key(|(member, _)| (member.label.len(), Text::clone(&member.label)));
     if output == Format::Json {
-        let nodes: Vec<_> = file
-            .members
-            .iter()
-            .map(|member| {
-                json!({
-                    "label": member.label,
-                    "id": member.id,
-                    "zone": member.zone,
-                    "address": member.address,
-                })
+        let nodes = members.iter().map(|(member, address)| {
+            json!({
+                "label": &*member.label,
+                "id": member.id.to_string(),
+                "zone": &*member.zone,
+                "address": &***address,
             })
-            .collect();
-        return print_json(&json!({ "cluster": file.cluster, "nodes": nodes }));
+        });
+        let nodes: Vec<_> = nodes.collect();
+        return json!({ "cluster": cluster.to_string(), "nodes": nodes }).to_string();
     }
     let mut text = format!(
         "cluster of {} nodes, {} slots, each key on {}:\n",
-        file.members.len(),
-        file.slots,
-        file.replication
+        members.len(),
+        layout.slot_count(),
+        layout.replication()
     );
-    for member in &file.members {
-        let page = member.address.replacen("ws:", "http:", 1);
-        text += &format!(
-            "  {:<10} {}   page {page}/   {}\n",
-            member.label, member.address, member.zone
-        );
+    for (member, address) in &members {
+        let page = address.replacen("ws:", "http:", 1);
+        text += &format!("  {:<10} {address}   page {page}/   {}\n", member.label, member.zone);
     }
-    let seed = file.members.first().map_or("", |member| &member.address);
-    let seed = match seed {
+    let seed = match members.first().map_or("", |(_, address)| address) {
         "ws://127.0.0.1:7101" => String::new(),
         other => format!(" --seed {other}"),
     };
@@ -202,5 +284,5 @@ fn announce(file: &ClusterFile, output: Format) -> Result<(), Failure> {
         "\ntry, in another terminal:\n  quorate put greeting hello{seed}\n  quorate get \
          greeting{seed}\n  quorate status{seed}\n\nCtrl-C stops the cluster."
     );
-    print_line(&text)
+    text
 }

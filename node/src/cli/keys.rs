@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clap::Args;
-use quorate_core::message::{Answer, Entry, Receipt};
+use quorate_core::message::{Answer, Entry, Receipt, StandIn};
 use serde_json::{Value, json};
 
 use super::args::{ClientArgs, bytes, from_token, to_token};
@@ -35,6 +35,9 @@ const STDIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(super) struct Get {
     /// The key.
     key: OsString,
+    /// The context of an earlier get, put or delete: the read sees at least what that covers.
+    #[arg(long, value_name = "TOKEN")]
+    context: Option<String>,
     /// Print all concurrent values, a newline behind each.
     #[arg(long)]
     all: bool,
@@ -112,10 +115,11 @@ impl ContextArgs {
 
 impl Get {
     pub(super) fn run(self, output: Format) -> Result<(), Failure> {
-        let Get { key, all, context_file, client } = self;
+        let Get { key, context, all, context_file, client } = self;
         let key = bytes(key);
+        let context = context.map_or(Ok(Bytes::new()), |token| from_token(&token))?;
         let json = output == Format::Json;
-        let completion = call(client, key.clone(), Request::Get, json)?;
+        let completion = call(client, key.clone(), Request::Get { context }, json)?;
         let Answer::Entry(entry) = &completion.answer else { return Err(wrong_answer()) };
         if let Some(path) = context_file {
             fs::write(&path, to_token(&entry.context)).map_err(|error| {
@@ -232,9 +236,12 @@ fn receipt_json(receipt: &Receipt) -> Value {
     let ids = |ids: &[quorate_core::ids::NodeId]| -> Vec<String> {
         ids.iter().map(ToString::to_string).collect()
     };
+    let stand_in =
+        |one: &StandIn| json!({ "node": one.node.to_string(), "primary": one.primary.to_string() });
     json!({
         "coordinator": receipt.coordinator.to_string(),
         "primaries": ids(&receipt.primaries),
+        "fallbacks": receipt.fallbacks.iter().map(stand_in).collect::<Vec<_>>(),
         "repaired": ids(&receipt.repaired),
         "needed": receipt.needed,
         "layout_version": receipt.layout_version.0,

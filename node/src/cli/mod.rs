@@ -4,15 +4,20 @@ mod args;
 
 mod bench;
 
-mod cluster;
-
 mod dev;
 
 mod failure;
 
 mod keys;
 
+mod member;
+
+mod members;
+
 mod output;
+mod pause;
+
+mod overview;
 
 mod ring;
 
@@ -63,13 +68,11 @@ Environment:
 enum Command {
     Serve(serve::Serve),
     Dev(dev::Dev),
-    /// Make a cluster file.
-    #[command(subcommand)]
-    Cluster(cluster::Cluster),
     Get(keys::Get),
     Put(keys::Put),
     Delete(keys::Delete),
     Status(status::Status),
+    Members(members::Members),
     Ring(ring::Ring),
     Bench(bench::Bench),
 }
@@ -89,11 +92,11 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Serve(serve) => serve.run(output),
         Command::Dev(dev) => dev.run(output),
-        Command::Cluster(cluster) => cluster.run(output),
         Command::Get(get) => get.run(output),
         Command::Put(put) => put.run(output),
         Command::Delete(delete) => delete.run(output),
         Command::Status(status) => status.run(output),
+        Command::Members(members) => members.run(output),
         Command::Ring(ring) => ring.run(output),
         Command::Bench(bench) => bench.run(output),
     };

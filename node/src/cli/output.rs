@@ -1,6 +1,7 @@
 //! What is printed: tables for people, JSON for programs, values unharmed.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
@@ -15,12 +16,23 @@ pub(super) enum Format {
     Json,
 }
 
+/// Set once stdout has no reader any more.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// Whether somebody may still read what is printed.
+pub(super) fn is_read() -> bool {
+    !UNREAD.load(Ordering::Relaxed)
+}
+
 /// Writes bytes to stdout as they are. That nobody reads them is no failure.
 pub(super) fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            UNREAD.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         Err(error) => Err(Failure::failed(format_args!("stdout: {error}"))),
     }
 }

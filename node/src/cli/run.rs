@@ -2,16 +2,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::PathBuf;
 
 use clap::ValueEnum;
-use quorate_core::node::NodeConfig;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::block_on;
 use super::failure::Failure;
 use crate::server::{RunningNode, StorageChoice};
-use crate::storage::{Durability, FjallOptions, Identity};
+use crate::storage::{AdoptedDirectory, Durability, FjallOptions};
 
 /// Bytes of records that a node keeps in memory above the engine.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
@@ -34,25 +32,22 @@ pub(super) enum DurabilityArg {
     Periodic,
 }
 
+/// Where records go, and the directory where they do not go there.
 pub(super) fn storage(
     storage: StorageArg,
     durability: DurabilityArg,
-    directory: Option<PathBuf>,
-    config: &NodeConfig,
-) -> Result<StorageChoice, Failure> {
+    directory: Option<AdoptedDirectory>,
+) -> Result<(StorageChoice, Option<AdoptedDirectory>), Failure> {
     let durability = match durability {
         DurabilityArg::Group => Durability::Group,
         DurabilityArg::Periodic => Durability::Periodic,
     };
-    let identity = Identity { cluster: config.cluster, node: config.id };
     match (storage, directory) {
-        (StorageArg::Memory, _) => Ok(StorageChoice::Memory),
-        (StorageArg::Fjall, Some(directory)) => Ok(StorageChoice::Fjall(FjallOptions {
-            directory,
-            identity,
-            durability,
-            cache_bytes: CACHE_BYTES,
-        })),
+        (StorageArg::Memory, directory) => Ok((StorageChoice::Memory, directory)),
+        (StorageArg::Fjall, Some(directory)) => {
+            let options = FjallOptions { durability, cache_bytes: CACHE_BYTES };
+            Ok((StorageChoice::Fjall(directory, options), None))
+        }
         (StorageArg::Fjall, None) => Err(Failure::failed("--storage fjall needs --data DIR")),
     }
 }

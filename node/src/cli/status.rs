@@ -1,24 +1,28 @@
 //! `status`.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use clap::Args;
+use futures_util::future::join_all;
+use quorate_core::ids::NodeId;
 use quorate_core::layout::{Layout, Member, MemberLoad};
-use quorate_core::message::StatusReply;
+use quorate_core::message::{MemberState, MemberStatus, StatusReply};
 use serde_json::{Value, json};
 
-use super::args::ClientArgs;
+use super::args::{AskOptions, ClientArgs, block_on};
 use super::failure::Failure;
 use super::output::{Format, print_json, print_line, table};
+use super::overview::{Overview, bytes, heartbeat, member_json, state};
+use crate::server::span;
 
-/// Ask every node how it is.
+/// Show how every node is, and what needs attention.
 ///
-/// Each member of the cluster is asked on a connection of its own. With -o json come all counters
-/// and limits.
+/// Who is up is told by the first node that answers; then every member is asked for its own
+/// numbers, and how many hints it holds for the others. With -o json come all counters and limits.
 ///
 /// Examples:
 ///   quorate status
-///   quorate status -o json | jq '.nodes[] | {label, records}'
+///   quorate status -o json | jq '.members[] | {label, state, hints}'
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Status {
@@ -26,78 +30,206 @@ pub(super) struct Status {
     client: ClientArgs,
 }
 
+/// What the answering node says of the members, and what each says of itself.
+struct Cluster {
+    seen: Overview,
+    replies: BTreeMap<NodeId, Result<StatusReply, String>>,
+}
+
 impl Status {
     pub(super) fn run(self, output: Format) -> Result<(), Failure> {
-        let (snapshot, status) = self
-            .client
-            .run(async |client| Ok((client.snapshot().await?, client.status().await?)))?;
-        let Some(update) = snapshot.layout else {
-            return Err(Failure::failed("the cluster gave no layout"));
-        };
-        let layout = &update.layout;
-        let mut rows = table(
-            &[
-                "node", "state", "zone", "address", "storage", "up for", "records", "owns",
-                "holds", "peers up", "gets", "puts", "deletes",
-            ],
-            5,
-        );
-        let mut nodes = Vec::new();
-        let mut up = 0;
-        for (member, load) in by_label(layout) {
-            let reply = status.iter().find(|(id, _)| *id == member.id).map(|(_, reply)| reply);
-            let address = update.address(member.id).map_or("", |address| address);
-            let mut row = vec![member.label.to_string()];
-            match reply {
-                Some(Ok(reply)) => {
-                    up += 1;
-                    let peers_up = reply.members.iter().filter(|member| member.up).count();
-                    let state =
-                        if peers_up < reply.members.len() { "up, sees some down" } else { "up" };
-                    row.extend([state, &member.zone, address, &reply.storage].map(str::to_owned));
-                    row.extend([duration(reply.uptime), reply.records.to_string()]);
-                    row.extend([load.slots, load.replicas].map(|count| count.to_string()));
-                    row.push(peers_up.to_string());
-                    row.extend(["gets", "puts", "deletes"].map(|name| counter(reply, name)));
-                    nodes.push(reply_json(reply, address));
-                }
-                Some(Err(_)) | None => {
-                    let reason = reply.and_then(|reply| reply.as_ref().err());
-                    let reason = reason.map(ToString::to_string).unwrap_or_default();
-                    row.extend(["DOWN", &member.zone, address, "-"].map(str::to_owned));
-                    row.extend(["-", "-"].map(str::to_owned));
-                    row.extend([load.slots, load.replicas].map(|count| count.to_string()));
-                    row.extend(["-", "-", "-", "-"].map(str::to_owned));
-                    nodes.push(json!({
-                        "label": &*member.label,
-                        "id": member.id.to_string(),
-                        "address": address,
-                        "up": false,
-                        "error": reason,
-                    }));
-                }
+        let options = AskOptions::from(self.client);
+        let cluster = block_on(Cluster::ask(&options))?;
+        match output {
+            Format::Json => print_json(&cluster.json()),
+            Format::Table => print_line(&cluster.text()),
+        }
+    }
+}
+
+impl Cluster {
+    async fn ask(options: &AskOptions) -> Result<Cluster, Failure> {
+        let seen = Overview::ask(options).await?;
+        let others = seen.status.members.iter().filter(|member| member.id != seen.status.node);
+        let asked = others.map(async |member| {
+            let reply = Overview::ask_one(&member.address, options).await;
+            let reply = reply.map(|overview| overview.status).and_then(|reply| {
+                let other = format!("node {} answers at its address", reply.node);
+                if reply.node == member.id { Ok(reply) } else { Err(other) }
+            });
+            (member.id, reply)
+        });
+        let mut replies: BTreeMap<_, _> = join_all(asked).await.into_iter().collect();
+        replies.insert(seen.status.node, Ok(seen.status.clone()));
+        Ok(Cluster { seen, replies })
+    }
+
+    /// Hints for a member, and their bytes, on all nodes that answered.
+    fn hints(&self, target: NodeId) -> (u64, u64) {
+        let replies = self.replies.values().flatten();
+        let held = replies.flat_map(|reply| &reply.members).filter(|member| member.id == target);
+        held.fold((0, 0), |(hints, bytes), held| (hints + held.hints, bytes + held.hint_bytes))
+    }
+
+    fn up(&self) -> usize {
+        self.replies.values().filter(|reply| reply.is_ok()).count()
+    }
+
+    /// Slots, and copies of them.
+    fn slots(&self) -> (u64, u64) {
+        self.seen.status.members.iter().fold((0, 0), |(slots, replicas), member| {
+            (slots + u64::from(member.slots), replicas + u64::from(member.replicas))
+        })
+    }
+
+    /// On how many nodes each key is.
+    fn replication(&self) -> u64 {
+        let (slots, replicas) = self.slots();
+        replicas.checked_div(slots).unwrap_or(0)
+    }
+
+    /// What an operator should look after, one sentence each.
+    fn attention(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        let own = &self.seen.status;
+        if own.layout_version.0 == 0 {
+            sentences.push(format!(
+                "the cluster has no layout yet: {} members have met, and the founder waits for \
+                 more",
+                own.members.len()
+            ));
+        }
+        for member in self.seen.members() {
+            sentences.extend(self.attention_for(member));
+        }
+        sentences
+    }
+
+    fn attention_for(&self, member: &MemberStatus) -> Option<String> {
+        let (hints, hint_bytes) = self.hints(member.id);
+        let label = &member.label;
+        let laid_out = self.seen.status.layout_version.0 > 0;
+        let silent = self.replies.get(&member.id).and_then(|reply| reply.as_ref().err());
+        let what = match (member.state, silent) {
+            (MemberState::Down, _) => format!("is down for {}", span(member.down)),
+            (MemberState::Suspected, _) => format!(
+                "is suspected by {}: its heartbeat is {} old",
+                self.seen.witnesses(member).join(" and "),
+                span(member.heartbeat_age)
+            ),
+            (MemberState::Up, Some(reason)) => format!("does not answer here: {reason}"),
+            (MemberState::Up, None) if !member.up => {
+                format!("is not connected to {}", self.seen.status.label)
             }
-            rows.add_row(row);
+            (MemberState::Up, None) if hints > 0 => "is up".into(),
+            (MemberState::Up, None) if member.slots == 0 && laid_out => {
+                "owns no slots: it came after the layout was made, and only passes requests on"
+                    .into()
+            }
+            (MemberState::Up, None) => return None,
+        };
+        let wait = match hints {
+            0 => String::new(),
+            1 => format!(": 1 hint waits for it ({})", bytes(hint_bytes)),
+            more => format!(": {more} hints wait for it ({})", bytes(hint_bytes)),
+        };
+        Some(format!("node {label} {what}{wait}"))
+    }
+
+    fn text(&self) -> String {
+        let header = [
+            "node",
+            "state",
+            "zone",
+            "address",
+            "doubted by",
+            "heartbeat",
+            "hints for it",
+            "load",
+            "records",
+            "up for",
+        ];
+        let mut rows = table(&header, 5);
+        let (_, replicas) = self.slots();
+        for member in self.seen.members() {
+            let (hints, hint_bytes) = self.hints(member.id);
+            let hints = match hints {
+                0 => "0".into(),
+                hints => format!("{hints} ({})", bytes(hint_bytes)),
+            };
+            let load = f64::from(member.replicas) / replicas.max(1) as f64 * 100.0;
+            let reply = self.replies.get(&member.id).and_then(|reply| reply.as_ref().ok());
+            let of_itself = |value: fn(&StatusReply) -> String| reply.map_or("-".into(), value);
+            rows.add_row([
+                member.label.to_string(),
+                state(member),
+                member.zone.to_string(),
+                member.address.to_string(),
+                self.seen.witnesses(member).join(", "),
+                heartbeat(member),
+                hints,
+                format!("{load:.1} %"),
+                of_itself(|reply| reply.records.to_string()),
+                of_itself(|reply| span(reply.uptime)),
+            ]);
         }
-        if output == Format::Json {
-            return print_json(&json!({
-                "layout_version": layout.version().0,
-                "slots": layout.slot_count().get(),
-                "replication": layout.replication(),
-                "up": up,
-                "nodes": nodes,
-            }));
+        let (status, defaults) = (&self.seen.status, &self.seen.defaults);
+        let mut lines = vec![
+            rows.to_string(),
+            format!(
+                "{} of {} nodes answer; cluster {}, layout {}, {} slots, N={}, R={} W={}{}; \
+                 states as {} sees them",
+                self.up(),
+                status.members.len(),
+                status.cluster,
+                status.layout_version,
+                self.slots().0,
+                self.replication(),
+                defaults.r,
+                defaults.w,
+                if defaults.strict { ", strict" } else { "" },
+                status.label,
+            ),
+        ];
+        let attention = self.attention();
+        if attention.is_empty() {
+            lines.push("nothing needs attention".into());
         }
-        let quorum = snapshot
-            .defaults
-            .map_or(String::new(), |defaults| format!(", R={} W={}", defaults.r, defaults.w));
-        print_line(&format!(
-            "{rows}\n{up} of {} nodes are up; layout {}, {} slots, N={}{quorum}",
-            layout.members().len(),
-            layout.version(),
-            layout.slot_count(),
-            layout.replication(),
-        ))
+        lines.extend(attention.into_iter().map(|sentence| format!("! {sentence}")));
+        lines.join("\n")
+    }
+
+    fn json(&self) -> Value {
+        let (status, defaults) = (&self.seen.status, &self.seen.defaults);
+        let (slots, replicas) = self.slots();
+        let members = self.seen.members().into_iter().map(|member| {
+            let (hints, hint_bytes) = self.hints(member.id);
+            let mut value = member_json(&self.seen, member);
+            value["hints"] = hints.into();
+            value["hint_bytes"] = hint_bytes.into();
+            value["load"] = (f64::from(member.replicas) / replicas.max(1) as f64).into();
+            value
+        });
+        let nodes =
+            self.seen.members().into_iter().map(|member| match self.replies.get(&member.id) {
+                Some(Ok(reply)) => reply_json(&self.seen, reply, &member.address),
+                Some(Err(reason)) => silent_json(member, reason),
+                None => silent_json(member, "not asked"),
+            });
+        json!({
+            "cluster": status.cluster.to_string(),
+            "seen_by": &*status.label,
+            "layout_version": status.layout_version.0,
+            "slots": slots,
+            "replication": self.replication(),
+            "r": defaults.r,
+            "w": defaults.w,
+            "strict": defaults.strict,
+            "up": self.up(),
+            "members": members.collect::<Vec<_>>(),
+            "nodes": nodes.collect::<Vec<_>>(),
+            "attention": self.attention(),
+        })
     }
 }
 
@@ -108,18 +240,23 @@ pub(super) fn by_label(layout: &Layout) -> Vec<(&Member, MemberLoad)> {
     members
 }
 
-fn counter(reply: &StatusReply, name: &str) -> String {
-    let found = reply.counters.iter().find(|(counter, _)| **counter == *name);
-    found.map_or("-".into(), |(_, value)| value.to_string())
+/// A node that did not say how it is.
+fn silent_json(member: &MemberStatus, reason: &str) -> Value {
+    json!({
+        "label": &*member.label,
+        "id": member.id.to_string(),
+        "address": &*member.address,
+        "up": false,
+        "error": reason,
+    })
 }
 
-fn reply_json(reply: &StatusReply, address: &str) -> Value {
+/// What a node says of itself and of the others.
+fn reply_json(seen: &Overview, reply: &StatusReply, address: &str) -> Value {
     let numbers = |numbers: &[(quorate_core::ids::Text, u64)]| -> Value {
         numbers.iter().map(|(name, value)| (name.to_string(), json!(value))).collect()
     };
-    let members = reply.members.iter().map(
-        |member| json!({ "label": &*member.label, "id": member.id.to_string(), "up": member.up }),
-    );
+    let members = reply.members.iter().map(|member| member_json(seen, member));
     json!({
         "label": &*reply.label,
         "id": reply.node.to_string(),
@@ -136,13 +273,4 @@ fn reply_json(reply: &StatusReply, address: &str) -> Value {
         "counters": numbers(&reply.counters),
         "limits": numbers(&reply.limits),
     })
-}
-
-fn duration(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ 0..120 => format!("{seconds} s"),
-        seconds @ 120..7_200 => format!("{} min", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
-        seconds => format!("{} d", seconds / 86_400),
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +14,12 @@ use quorate_core::client::{
 use quorate_core::ids::{Key, Text};
 use quorate_core::machine::Effects;
 use quorate_core::message::{CallId, Message};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{self, Instant, Sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::{ClientError, ClientOptions, Request, Snapshot, link};
+use super::{ClientError, ClientOptions, ClientStatus, Request, Snapshot, link};
 use crate::clock::Clock;
 use crate::mailbox::Mailbox;
 use crate::socket::Outbox;
@@ -46,6 +47,9 @@ pub(super) struct Driver {
     links: BTreeMap<Link, Connection>,
     /// Links with something in their outbox that were not woken yet.
     dirty: Vec<Link>,
+    status: watch::Sender<ClientStatus>,
+    /// Whether the status may have changed in this turn.
+    stirred: bool,
     /// Whoever waits for the first welcome.
     connecting: Option<Connecting>,
 }
@@ -73,6 +77,7 @@ impl Driver {
         options: &ClientOptions,
         seed: u64,
         commands: Arc<Mailbox<Command>>,
+        status: watch::Sender<ClientStatus>,
         connected: oneshot::Sender<Result<(), ClientError>>,
     ) -> Driver {
         let connecting = Connecting {
@@ -90,6 +95,8 @@ impl Driver {
             callers: HashMap::new(),
             links: BTreeMap::new(),
             dirty: Vec::new(),
+            status,
+            stirred: false,
             connecting: Some(connecting),
         }
     }
@@ -167,7 +174,7 @@ impl Driver {
         let now = self.clock.now();
         let (machine, out) = (&mut self.machine, &mut self.effects);
         let call = match request {
-            Request::Get => machine.get(now, key, options, out),
+            Request::Get { context } => machine.get(now, key, context, options, out),
             Request::Put { value, context } => machine.put(now, key, value, context, options, out),
             Request::Delete { context } => machine.delete(now, key, context, options, out),
         };
@@ -185,11 +192,15 @@ impl Driver {
             match effect {
                 ClientEffect::Send { link, message } => self.send(link, &message),
                 ClientEffect::Dial { link, address } => {
+                    self.stirred = true;
                     let dial = link::run(Arc::clone(&self.commands), link, address);
                     let dial = tokio::spawn(dial).abort_handle();
                     self.links.insert(link, Connection { dial, outbox: None, dirty: false });
                 }
-                ClientEffect::Hangup(link) => self.hang_up(link),
+                ClientEffect::Hangup(link) => {
+                    self.stirred = true;
+                    self.hang_up(link);
+                }
                 ClientEffect::Complete { call, result } => {
                     if let Some(caller) = self.callers.remove(&call) {
                         // A caller that is gone does not want to know.
@@ -221,6 +232,7 @@ impl Driver {
 
     fn observe(&mut self, event: ClientEvent) {
         tracing::debug!(?event, "observed");
+        self.stirred = true;
         let (ClientEvent::Rejected { reject, address }, Some(connecting)) =
             (event, &mut self.connecting)
         else {
@@ -244,8 +256,16 @@ impl Driver {
                 connection.outbox.iter().for_each(|outbox| outbox.wake());
             }
         }
+        if mem::take(&mut self.stirred) {
+            let status = ClientStatus::of(&self.machine.view());
+            self.status.send_if_modified(|known| {
+                let changed = *known != status;
+                *known = status;
+                changed
+            });
+        }
         let Some(connecting) = self.connecting.take() else { return };
-        if self.machine.view().layout().is_some() {
+        if !self.machine.view().links().is_empty() {
             drop(connecting.caller.send(Ok(())));
         } else if connecting.until <= Instant::now() {
             let Connecting { caller, seeds, last, .. } = connecting;

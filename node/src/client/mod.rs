@@ -24,6 +24,8 @@ mod options;
 
 mod probe;
 
+mod status;
+
 mod update;
 
 use std::sync::Arc;
@@ -32,16 +34,21 @@ use bytes::Bytes;
 use quorate_core::client::ClientView;
 use quorate_core::ids::{Key, NodeId};
 use quorate_core::layout::Member;
-use quorate_core::message::{Answer, Defaults, LayoutUpdate, StatusReply};
+use quorate_core::message::{Answer, Defaults, Failure, FailureCode, LayoutUpdate, StatusReply};
 use quorate_core::ring::Slot;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-pub use quorate_core::client::{CallError, CallOptions, ClientStats, Completion, ErrorCode};
-pub use quorate_core::message::{Entry as RawEntry, EntryValue, Outcome, Receipt, Written};
+pub use quorate_core::client::{
+    CallError, CallOptions, ClientStats, Completion, DownReason, ErrorCode, NodeState,
+};
+pub use quorate_core::message::{
+    Entry as RawEntry, EntryValue, Outcome, Receipt, StandIn, Written,
+};
 
 pub use self::error::ClientError;
 pub use self::options::ClientOptions;
 pub use self::probe::ProbeError;
+pub use self::status::{ClientStatus, NodeStatus};
 pub use self::update::{UPDATE_ATTEMPTS_MAX, Updated};
 
 use self::driver::{Command, Driver};
@@ -58,6 +65,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Handle {
     commands: Arc<Mailbox<Command>>,
+    status: watch::Receiver<ClientStatus>,
     options: ClientOptions,
 }
 
@@ -71,7 +79,11 @@ impl Drop for Handle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Read it.
-    Get,
+    Get {
+        /// Of an earlier answer: the read is answered as soon as one replica holds all that it
+        /// covers. Empty: by a quorum.
+        context: Bytes,
+    },
     /// Write a value.
     Put {
         /// The value.
@@ -153,17 +165,32 @@ impl Client {
         let seed = getrandom::u64().map_err(ClientError::Entropy)?;
         let commands = Arc::new(Mailbox::new());
         let (connected, connecting) = oneshot::channel();
-        let driver = Driver::new(&options, seed, Arc::clone(&commands), connected);
+        let (sender, status) = watch::channel(ClientStatus::default());
+        let driver = Driver::new(&options, seed, Arc::clone(&commands), sender, connected);
         tokio::spawn(driver.run());
         // Dropped on the way out of an error, the handle ends the driver.
-        let client = Client { handle: Arc::new(Handle { commands, options }) };
+        let client = Client { handle: Arc::new(Handle { commands, status, options }) };
         connecting.await.map_err(|_| ClientError::Closed)??;
         Ok(client)
     }
 
     /// Reads a key: all of its concurrent values.
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Entry, ClientError> {
-        let completion = self.call(key, Request::Get, CallOptions::default()).await?;
+        self.get_after(key, &Bytes::new()).await
+    }
+
+    /// Reads a key as soon as one replica holds all that `context` covers, which is that of an
+    /// earlier read or write of this key: so a writer reads its own writes, also at R=1.
+    ///
+    /// # Errors
+    /// `STALE` where no replica within reach holds it.
+    pub async fn get_after(
+        &self,
+        key: impl AsRef<[u8]>,
+        context: &Bytes,
+    ) -> Result<Entry, ClientError> {
+        let request = Request::Get { context: context.clone() };
+        let completion = self.call(key, request, CallOptions::default()).await?;
         match completion.answer {
             Answer::Entry(entry) => Ok(entry.into()),
             Answer::Written(_) => Err(ClientError::WrongAnswer),
@@ -224,8 +251,14 @@ impl Client {
         Ok(Location { slot, nodes: nodes.collect(), primaries: layout.primaries(slot).len() })
     }
 
+    /// How the nodes stand for this client, and every change of that: who is connected, who is
+    /// down and why. Asks nobody. The channel ends with the client.
+    pub fn status(&self) -> watch::Receiver<ClientStatus> {
+        self.handle.status.clone()
+    }
+
     /// Asks every member how it is.
-    pub async fn status(&self) -> Result<ClusterStatus, ClientError> {
+    pub async fn probe(&self) -> Result<ClusterStatus, ClientError> {
         let layout = self.layout().await?;
         let probes: Vec<_> = layout
             .layout
@@ -251,7 +284,8 @@ impl Client {
     }
 
     async fn layout(&self) -> Result<Arc<LayoutUpdate>, ClientError> {
-        self.snapshot().await?.layout.ok_or(ClientError::Closed)
+        let refused = || CallError::of(Failure::refused(FailureCode::NotReady), None);
+        self.snapshot().await?.layout.ok_or_else(|| ClientError::Call(refused()))
     }
 
     async fn write(&self, key: impl AsRef<[u8]>, request: Request) -> Result<Written, ClientError> {

@@ -18,6 +18,11 @@ pub struct ClientOptions {
     pub r: u8,
     /// Acknowledgements that end a write; 0: as the cluster is configured.
     pub w: u8,
+    /// Whether only a key's own replicas count; `None`: as the cluster is configured.
+    pub strict: Option<bool>,
+    /// Connections that are kept; where one more is needed, the one that was idle for longest
+    /// goes.
+    pub connections_max: usize,
     /// The cluster to join; `None`: whichever answers.
     pub cluster: Option<ClusterId>,
     /// The secret of the cluster, where it wants one.
@@ -27,11 +32,14 @@ pub struct ClientOptions {
 impl ClientOptions {
     /// The usual settings.
     pub fn to<S: Into<String>>(seeds: impl IntoIterator<Item = S>) -> ClientOptions {
+        let usual = ClientConfig::default();
         ClientOptions {
             seeds: seeds.into_iter().map(Into::into).collect(),
-            timeout: ClientConfig::default().timeout,
+            timeout: usual.timeout,
             r: 0,
             w: 0,
+            strict: usual.strict,
+            connections_max: usual.connections_max,
             cluster: None,
             secret: None,
         }
@@ -46,6 +54,8 @@ impl ClientOptions {
             seeds: self.seeds.iter().map(|seed| Text::from(seed.as_str())).collect(),
             timeout: self.timeout,
             quorum: QuorumChoice { r: self.r, w: self.w },
+            strict: self.strict,
+            connections_max: self.connections_max,
             cluster: self.cluster,
             credentials: self.credentials(),
             ..ClientConfig::default()

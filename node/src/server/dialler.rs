@@ -1,12 +1,13 @@
 //! Dials a node and says HELLO.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use quorate_core::codec;
 use quorate_core::ids::{NodeId, Text};
-use quorate_core::message::{Hello, Message, Welcome};
+use quorate_core::message::{Hello, Message, Reject, Welcome};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -16,17 +17,67 @@ use super::connection::Counted;
 use super::{Event, Shared};
 use crate::socket::{HANDSHAKE_TIMEOUT, Incoming, Outbox, Pump, PumpOptions, dial};
 
+/// Whom a dial is meant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Dialled {
+    /// This node, which should listen at the address.
+    Node { node: NodeId, address: Text },
+    /// Whoever listens at the address.
+    Seed { address: Text },
+}
+
+impl Dialled {
+    pub(super) fn address(&self) -> &Text {
+        match self {
+            Dialled::Node { address, .. } | Dialled::Seed { address } => address,
+        }
+    }
+
+    /// Who should answer, where it matters.
+    pub(super) fn node(&self) -> Option<NodeId> {
+        match self {
+            Dialled::Node { node, .. } => Some(*node),
+            Dialled::Seed { .. } => None,
+        }
+    }
+}
+
+/// Why no connection came of a dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum DialFailure {
+    /// Nobody answered, or nobody that is a node.
+    Unreachable(String),
+    /// A node answered and refuses this one, or is refused by it: waiting does not cure that.
+    Rejected(Reject),
+}
+
+impl fmt::Display for DialFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DialFailure::Unreachable(reason) => f.write_str(reason),
+            DialFailure::Rejected(reject) => f.write_str(&reject.text),
+        }
+    }
+}
+
+impl From<String> for DialFailure {
+    fn from(reason: String) -> DialFailure {
+        DialFailure::Unreachable(reason)
+    }
+}
+
 /// Ends in `Welcomed` and, when the connection ends, `Closed`; or in `DialFailed`.
-pub(super) async fn run(shared: Arc<Shared>, node: NodeId, address: Text, hello: Hello) {
+pub(super) async fn run(shared: Arc<Shared>, dialled: Dialled, hello: Hello) {
     let _counted = Counted::new(&shared);
-    let (socket, welcome, rest) = match open(&address, hello).await {
+    let (socket, welcome, rest) = match open(dialled.address(), hello).await {
         Ok(opened) => opened,
-        Err(reason) => return shared.mailbox.push(Event::DialFailed { node, reason }),
+        Err(failure) => return shared.mailbox.push(Event::DialFailed { dialled, failure }),
     };
     let connection = shared.next_connection();
     let outbox = Arc::new(Outbox::new());
     let for_driver = Arc::clone(&outbox);
-    shared.mailbox.push(Event::Welcomed { connection, node, welcome, outbox: for_driver, rest });
+    let welcomed = Event::Welcomed { connection, dialled, welcome, outbox: for_driver, rest };
+    shared.mailbox.push(welcomed);
     let deliver = |messages| shared.mailbox.push(Event::Batch { connection, messages });
     let reason = Pump::new(socket, outbox, link_options(), deliver).run().await;
     shared.mailbox.push(Event::Closed { connection, reason });
@@ -39,7 +90,7 @@ pub(super) fn link_options() -> PumpOptions {
 
 type Opened = (WebSocketStream<TcpStream>, Welcome, Vec<Message>);
 
-async fn open(address: &str, hello: Hello) -> Result<Opened, String> {
+async fn open(address: &str, hello: Hello) -> Result<Opened, DialFailure> {
     let mut socket = dial(address).await.map_err(|error| error.to_string())?;
     let shake_hands = async {
         let mut frame = Vec::new();
@@ -66,7 +117,7 @@ async fn open(address: &str, hello: Hello) -> Result<Opened, String> {
     let rest = messages.split_off(messages.len().min(1));
     match messages.pop() {
         Some(Message::Welcome(welcome)) => Ok((socket, welcome, rest)),
-        Some(Message::Reject(reject)) => Err(format!("{:?}: {}", reject.code, reject.text)),
-        _ => Err("the first frame is no welcome".into()),
+        Some(Message::Reject(reject)) => Err(DialFailure::Rejected(reject)),
+        _ => Err(DialFailure::Unreachable("the first frame is no welcome".into())),
     }
 }

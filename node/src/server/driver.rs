@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use quorate_core::ids::{NodeId, Text};
-use quorate_core::machine::{Effect, Effects, Event as Observation, Input, Peer};
+use quorate_core::ids::Text;
+use quorate_core::machine::{Effect, Effects, Input, Peer};
 use quorate_core::message::{
-    CallId, Failure, FailureCode, Get, Hello, Message, Put, Reject, Reply, Role, Welcome,
+    CallId, Failure, FailureCode, Get, Hello, Message, Put, RejectCode, Reply, Role, Welcome,
 };
 use quorate_core::node::Node;
 use tokio::sync::oneshot;
@@ -19,9 +19,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{self, Instant};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::registry::Registry;
+use super::dialler::{self, DialFailure, Dialled};
+use super::registry::{Inserted, Link, Registry};
+use super::report::report;
 use super::status::Look;
-use super::{Admission, ConnectionId, Event, Shared, connection, dialler, status};
+use super::{Admission, ConnectionId, Event, Shared, connection, status};
 use crate::clock::Clock;
 use crate::socket::Outbox;
 use crate::storage::{Answer, Storage};
@@ -110,12 +112,12 @@ impl Driver {
             Event::Hello { connection, hello, outbox, admitted } => {
                 self.on_hello(connection, hello, outbox, admitted);
             }
-            Event::Welcomed { connection, node, welcome, outbox, rest } => {
-                if self.on_welcomed(connection, node, &welcome, outbox) {
-                    self.on_batch(connection, rest);
-                }
+            Event::Welcomed { connection, dialled, welcome, outbox, rest } => {
+                self.on_welcomed(connection, dialled, &welcome, outbox);
+                // Where the connection was not let in, nobody takes what came with it.
+                self.on_batch(connection, rest);
             }
-            Event::DialFailed { node, reason } => self.on_dial_failed(node, &reason),
+            Event::DialFailed { dialled, failure } => self.on_dial_failed(dialled, &failure),
             Event::Closed { connection, reason } => {
                 if let Some(closed) = self.registry.remove(connection) {
                     tracing::debug!(peer = ?closed.peer, reason, "connection closed");
@@ -162,10 +164,11 @@ impl Driver {
         let call = head.call;
         let reply = Reply {
             call,
-            layout_version: self.node.view().layout().layout.version(),
+            layout_version: status::layout_version(&self.node),
             layout: None,
             receipt: None,
             passed_on_by: None,
+            down: Vec::new(),
             result: Err(Failure::refused(FailureCode::Overloaded)),
         };
         self.registry.send(to, &Message::Reply(reply));
@@ -178,7 +181,9 @@ impl Driver {
         outbox: Arc<Outbox>,
         admitted: oneshot::Sender<Admission>,
     ) {
-        let welcome = match self.node.welcome(&hello) {
+        let welcome = self.node.welcome(self.clock.now(), &hello, &mut self.effects);
+        self.carry_out();
+        let welcome = match welcome {
             Ok(welcome) => welcome,
             Err(reject) => {
                 tracing::warn!(
@@ -192,46 +197,84 @@ impl Driver {
                 return;
             }
         };
-        let (peer, admission) = match hello.role {
-            Role::Client => (Peer::Client(connection.0), Admission::Client),
-            Role::Node { id, .. } => (Peer::Node(id), Admission::Node),
-        };
         outbox.push(&Message::Welcome(welcome));
-        if admitted.send(admission).is_ok() {
-            self.open(connection, peer, outbox);
+        let admission = match hello.role {
+            Role::Client => Admission::Client,
+            Role::Node { .. } => Admission::Node,
+        };
+        if admitted.send(admission).is_err() {
+            return;
+        }
+        match hello.role {
+            Role::Client => {
+                self.registry.insert_client(connection, outbox);
+                self.handle(Input::PeerUp(Peer::Client(connection.0)));
+            }
+            Role::Node { id, incarnation } => {
+                let link = Link { node: id, incarnation, dialler: id };
+                self.open(connection, link, outbox);
+            }
         }
     }
 
-    /// False where the node that answered is not the one that was dialled.
     fn on_welcomed(
         &mut self,
         connection: ConnectionId,
-        node: NodeId,
+        dialled: Dialled,
         welcome: &Welcome,
         outbox: Arc<Outbox>,
-    ) -> bool {
-        if let Err(Reject { text, .. }) = self.node.accepts(node, welcome) {
+    ) {
+        if let Err(reject) = self.node.accepts(dialled.node(), welcome) {
             outbox.close(CloseCode::Policy, "not the node that was dialled");
-            self.on_dial_failed(node, &text);
-            return false;
+            self.on_dial_failed(dialled, &DialFailure::Rejected(reject));
+            return;
         }
-        self.open(connection, Peer::Node(node), outbox);
-        true
+        let node = welcome.node;
+        if let Dialled::Seed { address } = dialled {
+            self.handle(Input::SeedUp { address, node });
+        }
+        let dialler = self.node.view().config().id;
+        self.open(connection, Link { node, incarnation: welcome.incarnation, dialler }, outbox);
     }
 
-    fn open(&mut self, connection: ConnectionId, peer: Peer, outbox: Arc<Outbox>) {
-        if let Some(former) = self.registry.insert(connection, peer, outbox) {
-            former.outbox.close(CloseCode::Policy, "replaced by a newer connection");
-            self.handle(Input::PeerDown(peer));
+    /// Takes a connection to a node into use, unless there is one that stays.
+    fn open(&mut self, connection: ConnectionId, link: Link, outbox: Arc<Outbox>) {
+        let peer = Peer::Node(link.node);
+        match self.registry.insert_node(connection, link, Arc::clone(&outbox)) {
+            Inserted::Alone => {}
+            Inserted::Replaced(former) => {
+                former.outbox.close(CloseCode::Policy, "replaced by another connection");
+                self.handle(Input::PeerDown(peer));
+            }
+            Inserted::Refused => {
+                return outbox.close(CloseCode::Policy, "another connection is open");
+            }
         }
         self.handle(Input::PeerUp(peer));
     }
 
-    fn on_dial_failed(&mut self, node: NodeId, reason: &str) {
-        tracing::debug!(%node, reason, "no connection to a node");
-        // It may have dialled us meanwhile.
-        if !self.registry.has_node(node) {
-            self.handle(Input::PeerDown(Peer::Node(node)));
+    fn on_dial_failed(&mut self, dialled: Dialled, failure: &DialFailure) {
+        let (on, address) = (&*self.label, &**dialled.address());
+        match failure {
+            DialFailure::Unreachable(reason) => tracing::debug!(on, address, reason, "no answer"),
+            DialFailure::Rejected(reject) => match reject.code {
+                // A node may find itself among its seeds, and a full one may have room again.
+                RejectCode::Identity | RejectCode::Full => {
+                    tracing::info!(on, address, reason = reject.text, "not let in");
+                }
+                RejectCode::Version
+                | RejectCode::Cluster
+                | RejectCode::Credentials
+                | RejectCode::Malformed => {
+                    tracing::error!(on, address, "this node was not let in: {}", reject.text);
+                }
+            },
+        }
+        match dialled {
+            // It may have dialled us meanwhile.
+            Dialled::Node { node, .. } if self.registry.has_node(node) => {}
+            Dialled::Node { node, .. } => self.handle(Input::PeerDown(Peer::Node(node))),
+            Dialled::Seed { address } => self.handle(Input::SeedDown { address }),
         }
     }
 
@@ -259,44 +302,20 @@ impl Driver {
         match effect {
             Effect::Send { to, message } => self.registry.send(to, &message),
             Effect::Store { ticket, op, .. } => self.storage.submit(ticket, op, &mut self.answered),
-            Effect::Dial { node, address } => {
-                let shared = Arc::clone(&self.shared);
-                tokio::spawn(dialler::run(shared, node, address, self.node.hello()));
-            }
+            Effect::Dial { node, address } => self.dial(Dialled::Node { node, address }),
+            Effect::DialSeed { address } => self.dial(Dialled::Seed { address }),
             Effect::Hangup(peer) => {
                 if let Some(outbox) = self.registry.outbox(peer) {
                     outbox.close(CloseCode::Normal, "hung up");
                 }
             }
-            Effect::Observe(observation) => self.observe(&observation),
+            Effect::Observe(event) => report(&self.label, &self.node, self.clock.now(), &event),
         }
     }
 
-    fn observe(&self, observation: &Observation) {
-        let on = &*self.label;
-        let name = |node: &NodeId| -> Text {
-            let layout = &self.node.view().layout().layout;
-            layout
-                .member(*node)
-                .map_or_else(|| Text::from("?"), |member| Text::clone(&member.label))
-        };
-        match observation {
-            Observation::NodeUp(node) => tracing::info!(on, node = &*name(node), "node up"),
-            Observation::NodeDown(node) => tracing::warn!(on, node = &*name(node), "node down"),
-            Observation::StorageFailed(error) => tracing::error!(on, ?error, "storage failed"),
-            Observation::Damaged { key, node } => {
-                tracing::error!(on, ?key, ?node, "a value is damaged");
-            }
-            Observation::ManyActors { key, actors } => {
-                tracing::warn!(on, ?key, actors, "a record has too many actors");
-            }
-            Observation::Overloaded { limit } => tracing::warn!(on, limit, "overloaded"),
-            Observation::Misbehaved(peer) => tracing::warn!(on, ?peer, "a peer misbehaves"),
-            Observation::Repaired { .. }
-            | Observation::PassedOn { .. }
-            | Observation::Truncated { .. } => tracing::debug!(on, ?observation, "observed"),
-            _ => tracing::info!(on, ?observation, "observed"),
-        }
+    fn dial(&self, dialled: Dialled) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(dialler::run(shared, dialled, self.node.hello()));
     }
 
     fn end_turn(&mut self) {
@@ -327,10 +346,12 @@ impl Driver {
     fn status(&self, call: CallId) -> quorate_core::message::StatusReply {
         let view = status::Parts {
             node: &self.node,
+            now: self.clock.now(),
             label: &self.label,
             storage: &self.storage,
             uptime: self.clock.elapsed(),
             clients: self.registry.clients(),
+            frames_dropped: self.registry.dropped(),
         };
         view.reply(call)
     }

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCO
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Method, Request};
 
 use super::head::HeadError;
-use super::{Event, Shared, page};
+use super::{Event, Shared, metrics, page};
 use crate::socket::{HANDSHAKE_TIMEOUT, SUBPROTOCOL};
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -67,8 +67,8 @@ pub(super) async fn serve(
 }
 
 async fn answer(path: &str, shared: &Arc<Shared>) -> Response {
-    if !matches!(path, "/" | "/livez" | "/readyz") {
-        return Response::text("404 Not Found", "there is / and /livez and /readyz");
+    if !matches!(path, "/" | "/livez" | "/readyz" | "/metrics") {
+        return Response::text("404 Not Found", "there is / and /livez and /readyz and /metrics");
     }
     let (look, looked) = oneshot::channel();
     shared.mailbox.push(Event::Look(look));
@@ -79,6 +79,10 @@ async fn answer(path: &str, shared: &Arc<Shared>) -> Response {
         // A driver that answers is alive.
         ("/livez", _) | ("/readyz", None) => Response::text("200 OK", "ok"),
         ("/readyz", Some(reason)) => Response::text("503 Service Unavailable", reason),
+        ("/metrics", _) => {
+            let (body, content_type) = (metrics::render(&look), metrics::CONTENT_TYPE);
+            Response { status: "200 OK", content_type, body, bodiless: false }
+        }
         _ => {
             let body = page::render(&look);
             Response { status: "200 OK", content_type: HTML, body, bodiless: false }

@@ -16,9 +16,13 @@ mod head;
 
 mod http;
 
+mod metrics;
+
 mod page;
 
 mod registry;
+
+mod report;
 
 mod status;
 
@@ -29,7 +33,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::{fmt, io};
 
-use quorate_core::ids::{NodeId, Text};
+use quorate_core::ids::Text;
 use quorate_core::message::{Hello, Message, Reject, Welcome};
 use quorate_core::node::{ConfigError, Node, NodeConfig};
 use tokio::runtime::Builder;
@@ -37,9 +41,11 @@ use tokio::sync::oneshot;
 
 use crate::mailbox::Mailbox;
 use crate::socket::Outbox;
-use crate::storage::{Answer, FjallOptions, OpenError, Storage};
+use crate::storage::{AdoptedDirectory, Answer, FjallOptions, OpenError, Storage};
 
+use self::dialler::{DialFailure, Dialled};
 use self::driver::Driver;
+pub(crate) use self::report::span;
 use self::status::Look;
 
 /// Connections of one node, whoever dialled.
@@ -62,12 +68,12 @@ pub struct NodeOptions {
 }
 
 /// Where records go.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum StorageChoice {
     /// They end with the process.
     Memory,
     /// They stay.
-    Fjall(FjallOptions),
+    Fjall(AdoptedDirectory, FjallOptions),
 }
 
 /// A node that did not start.
@@ -134,10 +140,10 @@ pub fn start(options: NodeOptions) -> Result<RunningNode, StartError> {
 fn open_storage(choice: StorageChoice, shared: &Arc<Shared>) -> Result<Storage, OpenError> {
     match choice {
         StorageChoice::Memory => Ok(Storage::memory()),
-        StorageChoice::Fjall(options) => {
+        StorageChoice::Fjall(directory, options) => {
             let shared = Arc::clone(shared);
             let answers = move |answers| shared.mailbox.push(Event::Stored(answers));
-            Storage::fjall(options, Arc::new(answers))
+            Storage::fjall(directory, options, Arc::new(answers))
         }
     }
 }
@@ -199,14 +205,14 @@ enum Event {
     /// A node that was dialled answered.
     Welcomed {
         connection: ConnectionId,
-        node: NodeId,
+        dialled: Dialled,
         welcome: Welcome,
         outbox: Arc<Outbox>,
         /// Messages that came right behind the welcome.
         rest: Vec<Message>,
     },
     /// No connection came of a dial.
-    DialFailed { node: NodeId, reason: String },
+    DialFailed { dialled: Dialled, failure: DialFailure },
     /// A connection ended.
     Closed { connection: ConnectionId, reason: String },
     /// Messages came in.

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use quorate_core::message::MemberStatus;
+use quorate_core::message::{MemberState, MemberStatus};
 
+use super::report::span;
 use super::status::Look;
 
 const STYLE: &str = "\
@@ -65,30 +66,41 @@ pub(super) fn render(look: &Look) -> String {
 fn members(page: &mut String, look: &Look) {
     let mut members: Vec<_> = look.status.members.iter().collect();
     members.sort_by(|a, b| a.label.cmp(&b.label));
-    let up = members.iter().filter(|member| member.up).count();
+    let up = members.iter().filter(|member| state(member).0 == "up").count();
     let _ = write!(
         page,
         "<h2>Members: {up} of {} up</h2><div class=\"scroll\"><table><thead><tr><th>Node</th>\
-         <th>State</th><th>Zone</th><th class=\"n\">Weight</th><th class=\"n\">Owns slots</th>\
+         <th>State</th><th class=\"n\">Heartbeat</th><th class=\"n\">Hints here</th>\
+         <th>Zone</th><th class=\"n\">Weight</th><th class=\"n\">Owns slots</th>\
          <th class=\"n\">Holds slots</th><th>Address</th></tr></thead><tbody>",
         members.len()
     );
     for member in members {
-        let MemberStatus { label, zone, weight, address, up, slots, replicas, .. } = member;
-        let state = match up {
-            true => "<td class=\"up\">up</td>",
-            false => "<td class=\"down\">down</td>",
-        };
+        let MemberStatus { label, zone, weight, address, slots, replicas, hints, .. } = member;
+        let (class, text) = state(member);
         let _ = write!(
             page,
-            "<tr><td>{}</td>{state}<td>{}</td><td class=\"n\">{weight}</td>\
+            "<tr><td>{}</td><td class=\"{class}\">{}</td><td class=\"n\">{} ago</td>\
+             <td class=\"n\">{hints}</td><td>{}</td><td class=\"n\">{weight}</td>\
              <td class=\"n\">{slots}</td><td class=\"n\">{replicas}</td><td><code>{}</code></td></tr>",
             escape(label),
+            escape(&text),
+            span(member.heartbeat_age),
             escape(zone),
             escape(address),
         );
     }
     page.push_str("</tbody></table></div>");
+}
+
+/// How a member stands, as a style and in words.
+fn state(member: &MemberStatus) -> (&'static str, String) {
+    match member.state {
+        MemberState::Down => ("down", format!("down for {}", span(member.down))),
+        MemberState::Suspected => ("down", "suspected".into()),
+        MemberState::Up if member.up => ("up", "up".into()),
+        MemberState::Up => ("down", "not connected".into()),
+    }
 }
 
 fn numbers<T: AsRef<str>>(page: &mut String, title: &str, numbers: &[(T, u64)]) {
@@ -131,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_cluster_file_says_becomes_markup() {
+    fn nothing_that_a_member_says_becomes_markup() {
         assert_eq!(escape("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
     }
 

@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use quorate_core::ids::Text;
+use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{CallId, StatusReply};
 use quorate_core::node::{Node, NodeConfig};
+use quorate_core::time::Now;
 
 use super::CONNECTIONS_MAX;
-use crate::socket::{BACKLOG_BYTES_MAX, CLIENT_MESSAGE_BYTES_MAX};
+use crate::socket::{
+    CLIENT_BYTES_MAX, CLIENT_MESSAGE_BYTES_MAX, CONTROL_BYTES_MAX, HANDOFF_BYTES_MAX,
+    REPAIR_BYTES_MAX,
+};
 use crate::storage::Storage;
 
 const SOFTWARE: &str = concat!("quorate ", env!("CARGO_PKG_VERSION"));
@@ -15,10 +20,12 @@ const SOFTWARE: &str = concat!("quorate ", env!("CARGO_PKG_VERSION"));
 /// Where a status comes from.
 pub(super) struct Parts<'a> {
     pub(super) node: &'a Node,
+    pub(super) now: Now,
     pub(super) label: &'a Text,
     pub(super) storage: &'a Storage,
     pub(super) uptime: Duration,
     pub(super) clients: usize,
+    pub(super) frames_dropped: u64,
 }
 
 impl Parts<'_> {
@@ -28,26 +35,34 @@ impl Parts<'_> {
         let own_limits = [
             ("connections_max", CONNECTIONS_MAX as u64),
             ("message_bytes_max", CLIENT_MESSAGE_BYTES_MAX as u64),
-            ("backlog_bytes_max", BACKLOG_BYTES_MAX as u64),
+            ("outbound_control_bytes_max", CONTROL_BYTES_MAX as u64),
+            ("outbound_client_bytes_max", CLIENT_BYTES_MAX as u64),
+            ("outbound_repair_bytes_max", REPAIR_BYTES_MAX as u64),
+            ("outbound_handoff_bytes_max", HANDOFF_BYTES_MAX as u64),
         ];
+        let own_counters =
+            [("clients", self.clients as u64), ("frames_dropped", self.frames_dropped)];
         StatusReply {
             call,
             cluster: config.cluster,
             node: config.id,
             label: Text::clone(self.label),
             incarnation: config.incarnation,
-            layout_version: view.layout().layout.version(),
+            layout_version: layout_version(self.node),
             uptime: self.uptime,
             software: SOFTWARE.into(),
             storage: self.storage.name().into(),
             records: self.storage.records(),
-            members: view.members(),
-            counters: numbers(
-                view.counters().into_iter().chain([("clients", self.clients as u64)]),
-            ),
+            members: view.members(self.now),
+            counters: numbers(view.counters().into_iter().chain(own_counters)),
             limits: numbers(view.limits().into_iter().chain(own_limits)),
         }
     }
+}
+
+/// Of the newest layout; 0 where there is none.
+pub(super) fn layout_version(node: &Node) -> LayoutVersion {
+    node.view().layout().map_or(LayoutVersion(0), |update| update.layout.version())
 }
 
 fn numbers(named: impl Iterator<Item = (&'static str, u64)>) -> Vec<(Text, u64)> {
@@ -78,11 +93,25 @@ impl Look {
             Some("the node stops".to_owned())
         } else if !storage.is_healthy() {
             Some("the storage failed: restart the node and look at its log".to_owned())
+        } else if status.layout_version == LayoutVersion(0) {
+            Some(waits_for_layout(config, &status))
         } else if up < needed {
             Some(format!("{up} of the {needed} members that a quorum needs are up"))
         } else {
             None
         };
         Look { status, r, w, not_ready }
+    }
+}
+
+fn waits_for_layout(config: &NodeConfig, status: &StatusReply) -> String {
+    let met = status.members.len();
+    match config.founding {
+        Some(founding) => format!(
+            "the cluster has no layout yet: {met} of {} members have met; start the others with \
+             --seed {}",
+            founding.members, config.address
+        ),
+        None => format!("the cluster has no layout yet: {met} members have met here"),
     }
 }

@@ -1,4 +1,4 @@
-//! Where a node listens, as the cluster file and the command line name it.
+//! Where a node listens, as layouts, seeds and the command line name it.
 
 use std::fmt;
 use std::str::FromStr;

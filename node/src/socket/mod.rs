@@ -2,6 +2,8 @@
 
 mod address;
 
+mod class;
+
 mod dial;
 
 mod outbox;
@@ -14,8 +16,11 @@ use quorate_core::limits::{FRAME_BYTES_MAX, LINK_FRAME_BYTES_MAX};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 pub(crate) use self::address::{Address, AddressError};
+pub(crate) use self::class::{
+    CLIENT_BYTES_MAX, CONTROL_BYTES_MAX, HANDOFF_BYTES_MAX, REPAIR_BYTES_MAX,
+};
 pub(crate) use self::dial::dial;
-pub(crate) use self::outbox::{BACKLOG_BYTES_MAX, Outbox};
+pub(crate) use self::outbox::{Outbox, Pushed};
 pub(crate) use self::pump::{Pump, PumpOptions};
 
 /// The subprotocol that both ends must name.

@@ -1,12 +1,15 @@
-//! What is to be sent on one connection: encoded frames, gathered until the end of a turn.
+//! What is to be sent on one connection: encoded frames by class, gathered until the end of a turn.
 //!
 //! ```text
-//!   push push push ... wake          poll_take
-//!   [open: frames]  --MESSAGE_BYTES--> [sealed] [sealed] ---> one WebSocket message each
+//!            push push push ... wake              poll_take
+//!   Control  [open: frames]                      ------+
+//!   Client   [sealed] [sealed] [open: frames]    ------+---> one WebSocket message
+//!   Repair   [open: frames]                      ------+     of all that fits
+//!   Handoff  [open: frames]                      ------+
 //! ```
 //!
-//! The driver appends to one buffer and wakes the connection once per turn; the connection sends
-//! the buffer as one WebSocket message and gives it back.
+//! The driver appends to one buffer per class and wakes the connection once per turn; the
+//! connection sends what waits, the most urgent class first, and gives the buffer back.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -17,13 +20,14 @@ use quorate_core::codec;
 use quorate_core::message::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use super::class::{Class, Overflow};
 use crate::mailbox::lock;
 
-/// A message that is at least this long is sealed: the next frame begins another one.
+/// A buffer that is at least this long is sealed: the next frame of its class begins another one.
 pub(super) const MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// A connection that has more than this to send is cut: the other end does not read.
-pub(crate) const BACKLOG_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What waits in several buffers shares a message up to this length.
+const GATHERED_BYTES_MAX: usize = 2 * MESSAGE_BYTES;
 
 /// A sent buffer of more than this is not kept for the next message.
 const KEPT_BYTES_MAX: usize = 2 * MESSAGE_BYTES;
@@ -36,17 +40,26 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Messages that are full.
-    sealed: VecDeque<Vec<u8>>,
-    /// The message that still grows.
-    open: Vec<u8>,
+    /// In the order of [`Class::ALL`].
+    lanes: [Lane; Class::ALL.len()],
     /// A sent buffer, for the next message.
     spare: Vec<u8>,
-    /// Bytes in `sealed`, in `open`, and on their way.
+    /// Bytes in all lanes and on their way.
     backlog: usize,
     end: Option<End>,
     /// The pump, while there is nothing to send.
     pump: Option<Waker>,
+}
+
+/// What waits in one class.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Buffers that are full.
+    sealed: VecDeque<Vec<u8>>,
+    /// The buffer that still grows.
+    open: Vec<u8>,
+    /// Bytes in all of them.
+    bytes: usize,
 }
 
 /// How a connection is to end.
@@ -65,28 +78,55 @@ pub(super) enum Outgoing {
     End(End),
 }
 
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// It waits, or the connection ends anyway.
+    Waits,
+    /// Its class had too much to send and can do without it.
+    Dropped,
+}
+
 impl Outbox {
     pub(crate) fn new() -> Outbox {
         Outbox { state: Mutex::default() }
     }
 
     /// Appends a frame. It leaves with the next [`wake`](Outbox::wake).
-    pub(crate) fn push(&self, message: &Message) {
+    pub(crate) fn push(&self, message: &Message) -> Pushed {
         let mut state = lock(&self.state);
         if state.end.is_some() {
-            return;
+            return Pushed::Waits;
         }
-        let former = state.open.len();
-        codec::encode(message, &mut state.open);
-        state.backlog += state.open.len() - former;
-        if state.open.len() >= MESSAGE_BYTES {
-            let spare = mem::take(&mut state.spare);
-            let full = mem::replace(&mut state.open, spare);
-            state.sealed.push_back(full);
+        let State { lanes, spare, backlog, .. } = &mut *state;
+        let class = Class::of(message);
+        let lane = &mut lanes[class as usize];
+        if lane.open.capacity() == 0 {
+            lane.open = mem::take(spare);
         }
-        if state.backlog > BACKLOG_BYTES_MAX {
-            *state = State { end: Some(End::Abort), pump: state.pump.take(), ..State::default() };
+        let former = lane.open.len();
+        codec::encode(message, &mut lane.open);
+        let bytes = lane.open.len() - former;
+        let (most, overflow) = class.limit();
+        if lane.bytes > 0 && lane.bytes + bytes > most {
+            match overflow {
+                Overflow::Cut => {
+                    let pump = state.pump.take();
+                    *state = State { end: Some(End::Abort), pump, ..State::default() };
+                    return Pushed::Waits;
+                }
+                Overflow::Drop => {
+                    lane.open.truncate(former);
+                    return Pushed::Dropped;
+                }
+            }
         }
+        lane.bytes += bytes;
+        *backlog += bytes;
+        if lane.open.len() >= MESSAGE_BYTES {
+            lane.sealed.push_back(mem::take(&mut lane.open));
+        }
+        Pushed::Waits
     }
 
     /// Lets the pump send what was pushed.
@@ -109,19 +149,15 @@ impl Outbox {
     }
 
     /// Whether the connection is to end.
-    pub(super) fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         lock(&self.state).end.is_some()
     }
 
     /// The next message or, behind all of them, the end.
     pub(super) fn poll_take(&self, context: &mut Context<'_>) -> Poll<Outgoing> {
         let mut state = lock(&self.state);
-        if let Some(message) = state.sealed.pop_front() {
+        if let Some(message) = state.gather() {
             return Poll::Ready(Outgoing::Message(message));
-        }
-        if !state.open.is_empty() {
-            let spare = mem::take(&mut state.spare);
-            return Poll::Ready(Outgoing::Message(mem::replace(&mut state.open, spare)));
         }
         if let Some(end) = &state.end {
             return Poll::Ready(Outgoing::End(end.clone()));
@@ -135,11 +171,7 @@ impl Outbox {
 
     /// Takes back the buffer of a message, emptied.
     pub(super) fn give_back(&self, buffer: Vec<u8>) {
-        debug_assert!(buffer.is_empty());
-        let mut state = lock(&self.state);
-        if buffer.capacity() <= KEPT_BYTES_MAX && buffer.capacity() > state.spare.capacity() {
-            state.spare = buffer;
-        }
+        lock(&self.state).keep(buffer);
     }
 
     /// Counts bytes that have left.
@@ -150,48 +182,162 @@ impl Outbox {
     }
 }
 
+impl State {
+    /// What waits, the most urgent first, as far as it fits into one message. Nearly always that is
+    /// one buffer, which is moved; only what joins it is copied.
+    fn gather(&mut self) -> Option<Vec<u8>> {
+        let mut message: Option<Vec<u8>> = None;
+        for index in 0..self.lanes.len() {
+            let Some(next) = self.lanes[index].next_bytes() else { continue };
+            let gathered = message.as_ref().map_or(0, Vec::len);
+            if gathered > 0 && gathered + next > GATHERED_BYTES_MAX {
+                break;
+            }
+            let buffer = self.lanes[index].take();
+            match &mut message {
+                Some(message) => {
+                    message.extend_from_slice(&buffer);
+                    self.keep(buffer);
+                }
+                None => message = Some(buffer),
+            }
+            if self.lanes[index].bytes > 0 {
+                break;
+            }
+        }
+        message
+    }
+
+    fn keep(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= KEPT_BYTES_MAX && buffer.capacity() > self.spare.capacity() {
+            buffer.clear();
+            self.spare = buffer;
+        }
+    }
+}
+
+impl Lane {
+    /// Length of the first buffer.
+    fn next_bytes(&self) -> Option<usize> {
+        let first = self.sealed.front().unwrap_or(&self.open);
+        (!first.is_empty()).then_some(first.len())
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        let buffer = self.sealed.pop_front().unwrap_or_else(|| mem::take(&mut self.open));
+        self.bytes -= buffer.len();
+        buffer
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::iter;
 
-    use quorate_core::message::Unsupported;
+    use bytes::Bytes;
+    use quorate_core::causality::Record;
+    use quorate_core::ids::Key;
+    use quorate_core::limits::LINK_FRAME_BYTES_MAX;
+    use quorate_core::message::{CallId, MergeReason, ReplicaMerge, Unsupported};
 
+    use super::super::class::{CLIENT_BYTES_MAX, CONTROL_BYTES_MAX, HANDOFF_BYTES_MAX};
     use super::*;
 
-    fn message(bytes: usize) -> Message {
+    fn control(bytes: usize) -> Message {
         Message::Unsupported(Unsupported { text: "x".repeat(bytes) })
     }
 
-    fn take_all(outbox: &Outbox) -> Vec<Outgoing> {
-        let mut context = Context::from_waker(Waker::noop());
-        let mut ended = false;
-        iter::from_fn(|| match outbox.poll_take(&mut context) {
-            _ if ended => None,
-            Poll::Ready(outgoing) => {
-                ended = matches!(outgoing, Outgoing::End(_));
-                Some(outgoing)
-            }
+    /// A frame of a little more than 1 KiB, numbered.
+    fn merge(call: u64, reason: MergeReason) -> Message {
+        Message::ReplicaMerge(ReplicaMerge {
+            call: CallId(call),
+            key: Key::from(vec![b'k'; 1024]),
+            record: Record::default(),
+            hint_for: None,
+            reason,
+        })
+    }
+
+    /// More frames of [`merge`] than so many bytes hold.
+    fn more_than(bytes: usize) -> u64 {
+        bytes as u64 / 1024 + 1
+    }
+
+    fn take(outbox: &Outbox) -> Option<Outgoing> {
+        match outbox.poll_take(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outgoing) => Some(outgoing),
             Poll::Pending => None,
+        }
+    }
+
+    fn take_all(outbox: &Outbox) -> Vec<Outgoing> {
+        let mut ended = false;
+        iter::from_fn(|| {
+            let outgoing = take(outbox).filter(|_| !ended);
+            ended = matches!(outgoing, Some(Outgoing::End(_)));
+            outgoing
         })
         .collect()
+    }
+
+    /// The frames of all messages that wait.
+    fn frames(outbox: &Outbox) -> Vec<Message> {
+        let frames = take_all(outbox).into_iter().flat_map(|outgoing| match outgoing {
+            Outgoing::Message(bytes) => codec::frames(Bytes::from(bytes), LINK_FRAME_BYTES_MAX),
+            Outgoing::End(end) => panic!("{end:?}"),
+        });
+        frames.map(|frame| codec::decode(frame.unwrap()).unwrap()).collect()
     }
 
     #[test]
     fn frames_share_a_message_until_it_is_full() {
         let outbox = Outbox::new();
-        (0..10).for_each(|_| outbox.push(&message(MESSAGE_BYTES / 4)));
+        for _ in 0..10 {
+            outbox.push(&control(MESSAGE_BYTES / 4));
+        }
         assert_eq!(take_all(&outbox).len(), 3);
-        outbox.push(&message(1));
-        outbox.push(&message(1));
+        outbox.push(&control(1));
+        outbox.push(&merge(1, MergeReason::Handoff));
+        outbox.push(&merge(2, MergeReason::Write));
         assert_eq!(take_all(&outbox).len(), 1);
+    }
+
+    #[test]
+    fn the_urgent_overtake_and_each_class_keeps_its_order() {
+        let outbox = Outbox::new();
+        let pushed = [
+            merge(1, MergeReason::Handoff),
+            merge(2, MergeReason::Repair),
+            merge(3, MergeReason::Write),
+            control(1),
+            merge(4, MergeReason::Handoff),
+            merge(5, MergeReason::Write),
+            control(2),
+        ];
+        for message in &pushed {
+            outbox.push(message);
+        }
+        let order = [3, 6, 2, 5, 1, 0, 4].map(|index: usize| pushed[index].clone());
+        assert_eq!(frames(&outbox), order);
+    }
+
+    #[test]
+    fn the_urgent_wait_for_no_more_than_the_message_under_way() {
+        let outbox = Outbox::new();
+        (0..more_than(4 * MESSAGE_BYTES)).for_each(|call| {
+            outbox.push(&merge(call, MergeReason::Write));
+        });
+        assert!(take(&outbox).is_some());
+        outbox.push(&control(1));
+        assert_eq!(frames(&outbox).first(), Some(&control(1)));
     }
 
     #[test]
     fn the_end_comes_behind_what_was_pushed() {
         let outbox = Outbox::new();
-        outbox.push(&message(1));
+        outbox.push(&control(1));
         outbox.close(CloseCode::Normal, "done");
-        outbox.push(&message(1));
+        outbox.push(&control(1));
         let taken = take_all(&outbox);
         assert_eq!(taken.len(), 2);
         assert_eq!(taken[1], Outgoing::End(End::Close(CloseCode::Normal, "done")));
@@ -200,8 +346,37 @@ mod tests {
     #[test]
     fn a_reader_that_does_not_read_is_cut() {
         let outbox = Outbox::new();
-        (0..65).for_each(|_| outbox.push(&message(MESSAGE_BYTES)));
+        for call in 0..more_than(CLIENT_BYTES_MAX) {
+            outbox.push(&merge(call, MergeReason::Write));
+        }
         assert_eq!(take_all(&outbox), [Outgoing::End(End::Abort)]);
         assert_eq!(outbox.backlog(), 0);
+
+        let outbox = Outbox::new();
+        (0..=CONTROL_BYTES_MAX / MESSAGE_BYTES).for_each(|_| {
+            outbox.push(&control(MESSAGE_BYTES));
+        });
+        assert_eq!(take_all(&outbox), [Outgoing::End(End::Abort)]);
+    }
+
+    #[test]
+    fn hints_that_find_no_room_are_dropped_and_the_connection_lives() {
+        let outbox = Outbox::new();
+        let calls = more_than(HANDOFF_BYTES_MAX);
+        let dropped = (0..calls)
+            .filter(|call| outbox.push(&merge(*call, MergeReason::Handoff)) == Pushed::Dropped);
+        let dropped = dropped.count();
+        assert!(dropped > 0);
+        assert_eq!(outbox.push(&merge(calls, MergeReason::Repair)), Pushed::Waits);
+        let sent = frames(&outbox);
+        assert_eq!(sent.len() + dropped, calls as usize + 1);
+        assert_eq!(outbox.push(&merge(0, MergeReason::Handoff)), Pushed::Waits, "there is room");
+    }
+
+    #[test]
+    fn one_frame_finds_room_however_long_it_is() {
+        let outbox = Outbox::new();
+        outbox.push(&control(CONTROL_BYTES_MAX + 1));
+        assert_eq!(frames(&outbox), [control(CONTROL_BYTES_MAX + 1)]);
     }
 }

@@ -1,43 +1,29 @@
-//! The engine on a disk: opening it, and the way to its threads.
+//! The engine on a disk: starting it, and the way to its threads.
 //!
 //! One thread writes, one reads. Two writers are slower than one, and a read never waits behind a
 //! sync. The engine's own journal is never synced by itself; the writer does it once per turn.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::{fmt, io, mem};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, UserValue};
-use quorate_core::ids::{ClusterId, NodeId};
-use quorate_core::machine::{StoreError, StoreOp, StoreOutcome, Ticket};
+use fjall::{Database, Keyspace, PersistMode};
+use quorate_core::machine::{HeldAs, StoreError, StoreOp, StoreOutcome, Ticket};
 
 use super::cache::RecordCache;
-use super::identity::{Identity, OpenError};
-use super::reader::{ReadJob, Reader};
+use super::directory::{AdoptedDirectory, engine_error};
+use super::identity::OpenError;
+use super::reader::{ReadJob, ReadOp, Reader};
+use super::turn::WriteOp;
 use super::writer::{WriteJob, Writer};
 use super::{Answer, Answers, RecordKey, failed};
 use crate::mailbox::lock;
 
-/// Raised when a directory of the former version can no longer be read.
-const FORMAT: &[u8] = b"quorate 1";
-
-/// Background threads of the engine. Its flushes compete with us for the cores; one alone could
-/// leave a flush waiting behind a compaction.
-const WORKER_THREADS: usize = 2;
-
-/// A file that the engine puts into each of its directories.
-const ENGINE_MARKER: &str = "version";
-
-/// What it takes to open a directory.
-#[derive(Clone, Debug)]
+/// How a directory is used.
+#[derive(Clone, Copy, Debug)]
 pub struct FjallOptions {
-    /// Where the data is; made where it does not exist.
-    pub directory: PathBuf,
-    /// Whose data it is.
-    pub identity: Identity,
     /// When a write counts as stored.
     pub durability: Durability,
     /// Bytes of records kept in memory above the engine.
@@ -68,6 +54,8 @@ pub(super) struct Fjall {
 pub(super) struct Shared {
     pub(super) database: Database,
     pub(super) records: Keyspace,
+    pub(super) hints: Keyspace,
+    pub(super) meta: Keyspace,
     pub(super) cache: Mutex<RecordCache>,
     /// Set by the first commit or sync that failed, and never taken back.
     pub(super) failed: AtomicBool,
@@ -77,38 +65,26 @@ pub(super) struct Shared {
 }
 
 impl Fjall {
-    pub(super) fn open(options: FjallOptions, answers: Answers) -> Result<Fjall, OpenError> {
-        let FjallOptions { directory, identity, durability, cache_bytes } = options;
-        let engine_error = |reason: &dyn fmt::Display| OpenError::Engine {
-            directory: directory.clone(),
-            reason: reason.to_string(),
-        };
-        refuse_other_files(&directory)
-            .map_err(|error| engine_error(&error))?
-            .map_or(Ok(()), Err)?;
-        let opened = Database::builder(&directory)
-            .manual_journal_persist(true)
-            .worker_threads(WORKER_THREADS)
-            .open();
-        let database = match opened {
-            Ok(database) => database,
-            Err(fjall::Error::Locked) => return Err(OpenError::InUse { directory }),
-            Err(error) => return Err(engine_error(&error)),
-        };
-        check_identity(&database, &directory, identity)?;
-        let records = database
-            .keyspace("records", KeyspaceCreateOptions::default)
-            .map_err(|error| engine_error(&error))?;
+    pub(super) fn open(
+        directory: AdoptedDirectory,
+        options: FjallOptions,
+        answers: Answers,
+    ) -> Result<Fjall, OpenError> {
+        let FjallOptions { durability, cache_bytes } = options;
+        let (records, hints) = (directory.records()?, directory.hints()?);
+        let AdoptedDirectory { path, database, meta, .. } = directory;
         let record_count = AtomicU64::new(records.approximate_len() as u64);
         let shared = Arc::new(Shared {
             database,
             records,
+            hints,
+            meta,
             cache: Mutex::new(RecordCache::new(cache_bytes)),
             failed: AtomicBool::new(false),
             record_count,
             answers,
         });
-        Fjall::start(shared, durability).map_err(|error| engine_error(&error))
+        Fjall::start(shared, durability).map_err(|error| engine_error(&path, &error))
     }
 
     fn start(shared: Arc<Shared>, durability: Durability) -> io::Result<Fjall> {
@@ -130,24 +106,48 @@ impl Fjall {
             return;
         }
         match op {
-            StoreOp::Apply { key, op } => {
-                self.next_writes.push(WriteJob { ticket, key: RecordKey::of(&key), op });
+            StoreOp::Apply { key, copy: HeldAs::Own, op } => {
+                self.write(ticket, WriteOp::Apply { key: RecordKey::of(&key), op });
             }
-            StoreOp::Read { key } => {
-                let key = RecordKey::of(&key);
-                let mut cache = lock(&self.shared.cache);
-                match cache.get(&key) {
-                    Some(held) => {
-                        let record = Some(held.record().clone());
-                        answered.push((ticket, StoreOutcome::Read { record }));
-                    }
-                    None => {
-                        let epoch = cache.epoch(&key);
-                        self.next_reads.push(ReadJob { ticket, key, epoch });
-                    }
-                }
+            StoreOp::Apply { key, copy: HeldAs::Hint { target }, op } => {
+                self.write(ticket, WriteOp::ApplyHint { target, key, op });
             }
+            StoreOp::RemoveHint { target, key, digest } => {
+                self.write(ticket, WriteOp::RemoveHint { target, key, digest });
+            }
+            StoreOp::SaveLayout(update) => self.write(ticket, WriteOp::SaveLayout(update)),
+            StoreOp::Read { key, hints } if hints.is_empty() => {
+                answered.extend(self.read(ticket, RecordKey::of(&key)));
+            }
+            StoreOp::Read { key, hints } => {
+                self.read_engine(ticket, ReadOp::Merged { key, hints });
+            }
+            StoreOp::FindHints { target, after, bytes_max } => {
+                self.read_engine(ticket, ReadOp::FindHints { target, after, bytes_max });
+            }
+            StoreOp::CountHints => self.read_engine(ticket, ReadOp::CountHints),
         }
+    }
+
+    fn write(&mut self, ticket: Ticket, op: WriteOp) {
+        self.next_writes.push(WriteJob { ticket, op });
+    }
+
+    fn read_engine(&mut self, ticket: Ticket, op: ReadOp) {
+        self.next_reads.push(ReadJob { ticket, op });
+    }
+
+    /// Answers at once what the cache holds.
+    fn read(&mut self, ticket: Ticket, key: RecordKey) -> Option<Answer> {
+        let mut cache = lock(&self.shared.cache);
+        if let Some(held) = cache.get(&key) {
+            let record = Some(held.record().clone());
+            return Some((ticket, StoreOutcome::Read { record }));
+        }
+        let epoch = cache.epoch(&key);
+        drop(cache);
+        self.read_engine(ticket, ReadOp::Record { key, epoch });
+        None
     }
 
     pub(super) fn flush(&mut self) {
@@ -225,51 +225,4 @@ impl Shared {
         }
         true
     }
-}
-
-/// A directory with files in it that are not the engine's is somebody else's.
-fn refuse_other_files(directory: &Path) -> io::Result<Option<OpenError>> {
-    if !directory.try_exists()? || directory.join(ENGINE_MARKER).try_exists()? {
-        return Ok(None);
-    }
-    let empty = directory.read_dir()?.next().is_none();
-    Ok((!empty).then(|| OpenError::NotEmpty { directory: directory.to_owned() }))
-}
-
-/// Writes the identity into a new directory; refuses one of another identity or format.
-fn check_identity(
-    database: &Database,
-    directory: &Path,
-    wanted: Identity,
-) -> Result<(), OpenError> {
-    let engine_error = |error: fjall::Error| OpenError::Engine {
-        directory: directory.to_owned(),
-        reason: error.to_string(),
-    };
-    let meta = database.keyspace("meta", KeyspaceCreateOptions::default).map_err(engine_error)?;
-    let Some(format) = meta.get("format").map_err(engine_error)? else {
-        let mut batch = database.batch();
-        batch.insert(&meta, "format", FORMAT);
-        batch.insert(&meta, "cluster", wanted.cluster.0.to_be_bytes());
-        batch.insert(&meta, "node", wanted.node.0.to_be_bytes());
-        batch.commit().map_err(engine_error)?;
-        return database.persist(PersistMode::SyncAll).map_err(engine_error);
-    };
-    let number = |name: &str| -> Result<Option<u64>, OpenError> {
-        Ok(meta.get(name).map_err(engine_error)?.and_then(as_number))
-    };
-    let parts = (number("cluster")?, number("node")?);
-    let (true, (Some(cluster), Some(node))) = (&*format == FORMAT, parts) else {
-        let found = String::from_utf8_lossy(&format).into_owned();
-        return Err(OpenError::Format { directory: directory.to_owned(), found });
-    };
-    let found = Identity { cluster: ClusterId(cluster), node: NodeId(node) };
-    if found != wanted {
-        return Err(OpenError::Foreign { directory: directory.to_owned(), found, wanted });
-    }
-    Ok(())
-}
-
-fn as_number(value: UserValue) -> Option<u64> {
-    value.as_ref().try_into().ok().map(u64::from_be_bytes)
 }

@@ -1,11 +1,12 @@
-//! Whose data a directory holds, and why it may not be opened.
+//! Whose data a directory holds, under which settings, and why it may not be opened.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use quorate_core::ids::{ClusterId, NodeId};
+use serde::{Deserialize, Serialize};
 
-/// Written into a directory when it is made; whoever opens it must be the same.
+/// Whose data a directory holds, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The cluster.
@@ -20,7 +21,27 @@ impl fmt::Display for Identity {
     }
 }
 
-/// A data directory that was not opened. Nothing in it was changed.
+/// What holds in the cluster, as far as a node must know it to start again without its peers. N and
+/// Q of a cluster that has a layout stand in the layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Answers that end a read which does not say otherwise.
+    pub r: u8,
+    /// Acknowledgements that end a write which does not say otherwise.
+    pub w: u8,
+    /// Whether only a key's own replicas count, where a request does not say otherwise.
+    pub strict: bool,
+    /// Whether R + W <= N is accepted.
+    pub allow_weak: bool,
+    /// N of the first layout; `None` where another node makes that.
+    #[serde(default)]
+    pub replication: Option<u8>,
+    /// Q of the first layout; `None` where another node makes that.
+    #[serde(default)]
+    pub slots: Option<u32>,
+}
+
+/// A data directory that cannot be used. What it held before is unchanged.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -29,14 +50,14 @@ pub enum OpenError {
         /// The directory.
         directory: PathBuf,
     },
-    /// It holds the data of another node or cluster.
+    /// It holds the data of a node of another cluster.
     Foreign {
         /// The directory.
         directory: PathBuf,
         /// Whose data it holds.
         found: Identity,
-        /// Who wanted to open it.
-        wanted: Identity,
+        /// The cluster that its node should belong to.
+        wanted: ClusterId,
     },
     /// It holds files, but no data of a node.
     NotEmpty {
@@ -50,6 +71,13 @@ pub enum OpenError {
         /// What stands in it.
         found: String,
     },
+    /// What it says about itself is damaged or missing.
+    Damaged {
+        /// The directory.
+        directory: PathBuf,
+        /// Which part.
+        part: &'static str,
+    },
     /// The engine or the device refuses it.
     Engine {
         /// The directory.
@@ -57,6 +85,8 @@ pub enum OpenError {
         /// What the engine says.
         reason: String,
     },
+    /// The operating system has no random number for a new node's id.
+    Entropy(getrandom::Error),
 }
 
 impl fmt::Display for OpenError {
@@ -70,8 +100,8 @@ impl fmt::Display for OpenError {
             ),
             OpenError::Foreign { directory, found, wanted } => write!(
                 f,
-                "data directory {} belongs to {found}, but this is {wanted}: give the directory of \
-                 this node with --data",
+                "data directory {} belongs to {found}, but cluster {wanted} is wanted: give the \
+                 directory of a node of that cluster, or a new one, with --data",
                 directory.display()
             ),
             OpenError::NotEmpty { directory } => write!(
@@ -85,12 +115,19 @@ impl fmt::Display for OpenError {
                  version that wrote it",
                 directory.display()
             ),
+            OpenError::Damaged { directory, part } => write!(
+                f,
+                "data directory {} is damaged: {part} cannot be read. Move it away and start with \
+                 an empty one: reads then repair it from its peers",
+                directory.display()
+            ),
             OpenError::Engine { directory, reason } => write!(
                 f,
                 "data directory {} does not open: {reason}. If it is damaged, move it away and \
                  start with an empty one: reads then repair it from its peers",
                 directory.display()
             ),
+            OpenError::Entropy(error) => write!(f, "no random number for the node's id: {error}"),
         }
     }
 }

@@ -2,51 +2,85 @@
 
 use std::collections::BTreeMap;
 
-use quorate_core::causality::{Applied, Held, RecordOp};
-use quorate_core::ids::Key;
-use quorate_core::machine::{StoreOp, StoreOutcome, Ticket};
+use quorate_core::causality::{Held, Record, RecordOp};
+use quorate_core::ids::{Key, NodeId};
+use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
 use quorate_core::ring::Position;
 
-use super::Answer;
+use super::hints::{self, Hint, HintKey};
+use super::{Answer, applied_outcome};
 
 /// All records in one map, in the order of the ring. Positions are compared where they lie; keys,
 /// which lie elsewhere, only where two positions are equal.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     records: BTreeMap<(Position, Key), Held>,
+    hints: BTreeMap<HintKey, Held>,
 }
 
 impl Memory {
     pub(super) fn submit(&mut self, ticket: Ticket, op: StoreOp, answered: &mut Vec<Answer>) {
-        match op {
-            StoreOp::Apply { key, op } => self.apply(ticket, key, &op, answered),
-            StoreOp::Read { key } => {
-                let record = self.records.get(&place(key)).map(|held| held.record().clone());
-                answered.push((ticket, StoreOutcome::Read { record }));
+        let outcome = match op {
+            StoreOp::Apply { key, copy: HeldAs::Own, op } => self.apply(key, &op),
+            StoreOp::Apply { key, copy: HeldAs::Hint { target }, op } => {
+                self.with_hint(target, &key, |hint| hints::apply(&key, hint, &op).0)
             }
-        }
+            StoreOp::Read { key, hints } => StoreOutcome::Read { record: self.read(key, &hints) },
+            StoreOp::FindHints { target, after, bytes_max } => {
+                let range = self.hints.range(hints::range(target, after.as_ref()));
+                hints::page(range.map(|(place, held)| Ok(hint(place, held))), bytes_max)
+            }
+            StoreOp::RemoveHint { target, key, digest } => {
+                self.with_hint(target, &key, |hint| hints::remove(&key, hint, digest))
+            }
+            StoreOp::CountHints => {
+                hints::count(self.hints.iter().map(|(place, held)| Ok(hint(place, held))))
+            }
+            // The machine holds the newest layout itself, and nothing here outlives the machine.
+            StoreOp::SaveLayout(_) => StoreOutcome::Durable,
+        };
+        let promised = matches!(outcome, StoreOutcome::Applied { .. });
+        answered.push((ticket, outcome));
+        answered.extend(promised.then_some((ticket, StoreOutcome::Durable)));
     }
 
     pub(super) fn records(&self) -> u64 {
         self.records.len() as u64
     }
 
-    fn apply(&mut self, ticket: Ticket, key: Key, op: &RecordOp, answered: &mut Vec<Answer>) {
+    fn apply(&mut self, key: Key, op: &RecordOp) -> StoreOutcome {
         let key = place(key);
         let held = self.records.entry(key.clone()).or_default();
-        match held.apply(op) {
-            Ok(applied) => {
-                let outcome = applied_outcome(applied, op, held);
-                answered.push((ticket, outcome));
-                answered.push((ticket, StoreOutcome::Durable));
-            }
-            Err(refusal) => {
-                if held.record().is_empty() {
-                    self.records.remove(&key);
-                }
-                answered.push((ticket, StoreOutcome::Refused(refusal)));
-            }
+        let outcome = match held.apply(op) {
+            Ok(applied) => applied_outcome(applied, op, held, None),
+            Err(refusal) => StoreOutcome::Refused(refusal),
+        };
+        if held.record().is_empty() {
+            self.records.remove(&key);
         }
+        outcome
+    }
+
+    fn read(&self, key: Key, hints: &[NodeId]) -> Option<Record> {
+        let hints = hints.iter().filter_map(|target| self.hints.get(&HintKey::of(*target, &key)));
+        let hints: Vec<&Held> = hints.collect();
+        let own = self.records.get(&place(key));
+        hints::merged(own.into_iter().chain(hints).map(|held| held.record().clone()))
+    }
+
+    fn with_hint(
+        &mut self,
+        target: NodeId,
+        key: &Key,
+        change: impl FnOnce(&mut Option<Held>) -> StoreOutcome,
+    ) -> StoreOutcome {
+        let place = HintKey::of(target, key);
+        let mut hint = self.hints.remove(&place);
+        let outcome = change(&mut hint);
+        if let Some(held) = hint {
+            self.hints.insert(place, held);
+        }
+        outcome
     }
 }
 
@@ -54,11 +88,7 @@ fn place(key: Key) -> (Position, Key) {
     (Position::of(key.as_bytes()), key)
 }
 
-/// The first answer to an operation that went well.
-pub(super) fn applied_outcome(applied: Applied, op: &RecordOp, held: &Held) -> StoreOutcome {
-    let record = match op {
-        RecordOp::Write(_) => Some(held.record().clone()),
-        RecordOp::Merge(_) => None,
-    };
-    StoreOutcome::Applied { applied, record }
+fn hint(place: &HintKey, held: &Held) -> Option<Hint> {
+    let (target, key) = place.parts()?;
+    Some(Hint { target, key, record: held.record().clone() })
 }

@@ -3,35 +3,43 @@
 //! ```text
 //!   driver --submit--> cache hit, memory engine ------------------> answer at once
 //!             |  flush, once per turn
-//!             +--> writer: load, Held::apply, one batch, commit --> Applied
+//!             +--> writer: load, Held::apply, one batch, commit --> Applied, HintRemoved
 //!             |                                 one sync for all -> Durable
-//!             +--> reader: what the cache does not hold ----------> Read
+//!             +--> reader: what the cache does not hold, hints ---> Read, HintsFound
 //! ```
 //!
 //! Invariant: a read error is `Failed`, never an absence; after a failed commit or sync everything
 //! answers `Failed` until the process starts again (DESIGN.md §13).
 
+mod identity;
+
+mod directory;
+
+mod hints;
+
+mod memory;
+
 mod cache;
 
 mod fjall;
 
-mod identity;
-
-mod memory;
-
-mod reader;
+mod turn;
 
 mod writer;
+
+mod reader;
 
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use quorate_core::causality::{Applied, Held, RecordOp};
 use quorate_core::ids::Key;
-use quorate_core::machine::{StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::machine::{HintChange, StoreError, StoreOp, StoreOutcome, Ticket};
 use quorate_core::ring::Position;
 
+pub use self::directory::{AdoptedDirectory, Directory};
 pub use self::fjall::{Durability, FjallOptions};
-pub use self::identity::{Identity, OpenError};
+pub use self::identity::{Identity, OpenError, Settings};
 
 use self::fjall::Fjall;
 use self::memory::Memory;
@@ -60,10 +68,17 @@ impl Storage {
         Storage { engine: Engine::Memory(Memory::default()) }
     }
 
-    /// Storage on a disk. Opens or creates the directory and starts two threads; `answers` is
-    /// called on them.
-    pub fn fjall(options: FjallOptions, answers: Answers) -> Result<Storage, OpenError> {
-        Fjall::open(options, answers).map(|fjall| Storage { engine: Engine::Fjall(fjall) })
+    /// Storage on a disk. Starts two threads; `answers` is called on them.
+    ///
+    /// # Errors
+    /// `Engine`.
+    pub fn fjall(
+        directory: AdoptedDirectory,
+        options: FjallOptions,
+        answers: Answers,
+    ) -> Result<Storage, OpenError> {
+        let fjall = Fjall::open(directory, options, answers)?;
+        Ok(Storage { engine: Engine::Fjall(fjall) })
     }
 
     /// Runs an operation. What is known at once is added to `answered`; the rest comes later,
@@ -131,6 +146,20 @@ impl RecordKey {
         bytes.put_slice(key);
         RecordKey(bytes.freeze())
     }
+}
+
+/// The first answer to an `Apply` that went well.
+fn applied_outcome(
+    applied: Applied,
+    op: &RecordOp,
+    held: &Held,
+    hint: Option<HintChange>,
+) -> StoreOutcome {
+    let record = match op {
+        RecordOp::Write(_) => Some(held.record().clone()),
+        RecordOp::Merge(_) => None,
+    };
+    StoreOutcome::Applied { applied, record, hint }
 }
 
 /// The answer of an operation that the storage cannot vouch for.

@@ -3,20 +3,43 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use bytes::Bytes;
+use fjall::Guard;
+use quorate_core::causality::Record;
+use quorate_core::codec;
+use quorate_core::ids::{Key, NodeId};
 use quorate_core::machine::{StoreError, StoreOutcome, Ticket};
 
 use super::cache::Epoch;
 use super::fjall::Shared;
-use super::writer::load;
+use super::hints::{self, Hint, HintKey};
+use super::turn::load;
 use super::{Answer, RecordKey, failed};
 use crate::mailbox::lock;
 
 /// A read that is to go to the engine.
 pub(super) struct ReadJob {
     pub(super) ticket: Ticket,
-    pub(super) key: RecordKey,
-    /// Taken when the cache did not hold the key.
-    pub(super) epoch: Epoch,
+    pub(super) op: ReadOp,
+}
+
+pub(super) enum ReadOp {
+    /// The own copy. The epoch was taken when the cache did not hold it.
+    Record {
+        key: RecordKey,
+        epoch: Epoch,
+    },
+    /// The own copy and the hints for some targets.
+    Merged {
+        key: Key,
+        hints: Vec<NodeId>,
+    },
+    FindHints {
+        target: NodeId,
+        after: Option<Key>,
+        bytes_max: usize,
+    },
+    CountHints,
 }
 
 pub(super) struct Reader {
@@ -36,24 +59,70 @@ impl Reader {
             while let Ok(more) = self.jobs.try_recv() {
                 jobs.extend(more);
             }
-            let answers = jobs.into_iter().map(|job| self.read(job)).collect();
+            let answers = jobs.into_iter().map(|job| self.run_job(job)).collect();
             (self.shared.answers)(answers);
         }
     }
 
-    fn read(&self, job: ReadJob) -> Answer {
-        let ReadJob { ticket, key, epoch } = job;
+    fn run_job(&self, job: ReadJob) -> Answer {
+        let ReadJob { ticket, op } = job;
         if self.shared.has_failed() {
             return failed(ticket, StoreError::Io);
         }
-        match load(&self.shared, &key) {
-            Ok(None) => (ticket, StoreOutcome::Read { record: None }),
+        let outcome = match op {
+            ReadOp::Record { key, epoch } => self.read(key, epoch),
+            ReadOp::Merged { key, hints } => self.read_merged(&key, &hints),
+            ReadOp::FindHints { target, after, bytes_max } => {
+                let (start, end) = hints::range(target, after.as_ref());
+                let bounds = (start.map(|place| place.0), end.map(|place| place.0));
+                hints::page(self.shared.hints.range(bounds).map(decode_hint), bytes_max)
+            }
+            ReadOp::CountHints => hints::count(self.shared.hints.iter().map(decode_hint)),
+        };
+        (ticket, outcome)
+    }
+
+    fn read(&self, key: RecordKey, epoch: Epoch) -> StoreOutcome {
+        match load(&self.shared.records, &key.0) {
+            Ok(None) => StoreOutcome::Read { record: None },
             Ok(Some((held, bytes))) => {
                 let record = Some(held.record().clone());
                 lock(&self.shared.cache).offer(key, held, bytes, epoch);
-                (ticket, StoreOutcome::Read { record })
+                StoreOutcome::Read { record }
             }
-            Err(error) => failed(ticket, error),
+            Err(error) => StoreOutcome::Failed(error),
         }
     }
+
+    /// The hints come first: one that is gone by then was merged into the own copy before, so the
+    /// copy that the engine holds after it has what the hint had.
+    fn read_merged(&self, key: &Key, hints: &[NodeId]) -> StoreOutcome {
+        match self.load_copies(key, hints) {
+            Ok(copies) => StoreOutcome::Read { record: hints::merged(copies.into_iter()) },
+            Err(error) => StoreOutcome::Failed(error),
+        }
+    }
+
+    fn load_copies(&self, key: &Key, hints: &[NodeId]) -> Result<Vec<Record>, StoreError> {
+        let mut copies = Vec::with_capacity(hints.len() + 1);
+        for target in hints {
+            copies.extend(load(&self.shared.hints, &HintKey::of(*target, key).0)?);
+        }
+        copies.extend(load(&self.shared.records, &RecordKey::of(key).0)?);
+        Ok(copies.into_iter().map(|(held, _)| held.into_record()).collect())
+    }
+}
+
+/// `None` where what is stored is no hint: people are told, and it stays.
+fn decode_hint(stored: Guard) -> Result<Option<Hint>, StoreError> {
+    let (place, value) = stored.into_inner().map_err(|error| {
+        tracing::error!(%error, "the hints could not be read");
+        StoreError::Io
+    })?;
+    let place = HintKey(Bytes::from(place));
+    let (Some((target, key)), Ok(held)) = (place.parts(), codec::decode_held(value.into())) else {
+        tracing::error!(?place, "a hint on this disk is damaged, and cannot be handed over");
+        return Ok(None);
+    };
+    Ok(Some(Hint { target, key, record: held.into_record() }))
 }

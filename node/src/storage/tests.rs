@@ -1,5 +1,12 @@
 //! Both engines through the executor, and what the disk must survive.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one outcome")]
+
+mod directory;
+
+mod hints;
+
+use std::fs;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
@@ -7,14 +14,24 @@ use std::time::Duration;
 use ::fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use bytes::Bytes;
 use quorate_core::causality::{
-    Actor, ApplyRefusal, Birth, Checksum, Context, Payload, RecordOp, Write,
+    Actor, ApplyRefusal, Birth, Checksum, Context, Payload, Record, Write,
 };
 use quorate_core::ids::{ClusterId, Incarnation, NodeId, RequestId};
+use quorate_core::machine::HeldAs;
 use quorate_core::time::UnixMs;
 
 use super::*;
 
-const IDENTITY: Identity = Identity { cluster: ClusterId(7), node: NodeId(1) };
+const CLUSTER: ClusterId = ClusterId(7);
+
+const SETTINGS: Settings = Settings {
+    r: 2,
+    w: 2,
+    strict: false,
+    allow_weak: false,
+    replication: Some(3),
+    slots: Some(64),
+};
 
 /// A storage whose answers come one after the other, whichever thread gives them.
 struct Bench {
@@ -31,19 +48,24 @@ impl Bench {
     }
 
     fn fjall(directory: &Path) -> Bench {
-        Bench::open(directory, IDENTITY, Durability::Group).unwrap()
+        Bench::open(directory, Durability::Group).unwrap()
     }
 
-    fn open(
-        directory: &Path,
-        identity: Identity,
-        durability: Durability,
-    ) -> Result<Bench, OpenError> {
+    fn open(directory: &Path, durability: Durability) -> Result<Bench, OpenError> {
         let (sender, answers) = mpsc::channel();
-        let directory = directory.to_owned();
-        let options = FjallOptions { directory, identity, durability, cache_bytes: 1 << 20 };
-        let storage = Storage::fjall(options, Arc::new(move |answers| drop(sender.send(answers))))?;
+        let directory = Directory::open(directory)?.adopt(CLUSTER, SETTINGS)?;
+        let options = FjallOptions { durability, cache_bytes: 1 << 20 };
+        let answer: Answers = Arc::new(move |answers| drop(sender.send(answers)));
+        let storage = Storage::fjall(directory, options, answer)?;
         Ok(Bench { storage, answers, ready: Vec::new(), ticket: 0 })
+    }
+
+    /// The only outcome of an operation.
+    fn run(&mut self, op: StoreOp) -> StoreOutcome {
+        let ticket = self.submit(op);
+        let mut outcomes = self.outcomes(ticket);
+        assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+        outcomes.remove(0)
     }
 
     fn submit(&mut self, op: StoreOp) -> Ticket {
@@ -75,19 +97,31 @@ impl Bench {
         self.outcomes(ticket)
     }
 
+    /// What is read of the node's own copy.
     fn values(&mut self, key: &str) -> Vec<String> {
-        let ticket = self.submit(StoreOp::Read { key: Key::from(key.as_bytes().to_vec()) });
-        match &self.outcomes(ticket)[..] {
-            [StoreOutcome::Read { record: None }] => Vec::new(),
-            [StoreOutcome::Read { record: Some(record) }] => {
-                let mut values: Vec<String> =
-                    record.values().iter().map(|sibling| text(&sibling.payload)).collect();
-                values.sort();
-                values
-            }
+        self.values_with(key, &[])
+    }
+
+    /// What is read of the own copy and the hints for some targets.
+    fn values_with(&mut self, key: &str, hints: &[NodeId]) -> Vec<String> {
+        let read = StoreOp::Read { key: name(key), hints: hints.to_vec() };
+        match self.run(read) {
+            StoreOutcome::Read { record: None } => Vec::new(),
+            StoreOutcome::Read { record: Some(record) } => values_of(&record),
             other => panic!("{other:?}"),
         }
     }
+}
+
+fn name(key: &str) -> Key {
+    Key::from(key.as_bytes().to_vec())
+}
+
+fn values_of(record: &Record) -> Vec<String> {
+    let mut values: Vec<String> =
+        record.values().iter().map(|sibling| text(&sibling.payload)).collect();
+    values.sort();
+    values
 }
 
 fn text(payload: &Payload) -> String {
@@ -99,6 +133,10 @@ fn text(payload: &Payload) -> String {
 
 /// A blind put: each adds a sibling.
 fn put(key: &str, value: &str, siblings_max: usize) -> StoreOp {
+    put_as(HeldAs::Own, key, value, siblings_max)
+}
+
+fn put_as(copy: HeldAs, key: &str, value: &str, siblings_max: usize) -> StoreOp {
     let payload = Payload::Value(Bytes::from(value.to_owned()));
     let sequence = Checksum::of_value(format!("{key}={value}").as_bytes()).0;
     let write = Write {
@@ -114,7 +152,7 @@ fn put(key: &str, value: &str, siblings_max: usize) -> StoreOp {
         actors_kept: 10,
         actor_age_min: Duration::from_secs(1),
     };
-    StoreOp::Apply { key: Key::from(key.as_bytes().to_vec()), op: RecordOp::Write(write) }
+    StoreOp::Apply { key: name(key), copy, op: RecordOp::Write(write) }
 }
 
 fn is_applied_then_durable(outcomes: &[StoreOutcome]) -> bool {
@@ -164,7 +202,7 @@ fn a_refusal_stores_nothing() {
 fn a_directory_keeps_its_records() {
     let directory = tempfile::tempdir().unwrap();
     for durability in [Durability::Group, Durability::Periodic] {
-        let mut bench = Bench::open(directory.path(), IDENTITY, durability).unwrap();
+        let mut bench = Bench::open(directory.path(), durability).unwrap();
         for n in 0..100 {
             assert!(is_applied_then_durable(&bench.put(&format!("key {n}"), "value")));
         }
@@ -177,43 +215,17 @@ fn a_directory_keeps_its_records() {
 }
 
 #[test]
-fn a_directory_of_another_node_or_cluster_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    assert!(Bench::fjall(directory.path()).storage.close());
-    for other in
-        [Identity { node: NodeId(2), ..IDENTITY }, Identity { cluster: ClusterId(8), ..IDENTITY }]
-    {
-        let error = Bench::open(directory.path(), other, Durability::Group).err();
-        assert!(matches!(error, Some(OpenError::Foreign { .. })), "{error:?}");
-    }
-    assert!(Bench::open(directory.path(), IDENTITY, Durability::Group).is_ok());
-}
-
-#[test]
-fn a_directory_in_use_and_one_with_other_files_are_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let _open = Bench::fjall(directory.path());
-    let error = Bench::open(directory.path(), IDENTITY, Durability::Group).err();
-    assert!(matches!(error, Some(OpenError::InUse { .. })), "{error:?}");
-
-    let other = tempfile::tempdir().unwrap();
-    std::fs::write(other.path().join("thesis.txt"), "years of work").unwrap();
-    let error = Bench::open(other.path(), IDENTITY, Durability::Group).err();
-    assert!(matches!(error, Some(OpenError::NotEmpty { .. })), "{error:?}");
-}
-
-#[test]
 fn a_damaged_record_is_neither_absent_nor_overwritten() {
     let directory = tempfile::tempdir().unwrap();
     let mut bench = Bench::fjall(directory.path());
     bench.put("a", "1");
     bench.put("b", "1");
     assert!(bench.storage.close());
-    damage(directory.path(), "a");
+    damage(directory.path(), "records", &RecordKey::of(&name("a")).0);
 
     let mut bench = Bench::fjall(directory.path());
     let damaged = [StoreOutcome::Failed(StoreError::Damaged)];
-    let read = StoreOp::Read { key: "a".into() };
+    let read = StoreOp::Read { key: "a".into(), hints: Vec::new() };
     let (first, write, second) =
         (bench.submit(read.clone()), bench.submit(put("a", "2", 100)), bench.submit(read));
     for ticket in [first, write, second] {
@@ -223,15 +235,48 @@ fn a_damaged_record_is_neither_absent_nor_overwritten() {
     assert!(is_applied_then_durable(&bench.put("b", "2")));
 }
 
-/// Flips one bit in the middle of what is stored of a key.
-fn damage(directory: &Path, key: &str) {
+/// What a process that is killed at this moment leaves behind.
+fn killed(directory: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    copy_files(directory, copy.path());
+    copy
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&to).unwrap();
+            copy_files(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// Flips one bit in the middle of what a directory that nobody has open stores under a key.
+fn damage(directory: &Path, keyspace: &str, key: &[u8]) {
+    change(directory, keyspace, key, |mut value| {
+        let middle = value.len() / 2;
+        value[middle] ^= 1;
+        Some(value)
+    });
+}
+
+fn change(
+    directory: &Path,
+    keyspace: &str,
+    key: &[u8],
+    change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>,
+) {
     let database = Database::builder(directory).open().unwrap();
-    let records = database.keyspace("records", KeyspaceCreateOptions::default).unwrap();
-    let key = RecordKey::of(&Key::from(key.as_bytes().to_vec()));
-    let mut value = records.get(&key.0).unwrap().expect("it was put").to_vec();
-    let middle = value.len() / 2;
-    value[middle] ^= 1;
-    records.insert(key.0, value).unwrap();
+    let keyspace = database.keyspace(keyspace, KeyspaceCreateOptions::default).unwrap();
+    let value = keyspace.get(key).unwrap().expect("it was stored").to_vec();
+    match change(value) {
+        Some(value) => keyspace.insert(key, value).unwrap(),
+        None => keyspace.remove(key).unwrap(),
+    }
     database.persist(PersistMode::SyncAll).unwrap();
 }
 
@@ -245,7 +290,7 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
     assert!(!bench.storage.is_healthy());
     let failed = [StoreOutcome::Failed(StoreError::Io)];
     assert_eq!(bench.put("a", "2"), failed);
-    let read = bench.submit(StoreOp::Read { key: "a".into() });
+    let read = bench.submit(StoreOp::Read { key: "a".into(), hints: Vec::new() });
     assert_eq!(bench.outcomes(read), failed);
     assert!(!bench.storage.close());
 }

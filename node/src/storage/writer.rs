@@ -1,25 +1,20 @@
 //! The thread that writes: everything queued is one turn, one batch, one sync.
 //!
-//! A turn loads each record once, applies all its operations in their order to the copy in memory,
-//! commits the copies in one batch, answers `Applied` for all, syncs, and answers `Durable` for
-//! all. What arrives meanwhile is the next turn.
+//! A turn stages all operations, commits what they changed in one batch, gives their first answers,
+//! syncs, and answers `Durable` for all that were promised it. What arrives meanwhile is the next
+//! turn.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use fjall::PersistMode;
-use quorate_core::causality::{Held, Payload, RecordOp};
-use quorate_core::codec;
+use quorate_core::causality::{Payload, RecordOp};
 use quorate_core::machine::{StoreError, StoreOutcome, Ticket};
 
+use super::failed;
 use super::fjall::{Durability, Shared};
-use super::memory::applied_outcome;
-use super::{RecordKey, failed};
-use crate::mailbox::lock;
+use super::turn::{Turn, WriteOp};
 
 /// The longest that an acknowledged write waits for its sync under [`Durability::Periodic`].
 pub(super) const SYNC_INTERVAL: Duration = Duration::from_millis(100);
@@ -32,8 +27,7 @@ const TURN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// An operation for the writer.
 pub(super) struct WriteJob {
     pub(super) ticket: Ticket,
-    pub(super) key: RecordKey,
-    pub(super) op: RecordOp,
+    pub(super) op: WriteOp,
 }
 
 pub(super) struct Writer {
@@ -43,14 +37,6 @@ pub(super) struct Writer {
     /// When the first commit that is not synced was made. Always `None` between two turns under
     /// [`Durability::Group`].
     unsynced_since: Option<Instant>,
-}
-
-/// A record as the running turn leaves it.
-struct Staged {
-    held: Held,
-    /// Whether the engine holds the key.
-    stored: bool,
-    changed: bool,
 }
 
 impl Writer {
@@ -99,105 +85,53 @@ impl Writer {
     }
 
     fn turn(&mut self, jobs: Vec<WriteJob>) {
+        let tickets: Vec<Ticket> = jobs.iter().map(|job| job.ticket).collect();
         if self.shared.has_failed() {
-            let answers = jobs.iter().map(|job| failed(job.ticket, StoreError::Io)).collect();
-            (self.shared.answers)(answers);
-            return;
+            return self.fail_all(tickets);
         }
-        let mut staged = HashMap::new();
+        let shared = Arc::clone(&self.shared);
+        let mut turn = Turn::new(&shared);
         let mut answers = Vec::with_capacity(2 * jobs.len());
-        let mut applied = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let ticket = job.ticket;
-            match self.stage(&mut staged, job) {
+        let mut promised = Vec::with_capacity(jobs.len());
+        for WriteJob { ticket, op } in jobs {
+            match turn.stage(op) {
                 Ok(outcome) => {
-                    if matches!(outcome, StoreOutcome::Applied { .. }) {
-                        applied.push(ticket);
+                    if matches!(outcome, None | Some(StoreOutcome::Applied { .. })) {
+                        promised.push(ticket);
                     }
-                    answers.push((ticket, outcome));
+                    answers.extend(outcome.map(|outcome| (ticket, outcome)));
                 }
                 Err(error) => answers.push(failed(ticket, error)),
             }
         }
-        if !self.commit(staged) {
-            let all = answers.into_iter().map(|(ticket, _)| failed(ticket, StoreError::Io));
-            (self.shared.answers)(all.collect());
+        let sync = self.durability == Durability::Group || turn.saves_layout();
+        match turn.commit() {
+            Ok(false) => {}
+            Ok(true) => {
+                self.unsynced_since.get_or_insert_with(Instant::now);
+            }
+            Err(error) => {
+                self.shared.fail(&format!("commit: {error}"));
+                return self.fail_all(tickets);
+            }
+        }
+        if !sync {
+            answers.extend(promised.into_iter().map(|ticket| (ticket, StoreOutcome::Durable)));
+            (self.shared.answers)(answers);
             return;
         }
-        match self.durability {
-            Durability::Group => {
-                (self.shared.answers)(answers);
-                let synced =
-                    self.unsynced_since.take().is_none() || self.shared.sync(PersistMode::SyncData);
-                let outcome = if synced {
-                    StoreOutcome::Durable
-                } else {
-                    StoreOutcome::Failed(StoreError::Io)
-                };
-                let all = applied.into_iter().map(|ticket| (ticket, outcome.clone()));
-                (self.shared.answers)(all.collect());
-            }
-            Durability::Periodic => {
-                let durable = applied.into_iter().map(|ticket| (ticket, StoreOutcome::Durable));
-                answers.extend(durable);
-                (self.shared.answers)(answers);
-            }
-        }
+        (self.shared.answers)(answers);
+        let synced =
+            self.unsynced_since.take().is_none() || self.shared.sync(PersistMode::SyncData);
+        let outcome =
+            if synced { StoreOutcome::Durable } else { StoreOutcome::Failed(StoreError::Io) };
+        let all = promised.into_iter().map(|ticket| (ticket, outcome.clone()));
+        (self.shared.answers)(all.collect());
     }
 
-    /// Applies one operation to the turn's copy of its record.
-    fn stage(
-        &self,
-        staged: &mut HashMap<RecordKey, Staged>,
-        job: WriteJob,
-    ) -> Result<StoreOutcome, StoreError> {
-        let entry = match staged.entry(job.key) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                let cached = lock(&self.shared.cache).get(entry.key()).cloned();
-                let held = match cached {
-                    Some(held) => Some(held),
-                    None => load(&self.shared, entry.key())?.map(|(held, _)| held),
-                };
-                let stored = held.is_some();
-                let held = held.unwrap_or_default();
-                entry.insert(Staged { held, stored, changed: false })
-            }
-        };
-        Ok(match entry.held.apply(&job.op) {
-            Ok(applied) => {
-                entry.changed |= applied.changed;
-                applied_outcome(applied, &job.op, &entry.held)
-            }
-            Err(refusal) => StoreOutcome::Refused(refusal),
-        })
-    }
-
-    /// Makes the turn's changes visible to all reads. False where the engine refused them.
-    fn commit(&mut self, staged: HashMap<RecordKey, Staged>) -> bool {
-        let mut batch = self.shared.database.batch();
-        let mut committed = Vec::new();
-        for (key, entry) in staged.into_iter().filter(|(_, entry)| entry.changed) {
-            let value = Bytes::from(codec::encode_held(&entry.held));
-            let bytes = value.len();
-            batch.insert(&self.shared.records, key.0.clone(), value);
-            committed.push((key, entry, bytes));
-        }
-        if committed.is_empty() {
-            return true;
-        }
-        if let Err(error) = batch.commit() {
-            self.shared.fail(&format!("commit: {error}"));
-            return false;
-        }
-        self.unsynced_since.get_or_insert_with(Instant::now);
-        let newborn = committed.iter().filter(|(_, entry, _)| !entry.stored).count() as u64;
-        self.shared.record_count.fetch_add(newborn, Ordering::Relaxed);
-        let mut cache = lock(&self.shared.cache);
-        for (key, entry, bytes) in committed {
-            cache.committed(key, entry.held, bytes);
-        }
-        true
+    fn fail_all(&self, tickets: Vec<Ticket>) {
+        let answers = tickets.into_iter().map(|ticket| failed(ticket, StoreError::Io)).collect();
+        (self.shared.answers)(answers);
     }
 
     fn sync_late(&mut self) {
@@ -214,30 +148,13 @@ impl WriteJob {
             Payload::Tombstone => 0,
         };
         match &self.op {
-            RecordOp::Write(write) => payload_bytes(&write.payload),
-            RecordOp::Merge(record) => {
-                record.siblings().map(|(_, sibling)| payload_bytes(&sibling.payload)).sum()
-            }
-        }
-    }
-}
-
-/// What the engine holds of a key, and how many bytes it takes there.
-pub(super) fn load(shared: &Shared, key: &RecordKey) -> Result<Option<(Held, usize)>, StoreError> {
-    let value = match shared.records.get(&key.0) {
-        Ok(None) => return Ok(None),
-        Ok(Some(value)) => Bytes::from(value),
-        Err(error) => {
-            tracing::error!(%error, "a record could not be read");
-            return Err(StoreError::Io);
-        }
-    };
-    let bytes = value.len();
-    match codec::decode_held(value) {
-        Ok(held) => Ok(Some((held, bytes))),
-        Err(error) => {
-            tracing::error!(%error, "a record on this disk is damaged; its peers still hold it");
-            Err(StoreError::Damaged)
+            WriteOp::Apply { op, .. } | WriteOp::ApplyHint { op, .. } => match op {
+                RecordOp::Write(write) => payload_bytes(&write.payload),
+                RecordOp::Merge(record) => {
+                    record.siblings().map(|(_, sibling)| payload_bytes(&sibling.payload)).sum()
+                }
+            },
+            WriteOp::RemoveHint { .. } | WriteOp::SaveLayout(_) => 0,
         }
     }
 }

@@ -21,6 +21,14 @@ export async function good(socket: typeof WebSocket): Promise<void> {
   await client.update("key", (seen) => JSON.stringify(seen?.siblings.map((one) => one.json())));
   await client.update("key", async () => new Uint8Array(2));
   await client.delete("key", { context });
+  const own: Entry | undefined = await client.get("key", { context, r: 1, strict: true });
+  const stand = (await client.put("key", "x", { receipt: true, strict: false })).receipt?.fallbacks[0];
+  const off = client.on("nodedown", ({ node, reason }) => console.log(node, reason === "silent"));
+  off();
+  for await (const { layoutVersion, nodes } of client.status()) {
+    console.log(layoutVersion, nodes.find(({ state }) => state === "down")?.reason);
+  }
+  console.log(client.status().nodes[0]?.label, own?.context, stand?.primary);
   const label: string | undefined = client.locate("key").primaries[0]?.label;
   const owner: number | undefined = client.ring().owners[0];
   console.log(bytes, cart?.items, label, owner, client.stats().direct);
@@ -44,8 +52,18 @@ export async function bad(client: Client): Promise<void> {
   await client.put("key", { a: 1 });
   // @ts-expect-error numbers are no keys
   await client.get(7);
-  // @ts-expect-error reads take no context
-  await client.get("key", { context: "" });
+  // @ts-expect-error a context is text
+  await client.get("key", { context: new Uint8Array(1) });
+  // @ts-expect-error updates read what is there
+  await client.update("key", () => "value", { context: "" });
+  // @ts-expect-error strict or not, there is no third way
+  await client.get("key", { strict: "sometimes" });
+  // @ts-expect-error no such event
+  client.on("nodegone", () => {});
+  // @ts-expect-error a node that is up has no reason to be down
+  client.on("nodeup", ({ reason }) => console.log(reason));
+  // @ts-expect-error the status of a moment does not change
+  client.status().nodes = [];
   // @ts-expect-error a function returns the new value
   await client.update("key", () => 7);
   // @ts-expect-error there may be no entry

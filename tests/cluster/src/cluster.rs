@@ -1,15 +1,12 @@
 //! A cluster of processes in a directory of its own.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{ExitStatus, id};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::process::ExitStatus;
 
 use anyhow::{Context, Result, ensure};
 use quorate_node::client::{Client, ClientOptions};
-use quorate_node::cluster::ClusterFile;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::program::stderr;
@@ -36,37 +33,26 @@ impl Default for Settings {
     }
 }
 
-/// Members by label, some of them running.
+/// Members by label, some of them running. The first one founds the cluster, the others know its
+/// address.
 #[derive(Debug)]
 pub struct Cluster {
-    /// Holds the cluster file and the data directories.
+    /// Holds the data directories.
     pub directory: TempDir,
-    /// What the cluster file says.
-    pub file: ClusterFile,
     settings: Settings,
+    /// Of all members that were ever started.
+    addresses: BTreeMap<String, String>,
     running: BTreeMap<String, Process>,
 }
 
+/// The member that founds a cluster.
+const FOUNDER: &str = "n1";
+
 impl Cluster {
-    /// Makes a cluster file; nothing runs yet. The members are `n1`, `n2` and so on.
+    /// Nothing runs yet. The members are `n1`, `n2` and so on.
     pub fn new(settings: Settings) -> Result<Cluster> {
-        let directory = TempDir::new()?;
-        let mut arguments = vec!["cluster".to_owned(), "new".to_owned()];
-        for (number, port) in free_ports(settings.nodes)?.into_iter().enumerate() {
-            arguments.push(format!("--member=n{}=ws://127.0.0.1:{port}", number + 1));
-        }
-        let Settings { replication, r, w, .. } = settings;
-        arguments.push("--slots=64".into());
-        arguments.extend([
-            format!("--replication={replication}"),
-            format!("--r={r}"),
-            format!("--w={w}"),
-        ]);
-        let output = quorate(arguments)?.output()?;
-        ensure!(output.status.success(), "{}", stderr(&output));
-        fs::write(directory.path().join("cluster.toml"), &output.stdout)?;
-        let file = ClusterFile::parse(&String::from_utf8(output.stdout)?)?;
-        Ok(Cluster { directory, file, settings, running: BTreeMap::new() })
+        let (addresses, running) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Cluster { directory: TempDir::new()?, settings, addresses, running })
     }
 
     /// Makes a cluster and starts all of it.
@@ -81,17 +67,17 @@ impl Cluster {
 
     /// The labels of all members.
     pub fn labels(&self) -> Vec<String> {
-        self.file.members.iter().map(|member| member.label.clone()).collect()
+        (1..=self.settings.nodes).map(|number| format!("n{number}")).collect()
     }
 
-    /// The address of a member.
+    /// The address of a member that was started before.
     pub fn address(&self, label: &str) -> Result<String> {
-        Ok(self.file.member(label)?.address.clone())
+        self.addresses.get(label).cloned().with_context(|| format!("{label} was never started"))
     }
 
-    /// The path of the cluster file.
-    pub fn path(&self) -> PathBuf {
-        self.directory.path().join("cluster.toml")
+    /// What a running member printed when it was ready.
+    pub fn announced(&self, label: &str) -> Result<&Value> {
+        Ok(&self.running.get(label).context("it does not run")?.announced)
     }
 
     /// The data directory of a member.
@@ -99,19 +85,40 @@ impl Cluster {
         self.directory.path().join(label)
     }
 
-    /// The arguments that run a member.
-    pub fn serve(&self, label: &str) -> Vec<String> {
-        let (path, data) =
-            (self.path().display().to_string(), self.data(label).display().to_string());
-        let storage = self.settings.storage.to_owned();
-        let arguments =
-            ["serve", "--cluster", &path, "--node", label, "--storage", &storage, "--data", &data];
-        arguments.map(str::to_owned).to_vec()
+    /// The arguments that run a member: on a free port at first, later on the same one.
+    pub fn serve(&self, label: &str) -> Result<Vec<String>> {
+        let Settings { nodes, replication, r, w, storage } = self.settings;
+        let listen = self
+            .addresses
+            .get(label)
+            .map_or("127.0.0.1:0", |address| address.strip_prefix("ws://").unwrap_or(address));
+        let mut arguments = vec![
+            "serve".to_owned(),
+            format!("--label={label}"),
+            format!("--listen={listen}"),
+            format!("--storage={storage}"),
+            format!("--data={}", self.data(label).display()),
+            "--gossip-interval=100".to_owned(),
+        ];
+        if label == FOUNDER {
+            arguments.extend([
+                format!("--found={nodes}"),
+                "--slots=64".to_owned(),
+                format!("--replication={replication}"),
+                format!("--r={r}"),
+                format!("--w={w}"),
+            ]);
+        } else {
+            arguments.push(format!("--seed={}", self.address(FOUNDER)?));
+        }
+        Ok(arguments)
     }
 
     /// Starts a member.
     pub fn start(&mut self, label: &str) -> Result<()> {
-        let process = Process::start(quorate(self.serve(label))?)?;
+        let process = Process::start(quorate(self.serve(label)?)?)?;
+        let address = process.announced["address"].as_str().context("an address")?.to_owned();
+        self.addresses.insert(label.to_owned(), address);
         self.running.insert(label.to_owned(), process);
         Ok(())
     }
@@ -126,48 +133,42 @@ impl Cluster {
         self.running.remove(label).context("it does not run")?.terminate()
     }
 
-    /// Waits until all running members see each other.
+    /// Waits until the cluster has a layout and all running members see each other.
     pub async fn settle(&self) -> Result<()> {
-        let client = self.client().await?;
+        let running = self.running.len();
         eventually("all running nodes see each other", || async {
-            let status = client.status().await.ok()?;
-            let answers: Vec<_> =
-                status.iter().filter_map(|(_, reply)| reply.as_ref().ok()).collect();
-            let complete = answers.len() == self.running.len()
-                && answers.iter().all(|reply| {
-                    reply.members.iter().filter(|member| member.up).count() == answers.len()
-                });
-            complete.then_some(())
+            let status = self.status().ok()?;
+            let nodes = status["nodes"].as_array()?;
+            let sees_all = |node: &&Value| {
+                let members = node["members"].as_array().map_or(&[][..], Vec::as_slice);
+                members.iter().filter(|member| member["state"] == "up").count() == running
+                    && node["layout_version"] != 0
+            };
+            (nodes.iter().filter(sees_all).count() == running).then_some(())
         })
         .await
     }
 
+    /// What `quorate status -o json` prints.
+    pub fn status(&self) -> Result<Value> {
+        let seeds: Vec<String> = self.seeds()?;
+        let output = quorate(["status", "-o", "json", "--seed", &seeds.join(",")])?.output()?;
+        ensure!(output.status.success(), "{}", stderr(&output));
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// The addresses of the running members.
+    pub fn seeds(&self) -> Result<Vec<String>> {
+        self.running.keys().map(|label| self.address(label)).collect()
+    }
+
     /// Options of a patient client that knows the running members.
     pub fn options(&self) -> Result<ClientOptions> {
-        let seeds: Result<Vec<String>> =
-            self.running.keys().map(|label| self.address(label)).collect();
-        Ok(ClientOptions { timeout: PATIENCE, ..ClientOptions::to(seeds?) })
+        Ok(ClientOptions { timeout: PATIENCE, ..ClientOptions::to(self.seeds()?) })
     }
 
     /// A client of the running members.
     pub async fn client(&self) -> Result<Client> {
         Ok(Client::connect(self.options()?).await?)
     }
-}
-
-/// Ports that were free a moment ago, below those that the system gives to outgoing connections.
-pub fn free_ports(count: usize) -> Result<Vec<u16>> {
-    const FIRST: u16 = 11_000;
-    const COUNT: u16 = 21_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test binaries that run at the same time begin at different places.
-    let start = (id() as u16).wrapping_mul(131) % COUNT;
-    let candidates = (0..COUNT).map(|_| {
-        let next = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
-        FIRST + ((u32::from(start) + u32::from(next)) % u32::from(COUNT)) as u16
-    });
-    let free = candidates.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    let ports: Vec<u16> = free.take(count).collect();
-    ensure!(ports.len() == count, "there are no {count} free ports");
-    Ok(ports)
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-pub use cluster::{Cluster, Settings, free_ports};
+pub use cluster::{Cluster, Settings};
 pub use program::{Process, quorate};
 pub use wire::Wire;
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use bytes::Bytes;
-use quorate_cluster::{Cluster, Settings, run};
+use quorate_cluster::{Cluster, Settings, eventually, run};
 use quorate_node::client::{CallOptions, Client, ClientOptions, Request};
 
 #[test]
@@ -91,6 +91,40 @@ fn one_of_five_may_die() -> Result<()> {
             assert_eq!(client.get(format!("key {number}")).await?.values, [Bytes::from("after")]);
         }
         Ok(())
+    })
+}
+
+/// Hints that wait for a member, on all nodes, and what the operator is told of it.
+fn hints_for(cluster: &Cluster, label: &str) -> Option<(u64, String)> {
+    let status = cluster.status().ok()?;
+    let members = status["members"].as_array()?;
+    let member = members.iter().find(|member| member["label"] == label)?;
+    let told = status["attention"].as_array()?.iter().filter_map(|sentence| sentence.as_str());
+    let told = told.filter(|sentence| sentence.contains(label)).collect();
+    Some((member["hints"].as_u64()?, told))
+}
+
+#[test]
+fn hints_wait_for_a_dead_node_and_go_home() -> Result<()> {
+    run(async {
+        let mut cluster = Cluster::started(Settings::default()).await?;
+        let client = cluster.client().await?;
+        cluster.kill("n3")?;
+        for number in 0..50 {
+            client.put(format!("key {number}"), "value", None).await?;
+        }
+        let told = eventually("hints wait for the dead node", || async {
+            let (hints, told) = hints_for(&cluster, "n3")?;
+            (hints > 0 && told.contains("down")).then_some(told)
+        })
+        .await?;
+        ensure!(told.contains("wait for it"), "{told}");
+        cluster.start("n3")?;
+        eventually("the hints are home", || async {
+            let (hints, told) = hints_for(&cluster, "n3")?;
+            (hints == 0 && told.is_empty()).then_some(())
+        })
+        .await
     })
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use quorate_cluster::{Cluster, Settings, Wire, run};
+use quorate_cluster::{Cluster, Settings, Wire, eventually, run};
 use quorate_core::ids::ClusterId;
 use quorate_core::limits::FRAME_BYTES_MAX;
 use quorate_core::message::{CallId, Message, RejectCode};
@@ -160,6 +160,7 @@ fn the_port_speaks_plain_http() -> Result<()> {
             (get("/livez"), "200"),
             (get("/readyz"), "200"),
             (get("/"), "200"),
+            (get("/metrics"), "200"),
             (get("/other"), "404"),
             (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "405"),
             (b"\x16\x03\x01\x02\x00\x01\x00\x01".to_vec(), "400"),
@@ -170,6 +171,10 @@ fn the_port_speaks_plain_http() -> Result<()> {
         }
         let page = raw(&address, &get("/")).await?;
         assert!(page.contains("<title>n1 · Quorate</title>"), "{page}");
+        let metrics = raw(&address, &get("/metrics")).await?;
+        for name in ["quorate_puts 1", "label=\"n1\"} ", "quorate_member_hints{"] {
+            assert!(metrics.contains(name), "{name}: {metrics}");
+        }
         // An upgrade without the subprotocol.
         let upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -180,17 +185,25 @@ fn the_port_speaks_plain_http() -> Result<()> {
 }
 
 #[test]
-fn a_node_without_a_quorum_is_alive_but_not_ready() -> Result<()> {
+fn a_node_is_alive_but_not_ready_without_a_layout_or_a_quorum() -> Result<()> {
     run(async {
         let mut cluster = Cluster::new(Settings { nodes: 3, ..Settings::default() })?;
         cluster.start("n1")?;
         let address = cluster.address("n1")?;
         let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").into_bytes();
         assert!(raw(&address, &get("/livez")).await?.starts_with("HTTP/1.1 200 "));
-        assert!(raw(&address, &get("/readyz")).await?.starts_with("HTTP/1.1 503 "));
+        let answer = raw(&address, &get("/readyz")).await?;
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("no layout"), "{answer}");
         cluster.start("n2")?;
+        cluster.start("n3")?;
         cluster.settle().await?;
         assert!(raw(&address, &get("/readyz")).await?.starts_with("HTTP/1.1 200 "));
-        Ok(())
+        cluster.kill("n2")?;
+        cluster.kill("n3")?;
+        eventually("a node alone is not ready", || async {
+            let answer = raw(&address, &get("/readyz")).await.ok()?;
+            (answer.starts_with("HTTP/1.1 503 ") && answer.contains("quorum")).then_some(())
+        })
+        .await
     })
 }

@@ -1,11 +1,13 @@
 //! The command line, as a script sees it.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Output, Stdio};
 
 use anyhow::{Context, Result};
 use quorate_cluster::{Cluster, Process, Settings, quorate, run};
+use tempfile::TempDir;
 
 const ONE: Settings = Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "fjall" };
 
@@ -105,15 +107,29 @@ fn json_is_json() -> Result<()> {
     })
 }
 
+/// What `serve` says on stderr where it refuses to start, and its exit code.
+fn refusal(arguments: &[String]) -> Result<(Option<i32>, String)> {
+    let output = quorate(arguments)?.stdin(Stdio::null()).output()?;
+    Ok((output.status.code(), text(&output.stderr)))
+}
+
+/// The arguments of `serve` on a free port, with a data directory.
+fn serve(data: &Path, more: &[&str]) -> Vec<String> {
+    let data = format!("--data={}", data.display());
+    let arguments = ["serve", "--listen=127.0.0.1:0", &data];
+    arguments.iter().chain(more).map(|argument| (*argument).to_owned()).collect()
+}
+
 #[test]
 fn a_port_in_use_is_named() -> Result<()> {
-    let cluster = Cluster::new(ONE)?;
-    let address = cluster.address("n1")?;
-    let _taken = TcpListener::bind(address.trim_start_matches("ws://"))?;
-    let output = quorate(cluster.serve("n1"))?.output()?;
-    let (port, error) = (address.rsplit(':').next().context("a port")?, text(&output.stderr));
-    assert_eq!(output.status.code(), Some(1));
-    assert!(error.contains(port) && error.contains("--listen"), "{error}");
+    let directory = TempDir::new()?;
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let port = taken.local_addr()?.port().to_string();
+    let listen = format!("--listen=127.0.0.1:{port}");
+    let data = format!("--data={}", directory.path().display());
+    let (code, error) = refusal(&["serve", "--found=1", &listen, &data].map(str::to_owned))?;
+    assert_eq!(code, Some(1));
+    assert!(error.contains(&port) && error.contains("--listen"), "{error}");
     Ok(())
 }
 
@@ -122,12 +138,10 @@ fn two_processes_do_not_share_a_directory() -> Result<()> {
     run(async {
         let mut cluster = Cluster::new(ONE)?;
         cluster.start("n1")?;
-        let mut second = cluster.serve("n1");
-        second.extend(["--listen".into(), "127.0.0.1:0".into()]);
-        let output = quorate(second)?.output()?;
-        let error = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1));
+        let (code, error) = refusal(&serve(&cluster.data("n1"), &["--found=1", "--slots=64"]))?;
+        assert_eq!(code, Some(1));
         assert!(error.contains("in use") && error.contains("--data"), "{error}");
+        cluster.settle().await?;
         let client = cluster.client().await?;
         client.put("key", "value", None).await?;
         Ok(())
@@ -135,36 +149,186 @@ fn two_processes_do_not_share_a_directory() -> Result<()> {
 }
 
 #[test]
-fn a_directory_of_another_node_is_refused() -> Result<()> {
-    let mut cluster = Cluster::new(Settings { nodes: 2, replication: 2, r: 2, ..ONE })?;
-    cluster.start("n1")?;
-    cluster.terminate("n1")?;
-    let mut other = cluster.serve("n2");
-    other.extend(["--data".into(), cluster.data("n1").display().to_string()]);
-    // The last one counts.
-    let first = other.iter().position(|argument| argument == "--data").context("--data")?;
-    other.drain(first..first + 2);
-    let output = quorate(other)?.output()?;
-    let error = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1));
-    let ids: Vec<&str> = cluster.file.members.iter().map(|member| &*member.id).collect();
-    assert!(ids.iter().all(|id| error.contains(id)), "{error}");
+fn a_node_of_no_cluster_is_told_how_to_come_into_one() -> Result<()> {
+    let directory = TempDir::new()?;
+    let (code, error) = refusal(&serve(directory.path(), &[]))?;
+    assert_eq!(code, Some(2));
+    assert!(error.contains("--found") && error.contains("--seed"), "{error}");
     Ok(())
 }
 
 #[test]
-fn a_member_that_is_not_there_is_named() -> Result<()> {
-    let cluster = Cluster::new(ONE)?;
-    let output = quorate(cluster.serve("n7"))?.output()?;
-    let error = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(error.contains("n7") && error.contains("n1"), "{error}");
+fn an_address_that_nobody_can_reach_is_refused() -> Result<()> {
+    let directory = TempDir::new()?;
+    let data = format!("--data={}", directory.path().display());
+    let everywhere = ["serve", "--listen=0.0.0.0:0", "--found=1", &data].map(str::to_owned);
+    let (code, error) = refusal(&everywhere)?;
+    assert_eq!(code, Some(2));
+    assert!(error.contains("0.0.0.0") && error.contains("--advertise"), "{error}");
+    let advertised = [&everywhere[..], &["--advertise=ws://127.0.0.1:7".into()]].concat();
+    let node = Process::start(quorate(advertised)?)?;
+    assert_eq!(node.announced["address"], "ws://127.0.0.1:7");
     Ok(())
+}
+
+#[test]
+fn a_node_starts_again_with_the_same_command_line_or_with_less() -> Result<()> {
+    run(async {
+        let mut cluster = Cluster::new(Settings { nodes: 2, replication: 2, r: 2, ..ONE })?;
+        cluster.start("n1")?;
+        cluster.start("n2")?;
+        cluster.settle().await?;
+        let ids = |cluster: &Cluster| -> Result<Vec<serde_json::Value>> {
+            let told = ["n1", "n2"].map(|label| cluster.announced(label).cloned());
+            told.into_iter().map(|told| Ok(told?["id"].clone())).collect()
+        };
+        let before = ids(&cluster)?;
+        for label in ["n1", "n2"] {
+            cluster.terminate(label)?;
+        }
+        // The founder says the same as before; the other one needs no seed, which is not there yet.
+        let alone = serve(&cluster.data("n2"), &[]);
+        let second = Process::start(quorate(alone)?)?;
+        assert_eq!(second.announced["id"], before[1]);
+        second.terminate()?;
+        cluster.start("n1")?;
+        cluster.start("n2")?;
+        assert_eq!(ids(&cluster)?, before);
+        cluster.settle().await
+    })
+}
+
+#[test]
+fn a_founder_says_the_same_when_it_starts_again() -> Result<()> {
+    let directory = TempDir::new()?;
+    let founder = serve(directory.path(), &["--found=2"]);
+    Process::start(quorate(&founder)?)?.terminate()?;
+    let (code, error) = refusal(&serve(directory.path(), &["--found=2", "--slots=64"]))?;
+    assert_eq!(code, Some(2));
+    assert!(error.contains("--slots 1024"), "{error}");
+    // Without a layout it cannot know how many to wait for.
+    let (code, error) = refusal(&serve(directory.path(), &[]))?;
+    assert_eq!(code, Some(2));
+    assert!(error.contains("--found"), "{error}");
+    Process::start(quorate(&founder)?)?.terminate()?;
+    Ok(())
+}
+
+#[test]
+fn a_node_of_one_cluster_does_not_come_into_another() -> Result<()> {
+    let mut cluster = Cluster::new(ONE)?;
+    cluster.start("n1")?;
+    let seed = format!("--seed={}", cluster.address("n1")?);
+    let directory = TempDir::new()?;
+    let other = Process::start(quorate(serve(directory.path(), &["--found=1"]))?)?;
+    let names = [&cluster.announced("n1")?["cluster"], &other.announced["cluster"]];
+    let names = names.map(|name| name.as_str().unwrap_or("?").to_owned());
+    other.terminate()?;
+    for more in [&[seed.as_str()][..], &[seed.as_str(), "--found=1"]] {
+        let (code, error) = refusal(&serve(directory.path(), more))?;
+        assert_eq!(code, Some(1));
+        assert!(names.iter().all(|name| error.contains(name)), "{error}");
+    }
+    // Nor is a second cluster founded beside a seed that has one.
+    let empty = TempDir::new()?;
+    let (code, error) = refusal(&serve(empty.path(), &[&seed, "--found=1"]))?;
+    assert_eq!(code, Some(1));
+    assert!(error.contains(&names[0]) && error.contains("--found"), "{error}");
+    // A node that has joined founds nothing.
+    Process::start(quorate(serve(empty.path(), &[&seed]))?)?.terminate()?;
+    let (code, error) = refusal(&serve(empty.path(), &["--found=1"]))?;
+    assert_eq!(code, Some(2));
+    assert!(error.contains("leave out --found"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn whoever_does_not_know_the_secret_stays_outside() -> Result<()> {
+    let founders = TempDir::new()?;
+    let founder = serve(founders.path(), &["--found=2", "--secret=sesame"]);
+    let founder = Process::start(quorate(founder)?)?;
+    let address = founder.announced["address"].as_str().context("an address")?;
+    let seed = format!("--seed={address}");
+    let directory = TempDir::new()?;
+    for wrong in [&[seed.as_str()][..], &[seed.as_str(), "--secret=guess"]] {
+        let (code, error) = refusal(&serve(directory.path(), wrong))?;
+        assert_eq!(code, Some(1));
+        assert!(error.contains("secret"), "{error}");
+    }
+    Process::start(quorate(serve(directory.path(), &[&seed, "--secret=sesame"]))?)?;
+    Ok(())
+}
+
+#[test]
+fn a_node_waits_for_its_seed() -> Result<()> {
+    let (first, second) = (TempDir::new()?, TempDir::new()?);
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?.to_string();
+    let mut waiting = quorate(serve(second.path(), &[&format!("--seed=ws://{address}")]))?;
+    let mut waiting = waiting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut log = BufReader::new(waiting.stderr.take().context("stderr is piped")?);
+    // Nobody answers as long as the listener accepts nothing.
+    let mut line = String::new();
+    log.read_line(&mut line)?;
+    assert!(line.contains("waiting for a seed") && line.contains(&address), "{line}");
+    drop(listener);
+    let data = format!("--data={}", first.path().display());
+    let founder = ["serve", "--found=2", &format!("--listen={address}"), &data].map(str::to_owned);
+    let founder = Process::start(quorate(founder)?)?;
+    let mut ready = String::new();
+    let mut stdout = BufReader::new(waiting.stdout.take().context("stdout is piped")?);
+    stdout.read_line(&mut ready)?;
+    let cluster = founder.announced["cluster"].as_str().context("a cluster")?;
+    assert!(ready.contains(cluster), "{ready}");
+    waiting.kill()?;
+    waiting.wait()?;
+    Ok(())
+}
+
+#[test]
+fn status_and_members_tell_who_is_down() -> Result<()> {
+    run(async {
+        let settings = Settings { nodes: 3, replication: 3, r: 2, w: 2, storage: "memory" };
+        let mut cluster = Cluster::started(settings).await?;
+        let seed = format!("--seed={}", cluster.address("n1")?);
+        let watch = ["members", "--watch", "--interval=0.1", "-o", "json", &seed];
+        let mut watch = quorate(watch)?.stdout(Stdio::piped()).spawn()?;
+        let mut lines = BufReader::new(watch.stdout.take().context("stdout is piped")?).lines();
+        let mut next = || -> Result<serde_json::Value> {
+            Ok(serde_json::from_str(&lines.next().context("the watch ended")??)?)
+        };
+        for label in ["n1", "n2", "n3"] {
+            let first = next()?;
+            assert_eq!(first["member"]["label"], label);
+        }
+        cluster.kill("n3")?;
+        let down = loop {
+            let change = next()?;
+            assert_eq!(change["member"]["label"], "n3", "{change}");
+            if change["change"] == "down" {
+                break change;
+            }
+        };
+        assert_eq!(down["member"]["witnesses"].as_array().map(Vec::len), Some(2), "{down}");
+        let status = cluster.status()?;
+        assert_eq!(status["up"], 2);
+        assert_eq!(status["members"][2]["state"], "down");
+        assert!(
+            status["attention"][0].as_str().is_some_and(|it| it.starts_with("node n3 is down"))
+        );
+        let table = quorate_with(&["status", &seed], b"")?;
+        assert!(text(&table.stdout).contains("! node n3 is down for"), "{}", text(&table.stdout));
+        cluster.start("n3")?;
+        while next()?["change"] != "up" {}
+        watch.kill()?;
+        watch.wait()?;
+        Ok(())
+    })
 }
 
 #[test]
 fn dev_runs_a_cluster_that_survives_its_process() -> Result<()> {
-    let directory = tempfile::TempDir::new()?;
+    let directory = TempDir::new()?;
     let data = format!("--data={}", directory.path().display());
     let dev = ["dev", "--base-port=0", "--nodes=3", "--storage=fjall", &data];
     let address = |process: &Process| -> Result<String> {

@@ -1,10 +1,21 @@
 //! How a world is made.
 
 use quorate_core::limits::Limits;
+use quorate_core::node::{Fanout, GossipSettings};
 use quorate_core::time::Duration;
 
 use crate::disk::DiskTemper;
 use crate::network::Weather;
+
+/// How the nodes of a [`World`](crate::World) come to know each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Birth {
+    /// All begin with one layout.
+    #[default]
+    Layout,
+    /// They know the address of `n0`, which makes the first layout once all have met.
+    OneSeed,
+}
 
 /// Size and temper of a [`World`](crate::World).
 #[derive(Clone, Debug)]
@@ -23,6 +34,14 @@ pub struct WorldConfig {
     pub w: u8,
     /// Whether R + W <= N is accepted.
     pub allow_weak: bool,
+    /// Whether only a key's own replicas count, where a request does not say otherwise.
+    pub strict: bool,
+    /// Whom a read asks at first.
+    pub fanout: Fanout,
+    /// How members tell each other that they are alive.
+    pub gossip: GossipSettings,
+    /// How the nodes come to know each other.
+    pub birth: Birth,
     /// Everything that is left to chance follows from it.
     pub seed: u64,
     /// Time for a whole call of a client.
@@ -45,6 +64,10 @@ impl Default for WorldConfig {
             r: 2,
             w: 2,
             allow_weak: false,
+            strict: false,
+            fanout: Fanout::All,
+            gossip: GossipSettings::default(),
+            birth: Birth::Layout,
             seed: 1,
             timeout: Duration::from_secs(5),
             limits: Limits::default(),

@@ -1,7 +1,6 @@
 //! What happens in a world and concerns no promise: the log and the marks see it, no invariant.
 
-use quorate_core::ids::Key;
-use quorate_core::machine::StoreOutcome;
+use quorate_core::machine::{StoreOp, StoreOutcome, Ticket};
 use quorate_core::message::Message;
 
 use crate::network::End;
@@ -11,8 +10,10 @@ use crate::network::End;
 pub(crate) enum Detail<'a> {
     /// A frame goes no further, or not for now.
     Stopped { from: End, to: End, message: &'a Message, by: Obstacle },
-    /// A storage answers a read, or a change that it did not carry out.
-    Answered { node: usize, key: &'a Key, outcome: &'a StoreOutcome },
+    /// A storage answers, other than that it carried out a change to a record.
+    Answered { node: usize, ticket: Ticket, op: &'a StoreOp, outcome: &'a StoreOutcome },
+    /// A node learns what its storage answers to an operation.
+    Learned { node: usize, ticket: Ticket },
     /// A sync failed while so many changes waited for it.
     SyncFailed { node: usize, waiting: usize },
     /// A node stands still.

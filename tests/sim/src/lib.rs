@@ -30,6 +30,8 @@ mod trace;
 mod marks;
 mod oracle;
 
+pub mod gossip;
+
 pub mod invariants;
 
 mod result;
@@ -41,7 +43,7 @@ pub mod swarm;
 
 pub mod shrink;
 
-pub use config::WorldConfig;
+pub use config::{Birth, WorldConfig};
 pub use disk::DiskTemper;
 pub use marks::{Mark, Marks};
 pub use network::{End, Place, Weather};

@@ -5,9 +5,9 @@ use std::fmt;
 use bytes::Bytes;
 use quorate_core::causality::{self, Record, RecordOp};
 use quorate_core::client::{CallError, Completion};
-use quorate_core::ids::Key;
-use quorate_core::machine::Event;
-use quorate_core::message::{CallId, Message, Put, QuorumChoice, Reply, RequestHead};
+use quorate_core::ids::{Key, NodeId};
+use quorate_core::machine::{Event, HeldAs};
+use quorate_core::message::{CallId, Message, Put, QuorumChoice, Reply, RequestHead, Strictness};
 use quorate_core::node::NodeView;
 use quorate_core::time::{Duration, Instant};
 
@@ -36,6 +36,11 @@ impl fmt::Debug for Caller {
 pub enum Asked {
     /// A read.
     Get,
+    /// A read that is answered as soon as one replica knows what the reader was shown.
+    Session {
+        /// The token of that.
+        context: Bytes,
+    },
     /// A write of a value.
     Put {
         /// The bytes.
@@ -73,6 +78,7 @@ pub(crate) enum Observation<'a> {
     Handed(Handed<'a>),
     Applied(Applied<'a>),
     Synced(Synced<'a>),
+    HintRemoved(HintRemoved<'a>),
     Crashed(Crashed<'a>),
     Started(Started),
     Resumed(Resumed),
@@ -94,6 +100,8 @@ pub(crate) struct CallStarted<'a> {
     pub(crate) asked: &'a Asked,
     /// R and W; zeros stand for the configured ones.
     pub(crate) quorum: QuorumChoice,
+    /// Whether fallbacks count.
+    pub(crate) strictness: Strictness,
     /// Time for the whole call.
     pub(crate) timeout: Duration,
 }
@@ -184,6 +192,8 @@ pub(crate) struct Handed<'a> {
 pub(crate) struct Applied<'a> {
     /// Whose storage.
     pub(crate) node: usize,
+    /// Which of its copies.
+    pub(crate) copy: HeldAs,
     /// The key.
     pub(crate) key: &'a Key,
     /// The change.
@@ -199,9 +209,24 @@ pub(crate) struct Applied<'a> {
 pub(crate) struct Synced<'a> {
     /// Whose storage.
     pub(crate) node: usize,
+    /// Which of its copies.
+    pub(crate) copy: HeldAs,
     /// The key.
     pub(crate) key: &'a Key,
     /// What is synced.
+    pub(crate) record: &'a Record,
+}
+
+/// A storage removed a hint from its memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HintRemoved<'a> {
+    /// Whose storage.
+    pub(crate) node: usize,
+    /// Whom the hint was for.
+    pub(crate) target: NodeId,
+    /// The key.
+    pub(crate) key: &'a Key,
+    /// What it held.
     pub(crate) record: &'a Record,
 }
 
@@ -235,6 +260,8 @@ pub(crate) struct Resumed {
 pub(crate) struct Destroyed<'a> {
     /// Whose.
     pub(crate) node: usize,
+    /// Which of its copies.
+    pub(crate) copy: HeldAs,
     /// The key.
     pub(crate) key: &'a Key,
     /// What was synced.
@@ -276,7 +303,8 @@ pub(crate) fn request_of(message: &Message) -> Option<(&RequestHead, Option<&Put
         | Message::ReplicaMerge(_)
         | Message::ReplicaMerged(_)
         | Message::StatusRequest(_)
-        | Message::StatusReply(_) => None,
+        | Message::StatusReply(_)
+        | Message::Gossip(_) => None,
     }
 }
 
@@ -295,6 +323,7 @@ pub(crate) fn key_in(message: &Message) -> Option<&Key> {
         | Message::ReplicaRecord(_)
         | Message::ReplicaMerged(_)
         | Message::StatusRequest(_)
-        | Message::StatusReply(_) => None,
+        | Message::StatusReply(_)
+        | Message::Gossip(_) => None,
     }
 }

@@ -35,7 +35,8 @@ fn a_coordinator_that_dies_in_the_middle_of_a_put_costs_the_writer_nothing() {
 
 #[test]
 fn a_write_that_loses_its_quorum_on_the_way_is_unknown() {
-    let mut s = Scenario::cluster(5).disks(|disk| disk.sync = ms(100)).timeout(secs(2)).build();
+    let mut s =
+        Scenario::cluster(5).strict().disks(|disk| disk.sync = ms(100)).timeout(secs(2)).build();
     let alice = s.client();
     let [a, b, c] = s.primaries("k");
     s.by(alice).get("k");
@@ -79,7 +80,7 @@ fn what_survives_a_crash_unacknowledged_is_found_by_the_next_read() {
 
 #[test]
 fn an_acknowledgement_for_a_coordinator_that_died_is_none_for_its_next_life() {
-    let mut s = Scenario::cluster(5).disks(|disk| disk.sync = ms(300)).build();
+    let mut s = Scenario::cluster(5).strict().disks(|disk| disk.sync = ms(300)).build();
     let [a, b, c] = s.primaries("k");
     // A first write is on its way to the disks when its coordinator dies and comes back.
     let _ = s.at(a).start_put("k", "first");

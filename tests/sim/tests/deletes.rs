@@ -48,7 +48,7 @@ fn a_put_that_did_not_know_of_a_delete_stands_beside_it() {
 
 #[test]
 fn a_deleted_value_does_not_come_back_from_a_replica_that_was_away() {
-    let mut s = Scenario::cluster(5).build();
+    let mut s = Scenario::cluster(3).build();
     let [a, b, c] = s.primaries("k");
     let old = s.at(a).put("k", "old");
     s.settle();

@@ -16,7 +16,7 @@ fn a_put_is_not_acknowledged_before_a_quorum_has_synced_it() {
 
 #[test]
 fn a_replica_that_cannot_read_its_disk_is_not_taken_for_empty() {
-    let mut s = Scenario::cluster(5).build();
+    let mut s = Scenario::cluster(5).strict().build();
     let alice = s.client();
     let [a, b, _] = s.primaries("k");
     s.by(alice).put("k", "v");
@@ -44,7 +44,7 @@ fn a_coordinator_with_a_damaged_record_refuses_and_another_one_takes_the_write()
 
 #[test]
 fn a_failed_sync_is_no_acknowledgement() {
-    let mut s = Scenario::cluster(5).build();
+    let mut s = Scenario::cluster(5).strict().build();
     let [a, b, c] = s.primaries("k");
     s.disk(b, |disk| disk.sync_fails = 1_000);
     assert!(
@@ -99,7 +99,7 @@ fn a_full_disk_refuses_writes_and_still_serves_reads() {
 
 #[test]
 fn two_full_disks_leave_no_quorum() {
-    let mut s = Scenario::cluster(5).build();
+    let mut s = Scenario::cluster(5).strict().build();
     let [a, b, c] = s.primaries("k");
     [b, c].into_iter().for_each(|node| s.disk(node, |disk| disk.full = true));
     let unknown = s.at(a).try_put("k", "v").unknown(ErrorCode::QuorumUnavailable);

@@ -12,7 +12,7 @@ fn panic_of<T>(fail: impl FnOnce() -> T) -> String {
 }
 
 fn cluster() -> Scenario {
-    Scenario::cluster(5).build()
+    Scenario::cluster(5).strict().build()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use quorate_core::client::CallOptions;
 use quorate_core::ids::Key;
+use quorate_core::node::GossipSettings;
 use quorate_core::time::Duration;
 use quorate_sim::scenario::{Frames, Scenario};
 use quorate_sim::{LogFilter, Weather, World, WorldConfig};
@@ -10,7 +11,10 @@ use quorate_sim::{LogFilter, Weather, World, WorldConfig};
 fn world() -> (World, usize) {
     let delay = Duration::from_millis(1);
     let weather = Weather { delay_min: delay, delay_max: delay, ..Weather::default() };
-    let mut world = World::new(WorldConfig { weather, nodes: 4, ..WorldConfig::default() });
+    // Nobody gossips.
+    let gossip = GossipSettings { interval: Duration::from_secs(3_600), ..Default::default() };
+    let config = WorldConfig { weather, nodes: 4, gossip, ..WorldConfig::default() };
+    let mut world = World::new(config);
     let alice = world.add_client();
     world.settle();
     (world, alice)
@@ -72,19 +76,19 @@ fn a_followed_get_shows_what_each_replica_holds() {
     4.004540  c0   -> n1   GET      k         c0/2
     4.005540  n1   <- c0   GET      k         c0/2
     4.005540  n1           read     k         {| n1.a1#1="milk"}
-    4.005540  n1   -> n3   READ     k         n1:1
-    4.005540  n1   -> n0   READ     k         n1:1
-    4.006540  n3   <- n1   READ     k         n1:1
-    4.006540  n3           read     k         {| n1.a1#1="milk"}
-    4.006540  n0   <- n1   READ     k         n1:1
-    4.006540  n0           read     k         {| n1.a1#1="milk"}
-    4.006560  n3   -> n1   RECORD   k         n1:1 {| n1.a1#1="milk"}
-    4.006560  n0   -> n1   RECORD   k         n1:1 {| n1.a1#1="milk"}
-    4.007560  n1   <- n3   RECORD   k         n1:1 {| n1.a1#1="milk"}
-    4.007560  n1   -> c0   REPLY    k         c0/2 ok siblings=1 "milk" {n1.a1#1}
-    4.007560  n1   <- n0   RECORD   k         n1:1 {| n1.a1#1="milk"}
-    4.008560  c0   <- n1   REPLY    k         c0/2 ok siblings=1 "milk" {n1.a1#1}
-    4.008560  c0           end      k         c0/2 ok siblings=1 "milk" {n1.a1#1} from n1"#;
+    4.005560  n1   -> n3   READ     k         n1:1 with a digest
+    4.005560  n1   -> n0   READ     k         n1:1 with a digest
+    4.006560  n3   <- n1   READ     k         n1:1 with a digest
+    4.006560  n3           read     k         {| n1.a1#1="milk"}
+    4.006560  n0   <- n1   READ     k         n1:1 with a digest
+    4.006560  n0           read     k         {| n1.a1#1="milk"}
+    4.006580  n3   -> n1   RECORD   k         n1:1 the same
+    4.006580  n0   -> n1   RECORD   k         n1:1 the same
+    4.007580  n1   <- n3   RECORD   k         n1:1 the same
+    4.007580  n1   -> c0   REPLY    k         c0/2 ok siblings=1 "milk" {n1.a1#1}
+    4.007580  n1   <- n0   RECORD   k         n1:1 the same
+    4.008580  c0   <- n1   REPLY    k         c0/2 ok siblings=1 "milk" {n1.a1#1}
+    4.008580  c0           end      k         c0/2 ok siblings=1 "milk" {n1.a1#1} from n1"#;
     assert_eq!(world.take_log(), expected.lines().skip(1).collect::<Vec<_>>());
 }
 

@@ -3,13 +3,13 @@
 use quorate_core::causality::Payload;
 use quorate_core::client::ErrorCode;
 use quorate_core::machine::Event;
-use quorate_core::message::{CallId, Message, ReplicaMerge};
+use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge};
 use quorate_sim::Passing;
 use quorate_sim::scenario::{Frames, Scenario, ms, secs};
 
 #[test]
 fn a_duplicate_acknowledgement_counts_once() {
-    let mut s = Scenario::cluster(5).r(1).w(3).timeout(secs(1)).build();
+    let mut s = Scenario::cluster(5).strict().r(1).w(3).timeout(secs(1)).build();
     let [a, b, c] = s.primaries("k");
     let copies = s.copy(Frames::acknowledgements().from(b).to(a));
     s.lose(Frames::acknowledgements().from(c).to(a));
@@ -23,7 +23,7 @@ fn a_duplicate_acknowledgement_counts_once() {
 
 #[test]
 fn a_duplicate_read_answer_counts_once() {
-    let mut s = Scenario::cluster(5).r(3).w(1).timeout(secs(1)).build();
+    let mut s = Scenario::cluster(5).strict().r(3).w(1).timeout(secs(1)).build();
     let [a, b, c] = s.primaries("k");
     s.at(a).put("k", "v");
     s.settle();
@@ -51,7 +51,7 @@ fn a_merge_that_comes_twice_changes_nothing_the_second_time() {
 
 #[test]
 fn a_read_repairs_a_replica_that_missed_a_write() {
-    let mut s = Scenario::cluster(5).build();
+    let mut s = Scenario::cluster(3).build();
     let [a, b, c] = s.primaries("k");
     s.crash(c);
     s.at(a).put("k", "v");
@@ -151,7 +151,13 @@ fn a_frame_that_only_nodes_may_send_is_ignored_from_a_client() {
     let [a, b, _] = s.primaries("k");
     s.at(a).put("k", "v");
     let record = s.world().record(a.index(), "k");
-    let merge = ReplicaMerge { call: CallId(1), key: "l".into(), record };
+    let merge = ReplicaMerge {
+        call: CallId(1),
+        key: "l".into(),
+        record,
+        hint_for: None,
+        reason: MergeReason::Write,
+    };
     s.send(b, Message::ReplicaMerge(merge));
     s.settle();
     assert!(s.told(b).iter().any(|event| matches!(event, Event::Misbehaved(_))));
@@ -174,7 +180,7 @@ fn too_many_requests_of_one_client_are_refused_at_once() {
 
 #[test]
 fn what_a_free_predicate_holds_is_released_by_converging() {
-    let mut s = Scenario::cluster(5).r(1).w(1).allow_weak().build();
+    let mut s = Scenario::cluster(3).r(1).w(1).allow_weak().build();
     let [a, b, c] = s.primaries("k");
     let long = |passing: &Passing<'_>| {
         let Message::ReplicaMerge(merge) = passing.message else { return false };

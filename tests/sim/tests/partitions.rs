@@ -31,7 +31,7 @@ fn writes_on_two_sides_of_a_partition_are_siblings_until_somebody_merges_them() 
 
 #[test]
 fn both_sides_of_a_partition_keep_what_they_acknowledged() {
-    let mut s = Scenario::cluster(5).build();
+    let mut s = Scenario::cluster(5).strict().build();
     let [a, b, _] = s.primaries("k");
     let [d, _] = s.fallbacks("k");
     s.cut_off(&[a, d]);
@@ -49,7 +49,7 @@ fn both_sides_of_a_partition_keep_what_they_acknowledged() {
 
 #[test]
 fn a_node_that_hears_nobody_still_serves_nobody_else() {
-    let mut s = Scenario::cluster(5).timeout(secs(1)).build();
+    let mut s = Scenario::cluster(5).strict().timeout(secs(1)).build();
     let [a, b, c] = s.primaries("k");
     // What `a` sends arrives; what it is sent does not, and nobody is told.
     s.cut_one_way(b, a);
@@ -64,7 +64,7 @@ fn a_node_that_hears_nobody_still_serves_nobody_else() {
 
 #[test]
 fn a_node_that_nobody_hears_loses_what_it_sends_and_is_repaired_later() {
-    let mut s = Scenario::cluster(5).timeout(secs(1)).build();
+    let mut s = Scenario::cluster(5).strict().timeout(secs(1)).build();
     let [a, b, c] = s.primaries("k");
     s.cut_one_way(a, b);
     s.cut_one_way(a, c);

@@ -19,7 +19,7 @@ fn a_paused_primary_slows_nobody_and_catches_up_when_it_goes_on() {
 
 #[test]
 fn two_paused_primaries_make_a_write_unknown_at_its_deadline() {
-    let mut s = Scenario::cluster(5).build();
+    let mut s = Scenario::cluster(5).strict().build();
     let [a, b, c] = s.primaries("k");
     [b, c].into_iter().for_each(|node| s.pause(node));
     let unknown = s.at(a).budget(secs(1)).try_put("k", "v").unknown(ErrorCode::Timeout);

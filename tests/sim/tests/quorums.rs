@@ -29,7 +29,7 @@ fn one_node_alone_says_how_many_replicas_are_missing() {
 
 #[test]
 fn two_primaries_down_are_refused_with_the_numbers_and_nothing_is_stored() {
-    let mut s = Scenario::cluster(5).build();
+    let mut s = Scenario::cluster(5).strict().build();
     let alice = s.client();
     let [a, b, c] = s.primaries("k");
     s.crash(a);
@@ -43,7 +43,7 @@ fn two_primaries_down_are_refused_with_the_numbers_and_nothing_is_stored() {
 
 #[test]
 fn write_one_read_three_needs_every_replica_to_read() {
-    let mut s = Scenario::cluster(5).r(3).w(1).build();
+    let mut s = Scenario::cluster(5).strict().r(3).w(1).build();
     let [a, b, c] = s.primaries("k");
     s.crash(c);
     s.settle();
@@ -56,7 +56,7 @@ fn write_one_read_three_needs_every_replica_to_read() {
 
 #[test]
 fn write_three_read_one_needs_every_replica_to_write() {
-    let mut s = Scenario::cluster(5).r(1).w(3).build();
+    let mut s = Scenario::cluster(5).strict().r(1).w(3).build();
     let [a, b, c] = s.primaries("k");
     s.at(a).put("k", "v");
     s.crash(c);

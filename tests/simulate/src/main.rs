@@ -1,6 +1,6 @@
 //! Runs seeds of the simulated cluster on all cores, and says what they violate.
 //!
-//! `cargo xtask sim` and `cargo xtask zoo` build this in release and hand their arguments on; `hash`
+//! `cargo xtask sim`, `zoo` and `gossip` build this in release and hand their arguments on; `hash`
 //! serves other tests. What several commands share stands first.
 
 mod output;
@@ -12,6 +12,7 @@ mod selection;
 mod failure;
 mod totals;
 
+mod gossip;
 mod hash;
 mod properties;
 mod sim;
@@ -36,6 +37,7 @@ enum Command {
     Sim(Box<sim::Sim>),
     #[cfg(feature = "mutants")]
     Zoo(zoo::Zoo),
+    Gossip(gossip::Gossip),
     Hash(hash::Hash),
 }
 
@@ -66,6 +68,7 @@ fn run(command: Command) -> Result<Verdict> {
         Command::Sim(sim) => sim.run(),
         #[cfg(feature = "mutants")]
         Command::Zoo(zoo) => zoo.run(),
+        Command::Gossip(gossip) => gossip.run(),
         Command::Hash(hash) => hash.run(),
     }
 }

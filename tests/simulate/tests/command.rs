@@ -52,3 +52,13 @@ fn a_call_that_never_began_is_named_at_the_end_of_the_log() {
     let output = stdout("sim --seed 0 --ops 20 --log 3 --call 0:99999");
     assert!(output.contains("\nno call c0/99999 began\n"), "{output}");
 }
+
+#[test]
+fn gossip_is_measured_for_people_and_programs() {
+    let table = stdout("gossip --members 8,5 --seeds 2");
+    let sizes = table.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok());
+    assert_eq!(sizes.collect::<Vec<u64>>(), [5, 8], "{table}");
+    let json = stdout("gossip --members 5 --seeds 1 --json");
+    assert!(json.starts_with(r#"{"rows":[{"bytes_per_second":"#), "{json}");
+    assert_eq!(run("gossip --members 3").status.code(), Some(2));
+}

@@ -1,4 +1,4 @@
-//! `cargo xtask sim` and `cargo xtask zoo`: the runner of the simulator, built in release.
+//! `cargo xtask sim`, `zoo` and `gossip`: the runner of the simulator, built in release.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -30,6 +30,14 @@ pub(crate) struct Zoo {
     arguments: Vec<OsString>,
 }
 
+/// Measures how fast members learn of each other; see `cargo xtask gossip --help`.
+#[derive(Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Gossip {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
 impl Sim {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<()> {
         let is_wrong = |argument: &OsString| {
@@ -44,6 +52,12 @@ impl Sim {
 impl Zoo {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<()> {
         end_with(command(workspace, true)?.arg("zoo").args(self.arguments))
+    }
+}
+
+impl Gossip {
+    pub(crate) fn run(self, workspace: &Workspace) -> Result<()> {
+        end_with(command(workspace, false)?.arg("gossip").args(self.arguments))
     }
 }
 

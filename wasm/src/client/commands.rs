@@ -7,13 +7,14 @@
 //!   OPENED  1  u32 link
 //!   CLOSED  2  u32 link
 //!   MESSAGE 3  u32 link  bytes                  one WebSocket message
-//!   GET     4  options  bytes key
+//!   GET     4  options  bytes key  bytes context
 //!   PUT     5  options  bytes key  bytes context  bytes value
 //!   DELETE  6  options  bytes key  bytes context
 //!   CANCEL  7  u64 call
 //!   CLOSE   8
 //!   WAKE    9
-//! options   u32 timeout in ms (0: the client's)  u8 r  u8 w  u8 receipt  u8 0
+//! options   u32 timeout in ms (0: the client's)  u8 r  u8 w  u8 receipt  u8 strict
+//! strict    0: as configured  1: only the key's own replicas count  2: fallbacks count, too
 //! bytes     u32 length, then that many
 //! ```
 //!
@@ -32,7 +33,7 @@ pub enum Command<'batch> {
     Opened(Link),
     Closed(Link),
     Message { link: Link, bytes: &'batch [u8] },
-    Get { options: CallOptions, key: &'batch [u8] },
+    Get { options: CallOptions, key: &'batch [u8], context: &'batch [u8] },
     Put { options: CallOptions, key: &'batch [u8], context: &'batch [u8], value: &'batch [u8] },
     Delete { options: CallOptions, key: &'batch [u8], context: &'batch [u8] },
     Cancel(CallId),
@@ -61,13 +62,18 @@ impl<'batch> Commands<'batch> {
 
     fn options(&mut self) -> CallOptions {
         let timeout_ms = self.reader.u32();
-        let [r, w, receipt, _] = self.reader.array();
+        let [r, w, receipt, strict] = self.reader.array();
         CallOptions {
             timeout: (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms.into())),
             quorum: QuorumChoice { r, w },
             receipt: receipt != 0,
+            strict: strictness(strict),
         }
     }
+}
+
+pub(super) fn strictness(code: u8) -> Option<bool> {
+    (code != 0).then_some(code == 1)
 }
 
 impl<'batch> Iterator for Commands<'batch> {
@@ -81,7 +87,11 @@ impl<'batch> Iterator for Commands<'batch> {
             1 => Command::Opened(self.link()),
             2 => Command::Closed(self.link()),
             3 => Command::Message { link: self.link(), bytes: self.reader.bytes() },
-            4 => Command::Get { options: self.options(), key: self.reader.bytes() },
+            4 => Command::Get {
+                options: self.options(),
+                key: self.reader.bytes(),
+                context: self.reader.bytes(),
+            },
             5 => Command::Put {
                 options: self.options(),
                 key: self.reader.bytes(),
@@ -108,13 +118,14 @@ mod tests {
     use quorate_core::message::{CallId, QuorumChoice};
     use quorate_core::time::Duration;
 
-    const OPTIONS: [u8; 8] = [0xc4, 0x09, 0, 0, 2, 3, 1, 0];
+    const OPTIONS: [u8; 8] = [0xc4, 0x09, 0, 0, 2, 3, 1, 1];
 
     fn options() -> CallOptions {
         CallOptions {
             timeout: Some(Duration::from_millis(2_500)),
             quorum: QuorumChoice { r: 2, w: 3 },
             receipt: true,
+            strict: Some(true),
         }
     }
 
@@ -129,7 +140,7 @@ mod tests {
             &[3, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 0xaa, 0xbb],
             &[4, 0, 0, 0],
             &OPTIONS,
-            &[1, 0, 0, 0, b'k'],
+            &[1, 0, 0, 0, b'k', 2, 0, 0, 0, b'c', b'x'],
             &[7, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
             &[2, 0, 0, 0, 7, 0, 0, 0],
             &[9, 0, 0, 0],
@@ -139,7 +150,7 @@ mod tests {
         let expected = [
             Command::Opened(Link(7)),
             Command::Message { link: Link(7), bytes: &[0xaa, 0xbb] },
-            Command::Get { options: options(), key: b"k" },
+            Command::Get { options: options(), key: b"k", context: b"cx" },
             Command::Cancel(CallId(0x1_0000_0001)),
             Command::Closed(Link(7)),
             Command::Wake,
@@ -152,15 +163,16 @@ mod tests {
     fn a_put_carries_key_context_and_value() {
         let batch = read(&[
             &[5, 0, 0, 0],
-            &[0; 8],
+            &[0, 0, 0, 0, 0, 0, 0, 2],
             &[1, 0, 0, 0, b'k', 2, 0, 0, 0, b'c', b'x', 0, 0, 0, 0],
             &[6, 0, 0, 0],
             &OPTIONS,
             &[1, 0, 0, 0, b'k', 0, 0, 0, 0],
         ]);
         let commands: Vec<Command<'_>> = Commands::new(&batch).collect();
+        let sloppy = CallOptions { strict: Some(false), ..CallOptions::default() };
         let expected = [
-            Command::Put { options: CallOptions::default(), key: b"k", context: b"cx", value: b"" },
+            Command::Put { options: sloppy, key: b"k", context: b"cx", value: b"" },
             Command::Delete { options: options(), key: b"k", context: b"" },
         ];
         assert_eq!(commands, expected);

@@ -11,7 +11,7 @@ use quorate_core::codec;
 use quorate_core::ids::Key;
 use quorate_core::limits::{FRAME_BYTES_MAX, LINK_FRAME_BYTES_MAX};
 use quorate_core::machine::Effects;
-use quorate_core::message::{CallId, Message, Unsupported};
+use quorate_core::message::{CallId, Message};
 use quorate_core::time::Now;
 
 use super::commands::{Command, Commands};
@@ -76,8 +76,8 @@ impl Driver {
                 self.forget(link);
             }
             Command::Message { link, bytes } => self.on_message(now, link, bytes, results),
-            Command::Get { options, key } => {
-                let call = client.get(now, owned_key(key), options, effects);
+            Command::Get { options, key, context } => {
+                let call = client.get(now, owned_key(key), owned(context), options, effects);
                 self.count(call);
             }
             Command::Put { options, key, context, value } => {
@@ -109,10 +109,8 @@ impl Driver {
                     self.client.handle(now, ClientInput::Closed(link), &mut self.effects);
                     return;
                 }
-                Err(error) => {
-                    let text = error.to_string();
-                    self.send(link, &Message::Unsupported(Unsupported { text }), results);
-                }
+                // A frame that is newer than this client is not meant for it.
+                Err(_) => {}
             }
             self.settle(results);
         }
@@ -167,7 +165,9 @@ impl Driver {
 fn observe(event: &ClientEvent, results: &mut Results) {
     match event {
         ClientEvent::Connected { node, address } => results.connected(*node, address),
-        ClientEvent::Disconnected { address, .. } => results.disconnected(address),
+        ClientEvent::Disconnected { node, address } => results.disconnected(*node, address),
+        ClientEvent::NodeDown { node, reason } => results.node_down(*node, *reason),
+        ClientEvent::NodeUp { node } => results.node_up(*node),
         ClientEvent::LayoutChanged { version } => results.layout(version.0),
         ClientEvent::Rejected { address, reject } => results.rejected(address, reject),
         // An event that is newer than this face has no listener.

@@ -1,4 +1,4 @@
-//! What JavaScript sees: the eight exports, and bytes through all of them.
+//! What JavaScript sees: the nine exports, and bytes through all of them.
 
 use bytes::Bytes;
 use quorate_core::client::ClientConfig;
@@ -8,6 +8,7 @@ use quorate_core::time::{Duration, Instant, Now, UnixMs};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::bytes::Reader;
+use super::commands::strictness;
 use super::driver::Driver;
 use super::results::Results;
 use super::view;
@@ -26,22 +27,30 @@ impl Client {
     /// A client that dials its first seed in its first `handle`.
     ///
     /// `options`: u64 random seed, u32 timeout in ms, u8 r, u8 w, u8 whether a cluster is given,
-    /// u8 0, u64 cluster, bytes credentials, u32 n, text seed n times.
+    /// u8 strict as in a command, u64 cluster, u32 most connections (0: the usual number),
+    /// bytes credentials, u32 n, text seed n times.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &[u8]) -> Client {
         let mut options = Reader::new(options);
         let seed = options.u64();
         let timeout = Duration::from_millis(options.u32().into());
-        let [r, w, has_cluster, _] = options.array();
+        let [r, w, has_cluster, strict] = options.array();
         let cluster = ClusterId(options.u64());
+        let usual = ClientConfig::default();
+        let connections_max = match options.u32() {
+            0 => usual.connections_max,
+            most => most as usize,
+        };
         let credentials = Bytes::copy_from_slice(options.bytes());
         let config = ClientConfig {
             seeds: (0..options.u32()).map(|_| options.text().into()).collect(),
             timeout,
             quorum: QuorumChoice { r, w },
+            strict: strictness(strict),
+            connections_max,
             cluster: (has_cluster != 0).then_some(cluster),
             credentials,
-            ..ClientConfig::default()
+            ..usual
         };
         Client { driver: Driver::new(config, seed), arena: Vec::new(), results: Results::default() }
     }
@@ -78,6 +87,11 @@ impl Client {
     /// The ring; empty where no layout is known.
     pub fn ring(&self) -> Vec<u8> {
         self.driver.view().layout().map_or(Vec::new(), |update| view::ring(update))
+    }
+
+    /// How the nodes stand.
+    pub fn status(&self) -> Vec<u8> {
+        view::status(&self.driver.view())
     }
 
     /// Statistics.

@@ -12,26 +12,33 @@
 //!                   { u32 length  u64 written } n times  bytes: the context, then the values
 //!   WRITTEN      5  u64 call  origin  u32 siblings  bytes context
 //!   FAILED       6  u64 call  text code  u32 retryable  u32 unknown  u32 has a node  u64 node
-//!                   u32 attempts  u32 needed  u32 acked  u64 limit  u64 actual  text message
+//!                   u32 attempts  u32 needed  u32 acked  u64 limit  u64 actual
+//!                   u32 retry after, in milliseconds  text message
 //!   CONNECTED    7  u64 node  text address
-//!   DISCONNECTED 8  text address
+//!   DISCONNECTED 8  u32 has a node  u64 node  text address
 //!   LAYOUT       9  u64 version
 //!   REJECTED    10  text address  text code  text detail
+//!   NODE_DOWN   11  u64 node  u32 reason          1: silent  2: unreachable  3: reported
+//!   NODE_UP     12  u64 node
 //! origin    u32 sent straight to a primary  u32 attempts  receipt
 //! receipt   u32 0, or: u32 1  u64 coordinator  u32 needed  u64 layout version
 //!           u32 n  u64 primary n times  u32 n  u64 repaired n times
+//!           u32 n  { u64 fallback  u64 primary } n times
 //! bytes     u32 length, then that many; text: the same, in UTF-8
 //! ```
 //!
 //! The length of an ENTRY's context is the length of its bytes less that of its values, so the
 //! reader takes all of them with one copy.
 
-use quorate_core::client::{CallError, Completion, Link};
+use quorate_core::client::{CallError, Completion, DownReason, Link};
 use quorate_core::ids::NodeId;
-use quorate_core::message::{Answer, CallId, Entry, Outcome, Receipt, Reject, RejectCode, Written};
+use quorate_core::message::{
+    Answer, CallId, Entry, Outcome, Receipt, Reject, RejectCode, StandIn, Written,
+};
 use quorate_core::time::{Duration, Instant};
 
 use super::bytes::Writer;
+use super::view;
 
 const NEVER: u32 = u32::MAX;
 
@@ -108,9 +115,23 @@ impl Results {
     }
 
     /// A connection is gone.
-    pub fn disconnected(&mut self, address: &str) {
+    pub fn disconnected(&mut self, node: Option<NodeId>, address: &str) {
         self.out.u32(8);
+        self.known(node);
         self.out.text(address);
+    }
+
+    /// The client goes around a node.
+    pub fn node_down(&mut self, node: NodeId, reason: DownReason) {
+        self.out.u32(11);
+        self.out.u64(node.0);
+        self.out.u32(view::down_reason(reason));
+    }
+
+    /// A node that was down is up.
+    pub fn node_up(&mut self, node: NodeId) {
+        self.out.u32(12);
+        self.out.u64(node.0);
     }
 
     /// The client holds a newer layout.
@@ -159,14 +180,19 @@ impl Results {
         self.out.text(error.code.as_str());
         self.out.u32(error.retryable().into());
         self.out.u32((error.outcome == Outcome::Unknown).into());
-        self.out.u32(error.node.is_some().into());
-        self.out.u64(error.node.map_or(0, |node| node.0));
+        self.known(error.node);
         self.out.u32(error.attempts);
         self.out.u32(error.needed);
         self.out.u32(error.acked);
         self.out.u64(error.limit);
         self.out.u64(error.actual);
+        self.out.u32(u32::try_from(error.retry_after.as_millis()).unwrap_or(u32::MAX));
         self.out.text(&error.to_string());
+    }
+
+    fn known(&mut self, node: Option<NodeId>) {
+        self.out.u32(node.is_some().into());
+        self.out.u64(node.map_or(0, |node| node.0));
     }
 
     fn origin(&mut self, completion: &Completion) {
@@ -187,6 +213,11 @@ impl Results {
             for node in nodes {
                 self.out.u64(node.0);
             }
+        }
+        self.out.length(receipt.fallbacks.len());
+        for StandIn { node, primary } in &receipt.fallbacks {
+            self.out.u64(node.0);
+            self.out.u64(primary.0);
         }
     }
 }

@@ -1,16 +1,18 @@
-//! The ring, the place of a key on it, and statistics, in bytes. `npm/src/ring.ts` and
-//! `npm/src/stats.ts` read what is written here.
+//! The ring, the place of a key on it, statistics, and how nodes stand, in bytes. `npm/src/ring.ts`
+//! and `npm/src/status.ts` read what is written here.
 //!
 //! ```text
 //! ring      u64 version  u32 replication  u32 n  member n times  u32 n  u16 owner n times
 //! member    u64 id  u32 weight  text label  text zone  text address
 //! place     16 bytes position, big-endian  u32 slot  u32 n  u16 member n times
 //! stats     u64 calls  done  failed  direct  passed on  retries  u32 n  u64 node n times
+//! status    u32 n  { u64 node  u32 state  u32 reason, or 0 } n times
+//! state     0: idle  1: connecting  2: connected  3: down
 //! ```
 //!
 //! Owners and the nodes of a place are indexes into the members.
 
-use quorate_core::client::ClientView;
+use quorate_core::client::{ClientView, DownReason, NodeState};
 use quorate_core::layout::Layout;
 use quorate_core::message::LayoutUpdate;
 use quorate_core::ring::Position;
@@ -68,4 +70,32 @@ pub fn stats(view: &ClientView<'_>) -> Vec<u8> {
         out.u64(node.0);
     }
     out.written
+}
+
+/// How all nodes stand that the client knows.
+pub fn status(view: &ClientView<'_>) -> Vec<u8> {
+    let mut out = Writer::default();
+    let nodes = view.nodes();
+    out.length(nodes.len());
+    for (node, state) in nodes {
+        let (state, reason) = match state {
+            NodeState::Idle => (0, 0),
+            NodeState::Connecting => (1, 0),
+            NodeState::Connected => (2, 0),
+            NodeState::Down(reason) => (3, down_reason(reason)),
+        };
+        out.u64(node.0);
+        out.u32(state);
+        out.u32(reason);
+    }
+    out.written
+}
+
+/// The number of a reason.
+pub(super) fn down_reason(reason: DownReason) -> u32 {
+    match reason {
+        DownReason::Silent => 1,
+        DownReason::Unreachable => 2,
+        DownReason::Reported => 3,
+    }
 }

@@ -5,19 +5,26 @@
 //!   sync  -> tail moves to synced  answered Durable, many at once
 //!   crash -> of the tail any subset stays; memory is what is synced then
 //! ```
+//!
+//! Hints lie beside the node's own copies and go the same way. That a hint is gone is a change like
+//! any other: until it is synced, a crash may bring the hint back.
 
+mod copies;
+mod hints;
 mod temper;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quorate_core::causality::{Held, Record, RecordOp};
-use quorate_core::ids::Key;
-use quorate_core::machine::{StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::ids::{Key, NodeId};
+use quorate_core::machine::{HeldAs, StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::message::LayoutUpdate;
 use quorate_core::prng::Prng;
 use quorate_core::time::{Duration, Instant};
 
 use crate::network::tail;
+use copies::Copies;
 pub use temper::DiskTemper;
 
 /// What one node stores.
@@ -25,18 +32,20 @@ pub use temper::DiskTemper;
 /// Invariant: `memory` is `synced` with the entries of the tail on top, in their order.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
-    memory: BTreeMap<Key, Arc<Held>>,
-    synced: BTreeMap<Key, Arc<Held>>,
+    memory: Copies,
+    synced: Copies,
     /// Changes that are not synced, oldest first.
     tail: Vec<Entry>,
     /// How many entries of the tail the sync under way covers.
     syncing: Option<usize>,
-    /// Keys whose records cannot be read.
+    /// The newest layout that the node was given.
+    layout: Option<Arc<LayoutUpdate>>,
+    /// Keys whose records cannot be read, in any copy.
     damaged: BTreeSet<Key>,
     /// A sync failed: no changes until the engine is opened again.
     poisoned: bool,
     /// What was synced at an earlier time.
-    snapshot: Option<BTreeMap<Key, Arc<Held>>>,
+    snapshot: Option<(Copies, Option<Arc<LayoutUpdate>>)>,
     temper: DiskTemper,
     /// When the device is done with what it was given.
     free_at: Instant,
@@ -46,8 +55,10 @@ pub(crate) struct Disk {
 /// A change that is not synced.
 #[derive(Clone, Debug)]
 struct Entry {
+    copy: HeldAs,
     key: Key,
-    held: Arc<Held>,
+    /// `None`: the copy is gone.
+    held: Option<Arc<Held>>,
     /// Who waits for it; a change that was kept though it failed has nobody.
     ticket: Option<Ticket>,
     /// When it is in the memory of the engine.
@@ -63,6 +74,7 @@ pub(crate) struct Ran {
 
 /// Data that was synced and is no more: not a crash's doing but a fault of the device.
 pub(crate) struct Destroyed {
+    pub(crate) copy: HeldAs,
     pub(crate) key: Key,
     pub(crate) before: Record,
     pub(crate) after: Record,
@@ -71,10 +83,11 @@ pub(crate) struct Destroyed {
 impl Disk {
     pub(crate) fn new(node: usize, seed: u64, temper: DiskTemper) -> Disk {
         Disk {
-            memory: BTreeMap::new(),
-            synced: BTreeMap::new(),
+            memory: Copies::default(),
+            synced: Copies::default(),
             tail: Vec::new(),
             syncing: None,
+            layout: None,
             damaged: BTreeSet::new(),
             poisoned: false,
             snapshot: None,
@@ -87,22 +100,64 @@ impl Disk {
     /// Runs an operation.
     pub(crate) fn run(&mut self, now: Instant, ticket: Ticket, op: &StoreOp) -> Ran {
         let took = self.latency(self.temper.access);
-        let at = self.free_at.max(now) + took;
+        let mut at = self.free_at.max(now) + took;
         self.free_at = at;
         let outcome = match op {
-            StoreOp::Read { key } if self.damaged.contains(key) => {
-                StoreOutcome::Failed(StoreError::Damaged)
+            StoreOp::Read { key, hints } => self.read(key, hints),
+            StoreOp::Apply { key, copy, op } => self.apply(at, ticket, (*copy, key), op),
+            StoreOp::FindHints { target, after, bytes_max } => {
+                self.find_hints(*target, after.as_ref(), *bytes_max)
             }
-            StoreOp::Read { .. } if self.draw(self.temper.read_fails) => {
-                StoreOutcome::Failed(StoreError::Io)
+            StoreOp::RemoveHint { target, key, digest } => {
+                self.remove_hint(at, *target, key, *digest)
             }
-            StoreOp::Read { key } => StoreOutcome::Read { record: self.memory(key).cloned() },
-            StoreOp::Apply { key, op } => self.apply(at, ticket, key, op),
+            StoreOp::CountHints => self.count_hints(),
+            StoreOp::SaveLayout(layout) => {
+                at = at + self.latency(self.temper.sync);
+                match self.why_no_change() {
+                    Some(error) => StoreOutcome::Failed(error),
+                    None => {
+                        self.layout = Some(layout.clone());
+                        StoreOutcome::Durable
+                    }
+                }
+            }
         };
         Ran { outcome, at }
     }
 
-    fn apply(&mut self, at: Instant, ticket: Ticket, key: &Key, op: &RecordOp) -> StoreOutcome {
+    fn read(&mut self, key: &Key, hints: &[NodeId]) -> StoreOutcome {
+        if self.damaged.contains(key) {
+            return StoreOutcome::Failed(StoreError::Damaged);
+        }
+        if self.draw(self.temper.read_fails) {
+            return StoreOutcome::Failed(StoreError::Io);
+        }
+        let mut record = self.memory(key).cloned();
+        for target in hints {
+            if let Some(hint) = self.memory.get(HeldAs::Hint { target: *target }, key) {
+                record.get_or_insert_default().merge(hint.record());
+            }
+        }
+        StoreOutcome::Read { record }
+    }
+
+    /// Why a change that is not even begun fails, if it does.
+    fn why_no_change(&mut self) -> Option<StoreError> {
+        if self.poisoned {
+            return Some(StoreError::Closed);
+        }
+        let fails = self.temper.full || self.draw(self.temper.write_fails);
+        fails.then_some(StoreError::Io)
+    }
+
+    fn apply(
+        &mut self,
+        at: Instant,
+        ticket: Ticket,
+        (copy, key): (HeldAs, &Key),
+        op: &RecordOp,
+    ) -> StoreOutcome {
         if self.damaged.contains(key) {
             return StoreOutcome::Failed(StoreError::Damaged);
         }
@@ -113,7 +168,9 @@ impl Disk {
         if self.temper.full || fails && self.prng.chance(1, 2) {
             return StoreOutcome::Failed(StoreError::Io);
         }
-        let before = self.memory.get(key).cloned().unwrap_or_default();
+        let before = self.memory.get(copy, key).cloned();
+        let hint = self.hint_change(copy, key);
+        let before = before.unwrap_or_default();
         let mut held = Held::clone(&before);
         let applied = match held.apply(op) {
             Ok(applied) => applied,
@@ -126,13 +183,16 @@ impl Disk {
         };
         // One copy for all who hold the same.
         let held = if !applied.changed && held == *before { before } else { Arc::new(held) };
+        let hint = hint.map(|change| change.became(key, held.record()));
         let ticket = (!fails).then_some(ticket);
-        self.tail.push(Entry { key: key.clone(), held: held.clone(), ticket, applied_at: at });
-        self.memory.insert(key.clone(), held);
+        let entry =
+            Entry { copy, key: key.clone(), held: Some(held.clone()), ticket, applied_at: at };
+        self.tail.push(entry);
+        self.memory.set(copy, key.clone(), Some(held));
         if fails {
             return StoreOutcome::Failed(StoreError::Io);
         }
-        StoreOutcome::Applied { applied, record }
+        StoreOutcome::Applied { applied, record, hint }
     }
 
     /// Begins a sync of all that is applied, unless one is under way; answers when it ends.
@@ -145,8 +205,8 @@ impl Disk {
         Some(now + self.latency(self.temper.sync))
     }
 
-    /// Ends the sync under way: who is told, what, and which keys it synced.
-    pub(crate) fn end_sync(&mut self) -> (Vec<Ticket>, StoreOutcome, Vec<Key>) {
+    /// Ends the sync under way: who is told, what, and which copies it synced.
+    pub(crate) fn end_sync(&mut self) -> (Vec<Ticket>, StoreOutcome, Vec<(HeldAs, Key)>) {
         let covered = self.syncing.take().unwrap_or(0);
         if self.draw(self.temper.sync_fails) {
             // What became of the entries shows after a crash.
@@ -155,22 +215,22 @@ impl Disk {
             return (told, StoreOutcome::Failed(StoreError::Io), Vec::new());
         }
         let mut told = Vec::new();
-        let mut keys = Vec::new();
-        for Entry { key, held, ticket, .. } in self.tail.drain(..covered) {
+        let mut copies = Vec::new();
+        for Entry { copy, key, held, ticket, .. } in self.tail.drain(..covered) {
             told.extend(ticket);
-            keys.push(key.clone());
-            self.synced.insert(key, held);
+            copies.push((copy, key.clone()));
+            self.synced.set(copy, key, held);
         }
-        (told, StoreOutcome::Durable, keys)
+        (told, StoreOutcome::Durable, copies)
     }
 
     /// Of what was not synced, each change stays with a chance of `kept` in a thousand. Answers the
     /// keys that lost something.
     pub(crate) fn crash(&mut self, kept: u32) -> Vec<Key> {
         let mut lost = Vec::new();
-        for Entry { key, held, .. } in std::mem::take(&mut self.tail) {
+        for Entry { copy, key, held, .. } in std::mem::take(&mut self.tail) {
             if self.prng.chance(kept.into(), 1_000) {
-                self.synced.insert(key, held);
+                self.synced.set(copy, key, held);
             } else {
                 lost.push(key);
             }
@@ -186,25 +246,37 @@ impl Disk {
     pub(crate) fn wipe(&mut self) -> Vec<Destroyed> {
         self.damaged.clear();
         self.snapshot = None;
-        self.replace(BTreeMap::new())
+        self.layout = None;
+        self.replace(Copies::default())
     }
 
     /// Keeps a copy of what is synced.
     pub(crate) fn take_snapshot(&mut self) {
-        self.snapshot = Some(self.synced.clone());
+        self.snapshot = Some((self.synced.clone(), self.layout.clone()));
     }
 
     /// Goes back to the copy, or to nothing where there is none.
     pub(crate) fn roll_back(&mut self) -> Vec<Destroyed> {
-        let snapshot = self.snapshot.clone().unwrap_or_default();
-        self.replace(snapshot)
+        let (copies, layout) = self.snapshot.clone().unwrap_or_default();
+        self.layout = layout;
+        self.replace(copies)
     }
 
-    /// The record of `key` can no longer be read.
-    pub(crate) fn damage(&mut self, key: &Key) -> Option<Destroyed> {
-        let before = self.synced.get(key).map(|held| held.record().clone());
+    /// No copy of `key` can be read any more.
+    pub(crate) fn damage(&mut self, key: &Key) -> Vec<Destroyed> {
         self.damaged.insert(key.clone());
-        before.map(|before| Destroyed { key: key.clone(), before, after: Record::new() })
+        let hints = self.synced.targets_of(key).map(|target| HeldAs::Hint { target });
+        let copies = std::iter::once(HeldAs::Own).chain(hints);
+        let destroyed = copies.filter_map(|copy| {
+            let before = self.synced.get(copy, key)?.record().clone();
+            Some(Destroyed { copy, key: key.clone(), before, after: Record::new() })
+        });
+        destroyed.collect()
+    }
+
+    /// The newest layout that the node was given.
+    pub(crate) fn layout(&self) -> Option<&Arc<LayoutUpdate>> {
+        self.layout.as_ref()
     }
 
     pub(crate) fn temper(&self) -> DiskTemper {
@@ -222,17 +294,42 @@ impl Disk {
 
     /// The same with the right to mint, to be shared.
     pub(crate) fn held(&self, key: &Key) -> Option<&Arc<Held>> {
-        self.memory.get(key)
+        self.copy(HeldAs::Own, key)
+    }
+
+    /// What the engine shows of a copy, damaged or not.
+    pub(crate) fn copy(&self, copy: HeldAs, key: &Key) -> Option<&Arc<Held>> {
+        self.memory.get(copy, key)
     }
 
     /// What the platter holds of a key, damaged or not.
     pub(crate) fn synced(&self, key: &Key) -> Option<&Record> {
-        self.held_synced(key).map(|held| held.record())
+        self.copy_synced(HeldAs::Own, key).map(|held| held.record())
     }
 
-    /// The same with the right to mint, to be shared.
-    pub(crate) fn held_synced(&self, key: &Key) -> Option<&Arc<Held>> {
-        self.synced.get(key)
+    /// What the platter holds of a copy, damaged or not.
+    pub(crate) fn copy_synced(&self, copy: HeldAs, key: &Key) -> Option<&Arc<Held>> {
+        self.synced.get(copy, key)
+    }
+
+    /// What the platter holds of a key in all copies, damaged or not.
+    pub(crate) fn copies_synced<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = &'a Record> {
+        self.synced_as(key).map(|(_, record)| record)
+    }
+
+    /// The same, with what each copy is.
+    pub(crate) fn synced_as<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> impl Iterator<Item = (HeldAs, &'a Record)> {
+        let hints = self.synced.targets_of(key).map(|target| HeldAs::Hint { target });
+        let copies = std::iter::once(HeldAs::Own).chain(hints);
+        copies.filter_map(|copy| Some((copy, self.synced.get(copy, key)?.record())))
+    }
+
+    /// The hints that the engine shows.
+    pub(crate) fn hints(&self) -> impl Iterator<Item = (NodeId, &Key, &Arc<Held>)> {
+        self.memory.hints()
     }
 
     /// Whether the record of `key` cannot be read.
@@ -260,19 +357,20 @@ impl Disk {
         self.tail.len()
     }
 
+    /// The keys of the node's own copies.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.memory.keys()
+        self.memory.own_keys()
     }
 
-    fn replace(&mut self, by: BTreeMap<Key, Arc<Held>>) -> Vec<Destroyed> {
+    fn replace(&mut self, by: Copies) -> Vec<Destroyed> {
         let before = std::mem::replace(&mut self.synced, by);
         self.memory = self.synced.clone();
         self.tail.clear();
         self.syncing = None;
-        let destroyed = before.into_iter().filter_map(|(key, held)| {
-            let after = self.synced(&key).cloned().unwrap_or_default();
-            let before = held.record().clone();
-            (before != after).then_some(Destroyed { key, before, after })
+        let destroyed = before.into_all().filter_map(|(copy, key, held)| {
+            let after = self.synced.get(copy, &key).map(|held| held.record().clone());
+            let (before, after) = (held.record().clone(), after.unwrap_or_default());
+            (before != after).then_some(Destroyed { copy, key, before, after })
         });
         destroyed.collect()
     }

@@ -6,8 +6,11 @@ use crate::oracle::How;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "acknowledged-is-durable",
-    definition: "When a write ends acknowledged, at least W distinct primaries of the key hold it \
-                 synced, standing or superseded, or held it so until a fault destroyed it there.",
+    definition: "When a write ends acknowledged, at least W distinct nodes hold it synced, standing \
+                 or superseded, or held it so until a fault destroyed it there. Where the write \
+                 is strict they are primaries of the key, with their own copies; else they may \
+                 also be others, with hints, and a node counts on that removed such a hint as \
+                 hints-come-home allows.",
     source: "DESIGN.md §5 (only Durable counts as an acknowledgement), §7 (Put)",
 };
 
@@ -18,14 +21,13 @@ impl Invariant for AcknowledgedIsDurable {
         let Some((op, How::Written { dot: Some(dot), .. }, key)) = scene.facts.ended(ended) else {
             return Ok(());
         };
-        let holds = |node: &usize| key.held_durably(&op.key, scene.disks, *node, *dot);
-        let holders: Vec<usize> = key.primaries.iter().copied().filter(holds).collect();
+        let holders = key.keepers(&op.key, scene.disks, *dot, op.strict);
         if holders.len() >= usize::from(op.w) {
             return Ok(());
         }
         let text = format!(
-            "{op} is acknowledged as {}, but of the primaries {:?} only {holders:?} hold it \
-             synced; W is {}",
+            "{op} is acknowledged as {}, but only {holders:?} hold it synced; the primaries are \
+             {:?}, W is {}",
             scene.facts.name(*dot),
             key.primaries,
             op.w,
@@ -51,6 +53,39 @@ mod tests {
             synced.iter().for_each(|node| stage.sync(*node));
             stage.acknowledge(put, &[dot]);
             stage.expect(fine, "only [0] hold it");
+        }
+    }
+
+    #[test]
+    fn a_synced_hint_counts_where_the_write_is_sloppy_and_goes_on_counting_when_it_is_home() {
+        // (sloppy, the hint is synced, it is handed over, what is wrong)
+        for (sloppy, synced, home, fine) in [
+            (true, true, false, true),
+            (true, true, true, true),
+            (true, false, false, false),
+            (false, true, false, false),
+        ] {
+            let mut stage = Stage::with_nodes(4, AcknowledgedIsDurable);
+            if sloppy {
+                stage.turn_sloppy();
+            }
+            let primaries = stage.primaries();
+            let fallback = (0..4).find(|node| !primaries.contains(node)).unwrap();
+            let put = stage.put_with(1, "v", &[], 0, 3);
+            let dot = stage.write(primaries[0], put);
+            stage.copy(primaries[0], primaries[1]);
+            stage.hint(primaries[0], fallback, primaries[1]);
+            stage.sync(primaries[0]);
+            stage.sync(primaries[1]);
+            if synced {
+                stage.sync(fallback);
+            }
+            if home {
+                stage.remove_hint(fallback, primaries[1]);
+                stage.sync(fallback);
+            }
+            stage.acknowledge(put, &[dot]);
+            stage.expect(fine, "hold it synced");
         }
     }
 

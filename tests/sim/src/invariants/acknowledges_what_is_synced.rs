@@ -1,6 +1,7 @@
 //! Nobody acknowledges what is not synced.
 
 use quorate_core::causality::Context;
+use quorate_core::machine::HeldAs;
 use quorate_core::message::{CallId, Message, ReplicaMerged};
 
 use crate::invariants::{Invariant, Property, REPAIR, Scene, Verdict, Violation};
@@ -11,9 +12,10 @@ use crate::oracle::{Task, unknown_to};
 pub(crate) const PROPERTY: Property = Property {
     name: "acknowledges-what-is-synced",
     definition: "A node that acknowledges a merge as durable has all that the merged record knew \
-                 synced, or had until a fault destroyed it; and it was asked. Actors that \
-                 truncation dropped are excused; repairs, which have no call of their own, are \
-                 left out.",
+                 synced in the copy that it was asked to change, its own or the hint for one \
+                 primary, or had until a fault destroyed it, or until it removed the hint as \
+                 hints-come-home allows; and it was asked. Actors that truncation dropped are \
+                 excused; repairs, which have no call of their own, are left out.",
     source: "DESIGN.md §5 (only Durable counts as an acknowledgement), §13",
 };
 
@@ -32,16 +34,19 @@ impl Invariant for AcknowledgesWhatIsSynced {
 }
 
 fn check(scene: Scene<'_>, from: usize, to: usize, call: CallId) -> Verdict {
-    let Some(Task::Merge { key, known }) = scene.facts.task(from, to, call) else {
+    let Some(Task::Merge { key, copy, known }) = scene.facts.task(from, to, call) else {
         let text = format!("n{from} acknowledges {call:?} of n{to}, which did not ask for it");
         return Err(Violation::new(text).at(from));
     };
-    let mut missing = match scene.disks[from].synced(key) {
-        Some(record) => unknown_to(record, known),
+    let mut missing = match scene.disks[from].copy_synced(*copy, key) {
+        Some(held) => unknown_to(held.record(), known),
         None => crate::oracle::difference(known, &Context::new()),
     };
     if let Some(facts) = scene.facts.key(key) {
-        missing.retain(|dot| !facts.held_durably(key, scene.disks, from, *dot));
+        missing.retain(|dot| {
+            !facts.is_excused(from, *dot)
+                && (*copy == HeldAs::Own || !facts.is_handed_over(from, *dot))
+        });
     }
     if missing.is_empty() {
         return Ok(());
@@ -55,7 +60,7 @@ fn check(scene: Scene<'_>, from: usize, to: usize, call: CallId) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaMerged};
+    use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged};
 
     use super::AcknowledgesWhatIsSynced;
     use crate::network::End;
@@ -76,7 +81,13 @@ mod tests {
             stage.write(0, put);
             let (call, key, record) = (CallId(7), stage.key.clone(), stage.record(0));
             let (from, to) = (End::Node(0), End::Node(1));
-            let message = &Message::ReplicaMerge(ReplicaMerge { call, key, record });
+            let message = &Message::ReplicaMerge(ReplicaMerge {
+                call,
+                key,
+                record,
+                hint_for: None,
+                reason: MergeReason::Write,
+            });
             if asked {
                 stage.see(&Observation::Delivered(Delivered { from, to, message, again: false }));
             }

@@ -7,9 +7,9 @@ use crate::oracle::How;
 pub(crate) const PROPERTY: Property = Property {
     name: "blind-delete-is-durable",
     definition: "When a delete without context ends acknowledged, be it that it wrote a tombstone \
-                 or found nothing to write one for, at least W distinct primaries of the key hold \
-                 synced all that its answer covers, or held it so until a fault destroyed it \
-                 there: no crash brings back what it was told to be gone.",
+                 or found nothing to write one for, at least W distinct nodes hold synced all that \
+                 its answer covers, or held it so until a fault destroyed it there; which nodes \
+                 count, and how, is as for acknowledged-is-durable: no crash brings back what it was told to be gone.",
     source: "DESIGN.md §2 (a deleted key does not come back), §5 (only Durable counts)",
 };
 
@@ -23,15 +23,15 @@ impl Invariant for BlindDeleteIsDurable {
         if !op.wish.is_blind_delete() {
             return Ok(());
         }
-        let holders = key.holders(&op.key, scene.disks, context);
+        let holders = key.holders(&op.key, scene.disks, context, op.strict);
         if holders.len() >= usize::from(op.w) {
             return Ok(());
         }
         let text = format!(
-            "{op} is acknowledged, but of the primaries {:?} only {holders:?} hold all that its \
-             answer covers synced: {}",
-            key.primaries,
+            "{op} is acknowledged, but only {holders:?} hold all that its answer covers synced: \
+             {}; the primaries are {:?}",
             scene.facts.text(context),
+            key.primaries,
         );
         Err(Violation::new(text).of(&op.key))
     }

@@ -12,7 +12,7 @@ pub(crate) const PROPERTY: Property = Property {
     name: "calls-ask-one-thing",
     definition: "A coordinator never, in any of its lives, uses one call number for a read and a \
                  merge, or for two keys; repairs, which want no answer, have no number.",
-    source: "DESIGN.md §7; core/src/message.rs (CallId)",
+    source: "DESIGN.md §7; core/src/message/mod.rs (CallId)",
 };
 
 /// What a coordinator asks its replicas for.
@@ -60,7 +60,7 @@ impl Invariant for CallsAskOneThing {
 mod tests {
     use quorate_core::causality::Record;
     use quorate_core::ids::Key;
-    use quorate_core::message::{CallId, Message, ReplicaMerge, ReplicaRead};
+    use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaRead};
 
     use super::CallsAskOneThing;
     use crate::network::End;
@@ -69,10 +69,13 @@ mod tests {
 
     #[test]
     fn a_number_is_used_for_one_question() {
-        let read = |call, key| Message::ReplicaRead(ReplicaRead { call: CallId(call), key });
+        let read = |call, key| {
+            let call = CallId(call);
+            Message::ReplicaRead(ReplicaRead { call, key, digest: None, stand_in: false })
+        };
         let merge = |call, key| {
-            let record = Record::new();
-            Message::ReplicaMerge(ReplicaMerge { call: CallId(call), key, record })
+            let (call, record, reason) = (CallId(call), Record::new(), MergeReason::Write);
+            Message::ReplicaMerge(ReplicaMerge { call, key, record, hint_for: None, reason })
         };
         let (one, other) = (Key::from("k"), Key::from("l"));
         for (messages, fine) in [

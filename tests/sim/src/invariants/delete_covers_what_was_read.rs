@@ -10,10 +10,11 @@ use crate::recent::Table;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "delete-covers-what-was-read",
-    definition: "The answer to a delete without context covers every write with w + r > n, r \
+    definition: "The answer to a strict delete without context covers every write with w + r > n, r \
                  being the delete's, that was acknowledged before it began, and by its end no \
-                 value of them is left that no write had been shown. Excused as in \
-                 read-your-writes.",
+                 value of them is left that no write had been shown; w and excuses as in \
+                 read-your-writes. A sloppy delete may have read from fallbacks, of which nobody \
+                 is told.",
     source: "DESIGN.md §12 (without one it deletes what a quorum read by its coordinator returned)",
 };
 
@@ -26,7 +27,8 @@ pub(crate) struct DeleteCoversWhatWasRead {
 impl Invariant for DeleteCoversWhatWasRead {
     fn on_call_started(&mut self, scene: Scene<'_>, started: CallStarted<'_>) -> Verdict {
         let CallStarted { caller, call, key, .. } = started;
-        if let Some(op) = scene.facts.call(caller, call).filter(|op| op.wish.is_blind_delete())
+        if let Some(op) =
+            scene.facts.call(caller, call).filter(|op| op.wish.is_blind_delete() && op.strict)
             && let Some(facts) = scene.facts.key(key)
         {
             let promise = facts.promise(key, scene.disks, scene.facts.n, op.r);

@@ -312,6 +312,7 @@ mod tests {
             acked: 0,
             limit: 0,
             actual: 0,
+            retry_after: Duration::ZERO,
             text: None,
         });
         // (taken back after, ends after that)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use quorate_core::ids::NodeId;
 use quorate_core::layout::{Layout, LayoutVersion};
-use quorate_core::message::{LayoutUpdate, Message, Reply, Welcome};
+use quorate_core::message::{Gossip, LayoutUpdate, Message, Reply, Welcome};
 use quorate_core::ring::Slot;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
@@ -13,7 +13,7 @@ use crate::observation::{Delivered, Stepped};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "equal-preference-lists",
-    definition: "All layouts of one version, of nodes and on their way to clients, have equal \
+    definition: "All layouts of one version, of nodes and on their way, have equal \
                  preference lists for every slot: those that a naive walk finds, which looks \
                  clockwise for the first member of each zone and then for all others. The first \
                  N of them are the primaries.",
@@ -28,12 +28,14 @@ pub(crate) struct EqualPreferenceLists {
 
 impl Invariant for EqualPreferenceLists {
     fn on_stepped(&mut self, _scene: Scene<'_>, stepped: Stepped<'_>) -> Verdict {
-        self.check(stepped.view.layout()).map_err(|violation| violation.at(stepped.node))
+        let Some(layout) = stepped.view.layout() else { return Ok(()) };
+        self.check(layout).map_err(|violation| violation.at(stepped.node))
     }
 
     fn on_delivered(&mut self, _scene: Scene<'_>, delivered: Delivered<'_>) -> Verdict {
         let (Message::Welcome(Welcome { layout: Some(layout), .. })
-        | Message::Reply(Reply { layout: Some(layout), .. })) = delivered.message
+        | Message::Reply(Reply { layout: Some(layout), .. })
+        | Message::Gossip(Gossip { layout: Some(layout), .. })) = delivered.message
         else {
             return Ok(());
         };

@@ -143,6 +143,8 @@ fn had_superseded(record: &Record) -> Context {
 mod tests {
     use quorate_core::causality::{Record, RecordOp};
 
+    use quorate_core::machine::HeldAs;
+
     use super::MergeKeepsEverything;
     use crate::observation::{Applied, Observation};
     use crate::oracle::stage::Stage;
@@ -152,6 +154,7 @@ mod tests {
         let (op, key) = (RecordOp::Merge(merged.clone()), stage.key.clone());
         stage.see(&Observation::Applied(Applied {
             node: 2,
+            copy: HeldAs::Own,
             key: &key,
             op: &op,
             applied: None,

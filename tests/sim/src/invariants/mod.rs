@@ -1,5 +1,6 @@
 //! What must hold, always and at rest: one property per file, one table of all of them.
 
+mod absence_is_vouched_for;
 mod acknowledged_is_durable;
 mod acknowledges_what_is_synced;
 mod answered_context_is_exact;
@@ -7,8 +8,11 @@ mod blind_delete_is_durable;
 mod bounded_tables;
 mod calls_ask_one_thing;
 mod delete_covers_what_was_read;
+mod detection_is_right;
 mod ends_once_in_time;
 mod equal_preference_lists;
+mod heartbeats_are_ones_own;
+mod hints_come_home;
 mod justified_supersession;
 mod merge_keeps_everything;
 mod no_acknowledged_write_lost;
@@ -21,6 +25,7 @@ mod replicas_say_what_they_hold;
 mod requests_take_one_detour;
 mod retries_are_one;
 mod siblings_are_maximal;
+mod stand_ins_tell_their_hints;
 mod truncation_is_careful;
 mod truthful_receipt;
 mod unknown_is_never_refused;
@@ -81,6 +86,7 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             no_acknowledged_write_lost::PROPERTY,
             Box::new(no_acknowledged_write_lost::NoAcknowledgedWriteLost),
         ),
+        (hints_come_home::PROPERTY, Box::new(hints_come_home::HintsComeHome)),
         (justified_supersession::PROPERTY, Box::new(justified_supersession::JustifiedSupersession)),
         (no_phantom_value::PROPERTY, Box::new(no_phantom_value::NoPhantomValue)),
         (one_dot_one_content::PROPERTY, Box::new(one_dot_one_content::OneDotOneContent)),
@@ -116,6 +122,11 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             replicas_say_what_they_hold::PROPERTY,
             Box::new(replicas_say_what_they_hold::ReplicasSayWhatTheyHold),
         ),
+        (absence_is_vouched_for::PROPERTY, Box::new(absence_is_vouched_for::AbsenceIsVouchedFor)),
+        (
+            stand_ins_tell_their_hints::PROPERTY,
+            Box::new(stand_ins_tell_their_hints::StandInsTellTheirHints::default()),
+        ),
         (
             requests_take_one_detour::PROPERTY,
             Box::new(requests_take_one_detour::RequestsTakeOneDetour),
@@ -124,6 +135,11 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
         (
             puts_leave_few_siblings::PROPERTY,
             Box::new(puts_leave_few_siblings::PutsLeaveFewSiblings),
+        ),
+        (detection_is_right::PROPERTY, Box::new(detection_is_right::DetectionIsRight::default())),
+        (
+            heartbeats_are_ones_own::PROPERTY,
+            Box::new(heartbeats_are_ones_own::HeartbeatsAreOnesOwn::default()),
         ),
         (truncation_is_careful::PROPERTY, Box::new(truncation_is_careful::TruncationIsCareful)),
     ]

@@ -2,8 +2,8 @@
 
 use quorate_core::causality::{Context, Dot};
 use quorate_core::ids::Key;
+use quorate_core::machine::HeldAs;
 
-use crate::disk::Disk;
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::oracle::{knows, supersedes};
 
@@ -12,8 +12,8 @@ pub(crate) const PROPERTY: Property = Property {
     definition: "At rest every whole primary of a key knows each acknowledged write of the key, \
                  unless faults once had destroyed every synced copy of it; and where it is \
                  superseded, a write that the same record knows had been shown it. Excused: \
-                 writes whose synced copies are all at nodes that are not whole, and actors that \
-                 truncation dropped.",
+                 writes whose synced copies are all at nodes that are not whole or in hints for \
+                 such nodes, and actors that truncation dropped.",
     source: "DESIGN.md §2 (always, in every setting), §6",
 };
 
@@ -57,12 +57,18 @@ impl Invariant for NoAcknowledgedWriteLost {
     }
 }
 
-/// Whether only nodes that nobody can ask hold `dot` synced.
+/// Whether only nodes that nobody can ask, and hints for such nodes, hold `dot` synced.
 fn is_elsewhere(scene: Scene<'_>, key: &Key, whole: &[usize], dot: Dot) -> bool {
-    let holds = |disk: &Disk| disk.synced(key).is_some_and(|record| knows(record, dot));
-    let holders = scene.disks.iter().enumerate().filter(|(_, disk)| holds(disk));
-    let mut holders = holders.map(|(node, _)| node).peekable();
-    holders.peek().is_some() && holders.all(|node| !whole.contains(&node))
+    let is_whole = |node: Option<usize>| node.is_some_and(|node| whole.contains(&node));
+    let copies = scene.disks.iter().enumerate().flat_map(|(node, disk)| {
+        disk.synced_as(key).map(move |(copy, record)| (node, copy, record))
+    });
+    let mut holders = copies.filter(|(_, _, record)| knows(record, dot)).peekable();
+    let within_reach = |(node, copy): (usize, HeldAs)| match copy {
+        HeldAs::Own => is_whole(Some(node)),
+        HeldAs::Hint { target } => is_whole(Some(node)) && is_whole(scene.facts.index(target)),
+    };
+    holders.peek().is_some() && holders.all(|(node, copy, _)| !within_reach((node, copy)))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use quorate_core::message::CallId;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::{CallEnded, CallStarted, Caller};
-use crate::oracle::{How, KeyFacts, Op, Promise};
+use crate::observation::{CallEnded, CallStarted, Caller, Ending};
+use crate::oracle::{How, KeyFacts, Op, Promise, Wish, difference};
 use crate::recent::Table;
 
 pub(crate) const PROPERTY: Property = Property {
@@ -12,8 +12,12 @@ pub(crate) const PROPERTY: Property = Property {
     definition: "A get that starts after a write with w + r > n was acknowledged, to anybody, \
                  covers it, shows its value unless a write that had been shown it was applied by \
                  the end of the get, and shows no value all of whose writes that write had been \
-                 shown. Excused: writes of which, at the start of the get, faults left fewer than \
-                 n - r + 1 synced copies; gets during which a fault destroyed a copy of the key; \
+                 shown. Of a strict write w is what it asked for, of a sloppy one the primaries \
+                 that held it synced when it was acknowledged, if those are fewer; a sloppy get \
+                 is held to it only where its receipt names r primaries. A session get is held \
+                 to none of this: it covers what its caller had been shown, always. Excused: \
+                 writes of which, at the start of the get, faults left fewer than n - r + 1 \
+                 synced copies; gets during which a fault destroyed a copy of the key; \
                  actors that truncation dropped.",
     source: "DESIGN.md §2 (the table); Dynamo §4.5",
 };
@@ -41,11 +45,35 @@ impl Invariant for ReadYourWrites {
         let Some((op, how @ How::Found { .. }, key)) = scene.facts.ended(ended) else {
             return Ok(());
         };
-        if key.destroyed_last > op.began {
+        if op.is_session() {
+            return check_session(scene, op, how).map_err(|violation| violation.of(&op.key));
+        }
+        let named = match ended.ending {
+            Ending::Client(Ok(done)) => done.receipt.as_ref(),
+            Ending::Client(Err(_)) => None,
+            Ending::Hand(reply) => reply.receipt.as_ref(),
+        };
+        let named = named.map_or(0, |receipt| receipt.primaries.len());
+        let at_home = op.strict || named >= usize::from(op.r);
+        if key.destroyed_last > op.began || !at_home {
             return Ok(());
         }
         check(scene, op, how, key, &promise).map_err(|violation| violation.of(&op.key))
     }
+}
+
+fn check_session(scene: Scene<'_>, op: &Op, how: &How) -> Verdict {
+    let (How::Found { context, .. }, Wish::Get { given }) = (how, &op.wish) else { return Ok(()) };
+    let missing = difference(given, context);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "{op} does not cover {}, which its caller had been shown; it covers {}",
+        scene.facts.names(missing),
+        scene.facts.text(context),
+    );
+    Err(Violation::new(text))
 }
 
 fn check(scene: Scene<'_>, op: &Op, how: &How, key: &KeyFacts, promise: &Promise) -> Verdict {
@@ -66,7 +94,9 @@ fn check(scene: Scene<'_>, op: &Op, how: &How, key: &KeyFacts, promise: &Promise
         return Err(Violation::new(text));
     }
     for dot in key.standing.iter().copied() {
-        let due = promise.known.covers(dot) && !promise.excused.contains(&dot);
+        let due = promise.known.covers(dot)
+            && !promise.excused.contains(&dot)
+            && !key.truncated.contains(&dot.actor);
         if due && !key.shows(dot, values, *tombstones) {
             let text = format!(
                 "{op} does not show {}, which was {} and which no write had been shown",

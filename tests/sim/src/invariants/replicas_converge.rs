@@ -2,14 +2,14 @@
 
 use quorate_core::causality::{Actor, Counter, History, Record};
 use quorate_core::codec;
-use quorate_core::message::{CallId, Message, ReplicaRecord};
+use quorate_core::message::{CallId, Message, ReplicaRecord, ReplicaState};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::oracle::Facts;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "replicas-converge",
-    definition: "At rest all whole primaries of a key hold equal records, in memory and synced, \
+    definition: "At rest, when hints are home (hints-come-home), all whole primaries of a key hold equal records, in memory and synced, \
                  and equal bytes encode them.",
     source: "DESIGN.md §2 (always, in every setting); Dynamo §4.7",
 };
@@ -91,7 +91,7 @@ fn differences(facts: &Facts, one: &Record, other: &Record) -> String {
 
 fn encoded(record: &Record) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let answer = ReplicaRecord { call: CallId(1), record: Some(record.clone()) };
+    let answer = ReplicaRecord { call: CallId(1), state: ReplicaState::Record(record.clone()) };
     codec::encode(&Message::ReplicaRecord(answer), &mut bytes);
     bytes
 }

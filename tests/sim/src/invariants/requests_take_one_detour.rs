@@ -1,6 +1,8 @@
-//! A request is handed on once at most, to a primary; and only primaries write.
+//! A request is handed on once at most, to a primary; and only primaries write, or fallbacks for
+//! them.
 
 use quorate_core::causality::RecordOp;
+use quorate_core::machine::HeldAs;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
@@ -9,7 +11,9 @@ use crate::observation::{Applied, Sent, request_of};
 pub(crate) const PROPERTY: Property = Property {
     name: "requests-take-one-detour",
     definition: "A node hands a get or put on only where it is no primary of the key, to one that \
-                 is, and marks it as passed on. Only primaries carry out writes.",
+                 is, and marks it as passed on. Primaries carry out writes in their own copies, \
+                 others in hints only, and those no write that each call which asks for it wants \
+                 strict.",
     source: "DESIGN.md §7 (Put); core/src/pass_on.rs",
 };
 
@@ -17,14 +21,23 @@ pub(crate) struct RequestsTakeOneDetour;
 
 impl Invariant for RequestsTakeOneDetour {
     fn on_applied(&mut self, scene: Scene<'_>, applied: Applied<'_>) -> Verdict {
-        if let Applied { node, key, op: RecordOp::Write(_), .. } = applied
-            && let Some(facts) = scene.facts.key(key)
-            && !facts.primaries.contains(&node)
-        {
-            let text = format!("n{node} writes, but the primaries are {:?}", facts.primaries);
-            return Err(Violation::new(text).at(node).of(key));
+        let Applied { node, copy, key, op: RecordOp::Write(write), .. } = applied else {
+            return Ok(());
+        };
+        let Some(facts) = scene.facts.key(key) else { return Ok(()) };
+        if facts.primaries.contains(&node) && copy == HeldAs::Own {
+            return Ok(());
         }
-        Ok(())
+        let mut tries = scene.facts.tries(write.request).peekable();
+        let is_strict = tries.peek().is_some() && tries.all(|op| op.strict);
+        let how = match copy {
+            HeldAs::Own => "in its own copy",
+            HeldAs::Hint { .. } if facts.primaries.contains(&node) => "in a hint",
+            HeldAs::Hint { .. } if is_strict => "a strict write",
+            HeldAs::Hint { .. } => return Ok(()),
+        };
+        let text = format!("n{node} writes {how}, but the primaries are {:?}", facts.primaries);
+        Err(Violation::new(text).at(node).of(key))
     }
 
     fn on_sent(&mut self, scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
@@ -85,6 +98,6 @@ mod tests {
         stage.write(primaries[0], put);
         stage.expect(true, "");
         stage.write(strangers[0], put);
-        stage.expect(false, "writes, but the primaries are");
+        stage.expect(false, "writes in its own copy, but the primaries are");
     }
 }

@@ -10,12 +10,16 @@ use crate::oracle::{How, KeyFacts, Op};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "truthful-receipt",
-    definition: "The receipt of a reply names distinct primaries of the key, a primary as \
-                 coordinator, repaired nodes among the primaries, and the version of the layout. \
-                 That of a reply that a caller takes for success names as many as are needed, and \
-                 no fewer are needed than it asked for; each primary on that of an acknowledged \
-                 write, but for deletes without context, holds it synced, or did until a fault \
-                 destroyed it.",
+    definition: "The receipt of a reply names distinct primaries of the key; distinct fallbacks, \
+                 no primaries, each with the primary that it stood in for; a coordinator that is \
+                 a primary or, where the call is sloppy, any node; repaired nodes among the \
+                 primaries; and the version of the layout. That of a reply that a caller takes \
+                 for success names as many primaries, or where the call is sloppy primaries and \
+                 fallbacks, as are needed, and no fewer are needed than it asked for; a session \
+                 get needs one. On that of an acknowledged write, but for deletes without \
+                 context, each primary holds the write synced, or did until a fault destroyed it, \
+                 and each fallback does so in the hint for its primary, or did until the \
+                 hint was removed as hints-come-home allows.",
     source: "DESIGN.md §7 (Receipt)",
 };
 
@@ -53,9 +57,19 @@ fn names(scene: Scene<'_>, op: &Op, key: &KeyFacts, receipt: &Receipt) -> Verdic
         scene.facts.index(*node).is_some_and(|index| key.primaries.contains(&index))
     };
     let Receipt { primaries, repaired, .. } = receipt;
-    let doubled = primaries.iter().enumerate().any(|(at, node)| primaries[..at].contains(node));
-    let text = if !is_primary(&receipt.coordinator) {
+    let fallbacks = &receipt.fallbacks;
+    let all = primaries.iter().chain(fallbacks.iter().map(|stand_in| &stand_in.node));
+    let all: Vec<&NodeId> = all.collect();
+    let doubled = all.iter().enumerate().any(|(at, node)| all[..at].contains(node));
+    let known = scene.facts.index(receipt.coordinator).is_some();
+    let text = if op.strict && !is_primary(&receipt.coordinator) || !known {
         "a coordinator that is no primary"
+    } else if fallbacks.iter().any(|stand_in| is_primary(&stand_in.node)) {
+        "a fallback that is a primary"
+    } else if fallbacks.iter().any(|stand_in| scene.facts.index(stand_in.node).is_none()) {
+        "a fallback that is nobody"
+    } else if !fallbacks.iter().all(|stand_in| is_primary(&stand_in.primary)) {
+        "a fallback for a node that is no primary"
     } else if !primaries.iter().all(is_primary) {
         "a replica that is no primary"
     } else if doubled {
@@ -77,14 +91,17 @@ fn names(scene: Scene<'_>, op: &Op, key: &KeyFacts, receipt: &Receipt) -> Verdic
 /// Whether a receipt bears out a success.
 fn suffices(scene: Scene<'_>, op: &Op, how: &How, key: &KeyFacts, receipt: &Receipt) -> Verdict {
     let (asked, dot) = match how {
+        How::Found { .. } if op.is_session() => (1, None),
         How::Found { .. } => (op.r, None),
         // Where nothing was there to delete, that was read.
         How::Written { .. } if op.wish.is_blind_delete() => (op.r.min(op.w), None),
         How::Written { dot, .. } => (op.w, *dot),
         How::Garbled | How::Refused | How::Unknown => return Ok(()),
     };
-    let named = receipt.primaries.len();
-    if receipt.needed < asked || named < usize::from(receipt.needed) {
+    let fallbacks = if op.strict { 0 } else { receipt.fallbacks.len() };
+    let named = receipt.primaries.len() + fallbacks;
+    let needed = if op.is_session() { 1 } else { receipt.needed };
+    if receipt.needed < asked || named < usize::from(needed) {
         let text = format!(
             "the receipt of {op} needs {} and names {named}, {asked} were asked for: {receipt:?}",
             receipt.needed,
@@ -97,6 +114,17 @@ fn suffices(scene: Scene<'_>, op: &Op, how: &How, key: &KeyFacts, receipt: &Rece
         if !key.held_durably(&op.key, scene.disks, node, dot) {
             let name = scene.facts.name(dot);
             let text = format!("the receipt of {op} names n{node}, which has {name} not synced");
+            return Err(Violation::new(text).at(node));
+        }
+    }
+    for stand_in in &receipt.fallbacks {
+        let Some(node) = scene.facts.index(stand_in.node) else { continue };
+        if !key.hinted_durably(&op.key, scene.disks, (node, stand_in.primary), dot) {
+            let name = scene.facts.name(dot);
+            let text = format!(
+                "the receipt of {op} names n{node} for {:?}, but no such hint has {name} synced",
+                stand_in.primary,
+            );
             return Err(Violation::new(text).at(node));
         }
     }
@@ -141,6 +169,7 @@ mod tests {
                 repaired: ids(repaired),
                 needed,
                 layout_version: LayoutVersion(version),
+                fallbacks: Vec::new(),
             };
             stage.acknowledge_with(put, &[dot], Some(receipt));
             stage.expect(wrong.is_empty(), wrong);

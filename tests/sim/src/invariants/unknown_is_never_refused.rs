@@ -10,7 +10,8 @@ use crate::oracle::{How, Op, Seconds, Wish, WriteFact};
 pub(crate) const PROPERTY: Property = Property {
     name: "unknown-is-never-refused",
     definition: "No storage ever carries out a write whose call ended as refused, before that end \
-                 or after; excused where a PUT frame of the call arrived twice. A put that names \
+                 or after; excused where a PUT frame of the call, or an answer to it, arrived \
+                 twice, as no stream delivers them. A put that names \
                  no request is found by its value; deletes that name none, as those without \
                  context, are left out.",
     source: "DESIGN.md §7 (Deadline: unknown is never reported as refused)",
@@ -36,7 +37,7 @@ impl Invariant for UnknownIsNeverRefused {
                 key.by_request.get(&request)
             }
             Wish::Put { value, .. } => key.by_value.get(value),
-            Wish::Get | Wish::Delete { .. } => None,
+            Wish::Get { .. } | Wish::Delete { .. } => None,
         };
         let writes = dots.into_iter().flatten().map(|dot| (*dot, &key.writes[dot]));
         let mut own = writes.filter(|(_, fact)| fact.request == request);

@@ -8,9 +8,9 @@ use std::hash::{Hash, Hasher};
 use quorate_core::causality::{Record, RecordOp};
 use quorate_core::client::{CallError, Completion, ErrorCode};
 use quorate_core::ids::{Key, NodeId, RequestId};
-use quorate_core::machine::{Event, StoreError, StoreOutcome};
+use quorate_core::machine::{Event, HeldAs, StoreError, StoreOutcome};
 use quorate_core::message::{
-    Answer, CallId, Failure, FailureCode, Message, Outcome, Receipt, Reply,
+    Answer, CallId, Failure, FailureCode, Message, Outcome, Receipt, ReplicaState, Reply,
 };
 use quorate_core::time::{Duration, Instant};
 
@@ -149,13 +149,16 @@ impl Watch {
                 let long = self.timeout > Duration::ZERO && now.since(since) > self.timeout;
                 self.marks.add(Mark::PausedPastTimeout, long);
             }
-            Observation::Destroyed(Destroyed { node, key, after, .. }) => {
-                self.keys.on_destroyed(node, key, after);
+            Observation::Destroyed(Destroyed { node, copy, key, after, .. }) => {
+                if copy == HeldAs::Own {
+                    self.keys.on_destroyed(node, key, after);
+                }
             }
             Observation::Told(told) => self.on_told(told),
             Observation::Cancelled(_)
             | Observation::Closed(_)
             | Observation::Synced(_)
+            | Observation::HintRemoved(_)
             | Observation::Started(_)
             | Observation::Stepped(_) => {}
         }
@@ -180,12 +183,16 @@ impl Watch {
                     StoreOutcome::Refused(_)
                     | StoreOutcome::Failed(StoreError::Io | StoreError::Closed)
                     | StoreOutcome::Applied { .. }
+                    | StoreOutcome::HintsFound { .. }
+                    | StoreOutcome::HintRemoved { .. }
+                    | StoreOutcome::HintsCounted(_)
                     | StoreOutcome::Durable => {}
                 }
             }
             Detail::SyncFailed { waiting, .. } => {
                 self.marks.add(Mark::SyncFailsWithWrites, waiting > 0);
             }
+            Detail::Learned { .. } => {}
             Detail::Stopped { .. } | Detail::Paused { .. } | Detail::Frozen { .. } => {}
         }
     }
@@ -193,7 +200,10 @@ impl Watch {
     fn on_call_started(&mut self, began: Instant, started: CallStarted<'_>) {
         let CallStarted { caller, call, key, asked, timeout, .. } = started;
         self.timeout = timeout;
-        let writes = *asked != Asked::Get;
+        let writes = match asked {
+            Asked::Get | Asked::Session { .. } => false,
+            Asked::Put { .. } | Asked::Delete { .. } => true,
+        };
         let key_written = writes.then(|| key.clone());
         self.calls.insert((caller, call), Open { began, writes, key: key_written });
         if let (Caller::Client(client), true) = (caller, writes) {
@@ -312,8 +322,8 @@ impl Watch {
             self.on_put(to, Asker::End(from), put.head.call, put.request);
         } else if let Message::ReplicaRecord(answer) = message {
             self.on_replica_answer(to, answer.call);
-            if let (Some(record), Some(read)) =
-                (&answer.record, self.reads.get_mut(&(to, answer.call)))
+            if let (ReplicaState::Record(record), Some(read)) =
+                (&answer.state, self.reads.get_mut(&(to, answer.call)))
             {
                 let third = read.add(writes_in(record));
                 self.marks.add(Mark::ReadMeetsThreeRecords, third);
@@ -325,7 +335,7 @@ impl Watch {
     }
 
     fn on_applied(&mut self, seen: Applied<'_>) {
-        let Applied { node, key, op, applied, record } = seen;
+        let Applied { node, copy, key, op, applied, record } = seen;
         self.requests.on_store(node);
         let Some(applied) = applied else { return };
         if let (RecordOp::Write(write), Some(dot)) = (op, applied.dot) {
@@ -336,7 +346,9 @@ impl Watch {
                 self.node(node).writes += 1;
             }
         }
-        self.keys.on_applied(node, key, op, *applied, record, &mut self.marks);
+        if copy == HeldAs::Own {
+            self.keys.on_applied(node, key, op, *applied, record, &mut self.marks);
+        }
     }
 
     fn on_crashed(&mut self, node: usize) {
@@ -371,7 +383,19 @@ impl Watch {
             | Event::Truncated { .. }
             | Event::Damaged { .. }
             | Event::StorageFailed(_)
-            | Event::Misbehaved(_) => {}
+            | Event::Misbehaved(_)
+            | Event::MemberMet(_)
+            | Event::MemberSuspected(_)
+            | Event::MemberDown { .. }
+            | Event::MemberUp(_)
+            | Event::MemberStaysDown { .. }
+            | Event::IdentityConflict { .. }
+            | Event::GossipRefused(_)
+            | Event::PeerAvoided(_)
+            | Event::PeerTrusted(_)
+            | Event::LayoutChanged(_)
+            | Event::HandedOver { .. }
+            | Event::HintDropped { .. } => {}
             // For those that core may add.
             _ => {}
         }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use quorate_core::causality::{
     Actor, Checksum, Context, Dot, Held, Payload, Record, Sibling, Write,
 };
-use quorate_core::ids::{Key, RequestId};
+use quorate_core::ids::{Key, NodeId, RequestId};
+use quorate_core::machine::HeldAs;
 use quorate_core::message::EntryValue;
 use quorate_core::time::{Instant, UnixMs};
 
@@ -52,6 +53,11 @@ pub(crate) struct KeyFacts {
     pub(crate) lost: BTreeSet<Dot>,
     /// What the engine of each node shows.
     pub(crate) memory: Vec<Arc<Held>>,
+    /// The hints that the engine of each node shows, by node and target.
+    pub(crate) hints: BTreeMap<(usize, NodeId), Arc<Held>>,
+    /// What was removed with hints when those who are to hold it did so durably, and from which
+    /// nodes.
+    handed_over: BTreeMap<Dot, Vec<usize>>,
 }
 
 /// One write, as the storage that carried it out was given it.
@@ -74,6 +80,8 @@ pub(crate) struct WriteFact {
 #[derive(Clone, Debug)]
 pub(crate) struct Acknowledged {
     pub(crate) op: OpId,
+    /// How many primaries it can be found at, of those that it asked for: W, or where fallbacks
+    /// count perhaps fewer.
     pub(crate) w: u8,
     /// Its name; a delete that found nothing to delete has none.
     pub(crate) dot: Option<Dot>,
@@ -112,6 +120,8 @@ impl KeyFacts {
             destroyed_last: 0,
             lost: BTreeSet::new(),
             memory: vec![Arc::default(); nodes],
+            hints: BTreeMap::new(),
+            handed_over: BTreeMap::new(),
         }
     }
 
@@ -179,6 +189,59 @@ impl KeyFacts {
         })
     }
 
+    /// What the engine of `node` shows of one of its copies.
+    pub(crate) fn copy(&self, node: usize, copy: HeldAs) -> Option<&Arc<Held>> {
+        match copy {
+            HeldAs::Own => Some(&self.memory[node]),
+            HeldAs::Hint { target } => self.hints.get(&(node, target)),
+        }
+    }
+
+    /// What the engine of `node` shows of all its copies, the own one first.
+    pub(crate) fn copies_at(&self, node: usize) -> impl Iterator<Item = &Arc<Held>> {
+        let hints = self.hints.range((node, NodeId(0))..=(node, NodeId(u64::MAX)));
+        std::iter::once(&self.memory[node]).chain(hints.map(|(_, held)| held))
+    }
+
+    /// Stores what the engine of `node` shows of a copy; answers what it showed before.
+    pub(super) fn set_copy(
+        &mut self,
+        node: usize,
+        copy: HeldAs,
+        held: Option<Arc<Held>>,
+    ) -> Arc<Held> {
+        let before = match (copy, held) {
+            (HeldAs::Own, held) => {
+                Some(std::mem::replace(&mut self.memory[node], held.unwrap_or_default()))
+            }
+            (HeldAs::Hint { target }, Some(held)) => self.hints.insert((node, target), held),
+            (HeldAs::Hint { target }, None) => self.hints.remove(&(node, target)),
+        };
+        before.unwrap_or_default()
+    }
+
+    /// Takes in that `node` removed a hint for the node of index `target`: what that one holds
+    /// durably, or all other primaries do, counts as held by `node`, too.
+    pub(super) fn hand_over(
+        &mut self,
+        (node, target): (usize, usize),
+        key: &Key,
+        record: &Record,
+        disks: &[Disk],
+    ) {
+        for dot in known(record) {
+            let holds = |node: usize| self.held_durably(key, disks, node, dot);
+            let mut others = self.primaries.iter().filter(|node| **node != target).peekable();
+            let taken = others.peek().is_some() && others.all(|node| holds(*node));
+            if holds(target) || taken {
+                let nodes = self.handed_over.entry(dot).or_default();
+                if !nodes.contains(&node) {
+                    nodes.push(node);
+                }
+            }
+        }
+    }
+
     /// Takes in that `node` no longer holds what it had synced.
     pub(super) fn destroy(
         &mut self,
@@ -191,7 +254,7 @@ impl KeyFacts {
         let usable: Vec<&Record> = disks
             .iter()
             .filter(|disk| !disk.is_damaged(key))
-            .filter_map(|disk| disk.synced(key))
+            .flat_map(|disk| disk.copies_synced(key))
             .collect();
         for dot in known(before).into_iter().filter(|dot| !knows(after, *dot)) {
             let nodes = self.destroyed.entry(dot).or_default();
@@ -207,21 +270,75 @@ impl KeyFacts {
     /// Whether `node` holds `dot` durably, or did so until a fault destroyed it.
     pub(crate) fn held_durably(&self, key: &Key, disks: &[Disk], node: usize, dot: Dot) -> bool {
         disks[node].synced(key).is_some_and(|record| knows(record, dot))
-            || self.destroyed.get(&dot).is_some_and(|nodes| nodes.contains(&node))
+            || self.is_excused(node, dot)
+    }
+
+    /// Whether a fault destroyed `dot` at `node`, or truncation dropped its actor.
+    pub(crate) fn is_excused(&self, node: usize, dot: Dot) -> bool {
+        self.destroyed.get(&dot).is_some_and(|nodes| nodes.contains(&node))
             || self.truncated.contains(&dot.actor)
     }
 
-    /// Those of the primaries that hold all that `context` covers durably, or did so until faults
-    /// destroyed it.
-    pub(crate) fn holders(&self, key: &Key, disks: &[Disk], context: &Context) -> Vec<usize> {
-        let holds = |node: &usize| {
-            let missing = match disks[*node].synced(key) {
-                Some(record) => unknown_to(record, context),
-                None => difference(context, &Context::new()),
-            };
-            missing.into_iter().all(|dot| self.held_durably(key, disks, *node, dot))
+    /// Whether `node` holds `dot` durably in its own copy or in a hint, or did so until a fault
+    /// destroyed it or the hint came home.
+    pub(crate) fn kept_durably(&self, key: &Key, disks: &[Disk], node: usize, dot: Dot) -> bool {
+        self.held_durably(key, disks, node, dot)
+            || disks[node].copies_synced(key).any(|record| knows(record, dot))
+            || self.is_handed_over(node, dot)
+    }
+
+    /// Whether `node` held `dot` in a hint until its target held it durably.
+    pub(crate) fn is_handed_over(&self, node: usize, dot: Dot) -> bool {
+        self.handed_over.get(&dot).is_some_and(|nodes| nodes.contains(&node))
+    }
+
+    /// Whether `node` holds `dot` durably in its hint for a primary, or did so until a fault
+    /// destroyed it or the hint came home.
+    pub(crate) fn hinted_durably(
+        &self,
+        key: &Key,
+        disks: &[Disk],
+        (node, target): (usize, NodeId),
+        dot: Dot,
+    ) -> bool {
+        let hint = disks[node].copy_synced(HeldAs::Hint { target }, key);
+        hint.is_some_and(|held| knows(held.record(), dot))
+            || self.is_excused(node, dot)
+            || self.is_handed_over(node, dot)
+    }
+
+    /// The nodes that count for an acknowledgement of `dot`: the primaries, or all of them where
+    /// the call is sloppy.
+    pub(crate) fn keepers(&self, key: &Key, disks: &[Disk], dot: Dot, strict: bool) -> Vec<usize> {
+        if strict {
+            let holds = |node: &usize| self.held_durably(key, disks, *node, dot);
+            return self.primaries.iter().copied().filter(holds).collect();
+        }
+        (0..disks.len()).filter(|node| self.kept_durably(key, disks, *node, dot)).collect()
+    }
+
+    /// The same for all that `context` covers.
+    pub(crate) fn holders(
+        &self,
+        key: &Key,
+        disks: &[Disk],
+        context: &Context,
+        strict: bool,
+    ) -> Vec<usize> {
+        let missing = |node: usize| match disks[node].synced(key) {
+            Some(record) => unknown_to(record, context),
+            None => difference(context, &Context::new()),
         };
-        self.primaries.iter().copied().filter(holds).collect()
+        if strict {
+            let holds = |node: &usize| {
+                missing(*node).into_iter().all(|dot| self.held_durably(key, disks, *node, dot))
+            };
+            return self.primaries.iter().copied().filter(holds).collect();
+        }
+        let keeps = |node: &usize| {
+            missing(*node).into_iter().all(|dot| self.kept_durably(key, disks, *node, dot))
+        };
+        (0..disks.len()).filter(keeps).collect()
     }
 
     /// What a call that begins now and asks `r` of `n` replicas must come to know.

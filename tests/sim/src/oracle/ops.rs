@@ -27,6 +27,8 @@ pub(crate) struct Op {
     /// R and W, defaults filled in.
     pub(crate) r: u8,
     pub(crate) w: u8,
+    /// Whether only primaries count.
+    pub(crate) strict: bool,
     pub(crate) started: Instant,
     /// The number of the observation that began it.
     pub(crate) began: u64,
@@ -36,7 +38,7 @@ pub(crate) struct Op {
     pub(crate) request: Option<RequestId>,
     /// Another request id that a later frame of it had.
     pub(crate) other_request: Option<RequestId>,
-    /// Whether a PUT frame of it reached somebody twice.
+    /// Whether a PUT frame of it, or an answer to it, reached somebody twice.
     pub(crate) again: bool,
     /// Whether its caller took it back before it ended.
     pub(crate) cancelled: bool,
@@ -51,9 +53,17 @@ pub(crate) struct Op {
 /// What a call asks for, with its context read.
 #[derive(Clone, Debug)]
 pub(crate) enum Wish {
-    Get,
-    Put { value: Bytes, given: Context },
-    Delete { given: Context },
+    /// A read that is to show what is `given`, where it is not empty.
+    Get {
+        given: Context,
+    },
+    Put {
+        value: Bytes,
+        given: Context,
+    },
+    Delete {
+        given: Context,
+    },
 }
 
 /// The end of a call.
@@ -90,7 +100,8 @@ impl Wish {
     pub(crate) fn of(key: &Key, asked: &Asked) -> Wish {
         let read = |token: &Bytes| Context::from_token(key, token).unwrap_or_default();
         match asked {
-            Asked::Get => Wish::Get,
+            Asked::Get => Wish::Get { given: Context::new() },
+            Asked::Session { context } => Wish::Get { given: read(context) },
             Asked::Put { value, context } => {
                 Wish::Put { value: value.clone(), given: read(context) }
             }
@@ -99,7 +110,7 @@ impl Wish {
     }
 
     pub(crate) fn is_write(&self) -> bool {
-        !matches!(self, Wish::Get)
+        !matches!(self, Wish::Get { .. })
     }
 
     /// A delete of whatever a quorum holds: only its coordinator knows what it covers.
@@ -110,7 +121,7 @@ impl Wish {
     /// What the caller had been shown.
     pub(crate) fn given(&self) -> Option<&Context> {
         match self {
-            Wish::Get => None,
+            Wish::Get { .. } => None,
             Wish::Put { given, .. } | Wish::Delete { given } => Some(given),
         }
     }
@@ -147,6 +158,11 @@ impl Op {
         }
     }
 
+    /// Whether it is a read that is content with one replica which knows what it was shown.
+    pub(crate) fn is_session(&self) -> bool {
+        matches!(&self.wish, Wish::Get { given } if !given.is_empty())
+    }
+
     /// How it ended, if it has.
     pub(crate) fn how(&self) -> Option<&How> {
         self.end.as_ref().map(|end| &end.how)
@@ -164,7 +180,8 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Op { caller, call: CallId(call), r, w, .. } = self;
         match &self.wish {
-            Wish::Get => f.write_str("the get")?,
+            Wish::Get { given } if given.is_empty() => f.write_str("the get")?,
+            Wish::Get { .. } => f.write_str("the session get")?,
             Wish::Put { value, given } => {
                 let blind = if given.is_empty() { "blind " } else { "" };
                 write!(f, "the {blind}put of {:?}", String::from_utf8_lossy(value))?;

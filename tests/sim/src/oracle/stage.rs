@@ -1,17 +1,19 @@
 //! A stage for the tests of invariants: three nodes with disks, and observations made by hand.
 
+mod forged;
+
 use bytes::Bytes;
 use quorate_core::causality::{
-    Actor, Birth, Checksum, Context, Counter, Dot, History, Payload, Record, RecordOp, Seen,
-    Sibling, Write,
+    Actor, Birth, Checksum, Context, Counter, Dot, Payload, Record, RecordOp, Write,
 };
 use quorate_core::client::{Completion, Link};
 use quorate_core::ids::{Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
-use quorate_core::machine::{StoreOp, StoreOutcome, Ticket};
+use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
 use quorate_core::message::{
-    Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, LayoutUpdate, Message,
-    Put, QuorumChoice, Receipt, ReplicaMerge, Reply, RequestHead, Written,
+    Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, LayoutUpdate,
+    MergeReason, Message, Put, QuorumChoice, Receipt, ReplicaMerge, Reply, RequestHead, Strictness,
+    Written,
 };
 use quorate_core::ring::SlotCount;
 use quorate_core::time::{Duration, Instant, UnixMs};
@@ -22,13 +24,13 @@ use crate::invariants::{Invariant, Scene, Verdict};
 use crate::network::End;
 use crate::observation::{
     Applied, Asked, CallEnded, CallStarted, Caller, Crashed, Destroyed, Ending, Handed,
-    Observation, Sent, Synced,
+    HintRemoved, Observation, Sent, Synced,
 };
 
 /// A call made on the stage.
 pub(crate) type Call = (Caller, CallId);
 
-/// Three nodes, all primaries of every key, with N=3, R=2 and W=2.
+/// Three nodes, all primaries of every key, with N=3, R=2 and W=2; strict.
 pub(crate) struct Stage {
     pub(crate) layout: LayoutUpdate,
     pub(crate) disks: Vec<Disk>,
@@ -59,7 +61,7 @@ impl Stage {
         Stage {
             layout: LayoutUpdate { layout, addresses: vec![Text::from("ws://n"); nodes] },
             disks: (0..nodes).map(disk).collect(),
-            facts: Facts::new(3, 2, 2),
+            facts: Facts::new(3, 2, 2, true),
             now: Instant(1_000_000),
             key: Key::from("k"),
             invariant: Box::new(invariant),
@@ -67,6 +69,11 @@ impl Stage {
             calls: 0,
             births: 0,
         }
+    }
+
+    /// Calls that begin from here on are sloppy.
+    pub(crate) fn turn_sloppy(&mut self) {
+        self.facts.strict = false;
     }
 
     /// Shows an observation to the facts and to the invariant, as the oracle does.
@@ -163,6 +170,7 @@ impl Stage {
             key,
             asked: &asked,
             quorum,
+            strictness: Strictness::Configured,
             timeout,
         }));
         self.send_request((caller, call), &asked, RequestId { client: 9, sequence: call.0 });
@@ -183,6 +191,7 @@ impl Stage {
             key,
             asked: &asked,
             quorum,
+            strictness: Strictness::Configured,
             timeout,
         }));
         let message = self.frame((caller, call), &asked, RequestId::default());
@@ -196,13 +205,17 @@ impl Stage {
             call: call.1,
             key: self.key.clone(),
             quorum: QuorumChoice::default(),
+            strictness: Strictness::Configured,
             budget: Duration::from_millis(900),
             layout_version: LayoutVersion(1),
             passed_on: false,
             receipt: false,
         };
         let (change, context) = match asked {
-            Asked::Get => return Message::Get(Get { head }),
+            Asked::Get => return Message::Get(Get { head, context: Bytes::new() }),
+            Asked::Session { context } => {
+                return Message::Get(Get { head, context: context.clone() });
+            }
             Asked::Put { value, context } => {
                 let (payload, checksum) = (value.clone(), Checksum::of_value(value));
                 (Change::Value { payload, checksum }, context)
@@ -256,7 +269,9 @@ impl Stage {
         let op = self.op(call);
         let payload = match &op.wish {
             crate::oracle::Wish::Put { value, .. } => Payload::Value(value.clone()),
-            crate::oracle::Wish::Get | crate::oracle::Wish::Delete { .. } => Payload::Tombstone,
+            crate::oracle::Wish::Get { .. } | crate::oracle::Wish::Delete { .. } => {
+                Payload::Tombstone
+            }
         };
         let request = if op.wish.is_blind_delete() { None } else { op.request };
         Write {
@@ -281,30 +296,35 @@ impl Stage {
 
     /// Carries out a change; where it is not `told`, the storage says that it failed.
     pub(crate) fn apply(&mut self, node: usize, op: RecordOp, told: bool) -> Option<Dot> {
+        self.apply_to(node, HeldAs::Own, op, told)
+    }
+
+    fn apply_to(&mut self, node: usize, copy: HeldAs, op: RecordOp, told: bool) -> Option<Dot> {
         let key = self.key.clone();
-        let store = StoreOp::Apply { key: key.clone(), op: op.clone() };
+        let store = StoreOp::Apply { key: key.clone(), copy, op: op.clone() };
         let ran = self.disks[node].run(self.now, Ticket(1), &store);
         let StoreOutcome::Applied { applied, .. } = ran.outcome else {
             panic!("refused: {:?}", ran.outcome)
         };
-        let record = self.disks[node].memory(&key).unwrap().clone();
-        let told = told.then_some(&applied);
-        let (key, record) = (&key, &record);
-        self.see(&Observation::Applied(Applied { node, key, op: &op, applied: told, record }));
+        let record = self.disks[node].copy(copy, &key).unwrap().record().clone();
+        let (key, record, applied_told) = (&key, &record, told.then_some(&applied));
+        let seen = Applied { node, copy, key, op: &op, applied: applied_told, record };
+        self.see(&Observation::Applied(seen));
         applied.dot
     }
 
     /// Carries out one change and reports another.
     pub(crate) fn apply_reported(&mut self, node: usize, op: &RecordOp, reported: RecordOp) {
+        let copy = HeldAs::Own;
         let key = self.key.clone();
-        let store = StoreOp::Apply { key: key.clone(), op: op.clone() };
+        let store = StoreOp::Apply { key: key.clone(), copy, op: op.clone() };
         let ran = self.disks[node].run(self.now, Ticket(1), &store);
         let StoreOutcome::Applied { applied, .. } = ran.outcome else {
             panic!("refused: {:?}", ran.outcome)
         };
         let record = self.disks[node].memory(&key).unwrap().clone();
         let (key, applied, record, op) = (&key, Some(&applied), &record, &reported);
-        self.see(&Observation::Applied(Applied { node, key, op, applied, record }));
+        self.see(&Observation::Applied(Applied { node, copy, key, op, applied, record }));
     }
 
     /// `to` merges what `from` holds.
@@ -313,38 +333,27 @@ impl Stage {
         assert_eq!(self.apply(to, RecordOp::Merge(record), true), None);
     }
 
-    /// `node` merges a record that nobody made.
-    pub(crate) fn forge(&mut self, node: usize, superseded: &[Dot], live: &[(Dot, &'static str)]) {
-        let record = self.forged(superseded, live);
-        assert_eq!(self.apply(node, RecordOp::Merge(record), true), None);
+    /// `to` keeps what `from` holds as a hint for `target`.
+    pub(crate) fn hint(&mut self, from: usize, to: usize, target: usize) {
+        let record = self.record(from);
+        let copy = HeldAs::Hint { target: self.id(target) };
+        assert_eq!(self.apply_to(to, copy, RecordOp::Merge(record), true), None);
     }
 
-    pub(crate) fn forged(&self, superseded: &[Dot], live: &[(Dot, &'static str)]) -> Record {
-        let mut actors: Vec<Actor> = superseded.iter().map(|dot| dot.actor).collect();
-        actors.extend(live.iter().map(|(dot, _)| dot.actor));
-        actors.sort();
-        actors.dedup();
-        let history = |actor: &Actor| {
-            let mut seen = Seen::new();
-            for dot in superseded.iter().filter(|dot| dot.actor == *actor) {
-                seen.insert(dot.counter);
-            }
-            let live = live.iter().filter(|(dot, _)| dot.actor == *actor);
-            let live = live.map(|(dot, value)| {
-                let value = Bytes::from_static(value.as_bytes());
-                let dots = self.facts.key(&self.key).and_then(|key| key.writes.get(dot));
-                let sibling = Sibling {
-                    checksum: Checksum::of_value(&value),
-                    payload: Payload::Value(value),
-                    written: UnixMs(1_000),
-                    expires: None,
-                    request: dots.map(|fact| fact.request).unwrap_or_default(),
-                };
-                (dot.counter, sibling)
-            });
-            (*actor, History::from_parts(seen, UnixMs(1_000), live.collect()).unwrap())
-        };
-        Record::from_histories(actors.iter().map(history)).unwrap()
+    /// `node` removes its hint for `target`.
+    pub(crate) fn remove_hint(&mut self, node: usize, target: usize) {
+        let (key, target) = (self.key.clone(), self.id(target));
+        let held = self.disks[node].copy(HeldAs::Hint { target }, &key).unwrap().clone();
+        let (record, digest) = (held.record(), held.record().digest());
+        let remove = StoreOp::RemoveHint { target, key: key.clone(), digest };
+        let ran = self.disks[node].run(self.now, Ticket(1), &remove);
+        assert!(matches!(ran.outcome, StoreOutcome::HintRemoved { bytes: Some(_) }));
+        let key = &key;
+        self.see(&Observation::HintRemoved(HintRemoved { node, target, key, record }));
+    }
+
+    pub(crate) fn id(&self, node: usize) -> NodeId {
+        NodeId(node as u64 + 1)
     }
 
     pub(crate) fn record(&self, node: usize) -> Record {
@@ -354,7 +363,8 @@ impl Stage {
     /// `from` sends what it holds to `to`.
     pub(crate) fn send_record(&mut self, from: usize, to: usize) {
         let record = self.record(from);
-        let merge = ReplicaMerge { call: CallId(77), key: self.key.clone(), record };
+        let (key, reason) = (self.key.clone(), MergeReason::Write);
+        let merge = ReplicaMerge { call: CallId(77), key, record, hint_for: None, reason };
         let message = Message::ReplicaMerge(merge);
         let (from, to) = (End::Node(from), End::Node(to));
         self.see(&Observation::Sent(Sent { from, to, message: &message }));
@@ -366,10 +376,12 @@ impl Stage {
         if self.disks[node].begin_sync(self.now).is_none() {
             return;
         }
-        let (_, _, keys) = self.disks[node].end_sync();
-        for key in keys {
-            let record = self.disks[node].synced(&key).unwrap().clone();
-            self.see(&Observation::Synced(Synced { node, key: &key, record: &record }));
+        let (_, _, copies) = self.disks[node].end_sync();
+        for (copy, key) in copies {
+            if let Some(held) = self.disks[node].copy_synced(copy, &key).cloned() {
+                let (key, record) = (&key, held.record());
+                self.see(&Observation::Synced(Synced { node, copy, key, record }));
+            }
         }
     }
 
@@ -382,8 +394,9 @@ impl Stage {
     pub(crate) fn wipe(&mut self, node: usize) {
         self.crash(node);
         for destroyed in self.disks[node].wipe() {
-            let (key, before, after) = (&destroyed.key, &destroyed.before, &destroyed.after);
-            self.see(&Observation::Destroyed(Destroyed { node, key, before, after }));
+            let (copy, key) = (destroyed.copy, &destroyed.key);
+            let (before, after) = (&destroyed.before, &destroyed.after);
+            self.see(&Observation::Destroyed(Destroyed { node, copy, key, before, after }));
         }
     }
 
@@ -434,6 +447,7 @@ impl Stage {
             layout: None,
             receipt: None,
             passed_on_by: None,
+            down: Vec::new(),
             result,
         }
     }

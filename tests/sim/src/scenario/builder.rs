@@ -1,10 +1,11 @@
 //! How a cluster is asked for.
 
 use quorate_core::limits::Limits;
+use quorate_core::node::Fanout;
 use quorate_core::time::Duration;
 
 use super::Scenario;
-use crate::config::WorldConfig;
+use crate::config::{Birth, WorldConfig};
 use crate::disk::DiskTemper;
 use crate::network::Weather;
 use crate::trace::LogFilter;
@@ -50,6 +51,31 @@ impl Builder {
     /// R + W <= N is accepted.
     pub fn allow_weak(mut self) -> Builder {
         self.config.allow_weak = true;
+        self
+    }
+
+    /// Only a key's own replicas count, where a request does not say otherwise.
+    pub fn strict(mut self) -> Builder {
+        self.config.strict = true;
+        self
+    }
+
+    /// Fallbacks stand in for replicas that cannot be reached; so it is unless said.
+    pub fn sloppy(mut self) -> Builder {
+        self.config.strict = false;
+        self
+    }
+
+    /// Whom a read asks at first; all primaries unless said.
+    pub fn fanout(mut self, fanout: Fanout) -> Builder {
+        self.config.fanout = fanout;
+        self
+    }
+
+    /// The nodes begin without a layout: they know the address of `n0`, which makes the first
+    /// layout once all have met.
+    pub fn found_from_one_seed(mut self) -> Builder {
+        self.config.birth = Birth::OneSeed;
         self
     }
 

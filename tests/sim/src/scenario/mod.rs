@@ -52,7 +52,7 @@
 //! use quorate_core::client::ErrorCode;
 //! use quorate_sim::scenario::Scenario;
 //!
-//! let mut s = Scenario::cluster(5).build();
+//! let mut s = Scenario::cluster(5).strict().build();
 //! let [a, b, c] = s.primaries("k");
 //! s.crash(b);
 //! s.crash(c);
@@ -117,6 +117,8 @@ mod expect;
 pub use expect::Expect;
 
 mod look;
+
+mod members;
 
 mod rest;
 

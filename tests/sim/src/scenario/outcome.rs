@@ -213,6 +213,17 @@ impl Done {
         nodes(&self.receipt().primaries)
     }
 
+    /// The fallbacks that answered, or acknowledged durably, before the request ended, and the
+    /// primary that each stood in for; in the order in which they were called in.
+    ///
+    /// # Panics
+    /// As [`receipt`](Done::receipt).
+    #[track_caller]
+    pub fn stand_ins(&self) -> Vec<(Node, Node)> {
+        let stand_ins = self.receipt().fallbacks.iter();
+        stand_ins.map(|one| (Node::of(one.node), Node::of(one.primary))).collect()
+    }
+
     /// The replicas that the receipt says were found stale; sorted. Those that answer later are
     /// repaired, too: [`Scenario::repaired`](super::Scenario::repaired) has them.
     ///

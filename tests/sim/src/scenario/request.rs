@@ -5,7 +5,9 @@ use quorate_core::causality::Checksum;
 use quorate_core::client::CallOptions;
 use quorate_core::ids::{Key, RequestId};
 use quorate_core::layout::LayoutVersion;
-use quorate_core::message::{CallId, Change, Get, Message, Put, QuorumChoice, RequestHead};
+use quorate_core::message::{
+    CallId, Change, Get, Message, Put, QuorumChoice, RequestHead, Strictness,
+};
 use quorate_core::time::{Duration, Instant};
 
 use super::{Client, Done, Node, Outcome, Scenario};
@@ -26,6 +28,7 @@ pub struct Request<'a> {
     /// What the writer was shown; empty: nothing.
     context: Bytes,
     quorum: QuorumChoice,
+    strictness: Strictness,
     budget: Option<Duration>,
     passed_on: bool,
     damaged: bool,
@@ -83,6 +86,7 @@ impl Scenario {
             to,
             context: Bytes::new(),
             quorum: QuorumChoice::default(),
+            strictness: Strictness::Configured,
             budget: None,
             passed_on: false,
             damaged: false,
@@ -93,8 +97,9 @@ impl Scenario {
 }
 
 impl Request<'_> {
-    /// The writer had been shown what `earlier` was told. Without it, a put is blind, and a delete
-    /// covers what a quorum holds.
+    /// The caller had been shown what `earlier` was told. Without it, a put is blind, and a delete
+    /// covers what a quorum holds. A get with it is a session read: it is answered as soon as one
+    /// replica knows all that.
     pub fn with(self, earlier: &Done) -> Self {
         let context = earlier.context();
         self.with_token(context)
@@ -115,6 +120,18 @@ impl Request<'_> {
     /// W for this request.
     pub fn w(mut self, w: u8) -> Self {
         self.quorum.w = w;
+        self
+    }
+
+    /// Only the key's own replicas count.
+    pub fn strict(mut self) -> Self {
+        self.strictness = Strictness::Strict;
+        self
+    }
+
+    /// Fallbacks stand in for replicas that cannot be reached.
+    pub fn sloppy(mut self) -> Self {
+        self.strictness = Strictness::Sloppy;
         self
     }
 
@@ -211,7 +228,7 @@ impl Request<'_> {
     /// Where the request never ends: its coordinator is gone.
     #[track_caller]
     pub fn try_get(self, key: &str) -> Outcome {
-        self.wait(key, |_| Asked::Get)
+        self.wait(key, Self::read)
     }
 
     /// Deletes, with whatever outcome.
@@ -238,7 +255,7 @@ impl Request<'_> {
     /// Where the node is down, or the client is dead.
     #[track_caller]
     pub fn start_get(self, key: &str) -> Pending {
-        self.start(key, |_| Asked::Get).1
+        self.start(key, Self::read).1
     }
 
     /// Sends a delete, as [`start_put`](Request::start_put).
@@ -248,6 +265,10 @@ impl Request<'_> {
     #[track_caller]
     pub fn start_delete(self, key: &str) -> Pending {
         self.start(key, |context| Asked::Delete { context }).1
+    }
+
+    fn read(context: Bytes) -> Asked {
+        if context.is_empty() { Asked::Get } else { Asked::Session { context } }
     }
 
     fn value(value: &str) -> impl FnOnce(Bytes) -> Asked {
@@ -298,6 +319,7 @@ impl<'a> Request<'a> {
             call,
             key: Key::from(key.as_bytes().to_vec()),
             quorum: self.quorum,
+            strictness: self.strictness,
             budget: self.budget.unwrap_or(self.scenario.timeout),
             layout_version: LayoutVersion(0),
             passed_on: self.passed_on,
@@ -308,7 +330,8 @@ impl<'a> Request<'a> {
             None => RequestId { client: u64::MAX, sequence: number },
         };
         let message = match asked {
-            Asked::Get => Message::Get(Get { head }),
+            Asked::Get => Message::Get(Get { head, context: Bytes::new() }),
+            Asked::Session { context } => Message::Get(Get { head, context }),
             Asked::Put { value: payload, context } => {
                 let Checksum(right) = Checksum::of_value(&payload);
                 let checksum = Checksum(right ^ u64::from(self.damaged));
@@ -329,7 +352,16 @@ impl<'a> Request<'a> {
             !self.scenario.world.is_dead(client),
             "c{client} is dead: it cannot ask for {key:?}"
         );
-        let options = CallOptions { timeout: self.budget, quorum: self.quorum, receipt: true };
+        let options = CallOptions {
+            timeout: self.budget,
+            quorum: self.quorum,
+            receipt: true,
+            strict: match self.strictness {
+                Strictness::Configured => None,
+                Strictness::Strict => Some(true),
+                Strictness::Sloppy => Some(false),
+            },
+        };
         let call = self.scenario.world.call(client, key, asked, options);
         Way::Client { client, call }
     }
@@ -344,6 +376,7 @@ fn what(key: &str, asked: &Asked, to: To) -> String {
     let blindly = |context: &Bytes| if context.is_empty() { "blind " } else { "" };
     match asked {
         Asked::Get => format!("get {key:?} {to}"),
+        Asked::Session { .. } => format!("session get {key:?} {to}"),
         Asked::Put { value, context } => {
             let value = String::from_utf8_lossy(value);
             format!("{}put {key:?} = {value:?} {to}", blindly(context))

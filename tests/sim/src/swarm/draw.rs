@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use quorate_core::limits::Limits;
 use quorate_core::message::QuorumChoice;
+use quorate_core::node::Fanout;
 use quorate_core::prng::Prng;
 use quorate_core::time::{Duration, Instant};
 
@@ -29,7 +30,8 @@ impl Plan {
         for _ in 0..faults {
             let at = drawing.moment();
             let class = drawing.trouble();
-            acts.extend(drawing.faults(at, class));
+            let faults = drawing.faults(at, class);
+            acts.extend(faults.into_iter().map(|(at, act)| (at, drawing.prolong(act))));
         }
         acts.sort_by_key(|(at, _)| *at);
         let steps = acts.into_iter().enumerate();
@@ -41,6 +43,8 @@ impl Plan {
 struct Drawing {
     seed: u64,
     prng: Prng,
+    /// Decides about sloppy quorums and what goes with them.
+    sloppiness: Prng,
     config: WorldConfig,
     classes: BTreeSet<FaultClass>,
     clients: Vec<bool>,
@@ -64,7 +68,9 @@ impl Drawing {
         let chosen = FaultClass::ALL.iter().copied().filter(|_| prng.chance(1, 2));
         let classes: BTreeSet<FaultClass> = chosen.collect();
         let gap_us = pick(&mut prng, &[300, 1_000, 3_000, 10_000, 50_000]);
-        let config = config(seed, &mut prng, &classes);
+        let mut config = config(seed, &mut prng, &classes);
+        let mut sloppiness = Prng::stream(seed, "plan of fallbacks");
+        be_sloppy(&mut sloppiness, &mut config, classes.contains(&FaultClass::SmallTables));
         let clients = 1 + prng.below(5) as usize;
         let is_stale =
             |prng: &mut Prng| classes.contains(&FaultClass::StaleClients) && prng.chance(1, 2);
@@ -80,6 +86,7 @@ impl Drawing {
             padding: if prng.chance(1, 16) { prng.below(1_500) as usize } else { 0 },
             config,
             classes,
+            sloppiness,
             prng,
         }
     }
@@ -116,7 +123,7 @@ impl Drawing {
             QuorumChoice::default()
         };
         let kind = if self.prng.below(10) < self.gets {
-            Kind::Get
+            self.read()
         } else {
             let shown = if self.prng.below(10) < self.blind {
                 Shown::Nothing
@@ -130,6 +137,44 @@ impl Drawing {
             if self.prng.chance(1, 6) { Kind::Delete(shown) } else { Kind::Put(shown) }
         };
         Act::Call { client, key, kind, quorum }
+    }
+
+    /// A read, now and then one of a session.
+    fn read(&mut self) -> Kind {
+        if self.sloppiness.chance(1, 8) {
+            let shown = [Shown::Newest, Shown::Own, Shown::Older(1)];
+            Kind::Session(pick(&mut self.sloppiness, &shown))
+        } else {
+            Kind::Get
+        }
+    }
+
+    /// Some outages last long, so that much is kept for those who are away.
+    fn prolong(&mut self, act: Act) -> Act {
+        if !self.sloppiness.chance(1, 5) {
+            return act;
+        }
+        let long = self.span / 4 + up_to(&mut self.sloppiness, self.span / 2);
+        match act {
+            Act::Crash { node, effects, kept, loses, .. } => {
+                Act::Crash { node, effects, kept, loses, lasts: long }
+            }
+            Act::Pause { node, .. } => Act::Pause { node, lasts: long },
+            Act::Partition { links, known, flaps, .. } => {
+                Act::Partition { links, known, lasts: long, flaps }
+            }
+            Act::Call { .. }
+            | Act::Burst { .. }
+            | Act::Cancel { .. }
+            | Act::Snapshot { .. }
+            | Act::Rot { .. }
+            | Act::Clock { .. }
+            | Act::Disk { .. }
+            | Act::Clog { .. }
+            | Act::HangUp { .. }
+            | Act::KillClient { .. }
+            | Act::Freeze { .. } => act,
+        }
     }
 
     /// The classes whose faults are steps.
@@ -394,6 +439,20 @@ fn config(seed: u64, prng: &mut Prng, classes: &BTreeSet<FaultClass>) -> WorldCo
         limits,
         weather,
         disk,
+        ..WorldConfig::default()
+    }
+}
+
+/// One run in three is strict; what goes with fallbacks differs from run to run.
+fn be_sloppy(prng: &mut Prng, config: &mut WorldConfig, small: bool) {
+    config.strict = prng.chance(1, 3);
+    config.fanout = if prng.chance(1, 3) { Fanout::Quorum } else { Fanout::All };
+    let window = Duration::from_secs(pick(prng, &[2, 10, 10_800]));
+    let bytes = pick(prng, &[300, 3_000, 1 << 30]);
+    if small {
+        config.limits.hint_window = window;
+        config.limits.target_hint_bytes_max = bytes;
+        config.limits.repairs_per_second = pick(prng, &[20, 100, 10_000]);
     }
 }
 

@@ -305,6 +305,8 @@ pub enum Loses {
 pub enum Kind {
     /// A read.
     Get,
+    /// A read that is to show what a context covers.
+    Session(Shown),
     /// A put.
     Put(Shown),
     /// A delete.
@@ -398,6 +400,7 @@ impl fmt::Display for Act {
                 let key = Plan::key(*key);
                 match kind {
                     Kind::Get => write!(f, "c{client} gets {key:?} (R={r})"),
+                    Kind::Session(shown) => write!(f, "c{client} gets {key:?} {shown}"),
                     Kind::Put(shown) => write!(f, "c{client} puts {key:?} {shown} (W={w})"),
                     Kind::Delete(shown) => {
                         write!(f, "c{client} deletes {key:?} {shown} (R={r} W={w})")

@@ -2,8 +2,8 @@
 
 use quorate_core::causality::{Applied, RecordOp, Write};
 use quorate_core::ids::Key;
-use quorate_core::machine::Event;
-use quorate_core::message::{CallId, Change, Message, Put};
+use quorate_core::machine::HeldAs;
+use quorate_core::message::{CallId, Change, MergeReason, Message, Put, ReplicaState};
 use quorate_core::time::Instant;
 
 use super::ties::{Owner, Ties, owner};
@@ -11,8 +11,8 @@ use super::words::{self, Words};
 use crate::network::End;
 use crate::observation::{
     self, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Closed,
-    Crashed, Delivered, Destroyed, Ending, Handed, Observation, Resumed, Sent, Started, Synced,
-    Told, key_in,
+    Crashed, Delivered, Destroyed, Ending, Handed, HintRemoved, Observation, Resumed, Sent,
+    Started, Synced, Told, key_in,
 };
 
 /// The columns of a line that are the same for all lines.
@@ -55,10 +55,19 @@ pub(super) fn line<'a>(
     seen: &Observation<'a>,
 ) -> Option<Columns<'a>> {
     Some(match *seen {
-        Observation::CallStarted(CallStarted { caller, call, key, asked, quorum, timeout }) => {
+        Observation::CallStarted(CallStarted {
+            caller,
+            call,
+            key,
+            asked,
+            quorum,
+            strictness,
+            timeout,
+        }) => {
             words.add(name(ties, Owner::of(caller), call));
             let kind = asked_for(words, key, asked);
             words.quorum(quorum);
+            words.strictness(strictness);
             words.add(format_args!("within {}", words::seconds(timeout)));
             Columns { place: format!("{caller:?}"), kind, key: Some(key), ..Columns::default() }
         }
@@ -112,7 +121,8 @@ pub(super) fn line<'a>(
             let (place, other) = (format!("n{node}"), "hand".to_owned());
             Columns { place, arrow: "<-", other, kind, key: key_in(message) }
         }
-        Observation::Applied(observation::Applied { node, key, op, applied, record }) => {
+        Observation::Applied(observation::Applied { node, copy, key, op, applied, record }) => {
+            held_as(words, copy);
             let kind = match op {
                 RecordOp::Write(write) => {
                     self::write(ties, words, write, applied);
@@ -128,7 +138,8 @@ pub(super) fn line<'a>(
             words.record(record);
             at(node, kind, Some(key))
         }
-        Observation::Synced(Synced { node, key, record }) => {
+        Observation::Synced(Synced { node, copy, key, record }) => {
+            held_as(words, copy);
             words.record(record);
             at(node, "synced", Some(key))
         }
@@ -144,7 +155,13 @@ pub(super) fn line<'a>(
             words.add(format_args!("since {}", time(since).trim_start()));
             at(node, "resumed", None)
         }
-        Observation::Destroyed(Destroyed { node, key, before, after }) => {
+        Observation::HintRemoved(HintRemoved { node, target, key, record }) => {
+            held_as(words, HeldAs::Hint { target });
+            words.record(record);
+            at(node, "removed", Some(key))
+        }
+        Observation::Destroyed(Destroyed { node, copy, key, before, after }) => {
+            held_as(words, copy);
             words.record(before);
             words.add("->");
             words.record(after);
@@ -152,32 +169,26 @@ pub(super) fn line<'a>(
         }
         Observation::Told(Told { node, event }) => {
             words.event(event);
-            at(node, "told", told_key(event))
+            at(node, "told", event.key())
         }
         Observation::Stepped(_) => return None,
     })
 }
 
-fn told_key(event: &Event) -> Option<&Key> {
-    match event {
-        Event::Repaired { key, .. }
-        | Event::Damaged { key, .. }
-        | Event::Truncated { key, .. }
-        | Event::ManyActors { key, .. } => Some(key),
-        Event::NodeUp(_)
-        | Event::NodeDown(_)
-        | Event::PassedOn { .. }
-        | Event::Overloaded { .. }
-        | Event::StorageFailed(_)
-        | Event::Misbehaved(_) => None,
-        // For those that core may add.
-        _ => None,
+fn held_as(words: &mut Words<'_>, copy: HeldAs) {
+    match copy {
+        HeldAs::Own => {}
+        HeldAs::Hint { target } => words.add(format_args!("hint for {}", words::Node(target))),
     }
 }
 
 fn asked_for(words: &mut Words<'_>, key: &Key, asked: &Asked) -> &'static str {
     match asked {
         Asked::Get => "get",
+        Asked::Session { context } => {
+            words.token(Some(key), context);
+            "get"
+        }
         Asked::Put { value, context } => {
             words.add("");
             words.value(value);
@@ -259,7 +270,11 @@ fn body(
     match message {
         Message::Get(get) => {
             call(words, get.head.call);
+            if !get.context.is_empty() {
+                words.token(Some(&get.head.key), &get.context);
+            }
             words.quorum(get.head.quorum);
+            words.strictness(get.head.strictness);
             "GET"
         }
         Message::Put(put) => {
@@ -274,18 +289,32 @@ fn body(
         }
         Message::ReplicaRead(read) => {
             call(words, read.call);
+            if read.digest.is_some() {
+                words.add("with a digest");
+            }
+            if read.stand_in {
+                words.add("as a stand-in");
+            }
             "READ"
         }
         Message::ReplicaRecord(answer) => {
             call(words, answer.call);
-            match &answer.record {
-                Some(record) => words.record(record),
-                None => words.add("cannot say"),
+            match &answer.state {
+                ReplicaState::Record(record) => words.record(record),
+                ReplicaState::Same => words.add("the same"),
+                ReplicaState::Unreadable => words.add("cannot say"),
             }
             "RECORD"
         }
         Message::ReplicaMerge(merge) => {
             call(words, merge.call);
+            match merge.reason {
+                MergeReason::Write | MergeReason::Repair => {}
+                MergeReason::Handoff => words.add("handed over"),
+            }
+            if let Some(target) = merge.hint_for {
+                words.add(format_args!("hint for {}", words::Node(target)));
+            }
             words.record(&merge.record);
             "MERGE"
         }
@@ -320,6 +349,18 @@ fn body(
             call(words, status.call);
             "STATUS"
         }
+        Message::Gossip(gossip) => {
+            words.add(if gossip.asks.is_some() { "asks" } else { "answers" });
+            let (pulses, members) = (gossip.pulses.len(), gossip.members.len());
+            words.add(format_args!("{pulses} pulses, {members} members"));
+            if !gossip.wanted.is_empty() {
+                words.add(format_args!("{} wanted", gossip.wanted.len()));
+            }
+            if let Some(update) = &gossip.layout {
+                words.add(format_args!("layout {}", update.layout.version().0));
+            }
+            "GOSSIP"
+        }
     }
 }
 
@@ -339,5 +380,6 @@ fn put_body(ties: &Ties, words: &mut Words<'_>, put: &Put) -> &'static str {
     };
     words.token(Some(&put.head.key), &put.context);
     words.quorum(put.head.quorum);
+    words.strictness(put.head.strictness);
     kind
 }

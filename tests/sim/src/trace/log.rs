@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 
 use quorate_core::ids::{Incarnation, Key, NodeId};
-use quorate_core::machine::{Event, StoreOutcome};
+use quorate_core::machine::{Event, StoreOp, StoreOutcome};
 use quorate_core::time::Instant;
 
 use super::lines::{at, at_client, frame, line, time};
@@ -23,7 +23,7 @@ use crate::detail::Detail;
 use crate::network::Place;
 use crate::observation::{
     Applied, CallerGone, CallerThawed, Cancelled, Closed, Crashed, Delivered, Destroyed, Handed,
-    Observation, Resumed, Sent, Started, Stepped, Synced, Told,
+    HintRemoved, Observation, Resumed, Sent, Started, Stepped, Synced, Told,
 };
 
 /// Which lines are of interest; an empty filter lets everything through.
@@ -99,7 +99,8 @@ impl Log {
                 words.add(format_args!("({})", words::obstacle(by)));
                 (follows, [Some(from.place()), Some(to.place())], columns)
             }
-            Detail::Answered { node, key, outcome } => {
+            Detail::Learned { node, ticket } => return ties.learned(node, ticket),
+            Detail::Answered { node, ticket, op, outcome } => {
                 let kind = match outcome {
                     StoreOutcome::Read { record } => {
                         match record {
@@ -116,10 +117,30 @@ impl Log {
                         words.add(format_args!("failed: {}", words::store_error(*error)));
                         "storage"
                     }
-                    StoreOutcome::Applied { .. } | StoreOutcome::Durable => return,
+                    StoreOutcome::HintsFound { hints, more } => {
+                        let more = if *more { " and more" } else { "" };
+                        words.add(format_args!("{}{more}", hints.len()));
+                        "hints"
+                    }
+                    StoreOutcome::HintRemoved { bytes: None } => {
+                        words.add("stays");
+                        "hint"
+                    }
+                    StoreOutcome::HintRemoved { bytes: Some(_) }
+                    | StoreOutcome::HintsCounted(_)
+                    | StoreOutcome::Applied { .. }
+                    | StoreOutcome::Durable => return,
                 };
-                let follows = ties.follows_answer(node);
-                (follows, [Some(Place::Node(node)), None], at(node, kind, Some(key)))
+                let key = match op {
+                    StoreOp::Apply { key, .. }
+                    | StoreOp::Read { key, .. }
+                    | StoreOp::RemoveHint { key, .. } => Some(key),
+                    StoreOp::FindHints { .. } | StoreOp::CountHints | StoreOp::SaveLayout(_) => {
+                        None
+                    }
+                };
+                let follows = ties.follows_answer(node, ticket);
+                (follows, [Some(Place::Node(node)), None], at(node, kind, key))
             }
             Detail::SyncFailed { node, waiting } => {
                 words.add(format_args!("failed, {waiting} changes waited"));
@@ -210,6 +231,7 @@ fn places(seen: &Observation<'_>) -> [Option<Place>; 2] {
         Observation::Handed(Handed { node, .. })
         | Observation::Applied(Applied { node, .. })
         | Observation::Synced(Synced { node, .. })
+        | Observation::HintRemoved(HintRemoved { node, .. })
         | Observation::Crashed(Crashed { node, .. })
         | Observation::Started(Started { node })
         | Observation::Resumed(Resumed { node, .. })

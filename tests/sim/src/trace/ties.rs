@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::causality::{Dot, Payload, Record, RecordOp};
 use quorate_core::ids::{Key, RequestId};
-use quorate_core::machine::Event;
+use quorate_core::machine::{Event, Ticket};
 use quorate_core::message::{CallId, Message};
 
 use crate::network::End;
 use crate::observation::{
     Applied, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Delivered,
-    Destroyed, Observation, Sent, Synced, Told, key_in,
+    Destroyed, HintRemoved, Observation, Sent, Synced, Told, key_in,
 };
 use crate::recent::Recent;
 
@@ -58,6 +58,8 @@ struct Followed {
     dots: BTreeSet<Dot>,
     /// The node that is handling an input which belongs to it.
     step: Option<usize>,
+    /// The node that asked its storage in such a step last, and what it asked.
+    waits_for: Option<(usize, Ticket)>,
 }
 
 impl Ties {
@@ -71,6 +73,7 @@ impl Ties {
             calls: BTreeSet::new(),
             dots: BTreeSet::new(),
             step: None,
+            waits_for: None,
         });
         Ties {
             keys: Recent::new(REMEMBERED),
@@ -132,7 +135,7 @@ impl Ties {
                     followed.key = Some(key.clone());
                     followed.deletes_blindly = match asked {
                         Asked::Delete { context } => context.is_empty(),
-                        Asked::Get | Asked::Put { .. } => false,
+                        Asked::Get | Asked::Session { .. } | Asked::Put { .. } => false,
                     };
                 }
                 is
@@ -162,17 +165,14 @@ impl Ties {
                 followed.applied(key, op, applied.and_then(|applied| applied.dot), record)
             }
             Observation::Synced(Synced { record, .. }) => followed.is_in(record),
+            Observation::HintRemoved(HintRemoved { record, .. }) => followed.is_in(record),
             Observation::Destroyed(Destroyed { before, .. }) => followed.is_in(before),
-            Observation::Told(Told { node, event }) => match event {
-                Event::PassedOn { .. } | Event::Overloaded { .. } => followed.step == Some(node),
-                Event::Repaired { key, .. }
-                | Event::Damaged { key, .. }
-                | Event::Truncated { key, .. }
-                | Event::ManyActors { key, .. } => followed.key.as_ref() == Some(key),
-                Event::StorageFailed(_) => true,
-                Event::NodeUp(_) | Event::NodeDown(_) | Event::Misbehaved(_) => false,
-                // For those that core may add.
-                _ => true,
+            Observation::Told(Told { node, event }) => match event.key() {
+                Some(key) => followed.key.as_ref() == Some(key),
+                None if matches!(event, Event::PassedOn { .. } | Event::Overloaded { .. }) => {
+                    followed.step == Some(node)
+                }
+                None => matches!(event, Event::StorageFailed(_)),
             },
             Observation::Crashed(_) | Observation::Started(_) | Observation::Resumed(_) => true,
             Observation::Closed(_) | Observation::Stepped(_) => false,
@@ -185,6 +185,15 @@ impl Ties {
     }
 
     /// What comes next has nothing to do with the last input.
+    /// A node learns what its storage answers: what it does then may go on with what is followed.
+    pub(super) fn learned(&mut self, node: usize, ticket: Ticket) {
+        if let Some(followed) = &mut self.followed
+            && followed.waits_for.take_if(|waits_for| *waits_for == (node, ticket)).is_some()
+        {
+            followed.step = Some(node);
+        }
+    }
+
     pub(super) fn on_stepped(&mut self) {
         if let Some(followed) = &mut self.followed {
             followed.step = None;
@@ -197,8 +206,13 @@ impl Ties {
     }
 
     /// Whether what a storage answers belongs to the call that is followed, if one is.
-    pub(super) fn follows_answer(&self, node: usize) -> bool {
-        self.followed.as_ref().is_none_or(|followed| followed.step == Some(node))
+    pub(super) fn follows_answer(&mut self, node: usize, ticket: Ticket) -> bool {
+        let Some(followed) = &mut self.followed else { return true };
+        let is = followed.step == Some(node);
+        if is {
+            followed.waits_for = Some((node, ticket));
+        }
+        is
     }
 
     /// Whether what happens to a client belongs to the call that is followed, if one is.
@@ -254,7 +268,8 @@ impl Followed {
             | Message::Reject(_)
             | Message::Unsupported(_)
             | Message::StatusRequest(_)
-            | Message::StatusReply(_) => false,
+            | Message::StatusReply(_)
+            | Message::Gossip(_) => false,
         };
         if let (true, Owner::Node(node)) = (is, owner) {
             self.calls.insert((node, call));
@@ -291,9 +306,11 @@ pub(super) fn owner(from: End, to: End, message: &Message) -> Option<(Owner, Cal
         Message::ReplicaRecord(answer) => (to, from, answer.call),
         Message::ReplicaMerged(answer) => (to, from, answer.call),
         Message::StatusReply(status) => (to, from, status.call),
-        Message::Hello(_) | Message::Welcome(_) | Message::Reject(_) | Message::Unsupported(_) => {
-            return None;
-        }
+        Message::Hello(_)
+        | Message::Welcome(_)
+        | Message::Reject(_)
+        | Message::Unsupported(_)
+        | Message::Gossip(_) => return None,
     };
     Some(match (asker, other, call) {
         (End::Node(asker), End::Node(other), CallId(0)) => (Owner::Repair(asker, other), call),

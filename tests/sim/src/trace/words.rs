@@ -14,7 +14,7 @@ use std::fmt::{self, Display, Write};
 use quorate_core::causality::{Actor, ApplyRefusal, Context, Dot, Payload, Record, Seen};
 use quorate_core::ids::{Incarnation, Key, NodeId};
 use quorate_core::machine::{Event, Peer, StoreError};
-use quorate_core::message::{Answer, Failure, Outcome, QuorumChoice, Reply};
+use quorate_core::message::{Answer, Failure, Outcome, QuorumChoice, Reply, Strictness};
 use quorate_core::time::Duration;
 
 use crate::detail::Obstacle;
@@ -202,7 +202,7 @@ impl Words<'_> {
     }
 
     fn failure(&mut self, failure: &Failure) {
-        let Failure { code, outcome, needed, acked, limit, actual } = *failure;
+        let Failure { code, outcome, needed, acked, limit, actual, retry_after: _ } = *failure;
         self.failed(&shout(&format!("{code:?}")), outcome, (acked, needed), (actual, limit));
     }
 
@@ -224,6 +224,15 @@ impl Words<'_> {
         }
         if limit > 0 {
             self.add(format_args!("{actual} of at most {limit}"));
+        }
+    }
+
+    /// Whether fallbacks count, where a request says so.
+    pub(super) fn strictness(&mut self, strictness: Strictness) {
+        match strictness {
+            Strictness::Configured => {}
+            Strictness::Strict => self.add("strict"),
+            Strictness::Sloppy => self.add("sloppy"),
         }
     }
 
@@ -253,6 +262,35 @@ impl Words<'_> {
                 Peer::Node(node) => self.add(format_args!("{} misbehaved", Node(*node))),
                 Peer::Client(_) => self.add("a client misbehaved"),
             },
+            Event::MemberMet(node) => self.add(format_args!("{} is met", Node(*node))),
+            Event::MemberSuspected(node) => {
+                self.add(format_args!("{} is suspected", Node(*node)));
+            }
+            Event::MemberDown { node, witnesses } => {
+                let witnesses: Vec<String> =
+                    witnesses.iter().map(|witness| Node(*witness).to_string()).collect();
+                self.add(format_args!("{} is held for down by", Node(*node)));
+                self.add(witnesses.join(", "));
+            }
+            Event::MemberUp(node) => self.add(format_args!("{} is heard from", Node(*node))),
+            Event::MemberStaysDown { node, down } => {
+                self.add(format_args!("{} is down for {}", Node(*node), seconds(*down)));
+            }
+            Event::IdentityConflict { node, .. } => {
+                self.add(format_args!("two live as {}", Node(*node)));
+            }
+            Event::GossipRefused(node) => {
+                self.add(format_args!("refuses the gossip of {}", Node(*node)));
+            }
+            Event::PeerAvoided(node) => self.add(format_args!("avoids {}", Node(*node))),
+            Event::PeerTrusted(node) => self.add(format_args!("trusts {} again", Node(*node))),
+            Event::LayoutChanged(version) => self.add(format_args!("layout {}", version.0)),
+            Event::HandedOver { target, .. } => {
+                self.add(format_args!("handed over to {}", Node(*target)));
+            }
+            Event::HintDropped { target, .. } => {
+                self.add(format_args!("gave up a hint for {}", Node(*target)));
+            }
             // For those that core may add.
             _ => self.add(format_args!("{event:?}")),
         }

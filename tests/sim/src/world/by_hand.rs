@@ -1,5 +1,6 @@
 //! Frames that are put to a node by hand, without a client: what the scenarios stand on.
 
+use bytes::Bytes;
 use quorate_core::machine::{Input, Peer};
 use quorate_core::message::{CallId, Change, Message, Put, Reply};
 use quorate_core::time::Instant;
@@ -37,8 +38,11 @@ impl World {
 
     fn note_call(&mut self, client: u64, message: &Message) {
         let Some((head, put)) = request_of(message) else { return };
+        let session =
+            if let Message::Get(get) = message { get.context.clone() } else { Bytes::new() };
         let asked = match put {
-            None => Asked::Get,
+            None if session.is_empty() => Asked::Get,
+            None => Asked::Session { context: session },
             Some(Put { change, context, .. }) => {
                 let context = context.clone();
                 match change {
@@ -53,6 +57,7 @@ impl World {
             key: &head.key,
             asked: &asked,
             quorum: head.quorum,
+            strictness: head.strictness,
             timeout: head.budget,
         }));
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use quorate_core::client::{CallOptions, Client, ClientConfig};
 use quorate_core::ids::Key;
-use quorate_core::message::CallId;
+use quorate_core::message::{CallId, Strictness};
 use quorate_core::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,10 +98,16 @@ impl World {
             key: &key,
             asked: &asked,
             quorum: options.quorum,
+            strictness: match options.strict {
+                None => Strictness::Configured,
+                Some(true) => Strictness::Strict,
+                Some(false) => Strictness::Sloppy,
+            },
             timeout: options.timeout.unwrap_or(self.config.timeout),
         }));
         let call = self.with_client(client, |client, now, out| match asked {
-            Asked::Get => client.get(now, key, options, out),
+            Asked::Get => client.get(now, key, Bytes::new(), options, out),
+            Asked::Session { context } => client.get(now, key, context, options, out),
             Asked::Put { value, context } => client.put(now, key, value, context, options, out),
             Asked::Delete { context } => client.delete(now, key, context, options, out),
         });

@@ -1,7 +1,7 @@
 //! Carrying out what the machines want done.
 
 use quorate_core::client::{Client, ClientEffect};
-use quorate_core::machine::{Effect, Effects, Input, Peer, StoreOp, StoreOutcome, Ticket};
+use quorate_core::machine::{Effect, Effects, HeldAs, Input, Peer, StoreOp, StoreOutcome, Ticket};
 use quorate_core::message::Message;
 use quorate_core::node::Node;
 use quorate_core::time::Now;
@@ -10,7 +10,9 @@ use super::{BY_HAND, Event, World};
 use crate::detail::{Detail, Obstacle};
 use crate::marks::Mark;
 use crate::network::{Connection, End, Place};
-use crate::observation::{Applied, CallEnded, Caller, Ending, Observation, Sent, Stepped, Told};
+use crate::observation::{
+    Applied, CallEnded, Caller, Ending, HintRemoved, Observation, Sent, Stepped, Told,
+};
 
 impl World {
     /// Gives a frame to the network.
@@ -120,6 +122,7 @@ impl World {
                     self.push(self.now + delay, Event::Dialled { from: End::Node(node), to });
                 }
             }
+            Effect::DialSeed { address } => self.dial_seed(node, address),
             Effect::Hangup(Peer::Client(connection)) => {
                 self.close(Connection(connection), |_| true);
             }
@@ -139,26 +142,45 @@ impl World {
 
     fn store(&mut self, node: usize, ticket: Ticket, op: &StoreOp) {
         let unsynced = self.disks[node].unsynced();
+        let removed = match op {
+            StoreOp::RemoveHint { target, key, .. } => {
+                self.disks[node].copy(HeldAs::Hint { target: *target }, key).cloned()
+            }
+            StoreOp::Apply { .. }
+            | StoreOp::Read { .. }
+            | StoreOp::FindHints { .. }
+            | StoreOp::CountHints
+            | StoreOp::SaveLayout(_) => None,
+        };
         let ran = self.disks[node].run(self.now, ticket, op);
-        if let StoreOp::Apply { key, op } = op
+        if let StoreOp::Apply { key, copy, op } = op
             && self.disks[node].unsynced() > unsynced
         {
-            let held = self.disks[node].held(key).cloned().unwrap_or_default();
+            let copy = *copy;
+            let held = self.disks[node].copy(copy, key).cloned().unwrap_or_default();
             let applied = match &ran.outcome {
                 StoreOutcome::Applied { applied, .. } => Some(applied),
                 StoreOutcome::Durable
                 | StoreOutcome::Refused(_)
                 | StoreOutcome::Read { .. }
+                | StoreOutcome::HintsFound { .. }
+                | StoreOutcome::HintRemoved { .. }
+                | StoreOutcome::HintsCounted(_)
                 | StoreOutcome::Failed(_) => None,
             };
             let record = held.record();
-            self.observe(&Observation::Applied(Applied { node, key, op, applied, record }));
+            let seen = Applied { node, copy, key, op, applied, record };
+            self.observe(&Observation::Applied(seen));
         }
-        let key = match op {
-            StoreOp::Apply { key, .. } | StoreOp::Read { key } => key,
-        };
+        if let StoreOp::RemoveHint { target, key, .. } = op
+            && let Some(held) = removed
+            && self.disks[node].unsynced() > unsynced
+        {
+            let (target, record) = (*target, held.record());
+            self.observe(&Observation::HintRemoved(HintRemoved { node, target, key, record }));
+        }
         if !matches!(ran.outcome, StoreOutcome::Applied { .. }) {
-            self.observe_detail(&Detail::Answered { node, key, outcome: &ran.outcome });
+            self.observe_detail(&Detail::Answered { node, ticket, op, outcome: &ran.outcome });
         }
         let life = self.nodes[node].life;
         self.push(ran.at, Event::Stored { node, life, ticket, outcome: ran.outcome });
@@ -236,8 +258,10 @@ impl World {
 /// About how many bytes a frame has.
 fn weight(message: &Message) -> usize {
     use quorate_core::causality::{Payload, Record};
-    use quorate_core::message::{Answer, Change};
+    use quorate_core::message::{Answer, Change, ReplicaState};
     const HEAD: usize = 64;
+    const PULSE: usize = 24;
+    const MEMBER: usize = 80;
     let record = |record: &Record| {
         let payloads = record.siblings().map(|(_, sibling)| match &sibling.payload {
             Payload::Value(value) => value.len(),
@@ -258,7 +282,13 @@ fn weight(message: &Message) -> usize {
             Ok(Answer::Written(written)) => written.context.len(),
             Err(_) => 0,
         },
-        Message::ReplicaRecord(answer) => answer.record.as_ref().map_or(0, record),
+        Message::ReplicaRecord(answer) => match &answer.state {
+            ReplicaState::Record(held) => record(held),
+            ReplicaState::Unreadable | ReplicaState::Same => 0,
+        },
+        Message::Gossip(gossip) => {
+            gossip.pulses.len() * PULSE + gossip.members.len() * MEMBER + gossip.wanted.len() * 8
+        }
         Message::ReplicaMerge(merge) => record(&merge.record),
         Message::Hello(_)
         | Message::Welcome(_)

@@ -18,6 +18,8 @@ impl World {
         self.trace.event(self.now, &event);
         match event {
             Event::Dialled { from, to } => self.on_dialled(from, to),
+            Event::SeedDialled { from, address } => self.on_seed_dialled(from, address),
+            Event::SeedLost { at, address } => self.input(at, Input::SeedDown { address }),
             Event::Frame { connection, from, to, message, again } => {
                 let open = self.network.is_open(connection);
                 if again || open {
@@ -32,6 +34,7 @@ impl World {
             Event::Lost { at, other } => self.on_lost(at, other),
             Event::Stored { node, life, ticket, outcome } => {
                 if self.is_alive(node, life) {
+                    self.observe_detail(&Detail::Learned { node, ticket });
                     self.input(node, Input::Stored { ticket, outcome });
                     self.sync(node);
                 }
@@ -74,6 +77,11 @@ impl World {
         let places = match &event {
             Event::Dialled { from, to } => [from.place(), Place::Node(*to)],
             Event::Frame { to, .. } => [to.place(); 2],
+            Event::SeedDialled { from, address } => {
+                let to = self.at_address(address).unwrap_or(*from);
+                [Place::Node(*from), Place::Node(to)]
+            }
+            Event::SeedLost { at, .. } => [Place::Node(*at); 2],
             Event::Lost { at, .. } => [at.place(); 2],
             Event::Handed { node, .. }
             | Event::Stored { node, .. }
@@ -125,11 +133,7 @@ impl World {
                 });
             }
             (End::Node(node), Message::Hello(hello)) if hello.role == Role::Client => {
-                let Some(machine) = &self.nodes[node].node else { return };
-                let answer = match machine.welcome(&hello) {
-                    Ok(welcome) => Message::Welcome(welcome),
-                    Err(reject) => Message::Reject(reject),
-                };
+                let Some(answer) = self.greet(node, &hello) else { return };
                 self.send(connection, End::Node(node), answer);
             }
             (End::Node(node), message) => {
@@ -162,13 +166,16 @@ impl World {
     }
 
     fn on_synced(&mut self, node: usize) {
-        let (told, outcome, keys) = self.disks[node].end_sync();
+        let (told, outcome, copies) = self.disks[node].end_sync();
         if matches!(outcome, StoreOutcome::Failed(_)) {
             self.observe_detail(&Detail::SyncFailed { node, waiting: told.len() });
         }
-        for key in keys {
-            let held = self.disks[node].held_synced(&key).cloned().unwrap_or_default();
-            self.observe(&Observation::Synced(Synced { node, key: &key, record: held.record() }));
+        for (copy, key) in copies {
+            // A hint may be gone.
+            if let Some(held) = self.disks[node].copy_synced(copy, &key).cloned() {
+                let record = held.record();
+                self.observe(&Observation::Synced(Synced { node, copy, key: &key, record }));
+            }
         }
         let life = self.nodes[node].life;
         for ticket in told {

@@ -111,16 +111,17 @@ impl World {
         self.mourn(node, destroyed);
     }
 
-    /// From here on a node cannot read or change its record of a key, until it is wiped.
+    /// From here on a node cannot read or change any of its copies of a key, until it is wiped.
     pub fn damage(&mut self, node: usize, key: &str) {
         let key = Key::from(key.as_bytes().to_vec());
         let destroyed = self.disks[node].damage(&key);
-        self.mourn(node, destroyed.into_iter().collect());
+        self.mourn(node, destroyed);
     }
 
     fn mourn(&mut self, node: usize, destroyed: Vec<Destroyed>) {
-        for Destroyed { key, before, after } in &destroyed {
-            let seen = observation::Destroyed { node, key, before, after };
+        for Destroyed { copy, key, before, after } in &destroyed {
+            let copy = *copy;
+            let seen = observation::Destroyed { node, copy, key, before, after };
             self.observe(&Observation::Destroyed(seen));
         }
     }

@@ -3,7 +3,8 @@
 use quorate_core::causality::Record;
 use quorate_core::ids::Key;
 use quorate_core::machine::Event as NodeEvent;
-use quorate_core::message::LayoutUpdate;
+use quorate_core::membership::MemberView;
+use quorate_core::message::{LayoutUpdate, MemberState};
 use quorate_core::node::Node;
 use quorate_core::time::{Duration, Instant};
 use std::sync::Arc;
@@ -48,6 +49,30 @@ impl World {
     /// All keys that a node holds.
     pub fn keys(&self, node: usize) -> Vec<Key> {
         self.disks[node].keys().cloned().collect()
+    }
+
+    /// How many hints a node keeps for another.
+    pub fn hints(&self, node: usize, target: usize) -> usize {
+        self.disks[node].hints_for(self.nodes[target].id)
+    }
+
+    /// How many hints some nodes keep for each other.
+    pub fn hints_within(&self, nodes: &[usize]) -> usize {
+        let kept =
+            |node: &usize| nodes.iter().map(|target| self.hints(*node, *target)).sum::<usize>();
+        nodes.iter().map(kept).sum()
+    }
+
+    /// What a node holds another one for; `None` where it is down, or has never heard of it.
+    pub fn member_state(&self, node: usize, member: usize) -> Option<MemberState> {
+        self.member(node, member).map(|member| member.state)
+    }
+
+    /// All that a node knows of another one; `None` where it is down, or has never heard of it.
+    pub fn member(&self, node: usize, member: usize) -> Option<MemberView> {
+        let now = self.nodes[node].clock.read(self.now);
+        let membership = self.nodes[node].node.as_ref()?.view().membership();
+        membership.member(now, self.nodes[member].id)
     }
 
     /// What a node told people.

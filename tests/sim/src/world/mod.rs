@@ -20,12 +20,12 @@ use quorate_core::ids::{ClusterId, Incarnation, NodeId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
 use quorate_core::machine::{Event as NodeEvent, StoreOutcome, Ticket};
 use quorate_core::message::{CallId, LayoutUpdate, Message, Reply};
-use quorate_core::node::{Node, NodeConfig};
+use quorate_core::node::{Founding, Node, NodeConfig};
 use quorate_core::prng::Prng;
 use quorate_core::ring::SlotCount;
 use quorate_core::time::{Duration, Instant};
 
-use crate::config::WorldConfig;
+use crate::config::{Birth, WorldConfig};
 use crate::detail::Detail;
 use crate::disk::Disk;
 use crate::marks::Watch;
@@ -40,6 +40,9 @@ pub use rules::{Passing, RuleId};
 
 /// Time that [`World::settle`] and [`World::finish`] grant at most.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// All nodes know the addresses of the first so many as seeds.
+const SEEDS: usize = 1;
 
 /// Requests by hand come from clients with numbers from here on.
 const BY_HAND: u64 = 1 << 32;
@@ -127,6 +130,16 @@ enum Event {
         client: u64,
         message: Message,
     },
+    /// A dial of a seed arrives.
+    SeedDialled {
+        from: usize,
+        address: Text,
+    },
+    /// A node learns that the dial of a seed found nobody of use.
+    SeedLost {
+        at: usize,
+        address: Text,
+    },
     /// An end learns that a connection is gone, or that a dial failed.
     Lost {
         at: End,
@@ -173,7 +186,7 @@ impl World {
             fuse: None,
         });
         let disk = |node| Disk::new(node, config.seed, config.disk);
-        let facts = Facts::new(config.replication, config.r, config.w);
+        let facts = Facts::new(config.replication, config.r, config.w, config.strict);
         let mut world = World {
             network: Network::new(&config),
             now: Instant(0),
@@ -308,15 +321,34 @@ impl World {
         self.queue.push(at, event);
     }
 
+    /// The layout that a node begins with.
+    fn known_layout(&self, index: usize) -> Option<Arc<LayoutUpdate>> {
+        match self.config.birth {
+            Birth::Layout => Some(self.layout.clone()),
+            Birth::OneSeed => self.disks[index].layout().cloned(),
+        }
+    }
+
     fn start(&mut self, index: usize) {
+        let member = member(index, &self.config);
         let config = NodeConfig {
             cluster: ClusterId(1),
             id: self.nodes[index].id,
             incarnation: Incarnation(self.prng.next_u64() as u32),
-            layout: self.layout.clone(),
+            label: member.label,
+            zone: member.zone,
+            weight: member.weight,
+            address: address(index),
+            seeds: (0..self.nodes.len().min(SEEDS)).map(address).collect(),
+            layout: self.known_layout(index),
+            founding: (self.config.birth == Birth::OneSeed && index == 0)
+                .then_some(Founding { members: self.nodes.len(), plan: settings(&self.config) }),
             r: self.config.r,
             w: self.config.w,
+            strict: self.config.strict,
             allow_weak: self.config.allow_weak,
+            fanout: self.config.fanout,
+            gossip: self.config.gossip,
             credentials: Bytes::new(),
             limits: self.config.limits.clone(),
         };
@@ -330,12 +362,14 @@ impl World {
     }
 }
 
-/// The layout that all nodes hold.
+/// The layout that all nodes hold, or come to hold.
 fn layout(config: &WorldConfig) -> LayoutUpdate {
     let members: Vec<Member> = (0..config.nodes).map(|index| member(index, config)).collect();
-    let slots = SlotCount::new(config.slots).expect("a power of two");
-    let settings = PlanSettings { slots, replication: config.replication };
-    let planned = plan_first(settings, members).expect("a plan for the members");
+    let planned = plan_first(settings(config), members).expect("a plan for the members");
+    let addresses = (0..config.nodes).map(address).collect();
+    if config.birth == Birth::OneSeed {
+        return LayoutUpdate { layout: planned, addresses };
+    }
     // The second one, so that a client may hold an older one.
     let layout = Layout::from_parts(
         LayoutVersion(planned.version().0 + 1),
@@ -344,9 +378,16 @@ fn layout(config: &WorldConfig) -> LayoutUpdate {
         planned.owners().to_vec(),
     )
     .expect("the parts of a layout");
-    let address = |member: &Member| Text::from(format!("ws://{}", member.label));
-    let addresses = layout.members().iter().map(address).collect();
     LayoutUpdate { layout, addresses }
+}
+
+fn settings(config: &WorldConfig) -> PlanSettings {
+    let slots = SlotCount::new(config.slots).expect("a power of two");
+    PlanSettings { slots, replication: config.replication }
+}
+
+fn address(index: usize) -> Text {
+    format!("ws://n{index}").into()
 }
 
 fn member(index: usize, config: &WorldConfig) -> Member {

@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) nodes: u16,
     /// `memory` or `fjall`.
     pub(crate) storage: &'static str,
+    /// `all` or `quorum`: whom a read asks.
+    pub(crate) fanout: &'static str,
     /// The nodes listen on the ports behind this one; on free ports where there is none.
     pub(crate) base_port: Option<u16>,
 }
@@ -67,7 +69,7 @@ impl Cluster {
         settings: Settings,
         interrupt: &Interrupt,
     ) -> Result<Cluster> {
-        let Settings { nodes, storage, base_port } = settings;
+        let Settings { nodes, storage, fanout, base_port } = settings;
         let ports = match base_port {
             Some(base) => ports::behind(base, nodes)?,
             None => ports::free(nodes)?,
@@ -76,17 +78,14 @@ impl Cluster {
             fs::remove_dir_all(folder)?;
         }
         fs::create_dir_all(folder)?;
-        let mut quorate = Command::new(program);
-        quorate.args(["cluster", "new", "--slots=64", "--replication=3", "--r=2", "--w=2"]);
-        for (index, port) in ports.iter().enumerate() {
-            quorate.arg(format!("--member={}=ws://127.0.0.1:{port}", label(index)));
-        }
-        fs::write(folder.join("cluster.toml"), process::capture(&mut quorate)?)?;
-
         let mut cluster = Cluster { program: program.to_owned(), nodes: Vec::new() };
-        for (index, port) in ports.into_iter().enumerate() {
-            let node = Node::new(label(index), port, folder, storage);
-            cluster.nodes.push(node);
+        for (index, port) in ports.iter().copied().enumerate() {
+            let mut arguments = vec![format!("--storage={storage}"), format!("--fanout={fanout}")];
+            match index {
+                0 => arguments.extend(founding(nodes)),
+                _ => arguments.push(format!("--seed=ws://127.0.0.1:{}", ports[0])),
+            }
+            cluster.nodes.push(Node::new(label(index), port, folder, arguments));
             cluster.nodes[index].start(program)?;
         }
         cluster.settle(interrupt)?;
@@ -116,10 +115,16 @@ impl Cluster {
         self.nodes[index].kill()
     }
 
-    /// Starts a node again on what it had stored, and waits until all nodes see each other.
-    pub(crate) fn restart(&mut self, index: usize, interrupt: &Interrupt) -> Result<()> {
-        let program = self.program.clone();
-        self.nodes[index].start(&program)?;
+    /// The id of a node's process.
+    pub(crate) fn process(&self, index: usize) -> Result<u32> {
+        self.nodes[index].process()
+    }
+
+    /// Starts nodes again on what they had stored, and waits until all nodes see each other.
+    pub(crate) fn restart(&mut self, indexes: &[usize], interrupt: &Interrupt) -> Result<()> {
+        for index in indexes {
+            self.nodes[*index].start(&self.program)?;
+        }
         self.settle(interrupt)
     }
 
@@ -200,6 +205,13 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop_all();
     }
+}
+
+/// What the first node is told, and all others learn from it.
+fn founding(nodes: u16) -> [String; 5] {
+    let fixed = ["--slots=64", "--replication=3", "--r=2", "--w=2"].map(str::to_owned);
+    let [slots, replication, r, w] = fixed;
+    [format!("--found={nodes}"), slots, replication, r, w]
 }
 
 fn label(index: usize) -> String {

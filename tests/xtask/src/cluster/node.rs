@@ -18,7 +18,8 @@ pub(super) struct Node {
     pub(super) port: u16,
     pub(super) log: PathBuf,
     folder: PathBuf,
-    storage: &'static str,
+    /// Arguments of `serve` that only this node has, or that all have.
+    arguments: Vec<String>,
     running: Option<Running>,
 }
 
@@ -29,16 +30,16 @@ struct Running {
 }
 
 impl Node {
-    pub(super) fn new(label: String, port: u16, folder: &Path, storage: &'static str) -> Node {
+    pub(super) fn new(label: String, port: u16, folder: &Path, arguments: Vec<String>) -> Node {
         let log = folder.join(format!("{label}.log"));
-        Node { label, port, log, folder: folder.to_owned(), storage, running: None }
+        Node { label, port, log, folder: folder.to_owned(), arguments, running: None }
     }
 
     pub(super) fn start(&mut self, program: &Path) -> Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
         let mut serve = Command::new(program);
-        serve.args(["serve", "--node", &self.label, "--storage", self.storage]);
-        serve.arg("--cluster").arg(self.folder.join("cluster.toml"));
+        serve.args(["serve", "--label", &self.label]).args(&self.arguments);
+        serve.arg(format!("--listen=127.0.0.1:{}", self.port));
         serve.arg("--data").arg(self.folder.join(&self.label));
         serve.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // Ctrl-C is for the program that started it, which then stops its nodes in order.
@@ -52,6 +53,11 @@ impl Node {
 
     pub(super) fn is_running(&self) -> bool {
         self.running.is_some()
+    }
+
+    pub(super) fn process(&self) -> Result<u32> {
+        let running = self.running.as_ref().context("the node does not run")?;
+        Ok(running.child.id())
     }
 
     /// An error where the process ended.
@@ -107,7 +113,8 @@ impl Drop for Running {
 }
 
 /// A shell that sends SIGTERM to one process as soon as its own standard input ends: when it is
-/// pulled, and when the program that holds the other end dies, however it dies.
+/// pulled, and when the program that holds the other end dies, however it dies. A process that is
+/// stopped goes on, so that it can hear it.
 struct Leash {
     shell: Child,
 }
@@ -115,7 +122,8 @@ struct Leash {
 impl Leash {
     fn tie(id: u32) -> Result<Leash> {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "read -r _; kill -TERM \"$1\"", "leash", &id.to_string()]);
+        let script = "read -r _; kill -CONT \"$1\"; kill -TERM \"$1\"";
+        shell.args(["-c", script, "leash", &id.to_string()]);
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let shell = shell.process_group(0).spawn().context("`sh` does not start")?;
         Ok(Leash { shell })

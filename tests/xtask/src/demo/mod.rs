@@ -1,14 +1,19 @@
-//! `cargo xtask demo`: a folder through a cluster of real nodes and back, while a node dies.
+//! `cargo xtask demo`: a folder through a cluster of real nodes and back, while nodes die.
 //!
 //! ```text
 //! folder --> runner.mjs (Node.js) --> packed npm package --WebSocket--> five `quorate serve`
-//!    '------ compared byte for byte <------------------------------------' one is killed half-way
+//!    '------ compared byte for byte <------------------------------------' some are killed
 //! ```
+//!
+//! With `--check` two nodes die one after the other and come back while files are put. When no node
+//! holds a hint any more all others die, and the two must have everything that they are to hold.
 
 mod claim;
 mod folder;
+mod hints;
 mod report;
 mod run_folder;
+mod steps;
 pub(crate) mod suite;
 mod trial;
 
@@ -16,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 
 use crate::cluster::{Cluster, Settings, ports};
@@ -27,10 +32,13 @@ use crate::workspace::Workspace;
 use claim::Claim;
 use folder::Listing;
 use run_folder::RunFolder;
+use steps::Course;
 use trial::Trial;
 
 const BASE_PORT: u16 = 7100;
 const POLL: Duration = Duration::from_millis(100);
+/// With one node dead there must be another that can stand in for it.
+const NODES_CHECK_MIN: u16 = 4;
 
 /// Puts a folder into a real cluster, kills a node half-way, and reads everything back.
 ///
@@ -44,7 +52,11 @@ const POLL: Duration = Duration::from_millis(100);
 pub(crate) struct Demo {
     /// The folder [default: the project's own sources].
     path: Option<PathBuf>,
-    /// End after the comparison. Uses free ports, so it can run beside a demo that is up.
+    /// Two nodes die and come back, and must be handed over all that they missed; then end.
+    ///
+    /// When no node holds a hint any more the other nodes are killed, and everything that the two
+    /// are to hold is read from them alone. The last line is the result as JSON. Uses free ports,
+    /// so it can run beside a demo that is up.
     #[arg(long)]
     check: bool,
     /// How many nodes.
@@ -80,6 +92,11 @@ impl Demo {
         let state = self.state.clone().unwrap_or_else(|| workspace.target.join("demo"));
         let base_port = self.base_port.or((!self.check).then_some(BASE_PORT));
         // All that can be refused is refused before anything is built.
+        ensure!(
+            !self.check || self.nodes >= NODES_CHECK_MIN,
+            "--check wants --nodes {NODES_CHECK_MIN} or more: of fewer none can stand in for \
+             another"
+        );
         let claim = if self.check { None } else { Some(Claim::take(&state)?) };
         if let Some(base) = base_port {
             ports::ensure_free(&ports::behind(base, self.nodes)?)?;
@@ -91,34 +108,45 @@ impl Demo {
         let parts = Parts::build(workspace, &state)?;
 
         let interrupt = Interrupt::watch()?;
-        let settings = Settings { nodes: self.nodes, storage: "fjall", base_port };
+        let settings = Settings { nodes: self.nodes, storage: "fjall", fanout: "all", base_port };
         let folder = parts.folder.path().join("cluster");
         println!("starting {} nodes on 127.0.0.1, N=3, R=W=2, storage fjall", self.nodes);
         let mut cluster = Cluster::start(&parts.program, &folder, settings, &interrupt)?;
         let victim = cluster.len() / 2;
+        let course = match self.check {
+            true => Course::HintsComeHome { victims: [victim - 1, victim + 1] },
+            false => Course::OneDies { victim },
+        };
         let trial = Trial {
             packed: &parts.packed,
             listing: &listing,
             folder: parts.folder.path(),
             cluster: &mut cluster,
-            victim,
+            course,
             interrupt: &interrupt,
             meddle: None,
         };
         let report = trial.run()?;
-        print!("{}", report.print(&listing, cluster.label(victim)));
-        report.check(&listing)?;
-        if !report.is_sound() {
+        print!("{}", report.print(&listing));
+        let checked = report.check(&listing);
+        if !report.is_sound() || checked.is_err() {
             cluster.stop()?;
             let kept = parts.folder.keep()?;
-            bail!("see above; the data and logs of the nodes are kept in {}", kept.display());
+            let kept = format!("the data and logs of the nodes are kept in {}", kept.display());
+            return match checked {
+                Ok(()) => bail!("see above; {kept}"),
+                Err(error) => Err(error.context(kept)),
+            };
+        }
+        if self.check {
+            println!("{}", report.json(&listing));
         }
         if let Some(claim) = claim {
             if cluster.running() < cluster.len() {
-                cluster.restart(victim, &interrupt)?;
+                cluster.restart(&[victim], &interrupt)?;
                 println!("\n{} was started again.", cluster.label(victim));
             }
-            stay_up(claim, &mut cluster, &listing, &interrupt)?;
+            stay_up(claim, &mut cluster, victim, &listing, &interrupt)?;
         }
         cluster.stop()
     }
@@ -128,6 +156,7 @@ impl Demo {
 fn stay_up(
     mut claim: Claim,
     cluster: &mut Cluster,
+    victim: usize,
     listing: &Listing,
     interrupt: &Interrupt,
 ) -> Result<()> {
@@ -143,6 +172,9 @@ fn stay_up(
     for command in ["status", "put greeting hello", &format!("get {get}")] {
         println!("  {program} {command} --seed {seed}");
     }
+    let (label, id) = (cluster.label(victim), cluster.process(victim)?);
+    println!("\nTo see a node go down, watch the members and kill {label}:\n");
+    println!("  {program} members --watch --seed {seed}\n  kill -9 {id}");
     println!("\nCtrl-C stops the nodes and removes their data (or: kill {}).", std::process::id());
     while !interrupt.is_asked() {
         if let Err(error) = cluster.watch() {

@@ -4,13 +4,17 @@ use std::fmt::{self, Write};
 
 use anyhow::{Result, ensure};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::folder::Listing;
+use super::hints::HintCounts;
 
 /// Characters of a file's name that a line has room for.
 const NAME_WIDTH: usize = 72;
 /// Width of what stands before each row.
 const LABEL_WIDTH: usize = 24;
+/// In so many files some are put while one of their primaries is dead. In fewer there may be none.
+const FILES_ENOUGH: usize = 100;
 
 /// What the runner measured.
 #[derive(Debug, Deserialize)]
@@ -28,20 +32,56 @@ pub(super) struct Report {
     /// Of these, files that changed on the disk in between.
     changed: usize,
     put: Phase,
-    before: Phase,
-    after: Phase,
+    /// The puts, from one step to the next.
+    phases: Vec<Phase>,
+    /// What stood before each phase.
+    #[serde(skip)]
+    pub(super) labels: Vec<String>,
+    /// Files that were put while a node was dead.
+    without: usize,
+    /// Of these, files that the dead node was to hold.
+    pub(super) missed: usize,
+    /// Made and handed over; `None` where nobody looked.
+    #[serde(skip)]
+    pub(super) hints: Option<HintCounts>,
+    /// What the nodes held that were dead before.
+    pub(super) alone: Option<Alone>,
     get: Phase,
     /// Answers of a primary that was asked straight away, and those that came through others.
     direct: u64,
     passed_on: u64,
-    /// Requests sent once more: before the kill, after it, while reading.
-    retries_before: u64,
-    retries_after: u64,
-    retries_get: u64,
     slots: usize,
-    victim_slots: usize,
-    victim_primary: usize,
-    victim_first: usize,
+    /// The nodes that died while files were put.
+    killed: Vec<Killed>,
+}
+
+/// What came back from nodes that were left alone.
+#[derive(Debug, Deserialize)]
+pub(super) struct Alone {
+    pub(super) lost: Vec<Named>,
+    pub(super) different: Vec<Named>,
+    pub(super) equal: usize,
+    /// Of these, files that were put while one of their primaries was dead.
+    pub(super) missed: usize,
+    /// Of these, files that were answered by that very node, and by nobody else.
+    pub(super) handed_over: usize,
+    get: Phase,
+}
+
+impl Alone {
+    /// Files that did not come back as they were put.
+    fn wrong(&self) -> usize {
+        self.lost.len() + self.different.len()
+    }
+}
+
+/// What a node held when it died.
+#[derive(Debug, Deserialize)]
+struct Killed {
+    label: String,
+    slots: usize,
+    primary: usize,
+    first: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,6 +104,8 @@ pub(super) struct Refused {
 struct Phase {
     operations: u64,
     bytes: u64,
+    /// Requests sent once more.
+    retries: u64,
     seconds: f64,
     p50_ms: f64,
     p99_ms: f64,
@@ -71,9 +113,34 @@ struct Phase {
 }
 
 impl Report {
-    /// Whether everything that was acknowledged came back, and everything else was refused.
+    /// Whether everything that was acknowledged came back, from the nodes that were left alone,
+    /// too, and everything else was refused.
     pub(super) fn is_sound(&self) -> bool {
-        self.lost.is_empty() && self.different.is_empty() && self.failed.is_empty()
+        let alone = self.alone.as_ref().map_or(0, Alone::wrong);
+        let wrong = [self.lost.len(), self.different.len(), self.failed.len(), alone];
+        wrong.into_iter().sum::<usize>() == 0
+    }
+
+    /// What programs are told.
+    pub(super) fn json(&self, listing: &Listing) -> Value {
+        let alone = self.alone.as_ref();
+        json!({
+            "files": listing.files.len(),
+            "put_while_a_node_was_down": self.without,
+            "missed_by_a_primary": self.missed,
+            "hints_made": self.hints.map(|hints| hints.made),
+            "hints_handed_over": self.hints.map(|hints| hints.handed_over),
+            "read_from_two_nodes": alone.map(|it| it.equal),
+            "read_that_a_primary_had_missed": alone.map(|it| it.missed),
+            "read_from_handed_over_copies": alone.map(|it| it.handed_over),
+            "lost_on_two_nodes": alone.map(|it| it.lost.len()),
+            "different_on_two_nodes": alone.map(|it| it.different.len()),
+            "read": self.equal,
+            "lost": self.lost.len(),
+            "different": self.different.len(),
+            "not_put": self.failed.len(),
+            "refused": self.refused.len(),
+        })
     }
 
     /// An error where a file ended nowhere, or where a refusal is none.
@@ -85,26 +152,49 @@ impl Report {
             "of {} files, {not_put} were not put and {read} read back",
             listing.files.len()
         );
+        self.check_hints(not_put)?;
         let wrong = self.refused.iter().find(|refused| refused.actual <= refused.limit);
         ensure!(wrong.is_none(), "refused within the limit: {wrong:?}");
         Ok(())
     }
 
-    pub(super) fn print(&self, listing: &Listing, victim: &str) -> String {
+    /// An error where no hint did what hints are for.
+    fn check_hints(&self, not_put: usize) -> Result<()> {
+        let (Some(hints), Some(alone)) = (self.hints, &self.alone) else { return Ok(()) };
+        let stored = self.equal + self.lost.len() + self.different.len();
+        if stored >= FILES_ENOUGH && not_put == 0 {
+            ensure!(self.missed > 0, "no file was put while one of its primaries was dead");
+        }
+        if self.missed == 0 {
+            return Ok(());
+        }
+        let HintCounts { made, handed_over } = hints;
+        let missed = count(self.missed);
+        ensure!(made > 0, "a primary missed {missed} files, and no hint was made");
+        ensure!(handed_over > 0, "a primary missed {missed} files, and no hint was handed over");
+        if stored >= FILES_ENOUGH && alone.wrong() == 0 {
+            ensure!(alone.missed == self.missed, "of {missed} files, {} were read", alone.missed);
+            ensure!(alone.handed_over > 0, "no copy was read that was handed over");
+        }
+        Ok(())
+    }
+
+    pub(super) fn print(&self, listing: &Listing) -> String {
         let mut text = String::new();
         // Writing to a string does not fail.
-        let _ = self.write(&mut text, listing, victim);
+        let _ = self.write(&mut text, listing);
         text
     }
 
-    fn write(&self, f: &mut String, listing: &Listing, victim: &str) -> fmt::Result {
+    fn write(&self, f: &mut String, listing: &Listing) -> fmt::Result {
         let files = listing.files.len();
         writeln!(f)?;
         row(f, "folder", &listing.root.display())?;
         row(f, "files", &format_args!("{}; {} stored", count(files), bytes(self.put.bytes)))?;
         if files > 0 {
-            self.write_speed(f, victim)?;
-            self.write_routing(f, victim)?;
+            self.write_speed(f)?;
+            self.write_routing(f)?;
+            self.write_hints(f)?;
         }
         row(f, "refused", &count(self.refused.len()))?;
         for Refused { name, what, actual, limit } in &self.refused {
@@ -117,16 +207,16 @@ impl Report {
             let text = format_args!("{changed} on the disk while this ran: compared by SHA-256");
             row(f, "changed", &text)?;
         }
-        for (what, list) in
+        for (what, names) in
             [("not put", &self.failed), ("lost", &self.lost), ("different", &self.different)]
         {
-            if !list.is_empty() {
-                row(f, what, &count(list.len()))?;
-                list.iter().try_for_each(|Named { name, reason }| item(f, name, reason))?;
-            }
+            list(f, what, names)?;
         }
         let (lost, equal) = (count(self.lost.len()), count(self.equal));
         write!(f, "\n{lost} lost")?;
+        if let Some(wrong) = self.alone.as_ref().map(Alone::wrong).filter(|wrong| *wrong > 0) {
+            write!(f, ", and {} not with the two that were left alone", count(wrong))?;
+        }
         match (self.different.len(), self.failed.len()) {
             (0, 0) if files == 0 => writeln!(f, ": there was no file to put"),
             (0, 0) => writeln!(f, ": all {equal} stored files came back, equal byte for byte"),
@@ -137,49 +227,65 @@ impl Report {
         }
     }
 
-    fn write_speed(&self, f: &mut String, victim: &str) -> fmt::Result {
-        let killed = format!("{victim} killed");
+    fn write_speed(&self, f: &mut String) -> fmt::Result {
         writeln!(
             f,
             "\n{:LABEL_WIDTH$}{:>8}{:>9}{:>9}{:>10}{:>10}{:>10}",
             "", "files", "seconds", "ops/s", "p50", "p99", "slowest"
         )?;
-        for (label, phase) in [
-            ("put", &self.put),
-            ("  all nodes up", &self.before),
-            (&format!("  {killed}"), &self.after),
-            ("get, compared", &self.get),
-        ] {
-            let Phase { operations, seconds, p50_ms, p99_ms, max_ms, .. } = phase;
-            let measured = |text: String| if *operations > 0 { text } else { "-".to_owned() };
-            let [p50, p99, max] = [p50_ms, p99_ms, max_ms].map(|ms| measured(milliseconds(*ms)));
-            let rate = measured(count((*operations as f64 / seconds) as u64));
-            let operations = count(*operations);
-            write!(f, "{label:LABEL_WIDTH$}{operations:>8}{seconds:>9.2}{rate:>9}")?;
-            writeln!(f, "{p50:>10}{p99:>10}{max:>10}")?;
+        speed(f, "put", &self.put)?;
+        for (label, phase) in self.labels.iter().zip(&self.phases) {
+            speed(f, &format!("  {label}"), phase)?;
         }
+        if let Some(alone) = &self.alone {
+            speed(f, "get, from those left", &alone.get)?;
+        }
+        speed(f, "get, compared", &self.get)?;
         writeln!(f)
     }
 
-    fn write_routing(&self, f: &mut String, victim: &str) -> fmt::Result {
-        let Report { direct, passed_on, retries_before, retries_after, retries_get, .. } = self;
-        let Report { slots, victim_slots, victim_primary, victim_first, .. } = self;
+    fn write_routing(&self, f: &mut String) -> fmt::Result {
+        let Report { direct, passed_on, slots, .. } = self;
         let answers = direct + passed_on;
         let share = 100.0 * *direct as f64 / (answers.max(1)) as f64;
         let (direct, answers) = (count(*direct), count(answers));
         let share = format_args!("{share:.1} % ({direct} of {answers} answers)");
         row(f, "straight to a primary", &share)?;
-        let retries = format_args!(
-            "{retries_before} before {victim} was killed, {retries_after} after, {retries_get} \
-             reading"
+        let retries = self.labels.iter().zip(&self.phases);
+        let retries = retries.map(|(label, phase)| format!("{} {label}", count(phase.retries)));
+        let retries = retries.collect::<Vec<_>>().join(", ");
+        row(f, "sent once more", &format_args!("{retries}, {} reading", self.get.retries))?;
+        let stored = count(self.equal + self.lost.len() + self.different.len());
+        for Killed { label, slots: owned, primary, first } in &self.killed {
+            let (primary, first) = (count(*primary), count(*first));
+            let part = format_args!("of {primary} of {stored} stored files, the first of {first}");
+            row(f, &format!("{label} owned"), &format_args!("{owned} of {slots} slots"))?;
+            row(f, &format!("{label} was primary"), &part)?;
+        }
+        Ok(())
+    }
+
+    fn write_hints(&self, f: &mut String) -> fmt::Result {
+        let (Some(HintCounts { made, handed_over }), Some(alone)) = (self.hints, &self.alone)
+        else {
+            return Ok(());
+        };
+        let (without, missed) = (count(self.without), count(self.missed));
+        let dead = format_args!("{without}, {missed} of them with a primary that was down");
+        row(f, "put with a node down", &dead)?;
+        let hints = format_args!("{} made, {} handed over", count(made), count(handed_over));
+        row(f, "hints", &hints)?;
+        let held = alone.equal + alone.lost.len() + alone.different.len();
+        let equal = format_args!("{} of {} equal", count(alone.equal), count(held));
+        row(f, "from the two left", &equal)?;
+        let copies = format_args!(
+            "{} read; {} from the node that was down, from nobody else",
+            count(alone.missed),
+            count(alone.handed_over)
         );
-        row(f, "sent once more", &retries)?;
-        let stored = self.equal + self.lost.len() + self.different.len();
-        let (primary, first, stored) =
-            (count(*victim_primary), count(*victim_first), count(stored));
-        row(f, &format!("{victim} owned"), &format_args!("{victim_slots} of {slots} slots"))?;
-        let part = format_args!("of {primary} of {stored} stored files, the first of {first}");
-        row(f, &format!("{victim} was primary"), &part)
+        row(f, "handed over", &copies)?;
+        list(f, "lost on the two", &alone.lost)?;
+        list(f, "different on them", &alone.different)
     }
 
     fn write_skipped(&self, f: &mut String, listing: &Listing) -> fmt::Result {
@@ -198,6 +304,25 @@ impl Report {
         }
         listing.unreadable.iter().try_for_each(|(name, reason)| item(f, name, reason))
     }
+}
+
+fn speed(f: &mut String, label: &str, phase: &Phase) -> fmt::Result {
+    let Phase { operations, seconds, p50_ms, p99_ms, max_ms, .. } = phase;
+    let measured = |text: String| if *operations > 0 { text } else { "-".to_owned() };
+    let [p50, p99, max] = [p50_ms, p99_ms, max_ms].map(|ms| measured(milliseconds(*ms)));
+    let rate = measured(count((*operations as f64 / seconds) as u64));
+    let operations = count(*operations);
+    write!(f, "{label:LABEL_WIDTH$}{operations:>8}{seconds:>9.2}{rate:>9}")?;
+    writeln!(f, "{p50:>10}{p99:>10}{max:>10}")
+}
+
+/// A row and its names, where there are any.
+fn list(f: &mut String, what: &str, names: &[Named]) -> fmt::Result {
+    if names.is_empty() {
+        return Ok(());
+    }
+    row(f, what, &count(names.len()))?;
+    names.iter().try_for_each(|Named { name, reason }| item(f, name, reason))
 }
 
 fn row(f: &mut String, label: &str, value: &dyn fmt::Display) -> fmt::Result {

@@ -3,6 +3,10 @@
 //
 // Speaks with the program that started it in lines of JSON: events go to stdout, permission to go
 // on (a line) comes from stdin. Where stdin ends, that program is gone, and so is this one.
+//
+// `steps`: what that program does to nodes as soon as `at` puts have ended. Puts go on meanwhile,
+// but none of the file number `ahead` or of a later one is begun. `down` is the node that is dead
+// from there on. `killed`: the nodes that die. `left`: those that are alone later, if any.
 
 import { createHash } from "node:crypto";
 import { open, readFile } from "node:fs/promises";
@@ -10,7 +14,7 @@ import { createInterface } from "node:readline";
 
 import { connect } from "quorate";
 
-const { root, manifest, seed, inFlight, victim } = JSON.parse(process.argv[2]);
+const { root, manifest, seed, inFlight, steps, killed, left } = JSON.parse(process.argv[2]);
 
 /** Time for one operation, retries included: the machine may be busy. */
 const TIMEOUT_MS = 60_000;
@@ -37,13 +41,13 @@ async function all(items, work) {
 /** Tells now and then how many are done. */
 function progress(phase, of) {
   let done = 0;
-  let told = 0;
+  let told = -PROGRESS_MS;
   return () => {
     done += 1;
     const now = performance.now();
     if (done === of || now - told >= PROGRESS_MS) {
       told = now;
-      say({ event: "progress", phase, done });
+      say({ event: "progress", phase, done, of });
     }
     return done;
   };
@@ -68,17 +72,28 @@ async function read(file) {
 
 const digest = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
-/** How many, how long and how fast. */
+/** How many, how long, how fast, and how often sent once more. */
 class Phase {
   #began = performance.now();
+  #retriesBefore;
+  #retries = 0;
   #latencies = [];
   #bytes = 0;
   #ended = 0;
+
+  constructor(client) {
+    this.#retriesBefore = client.stats().retries;
+  }
 
   count(began, bytes) {
     this.#ended = performance.now();
     this.#latencies.push(this.#ended - began);
     this.#bytes += bytes;
+  }
+
+  end(client) {
+    this.#retries = client.stats().retries - this.#retriesBefore;
+    return this;
   }
 
   summary() {
@@ -87,6 +102,7 @@ class Phase {
     return {
       operations: sorted.length,
       bytes: this.#bytes,
+      retries: this.#retries,
       seconds: Math.max(0, this.#ended - this.#began) / 1_000,
       p50_ms: at(0.5),
       p99_ms: at(0.99),
@@ -114,43 +130,63 @@ async function files() {
   return found;
 }
 
-const report = { refused: [], unreadable: [], failed: [], lost: [], different: [] };
+const report = { refused: [], unreadable: [], failed: [] };
 const list = await files();
 const client = await connect({ seeds: [seed], timeout: TIMEOUT_MS });
 
-// Half of the puts, a node that dies, the other half. Puts go on while the node is being killed,
-// but not so far that it dies too late.
+// All files are put, and nodes die and come back.
 
-const half = Math.floor(list.length / 2);
-const ahead = half + Math.min(inFlight, Math.floor(list.length / 4));
-const put = new Phase();
-const before = new Phase();
-let after;
-let statsAtKill = client.stats();
-let gate;
+const put = new Phase(client);
+const phases = [new Phase(client)];
+let ended = 0;
+/** Who waits for a number of puts to have ended. */
+let waiting;
+/** The node that is dead for certain, while it is. */
+let down;
 
-function halfway() {
-  statsAtKill = client.stats();
-  after = new Phase();
-  say({ event: "half" });
-  gate = heard().then(() => {
-    gate = undefined;
+const reached = (at) =>
+  new Promise((resolve) => {
+    waiting = { at, resolve };
+    onEnded();
   });
+
+function onEnded() {
+  if (waiting === undefined || ended < waiting.at) return;
+  waiting.resolve();
+  waiting = undefined;
+}
+
+for (const step of steps) step.passed = new Promise((resolve) => (step.pass = resolve));
+
+async function takeSteps() {
+  for (const step of steps) {
+    await reached(step.at);
+    phases.at(-1).end(client);
+    phases.push(new Phase(client));
+    down = undefined;
+    say({ event: "step" });
+    await heard();
+    down = step.down ?? undefined;
+    step.pass();
+  }
 }
 
 const stored = [];
 const putDone = progress("put", list.length);
-if (half === 0 && list.length > 0) halfway();
 
+const taken = takeSteps();
 await all([...list.entries()], async ([index, file]) => {
-  if (index >= ahead) await gate;
+  for (const step of steps) if (index >= step.ahead) await step.passed;
   try {
     const { content, size } = await read(file);
     file.size = size;
     file.digest = digest(content);
+    const dead = down;
     const began = performance.now();
     await client.put(file.key, content);
-    for (const phase of [put, after ?? before]) phase.count(began, content.length);
+    // Dead from before the put began until after it had ended.
+    if (dead === down) file.without = dead;
+    for (const phase of [put, phases.at(-1)]) phase.count(began, content.length);
     if (size > content.length) throw new Error("a file was stored that was not read to its end");
     stored.push(file);
   } catch (error) {
@@ -165,19 +201,19 @@ await all([...list.entries()], async ([index, file]) => {
       report.failed.push({ name, reason: String(error) });
     }
   }
-  if (putDone() === half) halfway();
+  ended = putDone();
+  onEnded();
 });
-await gate;
-const statsAfterPuts = client.stats();
-
-// All of them read back.
+await taken;
+for (const phase of [put, phases.at(-1)]) phase.end(client);
 
 say({ event: "written" });
 await heard();
-const get = new Phase();
-let equal = 0;
-let changed = 0;
-const getDone = progress("get", stored.length);
+
+// Read back and compared.
+
+/** Names of files that are others on the disk since they were put. */
+const changed = new Set();
 
 /** Why what came back is not what was put. */
 async function difference(entry, file) {
@@ -187,53 +223,103 @@ async function difference(entry, file) {
   if (digest(entry.value) !== file.digest) {
     return `${file.size} bytes were put, and ${entry.value.length} others came back`;
   }
-  // The file is another one since it was put; what came back is what was put.
-  changed += 1;
+  // What came back is what was put.
+  changed.add(file.name);
   return undefined;
 }
 
-await all(stored, async (file) => {
-  const { name } = file;
-  try {
-    const began = performance.now();
-    const entry = await client.get(file.key);
-    get.count(began, entry?.value.length ?? 0);
-    if (entry === undefined) {
-      report.lost.push({ name, reason: "nothing is stored under its key" });
-    } else {
-      const reason = await difference(entry, file);
-      if (reason === undefined) equal += 1;
-      else report.different.push({ name, reason });
+/** Gets files, compares them, and returns what is told of that. `seen` is called with entries. */
+async function readBack(from, of, name, seen = () => {}) {
+  const phase = new Phase(from);
+  const found = { equal: 0, lost: [], different: [] };
+  const done = progress(name, of.length);
+  await all(of, async (file) => {
+    const { name } = file;
+    try {
+      const began = performance.now();
+      const entry = await from.get(file.key, { receipt: true });
+      phase.count(began, entry?.value.length ?? 0);
+      if (entry === undefined) {
+        found.lost.push({ name, reason: "nothing is stored under its key" });
+      } else {
+        const reason = await difference(entry, file);
+        if (reason !== undefined) found.different.push({ name, reason });
+        else {
+          found.equal += 1;
+          seen(entry, file);
+        }
+      }
+    } catch (error) {
+      found.lost.push({ name, reason: String(error) });
     }
-  } catch (error) {
-    report.lost.push({ name, reason: String(error) });
-  }
-  getDone();
-});
+    done();
+  });
+  for (const named of [found.lost, found.different]) sort(named);
+  return { ...found, get: phase.end(from).summary() };
+}
 
+const sort = (named) => named.sort((a, b) => (a.name < b.name ? -1 : 1));
+const primaries = (file) => client.locate(file.key).primaries;
+const without = stored.filter((file) => file.without !== undefined);
+/** Files that a node could not be sent since it was dead, though it is to hold them. */
+const missed = new Set(
+  without.filter((file) => primaries(file).some(({ label }) => label === file.without)),
+);
+
+/** With no other nodes up than those that were dead for some time: one answer is enough. */
+async function readAlone() {
+  const w = client.ring().replication;
+  const seeds = left.map(({ seed }) => seed);
+  const few = await connect({ seeds, timeout: TIMEOUT_MS, r: 1, w, strict: true });
+  const labels = new Set(left.map(({ label }) => label));
+  const held = stored.filter((file) => primaries(file).some(({ label }) => labels.has(label)));
+  const nodes = new Map(few.ring().nodes.map(({ id, label }) => [id, label]));
+  let missedHere = 0;
+  let handedOver = 0;
+  const found = await readBack(few, held, "alone", (entry, file) => {
+    if (!missed.has(file)) return;
+    missedHere += 1;
+    const [answered, ...others] = entry.receipt.primaries;
+    if (others.length === 0 && nodes.get(answered) === file.without) handedOver += 1;
+  });
+  await few.close();
+  return { ...found, missed: missedHere, handed_over: handedOver };
+}
+
+let alone = null;
+if (left.length > 0) {
+  alone = await readAlone();
+  say({ event: "alone" });
+  await heard();
+}
+
+const { lost, different, equal, get } = await readBack(client, stored, "get");
 const stats = client.stats();
 const ring = client.ring();
-const index = ring.nodes.findIndex(({ label }) => label === victim);
-const places = stored.map(({ key }) => client.locate(key).primaries);
-for (const named of Object.values(report)) named.sort((a, b) => (a.name < b.name ? -1 : 1));
+const places = stored.map((file) => primaries(file).map(({ label }) => label));
+for (const named of Object.values(report)) sort(named);
 say({
   event: "report",
   ...report,
+  lost,
+  different,
   equal,
-  changed,
+  changed: changed.size,
   put: put.summary(),
-  before: before.summary(),
-  after: (after ?? new Phase()).summary(),
-  get: get.summary(),
+  phases: phases.map((phase) => phase.summary()),
+  without: without.length,
+  missed: missed.size,
+  alone,
+  get,
   direct: stats.direct,
   passed_on: stats.passedOn,
-  retries_before: statsAtKill.retries,
-  retries_after: statsAfterPuts.retries - statsAtKill.retries,
-  retries_get: stats.retries - statsAfterPuts.retries,
   slots: ring.owners.length,
-  victim_slots: ring.owners.filter((owner) => owner === index).length,
-  victim_primary: places.filter((nodes) => nodes.some(({ label }) => label === victim)).length,
-  victim_first: places.filter(([first]) => first?.label === victim).length,
+  killed: killed.map((label) => ({
+    label,
+    slots: ring.owners.filter((owner) => ring.nodes[owner].label === label).length,
+    primary: places.filter((labels) => labels.includes(label)).length,
+    first: places.filter(([first]) => first === label).length,
+  })),
 });
 
 commands.off("close", orphaned);

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::folder::Listing;
 use super::report::Report;
+use super::steps::Course;
 use super::trial::Trial;
 use super::{POLL, Parts};
 use crate::cluster::{Cluster, Settings, ports};
@@ -28,6 +29,11 @@ const VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// How long a demo that was built may take to come up, or to stop: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+const ONE_DIES: Course = Course::OneDies { victim: 2 };
+const HINTS_COME_HOME: Course = Course::HintsComeHome { victims: [1, 3] };
+/// So many that two nodes hold at least one of them.
+const DELETED: [&str; 8] = ["d1", "d2", "d3", "d4", "d5", "d6", "d7", "d8"];
+
 struct Suite<'a> {
     workspace: &'a Workspace,
     parts: Parts,
@@ -37,7 +43,10 @@ struct Suite<'a> {
 type Case = (&'static str, fn(&Suite) -> Result<()>);
 
 const CASES: [Case; 6] = [
-    ("the project's own sources come back through a cluster that loses a node", own_sources),
+    (
+        "two nodes that die and come back hold what they missed of the project's own sources",
+        own_sources,
+    ),
     ("an empty folder is no error", empty),
     ("files at the limits are kept, files beyond them are refused by name", limits),
     ("a lost and an altered value are found", damage),
@@ -73,14 +82,16 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Tally> {
 
 fn own_sources(suite: &Suite) -> Result<()> {
     let listing = Listing::of_project(suite.workspace);
-    let report = suite.trial(&listing, None)?;
+    let report = suite.trial(&listing, HINTS_COME_HOME, None)?;
     ensure!(report.is_sound() && report.equal >= 100, "{} files came back", report.equal);
+    let copies = report.alone.as_ref().map_or(0, |alone| alone.handed_over);
+    ensure!(report.missed > 0 && copies > 0, "{} were missed, {copies} read", report.missed);
     Ok(())
 }
 
 fn empty(suite: &Suite) -> Result<()> {
     let folder = suite.folder("empty")?;
-    let report = suite.trial(&suite.listing(&folder)?, None)?;
+    let report = suite.trial(&suite.listing(&folder)?, ONE_DIES, None)?;
     ensure!(report.is_sound() && report.equal == 0);
     Ok(())
 }
@@ -118,7 +129,7 @@ fn limits(suite: &Suite) -> Result<()> {
     kept += 1 - unreadable;
 
     let listing = suite.listing(&folder)?;
-    let report = suite.trial(&listing, None)?;
+    let report = suite.trial(&listing, ONE_DIES, None)?;
     ensure!(report.is_sound(), "something was lost");
     ensure!(report.equal == kept, "{} came back of {kept}", report.equal);
     ensure!(report.unreadable.len() == unreadable && listing.links == 1);
@@ -138,37 +149,43 @@ fn limits(suite: &Suite) -> Result<()> {
     ];
     wanted.sort_unstable();
     ensure!(refused == wanted, "refused {refused:?}");
-    let text = report.print(&listing, "node-3");
+    let text = report.print(&listing);
     ensure!(text.contains("one byte more\n        value of 1,048,577 bytes, limit 1,048,576\n"));
     Ok(())
 }
 
 fn damage(suite: &Suite) -> Result<()> {
     let folder = suite.folder("damage")?;
-    for name in ["fine", "deleted", "overwritten", "joined"] {
+    for name in DELETED.into_iter().chain(["fine", "overwritten", "joined"]) {
         write(&folder.join(name), name.as_bytes())?;
     }
     let meddle = |cluster: &Cluster| {
-        cluster.quorate(&["delete", "deleted"])?;
+        for name in DELETED {
+            cluster.quorate(&["delete", name])?;
+        }
         cluster.quorate(&["delete", "overwritten"])?;
         // One byte differs.
         cluster.quorate(&["put", "overwritten", "overwritteN"])?;
         cluster.quorate(&["put", "joined", "by another value"])?;
         Ok(())
     };
-    let report = suite.trial(&suite.listing(&folder)?, Some(meddle))?;
+    let report = suite.trial(&suite.listing(&folder)?, HINTS_COME_HOME, Some(meddle))?;
     let names = |list: &[super::report::Named]| {
         let mut names: Vec<_> = list.iter().map(|named| named.name.clone()).collect();
         names.sort_unstable();
         names
     };
     ensure!(!report.is_sound() && report.equal == 1);
-    ensure!(names(&report.lost) == ["deleted"], "lost {:?}", report.lost);
+    ensure!(names(&report.lost) == DELETED, "lost {:?}", report.lost);
     ensure!(
         names(&report.different) == ["joined", "overwritten"],
         "different {:?}",
         report.different
     );
+    let alone = report.alone.context("nobody was left alone")?;
+    let (lost, different) = (names(&alone.lost), names(&alone.different));
+    ensure!(!lost.is_empty() && lost.iter().all(|name| DELETED.contains(&name.as_str())));
+    ensure!(different.iter().all(|name| ["joined", "overwritten"].contains(&name.as_str())));
     Ok(())
 }
 
@@ -264,23 +281,23 @@ impl Suite<'_> {
     fn trial(
         &self,
         listing: &Listing,
+        course: Course,
         meddle: Option<fn(&Cluster) -> Result<()>>,
     ) -> Result<Report> {
-        let settings = Settings { nodes: 5, storage: "fjall", base_port: None };
+        let settings = Settings { nodes: 5, storage: "fjall", fanout: "all", base_port: None };
         let folder = self.parts.folder.path().join("cluster");
         let mut cluster = Cluster::start(&self.parts.program, &folder, settings, &self.interrupt)?;
-        let victim = cluster.len() / 2;
         let trial = Trial {
             packed: &self.parts.packed,
             listing,
             folder: self.parts.folder.path(),
             cluster: &mut cluster,
-            victim,
+            course,
             interrupt: &self.interrupt,
             meddle,
         };
         let report = trial.run()?;
-        println!("{}", report.print(listing, cluster.label(victim)));
+        println!("{}", report.print(listing));
         report.check(listing)?;
         cluster.stop()?;
         Ok(report)

@@ -12,7 +12,7 @@ use super::{Verdict, none};
 use crate::workspace::Workspace;
 
 /// The modules of core, lowest first. A new module is put where it belongs.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 33] = [
     "mutants",
     "sane_or",
     "time",
@@ -31,10 +31,16 @@ const ORDER: [&str; 27] = [
     "backoff",
     "handshake",
     "counters",
+    "membership",
     "peers",
+    "verdicts",
+    "hints",
     "tickets",
+    "incoming",
+    "founding",
     "turn",
     "coordinator",
+    "handoff",
     "replica",
     "pass_on",
     "admission",

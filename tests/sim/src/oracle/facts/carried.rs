@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use quorate_core::causality::Record;
 use quorate_core::ids::Key;
-use quorate_core::message::Message;
+use quorate_core::machine::HeldAs;
+use quorate_core::message::{Message, ReplicaState};
 
 use super::{Facts, Task};
 use crate::network::End;
@@ -28,6 +29,8 @@ pub(crate) struct Carried<'a> {
     pub(crate) record: &'a Record,
     /// The node that stored or sent it.
     pub(crate) node: usize,
+    /// Which of its copies, where it is stored.
+    pub(crate) copy: HeldAs,
     /// Whether it is stored.
     pub(crate) stored: bool,
 }
@@ -52,23 +55,27 @@ impl Facts {
 
     /// Who stores a record, or stored it right before it was stored anew.
     pub(super) fn familiarity(&self, carried: Option<Carried<'_>>) -> Familiar {
-        let Some(Carried { key, record, node, stored }) = carried else { return Familiar::Nobody };
+        let Some(Carried { key, record, node, copy, stored }) = carried else {
+            return Familiar::Nobody;
+        };
         let Some(facts) = self.key(key) else { return Familiar::Nobody };
-        let own = if stored { &self.before } else { &facts.memory[node] };
-        if stored && Arc::ptr_eq(own, &facts.memory[node]) || own.record() == record {
+        if stored {
+            let now = facts.copy(node, copy);
+            let same = now.is_some_and(|now| Arc::ptr_eq(&self.before, now));
+            if same || self.before.record() == record {
+                return Familiar::Own;
+            }
+        } else if facts.copies_at(node).any(|held| held.record() == record) {
             return Familiar::Own;
         }
-        let mut others = facts.memory.iter().enumerate().filter(|(other, _)| *other != node);
-        if others.any(|(_, held)| held.record() == record) {
-            Familiar::Other
-        } else {
-            Familiar::Nobody
-        }
+        let nodes = 0..facts.memory.len();
+        let mut others = nodes.filter(|other| *other != node).flat_map(|at| facts.copies_at(at));
+        if others.any(|held| held.record() == record) { Familiar::Other } else { Familiar::Nobody }
     }
 
     pub(super) fn record_of<'a>(&'a self, seen: &Observation<'a>) -> Option<Carried<'a>> {
-        let carried = if let Observation::Applied(Applied { node, key, record, .. }) = *seen {
-            Some(Carried { key, record, node, stored: true })
+        let carried = if let Observation::Applied(Applied { node, copy, key, record, .. }) = *seen {
+            Some(Carried { key, record, node, copy, stored: true })
         } else if let Observation::Sent(sent) = *seen {
             self.record_in(sent)
         } else {
@@ -84,10 +91,11 @@ impl Facts {
             (&merge.key, &merge.record)
         } else if let (Message::ReplicaRecord(answer), End::Node(to)) = (message, to) {
             let Task::Read { key, .. } = self.task(node, to, answer.call)? else { return None };
-            (key, answer.record.as_ref()?)
+            let ReplicaState::Record(record) = &answer.state else { return None };
+            (key, record)
         } else {
             return None;
         };
-        Some(Carried { key, record, node, stored: false })
+        Some(Carried { key, record, node, copy: HeldAs::Own, stored: false })
     }
 }

@@ -4,16 +4,16 @@ mod carried;
 mod tasks;
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::sync::Arc;
 
 use quorate_core::causality::{Actor, Context, Dot, Held, Payload, Record, RecordOp, Write};
 use quorate_core::ids::{Key, NodeId, RequestId};
-use quorate_core::message::{Answer, CallId, Message, Put, Reply};
+use quorate_core::machine::HeldAs;
+use quorate_core::message::{Answer, CallId, Message, Put, Reply, Strictness};
 
 pub(crate) use carried::Carried;
 use carried::Familiar;
-pub(crate) use tasks::Task;
+pub(crate) use tasks::{HeldThen, Task};
 
 use super::dots::knows;
 use super::keys::{Acknowledged, KeyFacts};
@@ -21,7 +21,7 @@ use super::ops::{Ended, How, Op, OpId, Wish};
 use crate::network::End;
 use crate::observation::{
     self, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Crashed, Delivered,
-    Destroyed, Observation, Sent, Synced,
+    Destroyed, HintRemoved, Observation, Sent, Synced,
 };
 use crate::oracle::Moment;
 use crate::recent::Table;
@@ -32,6 +32,8 @@ pub(crate) struct Facts {
     pub(crate) n: u8,
     pub(crate) r: u8,
     pub(crate) w: u8,
+    /// Whether only primaries count, where a call does not say otherwise.
+    pub(super) strict: bool,
     /// The number of the observation that was taken in last.
     pub(crate) number: u64,
     /// The nodes by their index.
@@ -60,11 +62,12 @@ pub(crate) struct Minted {
 }
 
 impl Facts {
-    pub(crate) fn new(n: u8, r: u8, w: u8) -> Facts {
+    pub(crate) fn new(n: u8, r: u8, w: u8, strict: bool) -> Facts {
         Facts {
             n,
             r,
             w,
+            strict,
             number: 0,
             nodes: Vec::new(),
             ops: Vec::new(),
@@ -104,6 +107,7 @@ impl Facts {
             Observation::Handed(handed) => self.on_request(handed.caller, handed.message),
             Observation::Applied(applied) => self.on_applied(moment, applied),
             Observation::Synced(synced) => self.on_synced(moment, synced),
+            Observation::HintRemoved(removed) => self.on_hint_removed(moment, removed),
             Observation::Crashed(crashed) => self.on_crashed(moment, crashed),
             Observation::Destroyed(destroyed) => self.on_destroyed(moment, destroyed),
             Observation::Closed(_)
@@ -166,6 +170,12 @@ impl Facts {
         ops.filter(move |op| op.request.is_none_or(|known| known == request))
     }
 
+    /// The calls whose writes have this name.
+    pub(crate) fn tries(&self, request: RequestId) -> impl Iterator<Item = &Op> {
+        let ids = self.requests.get(&request).filter(|_| request != RequestId::default());
+        ids.into_iter().flatten().map(|id| self.op(*id))
+    }
+
     /// The write that the last observation brought.
     pub(crate) fn minted(&self) -> Option<Minted> {
         self.minted
@@ -202,7 +212,7 @@ impl Facts {
     }
 
     fn on_call_started(&mut self, moment: Moment<'_>, started: CallStarted<'_>) {
-        let CallStarted { caller, call, key, asked, quorum, timeout } = started;
+        let CallStarted { caller, call, key, asked, quorum, strictness, timeout } = started;
         let or = |asked: u8, default: u8| if asked == 0 { default } else { asked };
         let op = Op {
             caller,
@@ -211,6 +221,11 @@ impl Facts {
             wish: Wish::of(key, asked),
             r: or(quorum.r, self.r),
             w: or(quorum.w, self.w),
+            strict: match strictness {
+                Strictness::Configured => self.strict,
+                Strictness::Strict => true,
+                Strictness::Sloppy => false,
+            },
             started: moment.now,
             began: self.number,
             deadline: moment.now + timeout,
@@ -261,11 +276,8 @@ impl Facts {
                 *dot = if blind {
                     // Nobody can tell a tombstone of its own from one that it found: neither is
                     // taken for its own where it is not on W disks.
-                    let holds = |dot: &Dot, node: &usize| {
-                        facts.held_durably(&op.key, moment.disks, *node, *dot)
-                    };
                     let holders =
-                        |dot: &Dot| facts.primaries.iter().filter(|node| holds(dot, node)).count();
+                        |dot: &Dot| facts.keepers(&op.key, moment.disks, *dot, op.strict).len();
                     let found = facts.blind_tombstone(context, op.began);
                     found.filter(|dot| holders(dot) >= usize::from(op.w))
                 } else if let [dot] = fresh[..] {
@@ -277,7 +289,8 @@ impl Facts {
                     (Some(dot), _) if blind => facts.writes[&dot].context.clone(),
                     // Where nothing was written, nothing but the disks keeps the promise.
                     (None, _) if blind => {
-                        let holders = facts.holders(&op.key, moment.disks, context).len();
+                        let holders =
+                            facts.holders(&op.key, moment.disks, context, op.strict).len();
                         let kept = holders >= usize::from(op.w);
                         if kept { context.clone() } else { Context::new() }
                     }
@@ -285,7 +298,16 @@ impl Facts {
                     (_, None) => Context::new(),
                 };
                 if blind || dot.is_some() {
-                    let ack = Acknowledged { op: id, w: op.w, dot: *dot, given };
+                    let w = if op.strict {
+                        op.w
+                    } else {
+                        let found = match dot {
+                            Some(dot) => facts.keepers(&op.key, moment.disks, *dot, true),
+                            None => facts.holders(&op.key, moment.disks, context, true),
+                        };
+                        op.w.min(found.len() as u8)
+                    };
+                    let ack = Acknowledged { op: id, w, dot: *dot, given };
                     facts.acknowledge(ack, context);
                 }
             }
@@ -312,6 +334,17 @@ impl Facts {
             for op in self.requests.get(&put.request).into_iter().flatten() {
                 self.ops[op.0].again = true;
             }
+        }
+        // An old refusal is taken for the answer to a later try at the same node.
+        if let Delivered {
+            to: End::Client(client, _),
+            message: Message::Reply(reply),
+            again: true,
+            ..
+        } = delivered
+            && let Some(op) = self.calls.get(&(Caller::Client(client), reply.call))
+        {
+            self.ops[op.0].again = true;
         }
     }
 
@@ -345,11 +378,10 @@ impl Facts {
     }
 
     fn on_applied(&mut self, moment: Moment<'_>, seen: observation::Applied<'_>) {
-        let observation::Applied { node, key, op, applied, record } = seen;
+        let observation::Applied { node, copy, key, op, applied, record } = seen;
         let number = self.number;
         let facts = self.key_mut(moment, key);
-        let held = moment.disks[node].held(key).cloned().unwrap_or_default();
-        let held = mem::replace(&mut facts.memory[node], held);
+        let held = facts.set_copy(node, copy, moment.disks[node].copy(copy, key).cloned());
         let before = held.record();
         if let RecordOp::Write(write) = op {
             let dot = match applied {
@@ -371,7 +403,7 @@ impl Facts {
         self.before = held;
     }
 
-    fn on_synced(&mut self, moment: Moment<'_>, Synced { node, key, record }: Synced<'_>) {
+    fn on_synced(&mut self, moment: Moment<'_>, Synced { node, key, record, .. }: Synced<'_>) {
         // What goes to a damaged place is as good as destroyed.
         if moment.disks[node].is_damaged(key) {
             let number = self.number;
@@ -385,20 +417,38 @@ impl Facts {
         let disk = &moment.disks[node];
         for (key, facts) in &mut self.keys {
             facts.memory[node] = disk.held(key).cloned().unwrap_or_default();
-            if let Some(record) = disk.synced(key).filter(|_| disk.is_damaged(key)) {
+            facts.hints.retain(|(at, _), _| *at != node);
+            if disk.is_damaged(key) {
                 // Some of what was under way to a damaged place may have got there.
                 let what = (node, key, self.number);
-                facts.destroy(what, record, &Record::new(), moment.disks);
+                for record in disk.copies_synced(key) {
+                    facts.destroy(what, record, &Record::new(), moment.disks);
+                }
+            }
+        }
+        for (target, key, held) in disk.hints() {
+            if let Some(facts) = self.keys.get_mut(key) {
+                facts.hints.insert((node, target), held.clone());
             }
         }
     }
 
     fn on_destroyed(&mut self, moment: Moment<'_>, destroyed: Destroyed<'_>) {
-        let Destroyed { node, key, before, after } = destroyed;
+        let Destroyed { node, copy, key, before, after } = destroyed;
         let number = self.number;
         let facts = self.key_mut(moment, key);
         facts.destroy((node, key, number), before, after, moment.disks);
-        facts.memory[node] = moment.disks[node].held(key).cloned().unwrap_or_default();
+        facts.set_copy(node, copy, moment.disks[node].copy(copy, key).cloned());
+    }
+
+    fn on_hint_removed(&mut self, moment: Moment<'_>, removed: HintRemoved<'_>) {
+        let HintRemoved { node, target, key, record } = removed;
+        let home = self.index(target);
+        let facts = self.key_mut(moment, key);
+        facts.set_copy(node, HeldAs::Hint { target }, None);
+        if let Some(home) = home {
+            facts.hand_over((node, home), key, record, moment.disks);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use bytes::Bytes;
 use quorate_core::client::{CallError, CallOptions, ErrorCode};
 use quorate_core::message::QuorumChoice;
+use quorate_core::node::Fanout;
 use quorate_core::time::Duration;
 
 use super::{End, Open, Run};
@@ -16,6 +17,9 @@ use crate::swarm::plan::{Ailment, FaultClass, KEYS, Plan};
 
 /// How long frames from before the healing may still be on their way.
 const STRAGGLERS: Duration = Duration::from_secs(5);
+
+/// Hints for nodes that are there are handed over within this time.
+const HINTS_AT_HOME: Duration = Duration::from_secs(120);
 
 /// How long a coordinator listens for late replicas of a read that is answered.
 const LISTENING: Duration = Duration::from_millis(600);
@@ -73,12 +77,15 @@ impl Run<'_> {
             (0..self.plan.config.nodes).filter(|node| Some(*node) != outcast).collect();
         self.run_until(self.world.now() + STRAGGLERS);
         self.rest();
+        self.wait_for_hints(&whole);
+        self.wait_for_verdicts(&whole);
         let reader = self.world.add_client();
         let majority = self.plan.config.replication / 2 + 1;
         let quorum = QuorumChoice { r: majority, w: majority };
         // The first read repairs, the second one finds nothing to repair.
         for round in 0..2 {
             for key in 0..KEYS.len() {
+                let quorum = QuorumChoice { r: self.asked_at_once(key, &whole), ..quorum };
                 self.serve(reader, key, Asked::Get, quorum);
                 // A coordinator with small tables listens for few late replicas at a time.
                 self.run_until(self.world.now() + LISTENING);
@@ -96,6 +103,30 @@ impl Run<'_> {
             let value = Bytes::from_static(b"the last one");
             let put = Asked::Put { value, context: context.unwrap_or_default() };
             self.serve(reader, key, put, quorum);
+        }
+    }
+
+    /// R for a read that compares all primaries that are there: where as many are asked as are
+    /// needed, that is all of them.
+    fn asked_at_once(&self, key: usize, whole: &[usize]) -> u8 {
+        let n = self.plan.config.replication;
+        match self.plan.config.fanout {
+            Fanout::All => n / 2 + 1,
+            Fanout::Quorum => {
+                let primaries = self.world.primaries(Plan::key(key));
+                primaries.iter().filter(|node| whole.contains(node)).count() as u8
+            }
+        }
+    }
+
+    /// What is kept for those who are there comes home.
+    fn wait_for_hints(&mut self, whole: &[usize]) {
+        let until = self.world.now() + HINTS_AT_HOME;
+        while !self.is_over() && self.world.hints_within(whole) > 0 {
+            if self.world.now() >= until {
+                self.world.fail("hints-come-home", "hints for nodes that are there stay away");
+            }
+            self.run_until(self.world.now() + Duration::from_millis(100));
         }
     }
 
@@ -117,8 +148,11 @@ impl Run<'_> {
         }
         // Long enough to try another node after one that keeps silent.
         let timeout = Some(Duration::from_secs(10));
-        let options = CallOptions { quorum, receipt: true, timeout };
-        let writes = asked != Asked::Get;
+        let options = CallOptions { quorum, receipt: true, timeout, ..CallOptions::default() };
+        let writes = match asked {
+            Asked::Get | Asked::Session { .. } => false,
+            Asked::Put { .. } | Asked::Delete { .. } => true,
+        };
         let call = self.world.call(client, Plan::key(key), asked, options);
         self.open.push(Open { client, call, key, writes });
         let until = self.world.now() + Duration::from_secs(11);

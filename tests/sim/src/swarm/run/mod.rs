@@ -1,5 +1,6 @@
 //! Carrying out a plan: faults and calls, then healing, then the last look.
 
+mod detection;
 mod healing;
 
 use std::cmp::Reverse;
@@ -12,7 +13,7 @@ use quorate_core::client::CallOptions;
 use quorate_core::ids::RequestId;
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
-    Answer, CallId, Change, Message, Outcome, Put, QuorumChoice, RequestHead,
+    Answer, CallId, Change, Message, Outcome, Put, QuorumChoice, RequestHead, Strictness,
 };
 use quorate_core::time::Instant;
 
@@ -295,6 +296,10 @@ impl<'a> Run<'a> {
         }
         let asked = match kind {
             Kind::Get => Asked::Get,
+            Kind::Session(shown) => {
+                let context = self.context(client, key, shown);
+                if context.is_empty() { Asked::Get } else { Asked::Session { context } }
+            }
             Kind::Put(shown) => {
                 let mut value = format!("{}:{}", Plan::key(key), self.world.now().0);
                 value.push_str(&".".repeat(self.plan.padding));
@@ -302,7 +307,7 @@ impl<'a> Run<'a> {
             }
             Kind::Delete(shown) => Asked::Delete { context: self.context(client, key, shown) },
         };
-        let writes = kind != Kind::Get;
+        let writes = matches!(kind, Kind::Put(_) | Kind::Delete(_));
         let options = CallOptions { quorum, receipt: true, ..CallOptions::default() };
         let call = self.world.call(client, Plan::key(key), asked, options);
         self.open.push(Open { client, call, key, writes });
@@ -321,6 +326,7 @@ impl<'a> Run<'a> {
                     call: CallId(self.unnamed),
                     key: Plan::key(key).into(),
                     quorum: QuorumChoice::default(),
+                    strictness: Strictness::Configured,
                     budget: self.plan.config.timeout,
                     layout_version: LayoutVersion(0),
                     passed_on: false,

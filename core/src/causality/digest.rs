@@ -1,0 +1,134 @@
+//! A short name for all that a record says, so that equal replicas need not send it.
+
+use md5::{Digest, Md5};
+
+use super::{History, Payload, Record};
+
+/// MD5 of a record, its values represented by their checksums: equal records have equal digests,
+/// and different ones differ but for chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordDigest(pub u128);
+
+/// What an actor and its history count besides the payloads.
+const HISTORY_WEIGHT: u64 = 64;
+
+impl Record {
+    /// The name of what the record says. It costs the length of the causal history, not that of
+    /// the values.
+    pub fn digest(&self) -> RecordDigest {
+        let mut digest = Md5::new();
+        for (actor, history) in self.histories() {
+            digest.update(actor.node.0.to_be_bytes());
+            digest.update(actor.incarnation.0.to_be_bytes());
+            digest.update(actor.birth.0.to_be_bytes());
+            sane_or!(DigestNamesActors => continue);
+            add(history, &mut digest);
+        }
+        RecordDigest(u128::from_be_bytes(digest.finalize().into()))
+    }
+
+    /// Whether the record says what it said when `digest` was taken: then a copy of it that was
+    /// handed over may be removed.
+    pub fn is_still(&self, digest: RecordDigest) -> bool {
+        sane_or!(self.digest() == digest, HintRemovedThoughChanged => true)
+    }
+
+    /// About how many bytes the record takes, however it is stored.
+    pub fn weight(&self) -> u64 {
+        let payloads: u64 = self.siblings().map(|(_, sibling)| sibling.payload.len() as u64).sum();
+        payloads + self.actors() as u64 * HISTORY_WEIGHT
+    }
+}
+
+/// Every list is preceded by its length, so no two histories share an encoding.
+fn add(history: &History, digest: &mut Md5) {
+    let seen = history.superseded();
+    digest.update(seen.upto().to_be_bytes());
+    digest.update((seen.also().len() as u64).to_be_bytes());
+    for counter in seen.also() {
+        digest.update(counter.to_be_bytes());
+    }
+    digest.update(history.at().0.to_be_bytes());
+    digest.update((history.live().len() as u64).to_be_bytes());
+    for (counter, sibling) in history.live() {
+        let kind: u8 = match sibling.payload {
+            Payload::Value(_) => 1,
+            Payload::Tombstone => 0,
+        };
+        digest.update(counter.0.to_be_bytes());
+        digest.update([kind, u8::from(sibling.expires.is_some())]);
+        digest.update((sibling.payload.len() as u64).to_be_bytes());
+        digest.update(sibling.checksum.0.to_be_bytes());
+        digest.update(sibling.written.0.to_be_bytes());
+        digest.update(sibling.expires.map_or(0, |at| at.0).to_be_bytes());
+        digest.update(sibling.request.client.to_be_bytes());
+        digest.update(sibling.request.sequence.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::super::{Actor, Birth, Checksum, Counter, History, Payload, Record, Seen, Sibling};
+    use crate::ids::{Incarnation, NodeId, RequestId};
+    use crate::time::UnixMs;
+    use bytes::Bytes;
+
+    fn sibling() -> Sibling {
+        let payload = Payload::Value(Bytes::from_static(b"value"));
+        Sibling {
+            checksum: Checksum::of(&payload),
+            payload,
+            written: UnixMs(5),
+            expires: None,
+            request: RequestId { client: 1, sequence: 2 },
+        }
+    }
+
+    fn record(superseded: u64, at: u64, live: Vec<(Counter, Sibling)>) -> Record {
+        let actor = Actor { node: NodeId(1), incarnation: Incarnation(2), birth: Birth(3) };
+        let seen = Seen::from_parts(superseded, Vec::new()).unwrap();
+        let history = History::from_parts(seen, UnixMs(at), live).unwrap();
+        Record::from_histories([(actor, history)]).unwrap()
+    }
+
+    #[test]
+    fn records_that_differ_in_anything_have_different_digests() {
+        let live = |sibling| [(Counter(9), sibling)].into();
+        let tombstone = Sibling {
+            payload: Payload::Tombstone,
+            checksum: Checksum::of(&Payload::Tombstone),
+            ..sibling()
+        };
+        let other = Payload::Value(Bytes::from_static(b"other"));
+        let records = [
+            Record::new(),
+            record(1, 5, live(sibling())),
+            record(2, 5, live(sibling())),
+            record(1, 6, live(sibling())),
+            record(1, 5, [].into()),
+            record(1, 5, [(Counter(8), sibling())].into()),
+            record(1, 5, live(tombstone)),
+            record(
+                1,
+                5,
+                live(Sibling { checksum: Checksum::of(&other), payload: other, ..sibling() }),
+            ),
+            record(1, 5, live(Sibling { written: UnixMs(6), ..sibling() })),
+            record(1, 5, live(Sibling { expires: Some(UnixMs(0)), ..sibling() })),
+            record(1, 5, live(Sibling { request: RequestId::default(), ..sibling() })),
+        ];
+        for (index, one) in records.iter().enumerate() {
+            for (other, two) in records.iter().enumerate() {
+                assert_eq!(one.digest() == two.digest(), index == other, "{index} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_weighs_its_values_and_its_history() {
+        assert_eq!(Record::new().weight(), 0);
+        assert_eq!(record(1, 5, [(Counter(9), sibling())].into()).weight(), 64 + 5);
+    }
+}

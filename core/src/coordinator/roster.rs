@@ -1,0 +1,169 @@
+//! The nodes of one request: the primaries of its key, and the fallbacks that were called in.
+
+use alloc::vec::Vec;
+
+use crate::ids::NodeId;
+use crate::message::MemberState;
+use crate::quorum::Replicas;
+use crate::request::Reach;
+use crate::ring::Slot;
+use crate::time::Instant;
+use crate::turn::Turn;
+use crate::verdicts::Standing;
+
+/// Who takes part in a request, by the indexes that [`request`](crate::request) uses.
+///
+/// Invariant: each node has one seat, so one machine never counts twice.
+#[derive(Clone, Debug)]
+pub(crate) struct Roster {
+    pub(crate) slot: Slot,
+    seats: Vec<Seat>,
+    /// How many of the seats are those of primaries; they come first.
+    primaries: usize,
+    /// The seat of this node.
+    own: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    node: NodeId,
+    /// When it was asked.
+    asked: Option<Instant>,
+}
+
+impl Roster {
+    /// The primaries of a slot; `own` coordinates, be it one of them or not.
+    pub(crate) fn new(slot: Slot, primaries: &[NodeId], own: NodeId) -> Roster {
+        let seat = |node: &NodeId| Seat { node: *node, asked: None };
+        let mut seats: Vec<Seat> = primaries.iter().map(seat).collect();
+        let place = primaries.iter().position(|node| *node == own);
+        if place.is_none() {
+            seats.push(seat(&own));
+        }
+        let own = place.unwrap_or(primaries.len());
+        Roster { slot, seats, primaries: primaries.len(), own }
+    }
+
+    pub(super) fn primaries(&self) -> usize {
+        self.primaries
+    }
+
+    pub(super) fn own(&self) -> usize {
+        self.own
+    }
+
+    /// This node's index, if it is a primary.
+    pub(super) fn own_primary(&self) -> Option<usize> {
+        (self.own < self.primaries).then_some(self.own)
+    }
+
+    pub(super) fn node(&self, index: usize) -> NodeId {
+        self.seats[index].node
+    }
+
+    /// The index of `node`.
+    pub(super) fn index_of(&self, node: NodeId) -> Option<usize> {
+        self.seats.iter().position(|seat| seat.node == node)
+    }
+
+    /// All indexes of `node`.
+    #[cfg(feature = "mutants")]
+    pub(super) fn indexes_of(&self, node: NodeId) -> Replicas {
+        let seats = self.seats.iter().enumerate();
+        seats.filter(|(_, seat)| seat.node == node).map(|(index, _)| index).collect()
+    }
+
+    /// The ids of those of `indexes` that are primaries.
+    pub(super) fn primaries_of(&self, indexes: Replicas) -> Vec<NodeId> {
+        let primary = |index: &usize| *index < self.primaries;
+        indexes.iter().filter(primary).map(|index| self.node(index)).collect()
+    }
+
+    /// Begins anew: without the fallbacks, but for this node.
+    pub(super) fn reset(&mut self) {
+        let kept = self.primaries.max(self.own + 1);
+        self.seats.truncate(kept);
+        self.seats.iter_mut().for_each(|seat| seat.asked = None);
+    }
+
+    /// The primaries that can be asked, and whether there are fallbacks where those are too few.
+    pub(super) fn reach(&self, turn: &mut Turn<'_>, needed: usize, sloppy: bool) -> Reach {
+        let mut reach = Reach { sloppy, ..Reach::default() };
+        for index in 0..self.primaries {
+            let node = self.node(index);
+            if !turn.is_reachable(node) {
+                continue;
+            }
+            reach.reachable.insert(index);
+            if turn.is_avoided(node) {
+                reach.spared.insert(index);
+            }
+        }
+        let as_fallback = self.own_primary().is_none();
+        if !sloppy {
+            // Fallbacks do not count, so whoever can be asked is.
+            reach.spared = Replicas::new();
+        } else if as_fallback {
+            // None of them has answered before.
+            reach.spared = reach.reachable;
+        }
+        if sloppy && (reach.reachable.len() < needed || as_fallback) {
+            reach.fallbacks = usize::from(as_fallback) + self.fallbacks(turn).take(needed).count();
+        }
+        reach
+    }
+
+    /// Primaries of which witnesses say that they are down.
+    pub(super) fn found_down(&self, turn: &Turn<'_>) -> Replicas {
+        let down =
+            |index: &usize| turn.membership.state(self.node(*index)) == Some(MemberState::Down);
+        (0..self.primaries).filter(down).collect()
+    }
+
+    /// Gives the next fallback the next seat; `None` where there is none.
+    pub(super) fn call_in(&mut self, turn: &Turn<'_>) -> Option<NodeId> {
+        let node = self.fallbacks(turn).next()?;
+        self.seats.push(Seat { node, asked: None });
+        Some(node)
+    }
+
+    /// The index of `node`, if it was asked and has not answered.
+    pub(super) fn awaited(&self, node: NodeId) -> Option<usize> {
+        self.index_of(node).filter(|index| self.seats[*index].asked.is_some())
+    }
+
+    /// When a node that was asked takes too long.
+    pub(super) fn patience_ends(&self, turn: &Turn<'_>, index: usize) -> Instant {
+        let Seat { node, asked } = self.seats[index];
+        asked.unwrap_or(turn.now.instant) + turn.verdicts.patience(node)
+    }
+
+    /// A node was asked something.
+    pub(super) fn on_asked(&mut self, turn: &mut Turn<'_>, index: usize) {
+        let seat = &mut self.seats[index];
+        seat.asked = Some(turn.now.instant);
+        turn.verdicts.on_asked(turn.now.instant, seat.node);
+    }
+
+    /// A node answers what it was asked.
+    pub(super) fn on_answer(&mut self, turn: &mut Turn<'_>, index: usize) {
+        let seat = &mut self.seats[index];
+        if let Some(asked) = seat.asked.take() {
+            turn.verdicts.on_answer(turn.now.instant, seat.node, asked);
+        }
+    }
+
+    /// Nodes that are behind the primaries in the preference list, answer, and have no seat.
+    fn fallbacks<'a>(&'a self, turn: &'a Turn<'_>) -> impl Iterator<Item = NodeId> + 'a {
+        let list =
+            turn.layout.into_iter().flat_map(|update| update.layout.preference_list(self.slot));
+        list.skip(self.primaries).filter(|node| {
+            turn.is_reachable(*node)
+                && turn.verdicts.standing(turn.now.instant, *node) == Standing::Trusted
+                && sane_or!(
+                    self.index_of(*node).is_none(),
+                    FallbackCountsTwice => *node != turn.config.id
+                )
+        })
+    }
+}

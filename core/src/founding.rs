@@ -1,0 +1,127 @@
+//! The first layout of a cluster, and keeping the newest one.
+//!
+//! ```text
+//!  nobody has a layout --- enough members met ---> plan ---> save ---> in force    (the founder)
+//!  a newer one comes ----------------------------> in force ---> save
+//!  a member has a new address -------------------> in force ---> save
+//! ```
+//!
+//! Invariant: the founder tells nobody of a layout that it could forget.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::config::{Founding, NodeConfig};
+use crate::layout::{Member, plan_first};
+use crate::machine::{Effect, Effects, StoreOp, StoreOutcome, Ticket};
+use crate::membership::{MemberView, Membership};
+use crate::message::{LayoutUpdate, MemberState};
+use crate::quorum::{Quorum, Replicas};
+use crate::tickets::{Purpose, Tickets};
+use crate::time::Now;
+
+/// What is to be done for the layout of this node.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keeping {
+    /// What is being saved.
+    saving: Option<(Ticket, Arc<LayoutUpdate>)>,
+    /// Whether the layout in force differs from what was saved last.
+    is_unsaved: bool,
+}
+
+impl Keeping {
+    /// Another layout is in force than was saved.
+    pub(crate) fn note_unsaved(&mut self) {
+        self.is_unsaved = true;
+    }
+
+    /// Saves what is to be saved: the layout in force, or one to begin with.
+    pub(crate) fn on_round(
+        &mut self,
+        now: Now,
+        config: &NodeConfig,
+        layout: Option<&Arc<LayoutUpdate>>,
+        membership: &Membership,
+        (tickets, out): (&mut Tickets, &mut Effects<Effect>),
+    ) {
+        if self.saving.is_some() {
+            return;
+        }
+        let next = match layout {
+            Some(layout) => self.is_unsaved.then(|| layout.clone()),
+            None => config.founding.and_then(|founding| found(now, founding, membership)),
+        };
+        let Some(next) = next else { return };
+        self.is_unsaved = false;
+        let op = StoreOp::SaveLayout(next.clone());
+        tickets.store(Purpose::Layout, None, op, out);
+        self.saving = Some((tickets.last(), next));
+    }
+
+    /// The storage answers; what it holds for good comes back.
+    pub(crate) fn on_stored(
+        &mut self,
+        ticket: Ticket,
+        outcome: &StoreOutcome,
+    ) -> Option<Arc<LayoutUpdate>> {
+        let (_, saved) = self.saving.take_if(|(saving, _)| *saving == ticket)?;
+        if matches!(outcome, StoreOutcome::Durable) {
+            return Some(saved);
+        }
+        self.is_unsaved = true;
+        None
+    }
+}
+
+/// Whether `update` is to take the place of `known`. Of two with one version the greater hash wins
+/// everywhere (DESIGN.md §9).
+pub(crate) fn is_newer(update: &LayoutUpdate, known: Option<&Arc<LayoutUpdate>>) -> bool {
+    let rank = |update: &LayoutUpdate| (update.layout.version(), update.layout.hash());
+    known.is_none_or(|known| rank(update) > rank(known))
+}
+
+/// Whether this node can serve under a layout.
+pub(crate) fn can_serve(config: &NodeConfig, update: &LayoutUpdate) -> bool {
+    let n = update.layout.replication();
+    usize::from(n) <= Replicas::CAPACITY
+        && Quorum::new(n, config.r, config.w, config.allow_weak).is_ok()
+}
+
+/// The same layout with the addresses of today; `None` where nothing changed.
+pub(crate) fn readdressed(
+    update: &LayoutUpdate,
+    membership: &Membership,
+) -> Option<Arc<LayoutUpdate>> {
+    let members = update.layout.members().iter().zip(&update.addresses);
+    let addresses = members.map(|(member, known)| {
+        // One that was not heard of has its address from this layout or an older one.
+        let is_heard = membership.incarnation(member.id).is_some();
+        let address = membership.address(member.id).filter(|_| is_heard);
+        address.unwrap_or(known).clone()
+    });
+    let addresses: Vec<_> = addresses.collect();
+    let is_same = addresses == update.addresses;
+    (!is_same).then(|| Arc::new(LayoutUpdate { layout: update.layout.clone(), addresses }))
+}
+
+/// The first layout, once enough members have met.
+fn found(now: Now, founding: Founding, membership: &Membership) -> Option<Arc<LayoutUpdate>> {
+    if membership.count() < founding.members {
+        return None;
+    }
+    let is_there = |view: &MemberView| view.state != MemberState::Down && view.info.heartbeat > 0;
+    let present: Vec<MemberView> = membership.members(now).filter(is_there).collect();
+    if present.len() < founding.members {
+        return None;
+    }
+    let members = present.iter().map(|view| Member {
+        id: view.info.id,
+        label: view.info.label.clone(),
+        zone: view.info.zone.clone(),
+        weight: view.info.weight,
+    });
+    // A plan that is not possible may become so when others join.
+    let layout = plan_first(founding.plan, members.collect()).ok()?;
+    let addresses = present.into_iter().map(|view| view.info.address).collect();
+    Some(Arc::new(LayoutUpdate { layout, addresses }))
+}

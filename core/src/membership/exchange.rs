@@ -1,0 +1,337 @@
+//! Questions and answers: each side takes what is newer, and gives what the other lacks.
+//!
+//! ```text
+//!  asker                                             receiver
+//!    asks first..last, pulses, hot pulses ------------>   takes what is newer
+//!    takes what is newer   <------ newer pulses, members, wanted
+//!    members that are wanted, a newer layout --------->
+//! ```
+//!
+//! Invariant: what answers an answer wants nothing, and tells only what was wanted, or of a life
+//! with a higher heartbeat than it was told; so exchanges end.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::doubts::WITNESSES_KEPT;
+use super::member::{Entry, HEARTBEAT_MAX};
+use super::own::OfSelf;
+use super::{Change, Membership};
+use crate::ids::{Incarnation, NodeId};
+use crate::layout::LayoutVersion;
+use crate::message::{Gossip, LayoutUpdate, MemberInfo, Pulse};
+use crate::time::Now;
+
+/// Most members that one message describes, sent or taken.
+pub const MEMBERS_PER_MESSAGE: usize = 500;
+
+/// Most members that one message wants described.
+pub const WANTED_PER_MESSAGE: usize = MEMBERS_PER_MESSAGE;
+
+/// Longest label, zone or address in bytes; a member with a longer one is refused.
+pub const MEMBER_TEXT_BYTES_MAX: usize = 1024;
+
+/// What an answer will say.
+#[derive(Debug, Default)]
+struct Answer {
+    pulses: BTreeMap<NodeId, Pulse>,
+    members: Vec<MemberInfo>,
+    wanted: Vec<NodeId>,
+}
+
+impl Membership {
+    /// A question that speaks of the whole list or, where that is long, of a random window of it.
+    pub(super) fn question(&mut self, layout: LayoutVersion) -> Gossip {
+        let count = self.members.len();
+        let window = self.settings.window.max(1);
+        let (from, to) = if count <= window {
+            (0, count)
+        } else {
+            // Each index is in as many windows as any other, so the outer windows are shorter.
+            let end = self.prng.below((count + window - 1) as u64) as usize + 1;
+            (end.saturating_sub(window), end.min(count))
+        };
+        let mut ids = self.members.iter().skip(from);
+        let mut pulses: BTreeMap<NodeId, Pulse> = BTreeMap::new();
+        let mut first = None;
+        for (id, entry) in ids.by_ref().take(to - from) {
+            first.get_or_insert(*id);
+            if let Some(pulse) = self.pulse(*id, entry) {
+                pulses.insert(*id, pulse);
+            }
+        }
+        let first = first.filter(|_| from > 0).unwrap_or(NodeId(0));
+        // Up to the next known one, so that each unknown id is in some window.
+        let last = ids.next().map_or(NodeId(u64::MAX), |(next, _)| NodeId(next.0 - 1));
+        for id in self.hot.pick(&mut self.prng).into_iter().chain([self.own]) {
+            let pulse = self.members.get(&id).and_then(|entry| self.pulse(id, entry));
+            pulses.extend(pulse.map(|pulse| (id, pulse)));
+        }
+        Gossip {
+            asks: Some((first, last)),
+            pulses: pulses.into_values().collect(),
+            members: Vec::new(),
+            wanted: Vec::new(),
+            layout_version: layout,
+            layout: None,
+        }
+    }
+
+    /// Takes in what another member says; the answer goes back to it. `layout` is this node's
+    /// newest; the one in `gossip` is for the caller to take first.
+    pub fn on_gossip(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        gossip: &Gossip,
+        layout: Option<&Arc<LayoutUpdate>>,
+        changes: &mut Vec<Change>,
+    ) -> Option<Gossip> {
+        if from == self.own {
+            return None;
+        }
+        let refused = self.refused;
+        let mut answer = Answer::default();
+        for info in gossip.members.iter().take(MEMBERS_PER_MESSAGE) {
+            self.on_info(now, from, info, &mut answer, changes);
+        }
+        for pulse in gossip.pulses.iter().take(self.members_max) {
+            self.on_pulse(now, from, pulse, &mut answer, changes);
+        }
+        if let Some(range) = gossip.asks {
+            self.describe_missing(range, &gossip.pulses, &mut answer);
+            let own = self.members.get(&self.own).and_then(|own| self.pulse(self.own, own));
+            answer.pulses.extend(own.map(|own| (self.own, own)));
+        } else {
+            // An answer is answered with what it wants, and with nothing that wants an answer.
+            answer.pulses.clear();
+            answer.wanted.clear();
+        }
+        for id in gossip.wanted.iter().take(WANTED_PER_MESSAGE) {
+            self.describe(*id, &mut answer);
+        }
+        if self.refused > refused {
+            changes.push(Change::Refused(from));
+        }
+        answer.into_gossip(gossip, layout)
+    }
+
+    /// A sign of life of a member, possibly of an older one than is known here.
+    fn on_pulse(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        pulse: &Pulse,
+        answer: &mut Answer,
+        changes: &mut Vec<Change>,
+    ) {
+        if pulse.id == self.own {
+            let life = (pulse.incarnation, pulse.heartbeat);
+            match self.on_own_life(now, life, changes) {
+                // The own pulse is part of every answer.
+                OfSelf::Nothing | OfSelf::Pulse => {}
+                OfSelf::Info => self.describe(self.own, answer),
+            }
+            return;
+        }
+        let Some(entry) = self.members.get(&pulse.id) else {
+            let room = self.members_max.saturating_sub(self.members.len() + answer.wanted.len());
+            if pulse.heartbeat > 0 && room > 0 {
+                answer.want(pulse.id);
+            }
+            return;
+        };
+        let is_newer = pulse.heartbeat > entry.heartbeat;
+        sane_or!(let is_newer, SameHeartbeatIsLife => pulse.heartbeat >= entry.heartbeat);
+        if is_newer && !self.is_possible(now, from, entry, pulse.heartbeat) {
+            self.refused += 1;
+            return;
+        }
+        if entry.incarnation != pulse.incarnation {
+            // Two lives may have ended with one heartbeat; all must come to speak of the same.
+            let known = (entry.heartbeat, entry.incarnation);
+            if (pulse.heartbeat, pulse.incarnation) > known {
+                answer.want(pulse.id);
+            } else {
+                self.describe(pulse.id, answer);
+            }
+            return;
+        }
+        if pulse.heartbeat < entry.heartbeat {
+            answer.pulses.extend(self.pulse(pulse.id, entry).map(|known| (pulse.id, known)));
+            sane_or!(OlderHeartbeatTaken => self.take_heartbeat(pulse));
+            return;
+        }
+        if is_newer {
+            self.on_rise(now, pulse.id, pulse.heartbeat, changes);
+        }
+        // What this node itself has seen it need not be told; in a former life it may have seen it.
+        let own = self.own;
+        let others = pulse.witnesses.iter().filter(|witness| **witness != own);
+        for witness in others.take(WITNESSES_KEPT) {
+            self.add_witness(now, pulse.id, *witness, changes);
+        }
+        let doubt = self.doubts.get(&pulse.id);
+        let unknown = |doubt: &super::Doubt| {
+            pulse.witnesses.len() < WITNESSES_KEPT
+                && doubt.witnesses.iter().any(|witness| !pulse.witnesses.contains(witness))
+        };
+        if doubt.is_some_and(unknown)
+            && let Some(entry) = self.members.get(&pulse.id)
+        {
+            answer.pulses.extend(self.pulse(pulse.id, entry).map(|known| (pulse.id, known)));
+        }
+    }
+
+    /// All there is to know of a member, possibly in an older life than is known here.
+    fn on_info(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        info: &MemberInfo,
+        answer: &mut Answer,
+        changes: &mut Vec<Change>,
+    ) {
+        let texts = [&info.label, &info.zone, &info.address];
+        if texts.iter().any(|text| text.len() > MEMBER_TEXT_BYTES_MAX) {
+            self.refused += 1;
+            return;
+        }
+        if info.id == self.own {
+            let life = (info.incarnation, info.heartbeat);
+            if self.on_own_life(now, life, changes) == OfSelf::Info {
+                self.describe(self.own, answer);
+            }
+            return;
+        }
+        let known = self.members.get(&info.id);
+        let life = known.map_or((0, Incarnation(0)), |entry| (entry.heartbeat, entry.incarnation));
+        if info.heartbeat == 0 || (info.heartbeat, info.incarnation) <= life {
+            return;
+        }
+        let is_possible = match known {
+            Some(entry) => self.is_possible(now, from, entry, info.heartbeat),
+            None => info.heartbeat < HEARTBEAT_MAX && self.members.len() < self.members_max,
+        };
+        if !is_possible {
+            self.refused += 1;
+            return;
+        }
+        match known {
+            Some(entry) if entry.incarnation == info.incarnation && entry.heartbeat > 0 => {
+                self.on_rise(now, info.id, info.heartbeat, changes);
+            }
+            Some(_) | None => self.meet(now, info, changes),
+        }
+    }
+
+    /// Only a member itself raises its heartbeat, so its own word is taken; what others say of it
+    /// must fit the time that went by.
+    fn is_possible(&self, now: Now, from: NodeId, entry: &Entry, heartbeat: u64) -> bool {
+        let by_itself = entry.info.id == from;
+        let configured = self.settings.interval;
+        heartbeat < HEARTBEAT_MAX
+            && (by_itself || entry.can_have_reached(heartbeat, now.instant, configured))
+    }
+
+    fn on_rise(&mut self, now: Now, id: NodeId, heartbeat: u64, changes: &mut Vec<Change>) {
+        let settings = (self.settings.interval, self.settings.suspect_after);
+        if let Some(entry) = self.members.get_mut(&id) {
+            entry.rise(heartbeat, now.instant, settings);
+        }
+        sane_or!(DoubtStands => return);
+        self.clear_doubt(id, changes);
+    }
+
+    #[cfg(feature = "mutants")]
+    fn take_heartbeat(&mut self, pulse: &Pulse) {
+        if let Some(entry) = self.members.get_mut(&pulse.id) {
+            entry.heartbeat = pulse.heartbeat;
+        }
+    }
+
+    /// A member that is new, or lives anew.
+    fn meet(&mut self, now: Now, info: &MemberInfo, changes: &mut Vec<Change>) {
+        let entry = Entry::new(Arc::new(info.clone()), now.instant, self.settings.interval);
+        self.members.insert(info.id, entry);
+        self.note_seed(&info.address, info.id);
+        self.clear_doubt(info.id, changes);
+        self.hot.insert(info.id, self.members.len());
+        changes.push(Change::Met(info.id));
+    }
+
+    /// Describes the members of a range that the asker did not name: all, or as many as fit, from
+    /// a random one on.
+    fn describe_missing(
+        &mut self,
+        (first, last): (NodeId, NodeId),
+        pulses: &[Pulse],
+        answer: &mut Answer,
+    ) {
+        if first > last {
+            return;
+        }
+        let named = |id: &NodeId| pulses.binary_search_by_key(id, |pulse| pulse.id).is_ok();
+        let range = self.members.range(first..=last);
+        let missing = range.filter(|(id, entry)| entry.heartbeat > 0 && !named(id));
+        let missing: Vec<NodeId> = missing.map(|(id, _)| *id).collect();
+        let room = MEMBERS_PER_MESSAGE.saturating_sub(answer.members.len());
+        let skip = match missing.len() {
+            more if more > room => self.prng.below(more as u64) as usize,
+            _ => 0,
+        };
+        for id in missing.iter().cycle().skip(skip).take(missing.len().min(room)) {
+            self.describe(*id, answer);
+        }
+    }
+
+    fn describe(&self, id: NodeId, answer: &mut Answer) {
+        let known = self.members.get(&id).filter(|entry| entry.heartbeat > 0);
+        let told = |entry: &&Entry| answer.members.iter().any(|info| info.id == entry.info.id);
+        let Some(entry) = known.filter(|entry| !told(entry)) else { return };
+        if answer.members.len() >= MEMBERS_PER_MESSAGE {
+            return;
+        }
+        answer.members.push(entry.info());
+        if self.doubts.contains_key(&id) {
+            answer.pulses.extend(self.pulse(id, entry).map(|pulse| (id, pulse)));
+        }
+    }
+
+    /// What there is to say of a member's heartbeat. Of one that was never heard of, only who
+    /// doubts that it is there.
+    fn pulse(&self, id: NodeId, entry: &Entry) -> Option<Pulse> {
+        let doubt = self.doubts.get(&id);
+        let witnesses = doubt.map(|doubt| doubt.witnesses.clone()).unwrap_or_default();
+        let (incarnation, heartbeat) = (entry.incarnation, entry.heartbeat);
+        let is_worth_it = heartbeat > 0 || !witnesses.is_empty();
+        is_worth_it.then_some(Pulse { id, incarnation, heartbeat, witnesses })
+    }
+}
+
+impl Answer {
+    fn want(&mut self, id: NodeId) {
+        if self.wanted.len() < WANTED_PER_MESSAGE && !self.wanted.contains(&id) {
+            self.wanted.push(id);
+        }
+    }
+
+    /// The answer to `gossip`; `None` where there is nothing to say.
+    fn into_gossip(self, gossip: &Gossip, layout: Option<&Arc<LayoutUpdate>>) -> Option<Gossip> {
+        let version = layout.map_or(LayoutVersion(0), |update| update.layout.version());
+        let layout = layout.filter(|_| gossip.layout_version < version).cloned();
+        let is_empty = self.pulses.is_empty() && self.members.is_empty() && self.wanted.is_empty();
+        if is_empty && layout.is_none() {
+            return None;
+        }
+        Some(Gossip {
+            asks: None,
+            pulses: self.pulses.into_values().collect(),
+            members: self.members,
+            wanted: self.wanted,
+            layout_version: version,
+            layout,
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! What clients ask for.
+
+use bytes::Bytes;
+
+use super::CallId;
+use crate::causality::Checksum;
+use crate::ids::{Key, RequestId};
+use crate::layout::LayoutVersion;
+use crate::time::Duration;
+
+/// R and W as a request asks for them; 0 stands for the cluster's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct QuorumChoice {
+    /// Answers that end a read.
+    pub r: u8,
+    /// Durable acknowledgements that end a write.
+    pub w: u8,
+}
+
+/// Which nodes a request may make do with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Strictness {
+    /// What the cluster is configured for.
+    #[default]
+    Configured,
+    /// Only the key's own replicas count.
+    Strict,
+    /// Fallbacks stand in for those that cannot be reached.
+    Sloppy,
+}
+
+/// What every request carries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestHead {
+    /// Names the request among those of its sender.
+    pub call: CallId,
+    /// The key.
+    pub key: Key,
+    /// R and W.
+    pub quorum: QuorumChoice,
+    /// Whether fallbacks count.
+    pub strictness: Strictness,
+    /// Time left for the whole operation, in whole milliseconds on the wire.
+    pub budget: Duration,
+    /// Newest layout that the sender holds.
+    pub layout_version: LayoutVersion,
+    /// Set by a node that is no primary of the key and hands the request to one.
+    pub passed_on: bool,
+    /// Whether the answer is to carry a [`Receipt`](super::Receipt).
+    pub receipt: bool,
+}
+
+/// Reads a key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Get {
+    /// Key, quorum, budget.
+    pub head: RequestHead,
+    /// The opaque context of an earlier answer: the read is answered as soon as a replica descends
+    /// from it. Empty: no such wish.
+    pub context: Bytes,
+}
+
+/// Writes or deletes a key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Put {
+    /// Key, quorum, budget.
+    pub head: RequestHead,
+    /// The opaque context of an earlier answer; empty for a blind put.
+    pub context: Bytes,
+    /// The same in all retries of one write.
+    pub request: RequestId,
+    /// What is written.
+    pub change: Change,
+}
+
+/// What a [`Put`] does to its key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// A value, with the checksum that the client computed.
+    Value {
+        /// The bytes.
+        payload: Bytes,
+        /// XXH64 of the bytes.
+        checksum: Checksum,
+    },
+    /// A tombstone. Without a context it covers what a quorum read by the coordinator returns.
+    Delete,
+}

@@ -1,0 +1,76 @@
+//! Who runs a request: this node, as a primary or as a fallback; a primary that it is passed on to;
+//! or nobody.
+
+use crate::admission;
+use crate::coordinator::{Coordinator, Roster};
+use crate::handoff::Handoff;
+use crate::incoming::Request;
+use crate::machine::Peer;
+use crate::message::{Failure, FailureCode};
+use crate::pass_on::{Orphan, PassOn};
+use crate::time::Duration;
+use crate::turn::{Asker, Turn};
+
+/// When to try a cluster again that has no layout yet.
+const RETRY_UNREADY: Duration = Duration::from_millis(500);
+
+/// When to try a node again whose limits on requests are reached.
+const RETRY_CROWDED: Duration = Duration::from_millis(50);
+
+/// The parts of a node that run requests.
+pub(super) struct Parts<'a> {
+    pub(super) coordinator: &'a mut Coordinator,
+    pub(super) pass_on: &'a mut PassOn,
+    pub(super) handoff: &'a mut Handoff,
+}
+
+impl Parts<'_> {
+    /// This node coordinates a request: as a primary of the key, or else as a fallback.
+    fn run(&mut self, turn: &mut Turn<'_>, Orphan { asker, request, quorum, deadline }: Orphan) {
+        let (Some(update), Some(slot)) = (turn.layout, asker.slot) else { return };
+        let roster = Roster::new(slot, update.layout.primaries(slot), turn.config.id);
+        let coordinator = &mut self.coordinator;
+        match request {
+            Request::Get(get) => coordinator.on_get(turn, asker, get, quorum, roster, deadline),
+            Request::Put(put) => coordinator.on_put(turn, asker, put, quorum, roster, deadline),
+        }
+    }
+
+    /// Runs, as a fallback, what no primary answers.
+    pub(super) fn adopt(&mut self, turn: &mut Turn<'_>, orphans: impl IntoIterator<Item = Orphan>) {
+        for orphan in orphans {
+            turn.counters.coordinated_as_fallback += 1;
+            self.run(turn, orphan);
+        }
+    }
+}
+
+/// Who runs a request: this node, a primary that it is passed on to, or nobody.
+pub(super) fn on_request(turn: &mut Turn<'_>, parts: &mut Parts<'_>, from: Peer, request: Request) {
+    let layout = turn.layout.map(|update| &update.layout);
+    let slot = layout.map(|layout| layout.slot_of(request.head().key.as_bytes()));
+    let asker = Asker::new(from, &request, slot);
+    let under_way = turn.gate.enter(asker);
+    let (Some(layout), Some(slot)) = (layout, slot) else {
+        let failure = Failure::refused(FailureCode::NotReady).retry_after(RETRY_UNREADY);
+        return turn.answer(asker, None, None, Err(failure));
+    };
+    if let Err((limit, most)) = admission::has_room(turn, asker, under_way) {
+        return turn.overloaded(asker, limit, most, RETRY_CROWDED);
+    }
+    let quorum = match admission::check(turn.config, layout.replication(), &request) {
+        Ok(quorum) => quorum,
+        Err(failure) => return turn.answer(asker, None, None, Err(failure)),
+    };
+    let primaries = layout.primaries(slot);
+    if primaries.contains(&turn.config.id) {
+        let deadline = turn.deadline(request.head().budget);
+        return parts.run(turn, Orphan { asker, request, quorum, deadline });
+    }
+    if request.head().passed_on {
+        let failure = Failure::refused(FailureCode::NotAPrimary);
+        return turn.answer(asker, None, None, Err(failure));
+    }
+    let orphan = parts.pass_on.on_request(turn, asker, request, quorum);
+    parts.adopt(turn, orphan);
+}

@@ -1,0 +1,113 @@
+//! What metrics, status pages and tests may look at.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Node;
+use crate::config::NodeConfig;
+use crate::ids::NodeId;
+use crate::layout::MemberLoad;
+use crate::membership::{MemberView, Membership};
+use crate::message::{LayoutUpdate, MemberStatus};
+use crate::time::Now;
+
+/// A read-only look at a [`Node`].
+#[derive(Clone, Copy, Debug)]
+pub struct NodeView<'a> {
+    pub(super) node: &'a Node,
+}
+
+impl<'a> NodeView<'a> {
+    /// Identity and settings.
+    pub fn config(&self) -> &'a NodeConfig {
+        &self.node.config
+    }
+
+    /// Members, slots and addresses; `None` as long as the cluster has no layout.
+    pub fn layout(&self) -> Option<&'a Arc<LayoutUpdate>> {
+        self.node.layout.as_ref()
+    }
+
+    /// Whether the node is connected to `node`, or is it.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        node == self.node.config.id || self.node.peers.is_up(node)
+    }
+
+    /// Who is there, as gossip tells.
+    pub fn membership(&self) -> &'a Membership {
+        &self.node.membership
+    }
+
+    /// Requests that are not answered yet.
+    pub fn requests_under_way(&self) -> usize {
+        self.node.coordinator.under_way() + self.node.pass_on.len()
+    }
+
+    /// Everyone in the layout or heard of by gossip, as this node sees them at `now`.
+    pub fn members(&self, now: Now) -> Vec<MemberStatus> {
+        let loads = self.layout().map(|update| update.layout.load()).unwrap_or_default();
+        let members = self.node.membership.members(now);
+        members.map(|member| self.status(member, &loads)).collect()
+    }
+
+    /// What was counted since the start.
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        let node = self.node;
+        let conflicts = node.identity_conflicts + node.membership.conflicts();
+        let (hints, hint_bytes) = node.hints.total();
+        let tables = [
+            ("hints", hints),
+            ("hint_bytes", hint_bytes),
+            // Bounded by `calls_max`, each of the two.
+            ("requests_coordinated", node.coordinator.under_way() as u64),
+            ("requests_passed_on", node.pass_on.len() as u64),
+            ("request_bytes", node.gate.bytes() as u64),
+            ("gossip_refused", node.membership.refused()),
+            ("identity_conflicts", conflicts),
+            ("members", node.membership.count() as u64),
+            ("requests_under_way", self.requests_under_way() as u64),
+            ("storage_operations_under_way", node.tickets.len() as u64),
+            ("answers_kept", node.coordinator.answers_kept() as u64),
+        ];
+        node.counters.list().into_iter().chain(tables).collect()
+    }
+
+    /// The limits, by name.
+    pub fn limits(&self) -> Vec<(&'static str, u64)> {
+        self.node.config.limits.list().to_vec()
+    }
+
+    /// A member of the layout is a member of the membership, too, so this is about anybody.
+    /// `loads` are those of the members of the layout, in their order.
+    fn status(&self, member: MemberView, loads: &[MemberLoad]) -> MemberStatus {
+        let id = member.info.id;
+        let members = self.layout().map_or(&[][..], |update| update.layout.members());
+        let at = members.binary_search_by_key(&id, |member| member.id).ok();
+        let planned = at.map(|at| &members[at]);
+        let load = at.map(|at| loads[at]);
+        let info = member.info;
+        // What a layout says of a member holds until the next layout, whatever the member says.
+        let (label, zone, weight) = match planned {
+            Some(planned) => (planned.label.clone(), planned.zone.clone(), planned.weight),
+            None => (info.label, info.zone, info.weight),
+        };
+        let hints = self.node.hints.of(id);
+        MemberStatus {
+            id,
+            label,
+            zone,
+            weight,
+            address: info.address,
+            up: self.is_up(id),
+            slots: load.map_or(0, |load| load.slots),
+            replicas: load.map_or(0, |load| load.replicas),
+            state: member.state,
+            heartbeat: info.heartbeat,
+            heartbeat_age: member.heartbeat_age,
+            witnesses: member.witnesses,
+            hints: hints.hints,
+            hint_bytes: hints.bytes,
+            down: member.down,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The copies that one request works with: the primaries, and the fallbacks that stand in for
+//! some of them.
+//!
+//! ```text
+//!   index   0  1  2 | 3      4        primaries first, in the order of the preference list, then
+//!           a  -  - | for 1  for 2    the stand-ins, in the order in which they were called in
+//! ```
+//!
+//! Invariant: a primary has at most one stand-in that is neither failed nor overdue.
+
+use alloc::vec::Vec;
+
+use crate::quorum::{Replicas, Tally, Verdict};
+
+/// Who was asked, who answered, who stands in for whom.
+#[derive(Clone, Debug)]
+pub(super) struct Copies {
+    tally: Tally,
+    /// How many primaries there are.
+    primaries: usize,
+    /// For each stand-in the primary that it stands in for.
+    stand_ins: Vec<usize>,
+    /// Whether stand-ins count.
+    sloppy: bool,
+    /// Primaries that are within reach and were not asked, since they are slow or not needed yet.
+    spared: Replicas,
+    /// Those that were asked and take too long.
+    overdue: Replicas,
+    /// Primaries that nobody stands in for: there is no fallback left.
+    given_up: Replicas,
+}
+
+/// Which of the primaries can be asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reach {
+    /// Those within reach.
+    pub reachable: Replicas,
+    /// Those among them that are not asked at first.
+    pub spared: Replicas,
+    /// Fallbacks within reach; it does not matter by how much they are more than needed.
+    pub fallbacks: usize,
+    /// Whether fallbacks count.
+    pub sloppy: bool,
+}
+
+impl Copies {
+    pub(super) fn new(primaries: usize, needed: usize, reach: Reach) -> Copies {
+        let mut tally = Tally::new(primaries, needed);
+        for index in Replicas::first(primaries).minus(reach.reachable).iter() {
+            tally.fail(index);
+        }
+        Copies {
+            tally,
+            primaries,
+            stand_ins: Vec::new(),
+            sloppy: reach.sloppy,
+            spared: reach.spared,
+            overdue: Replicas::new(),
+            given_up: Replicas::new(),
+        }
+    }
+
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub(super) fn ack(&mut self, index: usize) {
+        self.tally.ack(index);
+    }
+
+    pub(super) fn fail(&mut self, index: usize) {
+        self.spared = self.spared.minus([index].into_iter().collect());
+        self.tally.fail(index);
+    }
+
+    /// Primaries that could still be asked.
+    pub(super) fn spared(&self) -> Replicas {
+        self.spared
+    }
+
+    /// A primary that was spared is asked after all.
+    pub(super) fn call_up(&mut self, primary: usize) {
+        self.spared = self.spared.minus([primary].into_iter().collect());
+    }
+
+    /// Those that were asked and said nothing yet.
+    pub(super) fn awaited(&self) -> Replicas {
+        self.tally.silent().minus(self.spared)
+    }
+
+    /// Those of them that do not take too long.
+    pub(super) fn expected(&self) -> Replicas {
+        self.awaited().minus(self.overdue)
+    }
+
+    /// Those of `overdue` that were asked and say nothing take too long.
+    pub(super) fn on_patience_over(&mut self, overdue: Replicas) {
+        let awaited = self.awaited();
+        let overdue = overdue.iter().filter(|index| awaited.contains(*index)).collect();
+        self.overdue = self.overdue.union(overdue);
+    }
+
+    /// The first primary that needs a stand-in and has none.
+    pub(super) fn wants_stand_in(&self) -> Option<usize> {
+        let lost = self.lost();
+        (0..self.primaries).find(|primary| {
+            lost.contains(*primary)
+                && !self.given_up.contains(*primary)
+                && !self.is_stood_in_for(*primary)
+        })
+    }
+
+    /// A fallback stands in for `primary`; answers its index, `None` where there are too many.
+    pub(super) fn stand_in(&mut self, primary: usize) -> Option<usize> {
+        let index = self.tally.add(self.sloppy)?;
+        self.stand_ins.push(primary);
+        Some(index)
+    }
+
+    /// There is no fallback left for `primary`.
+    pub(super) fn give_up(&mut self, primary: usize) {
+        self.given_up.insert(primary);
+    }
+
+    /// Whether enough answered. `Impossible` stands only where no stand-in is wanted any more.
+    pub(super) fn verdict(&self) -> Verdict {
+        let verdict = self.tally.verdict();
+        let helpless = !self.sloppy || self.wants_stand_in().is_none();
+        if verdict == Verdict::Impossible && !helpless { Verdict::Open } else { verdict }
+    }
+
+    /// Whether each primary has acknowledged, or somebody in its place, or nobody will.
+    pub(super) fn is_covered(&self) -> bool {
+        let acked = self.tally.acked();
+        (0..self.primaries).all(|primary| {
+            acked.contains(primary)
+                || self.given_up.contains(primary)
+                || self.stand_ins_of(primary).any(|index| acked.contains(index))
+        })
+    }
+
+    /// For each stand-in its index and its primary.
+    pub(super) fn stand_ins(&self) -> impl Iterator<Item = (usize, usize)> {
+        let primaries = self.primaries;
+        self.stand_ins.iter().enumerate().map(move |(place, primary)| (primaries + place, *primary))
+    }
+
+    /// Failed, spared, or overdue.
+    fn lost(&self) -> Replicas {
+        let silent = self.tally.silent();
+        let overdue: Replicas =
+            self.overdue.iter().filter(|index| silent.contains(*index)).collect();
+        self.tally.failed().union(self.spared).union(overdue)
+    }
+
+    fn is_stood_in_for(&self, primary: usize) -> bool {
+        let lost = self.lost();
+        self.stand_ins_of(primary).any(|index| !lost.contains(index))
+    }
+
+    fn stand_ins_of(&self, primary: usize) -> impl Iterator<Item = usize> {
+        self.stand_ins().filter(move |(_, of)| *of == primary).map(|(index, _)| index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Copies, Reach};
+    use crate::quorum::Verdict::{self, Impossible, Open, Reached};
+
+    /// Three primaries, two of them needed. `a1` acknowledges index 1, `f1` fails it, `o1` finds
+    /// all but it overdue, `s` calls in a stand-in, `n` finds no fallback left, `c1` calls up a
+    /// primary that was spared.
+    fn copies(reachable: &[usize], spared: &[usize], sloppy: bool, words: &str) -> Copies {
+        let set = |indexes: &[usize]| indexes.iter().copied().collect();
+        let reach = Reach { reachable: set(reachable), spared: set(spared), fallbacks: 9, sloppy };
+        let mut copies = Copies::new(3, 2, reach);
+        for word in words.split_whitespace() {
+            let index = word[1..].parse().unwrap_or(usize::MAX);
+            match &word[..1] {
+                "a" => copies.ack(index),
+                "f" => copies.fail(index),
+                "o" => {
+                    let but = [index].into_iter().collect();
+                    copies.on_patience_over(copies.awaited().minus(but));
+                }
+                "c" => copies.call_up(index),
+                "s" => {
+                    let primary = copies.wants_stand_in().expect("somebody is missing");
+                    copies.stand_in(primary).expect("there is room");
+                }
+                _ => {
+                    let primary = copies.wants_stand_in().expect("somebody is missing");
+                    copies.give_up(primary);
+                }
+            }
+        }
+        copies
+    }
+
+    #[test]
+    fn table_of_stand_ins() {
+        let all = [0, 1, 2];
+        type Row<'a> = (&'a [usize], &'a [usize], bool, &'a str, Verdict, Option<usize>, bool);
+        let table: [Row<'_>; 17] = [
+            // reachable, spared, sloppy, words: verdict, who wants a stand-in, covered
+            (&all, &[], true, "", Open, None, false),
+            (&all, &[], true, "a0 a1", Reached, None, false),
+            (&all, &[], true, "a0 a1 a2", Reached, None, true),
+            (&[0, 1], &[], true, "a0", Open, Some(2), false),
+            (&[0, 1], &[], true, "s a0 a3", Reached, None, false),
+            (&[0, 1], &[], true, "s a0 a1 a3", Reached, None, true),
+            (&[0, 1], &[], false, "s a0 a3", Open, None, false),
+            (&[0, 1], &[], false, "s a0 a1 a3", Reached, None, true),
+            (&[0], &[], false, "a0", Impossible, Some(1), false),
+            (&[0], &[], true, "s s a0 f3", Open, Some(1), false),
+            (&[0], &[], true, "s s a0 f3 s a4", Reached, None, false),
+            (&[0], &[], true, "n n a0", Impossible, None, true),
+            (&all, &[2], true, "a0", Open, Some(2), false),
+            (&all, &[2], true, "c2 a0 a2", Reached, None, false),
+            (&all, &[], true, "a0 o0", Open, Some(1), false),
+            (&all, &[], true, "a0 o0 s s a1", Reached, None, false),
+            (&all, &[], true, "a0 o0 s s o0", Open, Some(1), false),
+        ];
+        for (reachable, spared, sloppy, words, verdict, wants, covered) in table {
+            let copies = copies(reachable, spared, sloppy, words);
+            let found = (copies.verdict(), copies.wants_stand_in(), copies.is_covered());
+            assert_eq!(found, (verdict, wants, covered), "{reachable:?} {sloppy} {words}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_those_that_were_spared() {
+        let copies = copies(&[0, 1, 2], &[1], true, "a0");
+        assert!(copies.awaited().iter().eq([2]));
+        assert!(copies.expected().iter().eq([2]));
+        let late = self::copies(&[0, 1, 2], &[1], true, "o9");
+        assert!(late.awaited().iter().eq([0, 2]) && late.expected().is_empty());
+    }
+}

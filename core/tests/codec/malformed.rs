@@ -1,0 +1,110 @@
+//! Frames whose fields make no message, each wrong in one way.
+
+use quorate_core::codec::{DecodeError, decode};
+use quorate_core::message::{FailureCode, Message, Outcome};
+
+use super::framed;
+
+/// A message in a message: key, length, fields.
+fn inside(tag: u8, fields: &[&[u8]]) -> Vec<u8> {
+    [&[tag << 3 | 2][..], &framed(&fields.concat())].concat()
+}
+
+#[test]
+fn fields_that_make_no_message_are_malformed() {
+    let value: &[u8] = &[0x62, 0];
+    let member: &[u8] = &[0x1a, 9, 9, 1, 0, 0, 0, 0, 0, 0, 0];
+    let actor: &[u8] = &[0x0a, 2, 0x18, 1];
+    let welcome = |layout: &[&[u8]]| inside(2, &[&[0x32, 0], &inside(7, layout)]);
+    let merge = |history: &[&[u8]]| inside(10, &[&inside(3, &[&inside(1, history)])]);
+    // Each part is in order but for what its name says.
+    assert!(decode(welcome(&[&[16, 1], member, &[0x22, 1, 0]]).into()).is_ok());
+    assert!(decode(merge(&[actor, &[0x12, 2, 8, 1]]).into()).is_ok());
+    assert!(decode(inside(6, &[value]).into()).is_ok());
+    let pulse = |id| inside(4, &[&[9, id, 0, 0, 0, 0, 0, 0, 0]]);
+    assert!(decode(inside(8, &[&inside(3, &[&[7; 16]])]).into()).is_ok());
+    assert!(decode(inside(10, &[&[0x1a, 0], &[0x28, 2]]).into()).is_ok());
+    assert!(decode(inside(13, &[&[0x5a, 2, 0x48, 3]]).into()).is_ok());
+    assert!(decode(inside(14, &[&pulse(1), &pulse(2), &[0x2a, 0].repeat(2)]).into()).is_ok());
+    let malformed = [
+        ("a hello without a role", inside(1, &[])),
+        ("a role of the future", inside(1, &[&[0x20, 3]])),
+        ("a client with a node", inside(1, &[&[0x20, 1], &[0x29, 1, 0, 0, 0, 0, 0, 0, 0]])),
+        ("a node without an id", inside(1, &[&[0x20, 2]])),
+        ("a welcome without defaults", inside(2, &[])),
+        ("a default R of 256", inside(2, &[&[0x32, 3, 8, 0x80, 2]])),
+        ("a default W of 256", inside(2, &[&[0x32, 3, 16, 0x80, 2]])),
+        ("a reject without a code", inside(3, &[])),
+        ("a text that is no UTF-8", inside(4, &[&[0x0a, 1, 0xff]])),
+        ("a get with an R of 256", inside(5, &[&[24, 0x80, 2]])),
+        ("a get with a W of 256", inside(5, &[&[32, 0x80, 2]])),
+        ("a put without a change", inside(6, &[])),
+        ("a put with a W of 256", inside(6, &[value, &[32, 0x80, 2]])),
+        ("a reply without a result", inside(7, &[])),
+        ("a receipt of a quorum of 256", inside(7, &[&[0x3a, 0], &[0x22, 3, 0x20, 0x80, 2]])),
+        ("a readable record that is missing", inside(9, &[&[16, 1]])),
+        ("a merge without a record", inside(10, &[])),
+        ("a history without an actor", merge(&[&[0x12, 2, 8, 1]])),
+        ("an empty history", merge(&[actor])),
+        ("a counter next to the gap", merge(&[actor, &[0x12, 5, 8, 1, 0x12, 1, 2]])),
+        ("counters out of order", merge(&[actor, &[0x12, 4, 0x12, 2, 4, 3]])),
+        ("a live counter 0", merge(&[actor, &[0x22, 0]])),
+        ("a live counter twice", merge(&[actor, &[0x22, 2, 8, 1], &[0x22, 2, 8, 1]])),
+        ("a live counter superseded", merge(&[actor, &[0x12, 2, 8, 1], &[0x22, 2, 8, 1]])),
+        ("a tombstone with a payload", merge(&[actor, &[0x22, 7, 8, 1, 16, 1, 0x1a, 1, 0]])),
+        ("an actor twice", {
+            let history = inside(1, &[actor, &[0x12, 2, 8, 1]]);
+            inside(10, &[&inside(3, &[&history, &history])])
+        }),
+        ("actors out of order", {
+            let history = |birth| inside(1, &[&[0x0a, 2, 0x18, birth], &[0x12, 2, 8, 1]]);
+            inside(10, &[&inside(3, &[&history(2), &history(1)])])
+        }),
+        ("a layout without members", welcome(&[&[16, 1], &[0x22, 1, 0]])),
+        ("a layout without owners", welcome(&[&[16, 1], member])),
+        ("a layout of three slots", welcome(&[&[16, 1], member, &[0x22, 3, 0, 0, 0]])),
+        ("a layout of N=0", welcome(&[member, &[0x22, 1, 0]])),
+        ("a layout of N=257", welcome(&[&[16, 0x81, 2], member, &[0x22, 1, 0]])),
+        ("an owner that is no member", welcome(&[&[16, 1], member, &[0x22, 1, 1]])),
+        ("an owner of 65,536", welcome(&[&[16, 1], member, &[0x22, 3, 0x80, 0x80, 4]])),
+        ("a member twice", welcome(&[&[16, 1], member, member, &[0x22, 1, 0]])),
+        ("a get of a strictness of the future", inside(5, &[&[0x48, 3]])),
+        ("a put of a strictness of the future", inside(6, &[value, &[0x70, 3]])),
+        ("a digest of 15 bytes", inside(8, &[&inside(3, &[&[7; 15]])])),
+        ("a digest of 17 bytes", inside(8, &[&inside(3, &[&[7; 17]])])),
+        ("a merge for a reason of the future", inside(10, &[&[0x1a, 0], &[0x28, 3]])),
+        ("a member without a state", inside(13, &[&[0x5a, 0]])),
+        ("a member of a state of the future", inside(13, &[&[0x5a, 2, 0x48, 4]])),
+        ("a pulse twice", inside(14, &[&[0x22, 0], &[0x22, 0]])),
+        ("pulses out of order", inside(14, &[&pulse(2), &pulse(1)])),
+        ("a gossip with half a layout", inside(14, &[&inside(8, &[member])])),
+        ("100,000 empty members", inside(14, &[&[0x2a, 0].repeat(100_000)])),
+        ("100,000 empty pulses", inside(14, &[&[0x22, 0].repeat(100_000)])),
+        ("a number where a message stands", vec![0x28, 1]),
+        ("a message where a number stands", inside(12, &[&[0x0a, 0]])),
+        ("a group", vec![0x2b, 0x2c]),
+        ("field number 0", vec![0x02, 0]),
+        ("a length that nothing stands behind", vec![0x2a, 4, 8, 1]),
+    ];
+    for (what, frame) in malformed {
+        let result = decode(frame.into());
+        assert!(matches!(result, Err(DecodeError::Malformed { .. })), "{what}: {result:?}");
+    }
+}
+
+#[test]
+fn a_failure_of_the_future_is_told_as_one() {
+    for code in [&[8, 0x10][..], &[8, 0xff, 0x01], &[8, 0], &[]] {
+        let failure = inside(8, &[code, &[16, 1, 24, 2, 32, 1]]);
+        let Ok(Message::Reply(reply)) = decode(inside(7, &[&failure]).into()) else {
+            panic!("{code:?}")
+        };
+        let failure = reply.result.expect_err("a failure");
+        assert_eq!(failure.code, FailureCode::Unrecognized, "{code:?}");
+        assert_eq!((failure.outcome, failure.needed, failure.acked), (Outcome::Unknown, 2, 1));
+    }
+    // The last one that is known.
+    let known = inside(7, &[&inside(8, &[&[8, 0x0f]])]);
+    let Ok(Message::Reply(reply)) = decode(known.into()) else { panic!("a reply") };
+    assert_eq!(reply.result.map_err(|failure| failure.code), Err(FailureCode::NotReady));
+}

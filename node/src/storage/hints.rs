@@ -1,0 +1,138 @@
+//! Hints as both engines hold them: one record for each target and key (DESIGN.md §10).
+//!
+//! Invariant: a hint has no record in common with the node's own copy of the key, so each has its
+//! own right to mint dots.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use quorate_core::causality::{Held, Record, RecordDigest, RecordOp};
+use quorate_core::ids::{Key, NodeId};
+use quorate_core::machine::{HintChange, HintCount, StoreError, StoreOutcome, hint_bytes};
+use quorate_core::ring::Position;
+
+use super::applied_outcome;
+
+const TARGET_BYTES: usize = size_of::<u64>();
+
+const POSITION_BYTES: usize = size_of::<Position>();
+
+/// Where a hint lies in an engine: its target, the position of its key and the key itself. So the
+/// hints for a target are one range, in the order of the ring.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct HintKey(pub(super) Bytes);
+
+impl HintKey {
+    pub(super) fn of(target: NodeId, key: &Key) -> HintKey {
+        let key = key.as_bytes();
+        let mut bytes = BytesMut::with_capacity(TARGET_BYTES + POSITION_BYTES + key.len());
+        bytes.put_u64(target.0);
+        bytes.put_slice(&Position::of(key).to_be_bytes());
+        bytes.put_slice(key);
+        HintKey(bytes.freeze())
+    }
+
+    /// The target and the key; `None` for bytes that no hint was ever stored under.
+    pub(super) fn parts(&self) -> Option<(NodeId, Key)> {
+        let (target, rest) = self.0.split_first_chunk()?;
+        let target = NodeId(u64::from_be_bytes(*target));
+        let (position, key) = rest.split_at_checked(POSITION_BYTES)?;
+        let key = Key(self.0.slice_ref(key));
+        (Position::of(key.as_bytes()).to_be_bytes() == position).then_some((target, key))
+    }
+}
+
+/// A hint as it is read.
+#[derive(Debug)]
+pub(super) struct Hint {
+    pub(super) target: NodeId,
+    pub(super) key: Key,
+    pub(super) record: Record,
+}
+
+/// Applies one operation to a hint, which is made where there is none. Also answers whether there is
+/// something to store. After a refusal the hint is as it was before.
+pub(super) fn apply(key: &Key, hint: &mut Option<Held>, op: &RecordOp) -> (StoreOutcome, bool) {
+    let before = hint.as_ref().map(|held| hint_bytes(key, held.record()));
+    let mut held = hint.take().unwrap_or_default();
+    let (outcome, changed) = match held.apply(op) {
+        Ok(applied) => {
+            let changed = applied.changed || before.is_none();
+            let after = hint_bytes(key, held.record());
+            (applied_outcome(applied, op, &held, Some(HintChange { before, after })), changed)
+        }
+        Err(refusal) => (StoreOutcome::Refused(refusal), false),
+    };
+    *hint = (before.is_some() || changed).then_some(held);
+    (outcome, changed)
+}
+
+/// Removes a hint that still says what `digest` names.
+pub(super) fn remove(key: &Key, hint: &mut Option<Held>, digest: RecordDigest) -> StoreOutcome {
+    let found = hint.take_if(|held| held.record().is_still(digest));
+    let bytes = found.map(|held| hint_bytes(key, held.record()));
+    StoreOutcome::HintRemoved { bytes }
+}
+
+/// What a node knows of a key: its own copy and its hints together.
+pub(super) fn merged(copies: impl Iterator<Item = Record>) -> Option<Record> {
+    copies.reduce(|mut all, copy| {
+        all.merge(&copy);
+        all
+    })
+}
+
+/// The places of all hints for `target` behind that of the key `after`.
+pub(super) fn range(target: NodeId, after: Option<&Key>) -> (Bound<HintKey>, Bound<HintKey>) {
+    let first = |target: u64| HintKey(Bytes::copy_from_slice(&target.to_be_bytes()));
+    let start = match after {
+        Some(key) => Bound::Excluded(HintKey::of(target, key)),
+        None => Bound::Included(first(target.0)),
+    };
+    let end = target.0.checked_add(1).map_or(Bound::Unbounded, |next| Bound::Excluded(first(next)));
+    (start, end)
+}
+
+/// Hints of one range, up to the one that reaches `bytes_max`.
+pub(super) fn page(
+    hints: impl Iterator<Item = Result<Option<Hint>, StoreError>>,
+    bytes_max: usize,
+) -> StoreOutcome {
+    let mut page = Vec::new();
+    let mut bytes: u64 = 0;
+    for hint in hints {
+        if !page.is_empty() && bytes >= bytes_max as u64 {
+            return StoreOutcome::HintsFound { hints: page, more: true };
+        }
+        match hint {
+            Ok(Some(Hint { key, record, .. })) => {
+                bytes += hint_bytes(&key, &record);
+                page.push((key, record));
+            }
+            // It does not decode, and stays where it is.
+            Ok(None) => {}
+            Err(error) => return StoreOutcome::Failed(error),
+        }
+    }
+    StoreOutcome::HintsFound { hints: page, more: false }
+}
+
+/// Counts hints that come in the order of the engine. Those that do not decode cannot be handed
+/// over, and are not counted.
+pub(super) fn count(hints: impl Iterator<Item = Result<Option<Hint>, StoreError>>) -> StoreOutcome {
+    let mut counts: BTreeMap<NodeId, HintCount> = BTreeMap::new();
+    for hint in hints {
+        match hint {
+            Ok(Some(Hint { target, key, record })) => {
+                let none = HintCount { target, hints: 0, bytes: 0 };
+                let count = counts.entry(target).or_insert(none);
+                count.hints += 1;
+                count.bytes += hint_bytes(&key, &record);
+            }
+            Ok(None) => {}
+            Err(error) => return StoreOutcome::Failed(error),
+        }
+    }
+    StoreOutcome::HintsCounted(counts.into_values().collect())
+}

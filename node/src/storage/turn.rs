@@ -1,0 +1,177 @@
+//! What one turn of the writer makes of its operations, until it is committed as a whole.
+//!
+//! Each record is loaded once; all operations are applied, in their order, to the copy in memory.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use fjall::{Keyspace, OwnedWriteBatch};
+use quorate_core::causality::{Held, RecordDigest, RecordOp};
+use quorate_core::codec;
+use quorate_core::ids::{Key, NodeId};
+use quorate_core::machine::{StoreError, StoreOutcome};
+use quorate_core::message::LayoutUpdate;
+
+use super::directory::LAYOUT;
+use super::fjall::Shared;
+use super::hints::{self, HintKey};
+use super::{RecordKey, applied_outcome};
+use crate::mailbox::lock;
+
+/// What the writer is to do.
+pub(super) enum WriteOp {
+    Apply { key: RecordKey, op: RecordOp },
+    ApplyHint { target: NodeId, key: Key, op: RecordOp },
+    RemoveHint { target: NodeId, key: Key, digest: RecordDigest },
+    SaveLayout(Arc<LayoutUpdate>),
+}
+
+/// Changes that no read sees yet.
+pub(super) struct Turn<'a> {
+    shared: &'a Shared,
+    records: HashMap<RecordKey, StagedRecord>,
+    hints: HashMap<HintKey, StagedHint>,
+    layout: Option<Arc<LayoutUpdate>>,
+}
+
+/// A record as the turn leaves it.
+struct StagedRecord {
+    held: Held,
+    /// Whether the engine holds the key.
+    stored: bool,
+    changed: bool,
+}
+
+/// A hint as the turn leaves it.
+struct StagedHint {
+    /// `None`: there is none.
+    held: Option<Held>,
+    changed: bool,
+}
+
+impl Turn<'_> {
+    pub(super) fn new(shared: &Shared) -> Turn<'_> {
+        Turn { shared, records: HashMap::new(), hints: HashMap::new(), layout: None }
+    }
+
+    /// Carries out one operation. `None`: there is no answer but the promise that it is synced.
+    pub(super) fn stage(&mut self, op: WriteOp) -> Result<Option<StoreOutcome>, StoreError> {
+        match op {
+            WriteOp::Apply { key, op } => self.apply(key, &op).map(Some),
+            WriteOp::ApplyHint { target, key, op } => {
+                let hint = self.hint(HintKey::of(target, &key))?;
+                let (outcome, changed) = hints::apply(&key, &mut hint.held, &op);
+                hint.changed |= changed;
+                Ok(Some(outcome))
+            }
+            WriteOp::RemoveHint { target, key, digest } => {
+                let hint = self.hint(HintKey::of(target, &key))?;
+                let outcome = hints::remove(&key, &mut hint.held, digest);
+                hint.changed |= matches!(outcome, StoreOutcome::HintRemoved { bytes: Some(_) });
+                Ok(Some(outcome))
+            }
+            WriteOp::SaveLayout(update) => {
+                self.layout = Some(update);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether it holds what must be synced under every durability.
+    pub(super) fn saves_layout(&self) -> bool {
+        self.layout.is_some()
+    }
+
+    /// Makes all changes visible to all reads, at once. Answers whether there were any.
+    pub(super) fn commit(self) -> fjall::Result<bool> {
+        let Turn { shared, records, hints, layout } = self;
+        let mut batch = shared.database.batch();
+        let mut committed = Vec::new();
+        for (key, staged) in records.into_iter().filter(|(_, staged)| staged.changed) {
+            let value = Bytes::from(codec::encode_held(&staged.held));
+            let bytes = value.len();
+            batch.insert(&shared.records, key.0.clone(), value);
+            committed.push((key, staged, bytes));
+        }
+        for (place, staged) in hints.into_iter().filter(|(_, staged)| staged.changed) {
+            put_hint(&mut batch, &shared.hints, place, staged.held.as_ref());
+        }
+        if let Some(update) = layout {
+            batch.insert(&shared.meta, LAYOUT, codec::encode_layout(&update));
+        }
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        batch.commit()?;
+        let newborn = committed.iter().filter(|(_, staged, _)| !staged.stored).count() as u64;
+        shared.record_count.fetch_add(newborn, Ordering::Relaxed);
+        let mut cache = lock(&shared.cache);
+        for (key, staged, bytes) in committed {
+            cache.committed(key, staged.held, bytes);
+        }
+        Ok(true)
+    }
+
+    fn apply(&mut self, key: RecordKey, op: &RecordOp) -> Result<StoreOutcome, StoreError> {
+        let staged = match self.records.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let cached = lock(&self.shared.cache).get(entry.key()).cloned();
+                let held = match cached {
+                    Some(held) => Some(held),
+                    None => load(&self.shared.records, &entry.key().0)?.map(|(held, _)| held),
+                };
+                let stored = held.is_some();
+                let held = held.unwrap_or_default();
+                entry.insert(StagedRecord { held, stored, changed: false })
+            }
+        };
+        Ok(match staged.held.apply(op) {
+            Ok(applied) => {
+                staged.changed |= applied.changed;
+                applied_outcome(applied, op, &staged.held, None)
+            }
+            Err(refusal) => StoreOutcome::Refused(refusal),
+        })
+    }
+
+    fn hint(&mut self, place: HintKey) -> Result<&mut StagedHint, StoreError> {
+        Ok(match self.hints.entry(place) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let held = load(&self.shared.hints, &entry.key().0)?.map(|(held, _)| held);
+                entry.insert(StagedHint { held, changed: false })
+            }
+        })
+    }
+}
+
+fn put_hint(batch: &mut OwnedWriteBatch, hints: &Keyspace, place: HintKey, held: Option<&Held>) {
+    match held {
+        Some(held) => batch.insert(hints, place.0, codec::encode_held(held)),
+        None => batch.remove(hints, place.0),
+    }
+}
+
+/// What the engine holds under a key, and how many bytes it takes there.
+pub(super) fn load(keyspace: &Keyspace, key: &[u8]) -> Result<Option<(Held, usize)>, StoreError> {
+    let value = match keyspace.get(key) {
+        Ok(None) => return Ok(None),
+        Ok(Some(value)) => Bytes::from(value),
+        Err(error) => {
+            tracing::error!(%error, "a record could not be read");
+            return Err(StoreError::Io);
+        }
+    };
+    let bytes = value.len();
+    match codec::decode_held(value) {
+        Ok(held) => Ok(Some((held, bytes))),
+        Err(error) => {
+            tracing::error!(%error, "a record on this disk is damaged; its peers still hold it");
+            Err(StoreError::Damaged)
+        }
+    }
+}

@@ -1,0 +1,181 @@
+// What a call may ask for and what it is told, against a node that is no Rust.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { QuorateError, connect } from "quorate";
+import type { Client, ConnectOptions } from "quorate";
+
+import { FakeNode, contextToken } from "./fake-node.js";
+import type { PlainFrame } from "./fake-node.js";
+
+async function withNode(
+  run: (node: FakeNode, client: Client) => Promise<void>,
+  options: Partial<ConnectOptions> = {},
+): Promise<void> {
+  const node = await FakeNode.start();
+  try {
+    await using client = await connect({ seeds: [node.url], ...options });
+    await run(node, client);
+  } finally {
+    await node.stop();
+  }
+}
+
+function requests(node: FakeNode): Record<string, unknown>[] {
+  const frames = node.received.flat();
+  return frames.map(({ get, put }) => get ?? put).filter((request) => request !== undefined);
+}
+
+function failing(code: string, more: object = {}) {
+  return ({ get, put }: PlainFrame) => {
+    const request = get ?? put;
+    return request && [{ reply: { call: request.call, layoutVersion: "1", failure: { code, ...more } } }];
+  };
+}
+
+async function failure(promise: Promise<unknown>): Promise<QuorateError> {
+  const error = await promise.then(() => assert.fail("it should fail"), (reason: unknown) => reason);
+  assert.ok(error instanceof QuorateError, String(error));
+  return error;
+}
+
+test("a call is as strict as it says, or as the client", async () => {
+  const asked = async (options: Partial<ConnectOptions>) => {
+    let strictness: unknown[] = [];
+    await withNode(async (node, client) => {
+      await client.get("k");
+      await client.get("k", { strict: true });
+      await client.put("k", "v", { strict: false });
+      await client.delete("k", { strict: true });
+      strictness = requests(node).map((request) => request.strictness);
+    }, options);
+    return strictness;
+  };
+  const [strict, sloppy] = ["STRICTNESS_STRICT", "STRICTNESS_SLOPPY"];
+  assert.deepEqual(await asked({}), [undefined, strict, sloppy, strict]);
+  assert.deepEqual(await asked({ strict: true }), [strict, strict, sloppy, strict]);
+  assert.deepEqual(await asked({ strict: false }), [sloppy, strict, sloppy, strict]);
+});
+
+test("a session read sends the context of an earlier answer", () =>
+  withNode(async (node, client) => {
+    const { context } = await client.put("k", "v");
+    await client.get("k", { context });
+    assert.deepEqual(requests(node).at(-1)?.context, Buffer.from(contextToken("k", 7n)));
+    const error = await failure(client.get("other", { context }));
+    assert.equal(error.code, "BAD_CONTEXT");
+    node.intercept = failing("FAILURE_STALE");
+    const stale = await failure(client.get("k", { context }));
+    assert.deepEqual([stale.code, stale.retryable], ["STALE", true]);
+  }));
+
+test("a receipt names who stood in for whom", () =>
+  withNode(async (node, client) => {
+    node.intercept = ({ put }) =>
+      put && [
+        {
+          reply: {
+            call: put.call,
+            layoutVersion: "1",
+            receipt: {
+              coordinator: "7",
+              primaries: ["7"],
+              needed: 2,
+              layoutVersion: "1",
+              fallbacks: [{ node: "9", primary: "8" }],
+            },
+            written: { siblings: 1 },
+          },
+        },
+      ];
+    const { receipt } = await client.put("k", "v", { receipt: true });
+    assert.deepEqual(receipt, {
+      coordinator: "0000000000000007",
+      needed: 2,
+      layoutVersion: 1,
+      primaries: ["0000000000000007"],
+      repaired: [],
+      fallbacks: [{ node: "0000000000000009", primary: "0000000000000008" }],
+      direct: true,
+      attempts: 1,
+    });
+  }));
+
+test("a refused quorum keeps its numbers", () =>
+  withNode(async (node, client) => {
+    node.intercept = failing("FAILURE_QUORUM_UNAVAILABLE", { needed: 2, acked: 1 });
+    const error = await failure(client.put("k", "v", { strict: true }));
+    assert.deepEqual(
+      [error.code, error.needed, error.acked, error.outcome, error.retryAfter],
+      ["QUORUM_UNAVAILABLE", 2, 1, "none", undefined],
+    );
+  }));
+
+test("an overloaded node is asked again after the time that it named", () =>
+  withNode(async (node, client) => {
+    const overloaded = failing("FAILURE_OVERLOADED", { retryAfterMs: 60 });
+    node.intercept = (frame) => {
+      if (!frame.get) return undefined;
+      node.intercept = undefined;
+      return overloaded(frame);
+    };
+    const start = performance.now();
+    await client.get("k");
+    const took = performance.now() - start;
+    assert.ok(took >= 60 && took < 1_000, `${took} ms`);
+    node.intercept = overloaded;
+    const error = await failure(client.get("k", { timeout: 40 }));
+    assert.deepEqual([error.code, error.retryAfter, error.retryable], ["OVERLOADED", 60, true]);
+  }));
+
+test("a cluster without a layout is waited for", async () => {
+  const node = await FakeNode.start();
+  node.members = [];
+  node.intercept = failing("FAILURE_NOT_READY", { retryAfterMs: 20 });
+  try {
+    await using client = await connect({ seeds: [node.url] });
+    assert.deepEqual(client.ring(), { version: 0, replication: 0, nodes: [], owners: [] });
+    assert.deepEqual(client.status().nodes.map(({ id, state }) => [id, state]), [
+      ["0000000000000007", "connected"],
+    ]);
+    assert.throws(() => client.locate("k"), { code: "NOT_READY", retryable: true });
+    assert.equal((await failure(client.get("k", { timeout: 50 }))).code, "NOT_READY");
+    const read = client.get("k");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    node.intercept = undefined;
+    assert.equal(await read, undefined);
+  } finally {
+    await node.stop();
+  }
+});
+
+test("frames and reasons that are newer than the client do no harm", () =>
+  withNode(async (node, client) => {
+    node.intercept = ({ get }, socket) => {
+      // Field 99 of a frame, and a body that is no frame of a node to a client.
+      if (get) socket.send(Buffer.from([5, 0x9a, 0x06, 2, 1, 2, 2, 0xa2, 0x01]));
+      return undefined;
+    };
+    assert.equal(await client.get("k"), undefined);
+    node.intercept = ({ get }) =>
+      get && [{ reply: { call: get.call, layoutVersion: "1", failure: { code: 4_711 } } }];
+    const error = await failure(client.get("k"));
+    assert.deepEqual([error.code, error.retryable], ["UNRECOGNIZED", false]);
+  }));
+
+test("wrong options are explained", () =>
+  withNode(async (node, client) => {
+    const loose = client as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>;
+    const cases: [Promise<unknown> | undefined, RegExp][] = [
+      [loose.get?.("k", { strict: "yes" }), /`strict` must be true or false/],
+      [loose.get?.("k", { context: 7 }), /`context` must be a string/],
+      [connect({ seeds: [node.url], strict: 1 } as unknown as ConnectOptions), /`strict`/],
+      [connect({ seeds: [node.url], connectionsMax: 0 }), /`connectionsMax`/],
+    ];
+    for (const [call, expected] of cases) {
+      const error = await failure(call ?? Promise.resolve());
+      assert.equal(error.code, "BAD_ARGUMENT");
+      assert.match(error.message, expected);
+    }
+  }));
