@@ -18,7 +18,7 @@ use crate::time::Duration;
 pub struct NodeConfig {
     /// The cluster that it belongs to.
     pub cluster: ClusterId,
-    /// Its own id; a member of the layout.
+    /// Its own id; a member of the layout, unless it came after that was made.
     pub id: NodeId,
     /// This life of its data, drawn at random.
     pub incarnation: Incarnation,

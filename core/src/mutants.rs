@@ -198,6 +198,8 @@ mutants! {
     SessionIgnored = "session-ignored",
     /// A read is answered with nothing on the word of fallbacks that keep nothing for the key.
     FallbackVouchesForAbsence = "fallback-vouches-for-absence",
+    /// A primary that was late and the fallback in its place count as two.
+    StandInCountsBeside = "stand-in-counts-beside",
     /// A hint names the coordinator as its target, and not the primary that it is for.
     HintForWrongTarget = "hint-for-wrong-target",
     /// A replica that was told the digest of the coordinator's record says that its own is the

@@ -60,8 +60,12 @@ impl Answers {
         sloppy: bool,
     ) -> Option<(Written, Receipt)> {
         let kept = self.answers.get(&request)?;
-        let fallbacks = if sloppy { kept.receipt.fallbacks.len() } else { 0 };
-        let copies = kept.receipt.primaries.len() + fallbacks;
+        let Receipt { primaries, fallbacks, .. } = &kept.receipt;
+        let mut served = primaries.clone();
+        served.extend(fallbacks.iter().filter(|_| sloppy).map(|stand_in| stand_in.primary));
+        served.sort_unstable();
+        served.dedup();
+        let copies = served.len();
         let stands = kept.key == *key && copies >= needed;
         stands.then(|| (kept.written.clone(), kept.receipt.clone()))
     }

@@ -47,6 +47,11 @@ impl Tally {
         Some(index)
     }
 
+    /// Replica `index` does not count any more, whatever it says.
+    pub fn discount(&mut self, index: usize) {
+        self.uncounted.insert(index);
+    }
+
     /// Replica `index` acknowledged.
     pub fn ack(&mut self, index: usize) {
         sane_or!(

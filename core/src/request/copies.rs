@@ -64,8 +64,28 @@ impl Copies {
         &self.tally
     }
 
+    /// Of a primary and those that stand in for it one counts: what they hold goes to one place.
     pub(super) fn ack(&mut self, index: usize) {
         self.tally.ack(index);
+        let primary = self.primary_of(index);
+        if !self.tally.acked().contains(index) || !self.sloppy {
+            return;
+        }
+        let acked = self.tally.counted();
+        let group = || core::iter::once(primary).chain(self.stand_ins_of(primary));
+        let first = group().find(|index| acked.contains(*index));
+        let others: Replicas = group().filter(|index| Some(*index) != first).collect();
+        for other in sane_or!(others, StandInCountsBeside => Replicas::new()).iter() {
+            self.tally.discount(other);
+        }
+    }
+
+    /// How many of the primaries are in `set`, or somebody that stands in for them.
+    pub(super) fn served_by(&self, set: Replicas) -> usize {
+        let served = |primary: &usize| {
+            set.contains(*primary) || self.stand_ins_of(*primary).any(|index| set.contains(index))
+        };
+        (0..self.primaries).filter(served).count()
     }
 
     pub(super) fn fail(&mut self, index: usize) {
@@ -153,6 +173,11 @@ impl Copies {
         self.tally.failed().union(self.spared).union(overdue)
     }
 
+    fn primary_of(&self, index: usize) -> usize {
+        let of = self.stand_ins().find(|(stand_in, _)| *stand_in == index);
+        of.map_or(index, |(_, primary)| primary)
+    }
+
     fn is_stood_in_for(&self, primary: usize) -> bool {
         let lost = self.lost();
         self.stand_ins_of(primary).any(|index| !lost.contains(index))
@@ -202,7 +227,7 @@ mod tests {
     fn table_of_stand_ins() {
         let all = [0, 1, 2];
         type Row<'a> = (&'a [usize], &'a [usize], bool, &'a str, Verdict, Option<usize>, bool);
-        let table: [Row<'_>; 17] = [
+        let table: [Row<'_>; 20] = [
             // reachable, spared, sloppy, words: verdict, who wants a stand-in, covered
             (&all, &[], true, "", Open, None, false),
             (&all, &[], true, "a0 a1", Reached, None, false),
@@ -221,6 +246,10 @@ mod tests {
             (&all, &[], true, "a0 o0", Open, Some(1), false),
             (&all, &[], true, "a0 o0 s s a1", Reached, None, false),
             (&all, &[], true, "a0 o0 s s o0", Open, Some(1), false),
+            // One that was late and the one in its place are one.
+            (&[0, 1, 2], &[], true, "o0 s s a3 a1", Open, None, false),
+            (&[0, 1, 2], &[], true, "o0 s s a1 a3", Open, None, false),
+            (&[0, 1, 2], &[], true, "o0 s s a3 a1 a0", Reached, None, false),
         ];
         for (reachable, spared, sloppy, words, verdict, wants, covered) in table {
             let copies = copies(reachable, spared, sloppy, words);

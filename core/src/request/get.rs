@@ -124,7 +124,8 @@ impl Get {
         }
         let tally = self.copies.tally();
         let expected = self.copies.expected();
-        let too_few = tally.acked().union(expected).len() < tally.needed();
+        let served = self.copies.served_by(tally.acked().union(expected));
+        let too_few = served < tally.needed();
         too_few || (expected.is_empty() && !self.is_worth_telling())
     }
 

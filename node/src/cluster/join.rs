@@ -142,12 +142,20 @@ pub async fn same_cluster(
 /// Checks that none of the seeds belongs to a cluster, before one is founded.
 ///
 /// # Errors
-/// `Exists`.
+/// `Exists`, or `Refused` by a seed that is there and does not say whose it is.
 pub async fn nobody_there(seeds: &[String], credentials: &Bytes) -> Result<(), JoinError> {
     let answers = ask_all(seeds, credentials, None, CHECK_TIMEOUT).await;
-    let found = answers.into_iter().find_map(|(seed, answer)| Some((seed, answer.ok()?)));
-    found
-        .map_or(Ok(()), |(seed, welcome)| Err(JoinError::Exists { seed, cluster: welcome.cluster }))
+    for (seed, answer) in answers {
+        match answer {
+            Ok(welcome) => return Err(JoinError::Exists { seed, cluster: welcome.cluster }),
+            // Whoever refuses is somebody.
+            Err(KnockError::Rejected(reject)) => {
+                return Err(JoinError::Refused { seed, text: reject.text });
+            }
+            Err(KnockError::Unreachable(_)) => {}
+        }
+    }
+    Ok(())
 }
 
 type Answer = (String, Result<Welcome, KnockError>);

@@ -367,12 +367,20 @@ impl Disk {
         self.memory = self.synced.clone();
         self.tail.clear();
         self.syncing = None;
+        // A hint that had been removed may be there again.
+        let back = self.synced.hints().filter_map(|(target, key, held)| {
+            let copy = HeldAs::Hint { target };
+            let is_back = before.get(copy, key).is_none();
+            let (key, after) = (key.clone(), held.record().clone());
+            is_back.then_some(Destroyed { copy, key, before: Record::default(), after })
+        });
+        let back: Vec<Destroyed> = back.collect();
         let destroyed = before.into_all().filter_map(|(copy, key, held)| {
             let after = self.synced.get(copy, &key).map(|held| held.record().clone());
             let (before, after) = (held.record().clone(), after.unwrap_or_default());
             (before != after).then_some(Destroyed { copy, key, before, after })
         });
-        destroyed.collect()
+        destroyed.chain(back).collect()
     }
 
     fn latency(&mut self, base: Duration) -> Duration {

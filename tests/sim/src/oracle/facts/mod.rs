@@ -15,7 +15,7 @@ pub(crate) use carried::Carried;
 use carried::Familiar;
 pub(crate) use tasks::{HeldThen, Task};
 
-use super::dots::knows;
+use super::dots::{knows, unknown_to};
 use super::keys::{Acknowledged, KeyFacts};
 use super::ops::{Ended, How, Op, OpId, Wish};
 use crate::network::End;
@@ -301,11 +301,16 @@ impl Facts {
                     let w = if op.strict {
                         op.w
                     } else {
-                        let found = match dot {
-                            Some(dot) => facts.keepers(&op.key, moment.disks, *dot, true),
-                            None => facts.holders(&op.key, moment.disks, context, true),
+                        // Whoever is excused from holding it does not hold it.
+                        let holds = |node: &&usize| {
+                            let held = moment.disks[**node].synced(&op.key);
+                            held.is_some_and(|record| match dot {
+                                Some(dot) => knows(record, *dot),
+                                None => unknown_to(record, context).is_empty(),
+                            })
                         };
-                        op.w.min(found.len() as u8)
+                        let found = facts.primaries.iter().filter(holds).count();
+                        op.w.min(found as u8)
                     };
                     let ack = Acknowledged { op: id, w, dot: *dot, given };
                     facts.acknowledge(ack, context);
