@@ -68,11 +68,11 @@ impl Invariant for StandInsTellTheirHints {
         if let Delivered { from: End::Node(from), to: End::Node(to), message, .. } = delivered
             && let Message::ReplicaRead(read) = message
             && read.stand_in
-            && let Some(kept) = self.kept.get(&(to, read.key.clone()))
         {
-            // A frame that comes twice is answered twice, and the answers are alike to all.
-            let asked = self.asked.entry((to, from, read.call));
-            asked.or_insert_with(|| (read.key.clone(), kept.clone()));
+            // A frame that comes twice is answered twice, and the answers are alike to all: what
+            // was kept when it first came is due.
+            let kept = self.kept.get(&(to, read.key.clone())).cloned().unwrap_or_default();
+            self.asked.entry((to, from, read.call)).or_insert((read.key.clone(), kept));
         }
         Ok(())
     }
