@@ -44,9 +44,15 @@ pub(crate) fn check(config: &NodeConfig, n: u8, request: &Request) -> Result<Quo
     }
     if let Request::Put(put) = request
         && let Change::Value { payload, .. } = &put.change
-        && payload.len() > limits.value_bytes_max
     {
-        return Err(too_long(FailureCode::ValueTooLarge, limits.value_bytes_max, payload.len()));
+        if payload.len() > limits.value_bytes_max {
+            return Err(too_long(
+                FailureCode::ValueTooLarge,
+                limits.value_bytes_max,
+                payload.len(),
+            ));
+        }
+        put.change.check_ttl()?;
     }
     config.quorum(n, request.head().quorum)
 }

@@ -83,6 +83,11 @@ pub struct GossipSettings {
     /// A member is suspected when its heartbeat has not risen for so many times its usual interval.
     pub suspect_after: u32,
     /// Members that one message speaks of at most, besides those that changed of late.
+    ///
+    /// Of a longer list, each message tells a part: bytes shrink with the window, and heartbeats
+    /// arrive less often, so that deaths and new lives are known later. The default is as long as
+    /// messages of some kilobytes allow, since a late verdict costs requests, and bytes that are
+    /// few next to those of the data cost little. `cargo xtask gossip --window` measures others.
     pub window: usize,
     /// After so long a time people are told that a member stays down.
     pub stays_down: Duration,

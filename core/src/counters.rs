@@ -17,7 +17,7 @@ pub struct Counters {
     pub refused: u64,
     /// Writes that ended with an unknown outcome.
     pub unknown: u64,
-    /// Requests refused since a table was full.
+    /// How often there was no room: for a request of a client or of another node, or for a repair.
     pub overloaded: u64,
     /// Writes answered from memory since they were retries.
     pub retries: u64,

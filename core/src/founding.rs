@@ -32,7 +32,14 @@ pub(crate) struct Keeping {
 impl Keeping {
     /// Another layout is in force than was saved.
     pub(crate) fn note_unsaved(&mut self) {
+        sane_or!(LayoutNotSaved => return);
         self.is_unsaved = true;
+    }
+
+    /// What is being saved.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn saving(&self) -> Option<Arc<LayoutUpdate>> {
+        self.saving.as_ref().map(|(_, saving)| saving.clone())
     }
 
     /// Saves what is to be saved: the layout in force, or one to begin with.
@@ -44,7 +51,7 @@ impl Keeping {
         membership: &Membership,
         (tickets, out): (&mut Tickets, &mut Effects<Effect>),
     ) {
-        if self.saving.is_some() {
+        if self.saving.is_some() || tickets.is_full() {
             return;
         }
         let next = match layout {
@@ -65,9 +72,12 @@ impl Keeping {
         outcome: &StoreOutcome,
     ) -> Option<Arc<LayoutUpdate>> {
         let (_, saved) = self.saving.take_if(|(saving, _)| *saving == ticket)?;
-        if matches!(outcome, StoreOutcome::Durable) {
+        let is_held = matches!(outcome, StoreOutcome::Durable);
+        sane_or!(let is_held, FailedSaveHolds => true);
+        if is_held {
             return Some(saved);
         }
+        sane_or!(LayoutSavedOnce => return None);
         self.is_unsaved = true;
         None
     }
@@ -106,12 +116,14 @@ pub(crate) fn readdressed(
 
 /// The first layout, once enough members have met.
 fn found(now: Now, founding: Founding, membership: &Membership) -> Option<Arc<LayoutUpdate>> {
-    if membership.count() < founding.members {
+    let enough = founding.members;
+    sane_or!(let enough, FoundsWithFewer => founding.members.saturating_sub(1));
+    if membership.count() < enough {
         return None;
     }
     let is_there = |view: &MemberView| view.state != MemberState::Down && view.info.heartbeat > 0;
     let present: Vec<MemberView> = membership.members(now).filter(is_there).collect();
-    if present.len() < founding.members {
+    if present.len() < enough {
         return None;
     }
     let members = present.iter().map(|view| Member {

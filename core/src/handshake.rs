@@ -13,7 +13,7 @@ use crate::config::NodeConfig;
 use crate::ids::{Incarnation, NodeId};
 use crate::layout::LayoutVersion;
 use crate::message::{
-    Defaults, Hello, LayoutUpdate, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome,
+    Defaults, Hello, LayoutUpdate, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome, saturate,
 };
 
 /// The newest layout that a node knows.
@@ -140,8 +140,4 @@ fn reject(code: RejectCode, text: String) -> Reject {
 fn same(a: &[u8], b: &[u8]) -> bool {
     let differences = a.iter().zip(b).fold(0, |differences, (a, b)| differences | (a ^ b));
     a.len() == b.len() && differences == 0
-}
-
-fn saturate(limit: usize) -> u32 {
-    u32::try_from(limit).unwrap_or(u32::MAX)
 }

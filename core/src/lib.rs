@@ -54,6 +54,8 @@ pub mod membership;
 
 mod peers;
 
+mod latency;
+
 mod verdicts;
 
 mod hints;

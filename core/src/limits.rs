@@ -52,6 +52,10 @@ pub const FRAME_BYTES_MAX: usize = 1024 * 1024 + CONTEXT_BYTES_MAX + 4096;
 /// grow by a byte a write, until it reads.
 const CONTEXT_BYTES_MAX: usize = 32 * 1024;
 
+/// Longest time to live of a value: 100 years of 365 days. A moment of expiry is far from the end
+/// of what a clock can say.
+pub const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// Longest frame between nodes and from a node to a client: a record with many siblings is longer
 /// than one value. [`Limits::record_bytes_max`] keeps what a put may leave well below it.
 pub const LINK_FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -131,7 +131,8 @@ pub enum StoreOp {
         /// The answer is the merge of the node's own copy and its hints for these targets.
         hints: Vec<NodeId>,
     },
-    /// Reads hints for one target, in the order of the engine. Answers `HintsFound` or `Failed`.
+    /// Reads hints for one target, in the order of the engine, without those that are damaged.
+    /// Answers `HintsFound` or `Failed`.
     FindHints {
         /// Whom they are for.
         target: NodeId,
@@ -149,7 +150,8 @@ pub enum StoreOp {
         /// What it was when it was handed over.
         digest: RecordDigest,
     },
-    /// Counts all hints, by target. Answers `HintsCounted` or `Failed`.
+    /// Counts all hints, by target. Changes that are under way may be in it or not. Answers
+    /// `HintsCounted` or `Failed`.
     CountHints,
     /// Stores the newest layout in the place of the former one. Answers `Durable` or `Failed`.
     SaveLayout(Arc<LayoutUpdate>),
@@ -176,6 +178,8 @@ pub struct HintCount {
     pub hints: u64,
     /// The sum of their [`hint_bytes`].
     pub bytes: u64,
+    /// How many there are besides that cannot be read: they stay where they are.
+    pub damaged: u64,
 }
 
 /// What a hint counts towards the limits on hints, however an engine stores it.
@@ -342,6 +346,14 @@ pub enum Event {
         /// The target.
         target: NodeId,
     },
+    /// Hints for a target cannot be read. They are told of once, stay where they are, and hold
+    /// nothing back.
+    HintsDamaged {
+        /// The target.
+        target: NodeId,
+        /// How many there are by now.
+        hints: u64,
+    },
 }
 
 impl Event {
@@ -369,7 +381,8 @@ impl Event {
             | Event::GossipRefused(_)
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
-            | Event::LayoutChanged(_) => None,
+            | Event::LayoutChanged(_)
+            | Event::HintsDamaged { .. } => None,
         }
     }
 }

@@ -168,6 +168,13 @@ mutants! {
     ShowsNewestOnly = "shows-newest-only",
     /// The context of a read claims one more dot of an actor than there was.
     ContextClaimsMore = "context-claims-more",
+    /// A value goes on being shown when its time is over.
+    ExpiredIsShown = "expired-is-shown",
+    /// Once one value of a key has expired the others are not shown, either.
+    ExpiredHidesLive = "expired-hides-live",
+    /// Each replica reckons by its own clock, from the moment at which it merges a value, when the
+    /// time of that value is over.
+    ExpiryByLocalClock = "expiry-by-local-clock",
     /// A read whose quorum became impossible is forgotten without an answer.
     ImpossibleReadForgotten = "impossible-read-forgotten",
     /// The other replicas are sent the live siblings of a write without what it superseded.
@@ -198,14 +205,15 @@ mutants! {
     SessionIgnored = "session-ignored",
     /// A read is answered with nothing on the word of fallbacks that keep nothing for the key.
     FallbackVouchesForAbsence = "fallback-vouches-for-absence",
-    /// A primary that was late and the fallback in its place count as two.
-    StandInCountsBeside = "stand-in-counts-beside",
     /// A hint names the coordinator as its target, and not the primary that it is for.
     HintForWrongTarget = "hint-for-wrong-target",
     /// A replica that was told the digest of the coordinator's record says that its own is the
     /// same, whatever it holds.
     DigestAlwaysSame = "digest-always-same",
 
+    /// A fallback that is not trusted is none: it is neither counted nor called in, not even as the
+    /// last resort.
+    FallbacksEndEarly = "fallbacks-end-early",
     /// A machine that stands in for two primaries counts twice.
     FallbackCountsTwice = "fallback-counts-twice",
     /// A fallback that coordinates a write keeps it as its own copy, and not as a hint.
@@ -225,6 +233,8 @@ mutants! {
     FullHintsAcked = "full-hints-acked",
     /// A node that starts does not hand over the hints of its former lives.
     HintCountsIgnored = "hint-counts-ignored",
+    /// A hint that was kept though its storage failed is not counted, nor known to be in doubt.
+    HintForgottenInDoubt = "hint-forgotten-in-doubt",
     /// A hint that is made for a connected target waits until that one connects anew.
     HandoffWaitsForUp = "handoff-waits-for-up",
     /// A hint is removed as soon as it is sent.
@@ -258,9 +268,28 @@ mutants! {
     /// A node that starts again does not go on above the heartbeat of its former life.
     RestartStaysLow = "restart-stays-low",
 
-    /// A write that primaries were handed and did not answer, and that a fallback then refuses, is
-    /// called refused.
-    OrphanForgetsPrimaries = "orphan-forgets-primaries",
+    /// The first layout is made as soon as all members but one have met.
+    FoundsWithFewer = "founds-with-fewer",
+    /// The first layout is in force before it is saved.
+    LayoutToldUnsaved = "layout-told-unsaved",
+    /// The first layout is in force although it could not be saved.
+    FailedSaveHolds = "failed-save-holds",
+    /// A layout that comes from another node is not saved.
+    LayoutNotSaved = "layout-not-saved",
+    /// A layout is not saved again after it could not be saved.
+    LayoutSavedOnce = "layout-saved-once",
+    /// A seed where nobody answered is not dialled again.
+    SeedDialledOnce = "seed-dialled-once",
+    /// A seed that answered is not looked after.
+    SeedLeftAlone = "seed-left-alone",
+    /// A node never dials a member with a lower id.
+    LowerIdDialsAlone = "lower-id-dials-alone",
+    /// A hint is made although there is no room for its bytes.
+    HintsUnlimited = "hints-unlimited",
+
+    /// The first refusal of a primary that was handed a request goes to the client, although another
+    /// primary, or this node as a fallback, could carry it out.
+    PassOnGivesUpAtOnce = "pass-on-gives-up-at-once",
     /// A refusal by the second primary is handed on although the first, which was lost, may have
     /// carried out the write.
     PassOnForgetsFirst = "pass-on-forgets-first",

@@ -80,7 +80,7 @@ impl Node {
             peers: Peers::new(&config, seed),
             membership: Membership::new(&config, seed),
             verdicts: Verdicts::default(),
-            hints: Hints::new(&config),
+            hints: Hints::new(&config.limits),
             tickets: Tickets::new(&config),
             gate: Gate::default(),
             counters: Counters::default(),
@@ -168,6 +168,7 @@ impl Node {
         self.coordinator.check_invariants();
         self.pass_on.check_invariants();
         self.hints.check_invariants();
+        self.tickets.check_invariants();
         self.membership.check_invariants();
         self.peers.check_invariants();
         self.handoff.check_invariants();
@@ -257,8 +258,8 @@ impl Node {
                 replica::on_read_done(turn, (from, call, digest), outcome);
             }
             Purpose::Merge { from, call } => replica::on_merge_done(turn, from, call, outcome),
-            Purpose::Hint { from, call, target } => {
-                replica::on_hint_done(turn, handoff, (from, call, target), outcome);
+            Purpose::Hint { from, call, room } => {
+                replica::on_hint_done(turn, handoff, (from, call, room), outcome);
             }
             Purpose::Handoff { target, call } => handoff.on_stored(turn, target, call, outcome),
             Purpose::HintCount => handoff.on_counted(turn, outcome),

@@ -1,14 +1,18 @@
 //! Handing a request to a primary of its key, by a node that is none.
 //!
 //! ```text
-//!   request --> first primary within reach --silent or gone--> the next one --> ... --> orphan
+//!   request --> first primary within reach --silent, gone, or cannot--> the next one --> ...
+//!           ... --> orphan (sloppy), or the best of the refusals (strict)
 //! ```
 //!
-//! Whoever was asked may still answer, and the first answer counts. A request that no primary
-//! answers is an [`Orphan`]: this node runs it as a fallback, if it may.
+//! Whoever was asked may still answer, and the first answer counts. So does a refusal that is about
+//! the request itself; one that says what this primary cannot do sends the request to the next one.
+//! A request that no primary carries out is an [`Orphan`]: this node runs it as a fallback, if it
+//! may.
 //!
-//! Invariant: a request is handed on at most once along its way, so two nodes with different
-//! layouts cannot play it back and forth.
+//! Invariants: a request is handed on at most once along its way, so two nodes with different
+//! layouts cannot play it back and forth. A write is called refused only where every primary that
+//! was handed it has said that nothing happened.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -16,7 +20,7 @@ use alloc::vec::Vec;
 use crate::ids::NodeId;
 use crate::incoming::Request;
 use crate::machine::{Event, Peer};
-use crate::message::{CallId, Failure, FailureCode, Reply};
+use crate::message::{CallId, Failure, FailureCode, Outcome, Receipt, Reply};
 use crate::prng::Prng;
 use crate::quorum::{Quorum, Replicas};
 use crate::time::{Duration, Instant};
@@ -37,7 +41,7 @@ pub(crate) struct PassOn {
     last_call: CallId,
 }
 
-/// A request that no primary answers.
+/// A request that no primary carries out.
 #[derive(Debug)]
 pub(crate) struct Orphan {
     pub(crate) asker: Asker,
@@ -53,11 +57,42 @@ struct Passed {
     quorum: Quorum,
     /// Primaries that were tried, by their index in the preference list.
     tried: Replicas,
-    /// Those among them that may still answer, and when they were asked.
-    asked: Vec<(NodeId, Instant)>,
+    /// Those among them that may have carried it out, or may yet: all but those that said that
+    /// nothing happened.
+    suspects: Replicas,
+    /// Those that may still answer, in the order in which they were asked, and when that was.
+    asked: Vec<Asked>,
+    /// The most telling failure so far.
+    failed: Option<Failed>,
     deadline: Instant,
     /// When the next primary is tried; at most `deadline`.
     timer: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    node: NodeId,
+    /// Its index in the preference list.
+    index: usize,
+    at: Instant,
+}
+
+/// What a primary answered that did not carry out a request.
+#[derive(Clone, Debug)]
+struct Failed {
+    failure: Failure,
+    receipt: Option<Receipt>,
+}
+
+/// What a failure of one primary means for the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// This primary did nothing and cannot: another one may.
+    ThisOneCannot,
+    /// The request itself is at fault: another primary would say the same.
+    NobodyCan,
+    /// It may have been carried out, or time is over: who was asked before may still do better.
+    Undecided,
 }
 
 impl PassOn {
@@ -90,14 +125,23 @@ impl PassOn {
         let deadline = turn.deadline(request.head().budget);
         self.last_call = self.last_call.next();
         let id = self.last_call;
-        let (tried, asked) = (Replicas::new(), Vec::new());
-        let timer = deadline;
-        let passed = Passed { asker, request, quorum, tried, asked, deadline, timer };
+        let none = Replicas::new();
+        let passed = Passed {
+            asker,
+            request,
+            quorum,
+            tried: none,
+            suspects: none,
+            asked: Vec::new(),
+            failed: None,
+            deadline,
+            timer: deadline,
+        };
         turn.counters.passed_on += 1;
         self.send(turn, id, passed)
     }
 
-    /// A primary answers; the answer goes on to whoever asked.
+    /// A primary answers. The answer goes on to whoever asked, unless another primary may do better.
     pub(crate) fn on_reply(
         &mut self,
         turn: &mut Turn<'_>,
@@ -105,34 +149,47 @@ impl PassOn {
         reply: Reply,
     ) -> Option<Orphan> {
         let asked = &self.calls.get(&reply.call)?.asked;
-        if !asked.iter().any(|(node, _)| *node == from) {
-            return None;
-        }
+        let place = asked.iter().position(|asked| asked.node == from)?;
         let mut passed = self.remove(reply.call)?;
-        passed.asked.retain(|(node, _)| *node != from);
-        if reply.result.is_err() && !passed.asked.is_empty() {
-            // Somebody else may still do better.
-            self.insert(reply.call, passed);
-            return None;
+        let is_last = place + 1 == passed.asked.len();
+        let Asked { index, .. } = passed.asked.remove(place);
+        let failure = match reply.result {
+            Err(failure) => failure,
+            done => {
+                turn.answer(passed.asker, reply.receipt, Some(turn.config.id), done);
+                return None;
+            }
+        };
+        if failure.outcome == Outcome::None {
+            passed.suspects = passed.suspects.minus([index].into_iter().collect());
         }
-        // A write that another primary was handed may have happened there.
-        let maybe = passed.request.is_write() && passed.tried.len() > 1;
-        sane_or!(let maybe, PassOnForgetsFirst => false);
-        let result =
-            reply.result.map_err(|failure| if maybe { failure.unknown() } else { failure });
-        turn.answer(passed.asker, reply.receipt, Some(turn.config.id), result);
+        sane_or!(PassOnForgetsFirst => passed.suspects = Replicas::new());
+        let failed = Failed { failure, receipt: reply.receipt };
+        match sane_or!(meaning(failure), PassOnGivesUpAtOnce => Meaning::NobodyCan) {
+            Meaning::NobodyCan => fail(turn, passed, failed),
+            // Those that were asked before it have used up their patience.
+            Meaning::ThisOneCannot if is_last && turn.now.instant < passed.deadline => {
+                passed.note(failed);
+                return self.send(turn, reply.call, passed);
+            }
+            Meaning::ThisOneCannot | Meaning::Undecided if !passed.asked.is_empty() => {
+                passed.note(failed);
+                self.insert(reply.call, passed);
+            }
+            Meaning::ThisOneCannot | Meaning::Undecided => fail(turn, passed, failed),
+        }
         None
     }
 
     /// A node is gone: what it was asked goes to the next primary.
     pub(crate) fn on_node_down(&mut self, turn: &mut Turn<'_>, node: NodeId) -> Vec<Orphan> {
-        let waits = |passed: &Passed| passed.asked.iter().any(|(asked, _)| *asked == node);
+        let waits = |passed: &Passed| passed.asked.iter().any(|asked| asked.node == node);
         let concerned = self.calls.iter().filter(|(_, passed)| waits(passed));
         let concerned: Vec<CallId> = concerned.map(|(id, _)| *id).collect();
         let mut orphans = Vec::new();
         for id in concerned {
             let Some(mut passed) = self.remove(id) else { continue };
-            passed.asked.retain(|(asked, _)| *asked != node);
+            passed.asked.retain(|asked| asked.node != node);
             if passed.asked.is_empty() {
                 orphans.extend(self.send(turn, id, passed));
             } else {
@@ -151,10 +208,15 @@ impl PassOn {
             }
             let Some(passed) = self.remove(id) else { break };
             if passed.deadline <= turn.now.instant {
-                end(turn, passed, FailureCode::Timeout);
+                sane_or!(
+                    let passed,
+                    PassOnSilenceRefused => Passed { suspects: Replicas::new(), ..passed }
+                );
+                let failed = passed.unanswered(FailureCode::Timeout);
+                fail(turn, passed, failed);
             } else {
-                for (node, asked) in &passed.asked {
-                    turn.verdicts.on_silence(turn.now.instant, *node, *asked);
+                for asked in &passed.asked {
+                    turn.verdicts.on_silence(turn.now.instant, asked.node, asked.at);
                 }
                 orphans.extend(self.send(turn, id, passed));
             }
@@ -166,11 +228,12 @@ impl PassOn {
         assert_eq!(self.calls.len(), self.timers.len(), "each call has one timer");
     }
 
-    /// Hands a request to the next primary; where there is none left it is an orphan, unless
-    /// somebody who was asked may still answer a strict one.
+    /// Hands a request to the next primary. Where there is none left it is an orphan; a strict one
+    /// waits for those who may still answer, and fails with the most telling refusal.
     fn send(&mut self, turn: &mut Turn<'_>, id: CallId, mut passed: Passed) -> Option<Orphan> {
         let Some(update) = turn.layout else {
-            end(turn, passed, FailureCode::NotReady);
+            let failed = passed.unanswered(FailureCode::NotReady);
+            fail(turn, passed, failed);
             return None;
         };
         let slot = update.layout.slot_of(passed.request.head().key.as_bytes());
@@ -186,7 +249,10 @@ impl PassOn {
                 return Some(passed.orphan());
             }
             if passed.asked.is_empty() {
-                end(turn, passed, FailureCode::QuorumUnavailable);
+                let failed = passed.failed.take();
+                let code = FailureCode::QuorumUnavailable;
+                let failed = failed.unwrap_or_else(|| passed.unanswered(code));
+                fail(turn, passed, failed);
             } else {
                 passed.timer = passed.deadline;
                 self.insert(id, passed);
@@ -194,7 +260,8 @@ impl PassOn {
             return None;
         };
         passed.tried.insert(index);
-        passed.asked.push((node, turn.now.instant));
+        passed.suspects.insert(index);
+        passed.asked.push(Asked { node, index, at: turn.now.instant });
         let head = passed.request.head_mut();
         head.call = id;
         head.passed_on = true;
@@ -221,20 +288,62 @@ impl PassOn {
 }
 
 impl Passed {
+    /// Keeps the more telling one of a failure and those before it: the last one that counts a
+    /// quorum, else the last one.
+    fn note(&mut self, failed: Failed) {
+        let counts = |failed: &Failed| failed.failure.code == FailureCode::QuorumUnavailable;
+        if counts(&failed) || !self.failed.as_ref().is_some_and(counts) {
+            self.failed = Some(failed);
+        }
+    }
+
+    /// The failure of a request that nobody answered.
+    fn unanswered(&self, code: FailureCode) -> Failed {
+        let needed = if self.request.is_write() { self.quorum.w() } else { self.quorum.r() };
+        Failed { failure: Failure::refused(code).quorum(needed.into(), 0), receipt: None }
+    }
+
+    /// Whether a write may have happened.
+    fn maybe(&self) -> bool {
+        self.request.is_write() && !self.suspects.is_empty()
+    }
+
     fn orphan(self) -> Orphan {
-        let Passed { asker, request, quorum, tried, deadline, .. } = self;
-        let maybe = asker.maybe || (request.is_write() && !tried.is_empty());
-        sane_or!(let maybe, OrphanForgetsPrimaries => false);
+        let maybe = self.asker.maybe || self.maybe();
+        let Passed { asker, request, quorum, deadline, .. } = self;
         Orphan { asker: Asker { maybe, ..asker }, request, quorum, deadline }
     }
 }
 
-/// A request that no primary answered. A write that was sent to one may have happened.
-fn end(turn: &mut Turn<'_>, passed: Passed, code: FailureCode) {
-    let needed = if passed.request.is_write() { passed.quorum.w() } else { passed.quorum.r() };
-    let failure = Failure::refused(code).quorum(needed.into(), 0);
-    let sent_write = passed.request.is_write() && !passed.tried.is_empty();
-    sane_or!(let sent_write, PassOnSilenceRefused => false);
-    let failure = if sent_write { failure.unknown() } else { failure };
-    turn.answer(passed.asker, None, Some(turn.config.id), Err(failure));
+/// Ends a request that failed.
+fn fail(turn: &mut Turn<'_>, passed: Passed, Failed { failure, receipt }: Failed) {
+    let failure = if passed.maybe() { failure.unknown() } else { failure };
+    turn.answer(passed.asker, receipt, Some(turn.config.id), Err(failure));
+}
+
+fn meaning(failure: Failure) -> Meaning {
+    match (failure.outcome, failure.code) {
+        (
+            Outcome::None,
+            FailureCode::QuorumUnavailable
+            | FailureCode::Overloaded
+            | FailureCode::Damaged
+            | FailureCode::Storage
+            | FailureCode::NotAPrimary
+            | FailureCode::NotReady,
+        ) => Meaning::ThisOneCannot,
+        (
+            Outcome::None,
+            FailureCode::WeakQuorum
+            | FailureCode::BadQuorum
+            | FailureCode::BadContext
+            | FailureCode::KeySize
+            | FailureCode::ValueTooLarge
+            | FailureCode::BadTtl
+            | FailureCode::TooManySiblings
+            | FailureCode::RecordTooLarge,
+        ) => Meaning::NobodyCan,
+        (Outcome::None, FailureCode::Timeout | FailureCode::Stale | FailureCode::Unrecognized)
+        | (Outcome::Unknown, _) => Meaning::Undecided,
+    }
 }

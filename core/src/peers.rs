@@ -1,9 +1,11 @@
 //! Connections to the other nodes: who is up, who is dialled, when to dial again.
 //!
 //! There is one connection per pair of nodes, dialled by the one with the lower id, so that all
-//! frames between two nodes share one stream. A peer is up when its connection is. Seeds are the
+//! frames between two nodes share one stream. A peer is up when its connection is. Seeds are an
 //! exception: whoever listens at a seed's address is dialled for ever, by nodes with higher ids,
-//! too, unless a connection to it is there; so halves that never met find each other.
+//! too, unless a connection to it is there; so halves that never met find each other. Whoever
+//! stays away is another: the node with the higher id dials, too, later than the other one would.
+//! A node whose disk was emptied while all seeds are gone knows nobody whom it could dial.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -24,6 +26,9 @@ const WAIT_LONGEST: Duration = Duration::from_secs(10);
 
 /// A peer stays away when it was away for so long.
 const STAYS_AWAY: Duration = Duration::from_secs(60);
+
+/// A peer with a lower id, which is the one to dial, has so much time for it.
+const AWAITED: Duration = Duration::from_secs(5);
 
 /// A seed is looked after so often while a connection to it is there.
 const SEED_LOOK: Duration = Duration::from_secs(1);
@@ -59,8 +64,6 @@ struct Link {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The other one dials.
-    Awaited,
     /// A dial is under way, the given number since the last success.
     Dialling(u32),
     /// To be dialled again.
@@ -133,7 +136,7 @@ impl Peers {
         if let Some(link) = self.links.get_mut(&node)
             && let State::Waiting { until, attempt } = &mut link.state
         {
-            (*until, *attempt) = (now.instant, 1);
+            (*until, *attempt) = (now.instant + leeway(self.own, node), 1);
         }
     }
 
@@ -166,19 +169,16 @@ impl Peers {
                 1
             }
             State::Dialling(attempt) => attempt.saturating_add(1),
-            State::Awaited | State::Waiting { .. } => return,
+            State::Waiting { .. } => return,
         };
         if membership.state(node).is_none() {
             // It was connected but never told who it is.
             self.links.remove(&node);
             return;
         }
-        link.state = if self.own < node {
-            let until = now.instant + wait(&mut self.prng, now, link.away, attempt);
-            State::Waiting { until, attempt }
-        } else {
-            State::Awaited
-        };
+        let until =
+            now.instant + leeway(self.own, node) + wait(&mut self.prng, now, link.away, attempt);
+        link.state = State::Waiting { until, attempt };
     }
 
     /// A frame came from `node`.
@@ -219,6 +219,7 @@ impl Peers {
             seed.found = Some(node);
             seed.away = now.instant;
             seed.state = SeedState::Waiting { until: now.instant + SEED_LOOK, attempt: 1 };
+            sane_or!(SeedLeftAlone => seed.state = SeedState::Dialling(1));
         }
     }
 
@@ -226,6 +227,7 @@ impl Peers {
     pub(crate) fn on_seed_down(&mut self, now: Now, address: &Text) {
         for seed in self.seeds.iter_mut().filter(|seed| seed.address == *address) {
             let SeedState::Dialling(attempt) = seed.state else { continue };
+            sane_or!(SeedDialledOnce => continue);
             let attempt = attempt.saturating_add(1);
             let until = now.instant + wait(&mut self.prng, now, seed.away, attempt);
             seed.state = SeedState::Waiting { until, attempt };
@@ -255,7 +257,7 @@ impl Peers {
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         let links = self.links.values().filter_map(|link| match link.state {
             State::Waiting { until, .. } => Some(until),
-            State::Awaited | State::Dialling(_) | State::Up => None,
+            State::Dialling(_) | State::Up => None,
         });
         let seeds = self.seeds.iter().filter_map(|seed| match seed.state {
             SeedState::Waiting { until, .. } => Some(until),
@@ -275,11 +277,8 @@ impl Peers {
         if is_known || self.links.len() >= self.links_max {
             return;
         }
-        let state = if self.own < node {
-            State::Waiting { until: now.instant, attempt: 1 }
-        } else {
-            State::Awaited
-        };
+        let until = now.instant + leeway(self.own, node);
+        let state = State::Waiting { until, attempt: 1 };
         let (away, heard) = (now.instant, now.instant);
         self.links.insert(node, Link { state, away, heard, greeted: None, life: None });
     }
@@ -307,6 +306,13 @@ impl Peers {
             }
         }
     }
+}
+
+/// How long the other one has to dial first.
+fn leeway(own: NodeId, node: NodeId) -> Duration {
+    let awaited = AWAITED;
+    sane_or!(let awaited, LowerIdDialsAlone => Duration::from_secs(1 << 32));
+    if own < node { Duration::ZERO } else { awaited }
 }
 
 fn wait(prng: &mut Prng, now: Now, away: Instant, attempt: u32) -> Duration {

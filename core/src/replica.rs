@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 
 use crate::causality::{Record, RecordDigest, RecordOp};
 use crate::handoff::Handoff;
+use crate::hints::HintRoom;
 use crate::ids::NodeId;
-use crate::machine::{Event, HeldAs, Peer, StoreOp, StoreOutcome, hint_bytes};
+use crate::machine::{Event, HeldAs, Peer, StoreError, StoreOp, StoreOutcome, hint_bytes};
 use crate::message::{
     CallId, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
 };
@@ -26,7 +27,8 @@ pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
     }
     let slot = turn.slot_of(&key);
     sane_or!(let stand_in, StandInForgetsHints => false);
-    let hints = if stand_in { turn.hints.targets() } else { Vec::new() };
+    let hints = if stand_in { turn.hint_targets(slot) } else { Some(Vec::new()) };
+    let Some(hints) = hints else { return answer(turn, from, call, cannot_say()) };
     let purpose = Purpose::Read { from, call, digest };
     turn.tickets.store(purpose, slot, StoreOp::Read { key, hints }, turn.out);
 }
@@ -35,6 +37,10 @@ pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
 pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
     turn.counters.replica_merges += 1;
     let ReplicaMerge { call, key, record, hint_for, reason } = merge;
+    sane_or!(
+        let record,
+        ExpiryByLocalClock => crate::causality::wrong::expiring_by(&record, turn.now.unix)
+    );
     let from = Peer::Node(from);
     if turn.tickets.is_full_for(reason) {
         turn.note_overload("store_ops_max");
@@ -47,11 +53,15 @@ pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
     let (purpose, copy) = match target {
         None => (Purpose::Merge { from, call }, HeldAs::Own),
         Some(target) => {
-            if !turn.hints.has_room(target, hint_bytes(&key, &record)) {
-                turn.note_overload("hint_bytes_max");
-                return acknowledge(turn, from, call, sane_or!(false, FullHintsAcked => true));
-            }
-            (Purpose::Hint { from, call, target }, HeldAs::Hint { target })
+            // A merge adds no more than what is merged.
+            let room = match turn.hint_room(target, hint_bytes(&key, &record)) {
+                Ok(room) => room,
+                Err(full) => {
+                    turn.note_overload(full.limit);
+                    return acknowledge(turn, from, call, sane_or!(false, FullHintsAcked => true));
+                }
+            };
+            (Purpose::Hint { from, call, room }, HeldAs::Hint { target })
         }
     };
     let apply = StoreOp::Apply { key, copy, op: RecordOp::Merge(record) };
@@ -104,10 +114,10 @@ pub(crate) fn on_merge_done(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome
 pub(crate) fn on_hint_done(
     turn: &mut Turn<'_>,
     handoff: &mut Handoff,
-    (to, call, target): (Peer, CallId, NodeId),
+    (to, call, room): (Peer, CallId, HintRoom),
     outcome: StoreOutcome,
 ) {
-    on_hint_stored(turn, handoff, Some(target), &outcome);
+    on_hint_stored(turn, handoff, Some(room), &outcome);
     sane_or!(
         HintAcksApplied => if let StoreOutcome::Applied { .. } = &outcome {
             acknowledge(turn, to, call, true)
@@ -121,17 +131,19 @@ pub(crate) fn on_hint_done(
 pub(crate) fn on_hint_stored(
     turn: &mut Turn<'_>,
     handoff: &mut Handoff,
-    target: Option<NodeId>,
+    room: Option<HintRoom>,
     outcome: &StoreOutcome,
 ) {
-    let Some(target) = target else { return };
+    let Some(room) = room else { return };
     match outcome {
         StoreOutcome::Applied { hint: Some(change), .. } => {
-            turn.hints.on_stored(target, *change);
-            handoff.on_hinted(turn, target);
+            turn.hints.on_stored(room.target, *change);
+            handoff.on_hinted(turn, room.target);
         }
-        StoreOutcome::Failed(_) => handoff.on_doubt(turn),
-        StoreOutcome::Applied { hint: None, .. }
+        StoreOutcome::Failed(StoreError::Io | StoreError::Closed) => handoff.on_doubt(turn, room),
+        // What cannot be read is not changed.
+        StoreOutcome::Failed(StoreError::Damaged)
+        | StoreOutcome::Applied { hint: None, .. }
         | StoreOutcome::Durable
         | StoreOutcome::Refused(_)
         | StoreOutcome::Read { .. }
@@ -144,8 +156,7 @@ pub(crate) fn on_hint_stored(
 /// What is told of a record: nothing but that it is the same, where it is. A damaged value is shown,
 /// so that the coordinator finds it.
 fn state(record: Record, digest: Option<RecordDigest>) -> ReplicaState {
-    let intact = |record: &Record| record.siblings().all(|(_, sibling)| sibling.is_intact());
-    let same = digest.is_some_and(|digest| record.digest() == digest) && intact(&record);
+    let same = digest.is_some_and(|digest| record.digest() == digest) && record.is_intact();
     if sane_or!(same, DigestAlwaysSame => digest.is_some()) {
         ReplicaState::Same
     } else {

@@ -1,9 +1,10 @@
-//! Storage operations under way, and what each answer is for.
+//! Storage operations under way, what each answer is for, and what they do to hints.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
 use crate::causality::RecordDigest;
 use crate::config::NodeConfig;
+use crate::hints::HintRoom;
 use crate::ids::NodeId;
 use crate::machine::{Effect, Effects, Peer, StoreOp, Ticket};
 use crate::message::{CallId, MergeReason};
@@ -13,7 +14,7 @@ use crate::ring::Slot;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// A call that this node coordinates; as a fallback it keeps what is written as a hint.
-    Call { call: CallId, hint_for: Option<NodeId> },
+    Call { call: CallId, hint_for: Option<HintRoom> },
     /// A read for the coordinator on another node, under its call, which has a record of the given
     /// digest.
     Read { from: Peer, call: CallId, digest: Option<RecordDigest> },
@@ -21,8 +22,8 @@ pub(crate) enum Purpose {
     Merge { from: Peer, call: CallId },
     /// A repair of this node's own record.
     Repair,
-    /// A hint for the given target, for the coordinator on another node, under its call.
-    Hint { from: Peer, call: CallId, target: NodeId },
+    /// A hint, for the coordinator on another node, under its call.
+    Hint { from: Peer, call: CallId, room: HintRoom },
     /// Hints of the given target that are to be handed over.
     Handoff { target: NodeId, call: CallId },
     /// The count of all hints.
@@ -40,11 +41,51 @@ pub(crate) struct Tickets {
     last: u64,
     /// What each open ticket is for.
     open: BTreeMap<Ticket, Purpose>,
+    /// Bytes that are kept free for hints, by target. Invariant: the sums over what is open.
+    rooms: BTreeMap<NodeId, u64>,
+    /// While hints are counted: the targets whose hints may have changed meanwhile.
+    disturbed: Option<BTreeSet<NodeId>>,
+}
+
+impl Purpose {
+    /// The room that is kept for the hint that it makes.
+    fn room(self) -> Option<HintRoom> {
+        match self {
+            Purpose::Call { hint_for, .. } => hint_for,
+            Purpose::Hint { room, .. } => Some(room),
+            Purpose::Read { .. }
+            | Purpose::Merge { .. }
+            | Purpose::Repair
+            | Purpose::Handoff { .. }
+            | Purpose::HintCount
+            | Purpose::Layout => None,
+        }
+    }
+
+    /// The target whose hints it may change.
+    fn disturbs(self) -> Option<NodeId> {
+        match self {
+            Purpose::Handoff { target, .. } => Some(target),
+            Purpose::Call { .. }
+            | Purpose::Read { .. }
+            | Purpose::Merge { .. }
+            | Purpose::Repair
+            | Purpose::Hint { .. }
+            | Purpose::HintCount
+            | Purpose::Layout => self.room().map(|room| room.target),
+        }
+    }
 }
 
 impl Tickets {
     pub(crate) fn new(config: &NodeConfig) -> Tickets {
-        Tickets { limit: config.limits.store_ops_max, last: 0, open: BTreeMap::new() }
+        Tickets {
+            limit: config.limits.store_ops_max,
+            last: 0,
+            open: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            disturbed: None,
+        }
     }
 
     /// Whether the storage has more to do than it may. Asked before anything is begun: what is
@@ -73,6 +114,15 @@ impl Tickets {
     ) {
         self.last += 1;
         let ticket = Ticket(self.last);
+        if let Purpose::HintCount = purpose {
+            self.disturbed = Some(self.open.values().filter_map(|open| open.disturbs()).collect());
+        }
+        if let Some(disturbed) = &mut self.disturbed {
+            disturbed.extend(purpose.disturbs());
+        }
+        if let Some(HintRoom { target, bytes }) = purpose.room() {
+            *self.rooms.entry(target).or_default() += bytes;
+        }
         self.open.insert(ticket, purpose);
         out.push(Effect::Store { ticket, slot: slot.into(), op });
     }
@@ -84,11 +134,47 @@ impl Tickets {
 
     /// What an answer is for; the ticket stays open where another answer follows.
     pub(crate) fn purpose(&mut self, ticket: Ticket, more_follow: bool) -> Option<Purpose> {
-        if more_follow { self.open.get(&ticket).copied() } else { self.open.remove(&ticket) }
+        if more_follow {
+            return self.open.get(&ticket).copied();
+        }
+        let purpose = self.open.remove(&ticket)?;
+        if let Some(HintRoom { target, bytes }) = purpose.room()
+            && let Some(kept) = self.rooms.get_mut(&target)
+        {
+            *kept -= bytes;
+            if *kept == 0 {
+                self.rooms.remove(&target);
+            }
+        }
+        Some(purpose)
+    }
+
+    /// Bytes that are kept free for hints for `target`, and for all hints.
+    pub(crate) fn rooms(&self, target: NodeId) -> (u64, u64) {
+        (self.rooms.get(&target).copied().unwrap_or(0), self.rooms.values().sum())
+    }
+
+    /// Whether hints are being counted.
+    pub(crate) fn is_counting(&self) -> bool {
+        self.disturbed.is_some()
+    }
+
+    /// The count of hints has ended: the targets whose hints may have changed while it ran.
+    pub(crate) fn end_count(&mut self) -> BTreeSet<NodeId> {
+        self.disturbed.take().unwrap_or_default()
     }
 
     /// How many operations are under way.
     pub(crate) fn len(&self) -> usize {
         self.open.len()
+    }
+
+    pub(crate) fn check_invariants(&self) {
+        let mut rooms: BTreeMap<NodeId, u64> = BTreeMap::new();
+        for HintRoom { target, bytes } in self.open.values().filter_map(|open| open.room()) {
+            *rooms.entry(target).or_default() += bytes;
+        }
+        rooms.retain(|_, bytes| *bytes > 0);
+        assert_eq!(rooms, self.rooms, "room is kept for what is under way");
     }
 }

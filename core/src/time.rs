@@ -41,6 +41,21 @@ impl UnixMs {
     }
 }
 
+impl Add<Duration> for UnixMs {
+    type Output = UnixMs;
+
+    /// Parts of a millisecond count as a whole one.
+    fn add(self, duration: Duration) -> UnixMs {
+        UnixMs(self.0.saturating_add(millis(duration)))
+    }
+}
+
+/// The milliseconds of a duration, rounded up: a short time is not none.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    let parts = duration.subsec_nanos().div_ceil(1_000_000);
+    duration.as_secs().saturating_mul(1_000).saturating_add(parts.into())
+}
+
 /// The present, as the embedder reads it just before it hands over an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::config::NodeConfig;
 use crate::counters::Counters;
-use crate::hints::Hints;
+use crate::hints::{HintRoom, Hints, HintsFull};
 use crate::ids::{Key, NodeId};
 use crate::incoming::Request;
 use crate::layout::LayoutVersion;
@@ -105,6 +105,22 @@ impl Turn<'_> {
         if self.verdicts.on_word(self.now.instant, node) {
             self.out.observe(Event::PeerTrusted(node));
         }
+    }
+
+    /// The targets whose hints are part of what this node has of a key, as a stand-in; `None`: it
+    /// cannot say. Hints of former lives that are not counted yet are for primaries.
+    pub(crate) fn hint_targets(&self, slot: Option<Slot>) -> Option<Vec<NodeId>> {
+        if self.hints.are_counted() {
+            return Some(self.hints.targets().collect());
+        }
+        let layout = &self.layout?.layout;
+        Some(layout.primaries(slot?).to_vec())
+    }
+
+    /// Room for a hint that is about to be made, and may take so many bytes.
+    pub(crate) fn hint_room(&self, target: NodeId, bytes: u64) -> Result<HintRoom, HintsFull> {
+        let room = HintRoom { target, bytes };
+        self.hints.check_room(room, self.tickets.rooms(target)).map(|()| room)
     }
 
     /// Tells people that the table behind `limit` is full.

@@ -4,14 +4,12 @@
 //! once. A peer that was asked and says nothing for longer than its own history makes likely is
 //! *avoided*: requests go around it, but for a probe now and then. One word from it is enough to
 //! be trusted again.
-//!
-//! Latency is smoothed like a round-trip time: mean and mean deviation, by Jacobson, *Congestion
-//! Avoidance and Control*, SIGCOMM 1988.
 
 use alloc::collections::BTreeMap;
 
 use crate::ids::NodeId;
-use crate::time::{Duration, Instant, micros};
+use crate::latency::Latency;
+use crate::time::{Duration, Instant};
 
 /// Patience with a peer of which nothing is known yet.
 const PATIENCE_FIRST: Duration = Duration::from_millis(250);
@@ -42,10 +40,8 @@ struct Verdict {
     last_asked: Instant,
     /// When it last said something.
     last_word: Instant,
-    /// Smoothed time to an answer, in microseconds; 0: none is known.
-    mean: u64,
-    /// Smoothed distance of the times from their mean, in microseconds.
-    deviation: u64,
+    /// How long it takes to answer.
+    latency: Latency,
     /// Whether people were told that it is avoided.
     told: bool,
 }
@@ -87,22 +83,14 @@ impl Verdicts {
 
     /// `node` answers what it was asked at `asked`.
     pub(crate) fn on_answer(&mut self, now: Instant, node: NodeId, asked: Instant) {
-        let verdict = self.peers.entry(node).or_default();
-        let sample = micros(now.since(asked)).max(1);
-        if verdict.mean == 0 {
-            (verdict.mean, verdict.deviation) = (sample, sample / 2);
-        } else {
-            let error = sample.abs_diff(verdict.mean);
-            verdict.deviation = verdict.deviation - verdict.deviation / 4 + error / 4;
-            verdict.mean = verdict.mean - verdict.mean / 8 + sample / 8;
-        }
+        self.peers.entry(node).or_default().latency.on_answer(now.since(asked));
     }
 
-    /// The connection to `node` is new or gone: what was asked on it does not count.
+    /// The connection to `node` is new or gone: what was asked on it does not count. People who
+    /// were told that it is avoided are told of its first word.
     pub(crate) fn on_link_changed(&mut self, node: NodeId) {
         if let Some(verdict) = self.peers.get_mut(&node) {
             verdict.asked = None;
-            verdict.told = false;
         }
     }
 
@@ -130,18 +118,14 @@ impl Verdicts {
 
     /// The time within which `node` answers 19 of 20 times.
     pub(crate) fn hedge_delay(&self, node: NodeId) -> Duration {
-        let known = self.peers.get(&node).filter(|verdict| verdict.mean > 0);
-        let p95 = known.map_or(PATIENCE_MIN, |verdict| {
-            // The mean deviation is about 0.8 of the standard deviation, and p95 is 1.65 of it away.
-            Duration::from_micros(verdict.mean + 2 * verdict.deviation)
-        });
-        p95.clamp(HEDGE_MIN, PATIENCE_MAX)
+        // p95 is 1.65 standard deviations away from the mean.
+        let p95 = self.peers.get(&node).and_then(|verdict| verdict.latency.within(2));
+        p95.unwrap_or(PATIENCE_MIN).clamp(HEDGE_MIN, PATIENCE_MAX)
     }
 
     /// How fast a peer answers, to compare it with others.
     pub(crate) fn latency(&self, node: NodeId) -> Duration {
-        let mean = self.peers.get(&node).map_or(0, |verdict| verdict.mean);
-        Duration::from_micros(mean)
+        self.peers.get(&node).map_or(Duration::ZERO, |verdict| verdict.latency.mean())
     }
 }
 
@@ -151,10 +135,8 @@ impl Verdict {
     }
 
     fn patience(&self) -> Duration {
-        if self.mean == 0 {
-            return PATIENCE_FIRST;
-        }
-        Duration::from_micros(self.mean + 4 * self.deviation).clamp(PATIENCE_MIN, PATIENCE_MAX)
+        let usual = self.latency.within(4);
+        usual.map_or(PATIENCE_FIRST, |usual| usual.clamp(PATIENCE_MIN, PATIENCE_MAX))
     }
 }
 
@@ -218,7 +200,10 @@ mod tests {
         assert_eq!(verdicts.standing(at(900), PEER), Trusted, "it spoke meanwhile");
         verdicts.on_silence(at(1_000), PEER, at(600));
         assert_eq!(verdicts.standing(at(1_000), PEER), Avoided);
+        assert!(verdicts.note_avoided(PEER));
         verdicts.on_link_changed(PEER);
         assert_eq!(verdicts.standing(at(1_000), PEER), Trusted, "a new connection");
+        assert!(verdicts.on_word(at(1_000), PEER), "people are told that it answers again");
+        assert!(!verdicts.on_word(at(1_000), PEER), "once");
     }
 }

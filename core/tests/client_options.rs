@@ -11,7 +11,10 @@ use machines::{key_of, layout, value, write};
 use quorate_core::causality::{Context, Held};
 use quorate_core::client::{CallOptions, ErrorCode};
 use quorate_core::ids::NodeId;
-use quorate_core::message::{Failure, FailureCode, Message, Outcome, RequestHead, Strictness};
+use quorate_core::limits::TTL_MAX;
+use quorate_core::message::{
+    Change, Failure, FailureCode, Message, Outcome, RequestHead, Strictness,
+};
 use quorate_core::time::Duration;
 
 fn head(message: &Message) -> &RequestHead {
@@ -66,6 +69,42 @@ fn a_session_read_carries_its_context_and_a_damaged_one_is_refused_here() {
     hands.act(|client, now, out| client.get(now, key.clone(), damaged, options, out));
     assert_eq!(hands.frames.len(), 1);
     assert_eq!(hands.ended[0].1.as_ref().unwrap_err().code, ErrorCode::BadContext);
+}
+
+#[test]
+fn only_a_put_has_a_time_to_live_and_one_that_cannot_be_kept_is_refused_here() {
+    let most = TTL_MAX.as_millis() as u64;
+    // (ttl, what is sent, or the number in the refusal)
+    for (ttl, expected) in [
+        (Duration::from_millis(1), Ok(())),
+        (TTL_MAX, Ok(())),
+        (Duration::ZERO, Err(0)),
+        (TTL_MAX + Duration::from_millis(1), Err(most + 1)),
+        (Duration::MAX, Err(u64::MAX)),
+    ] {
+        let mut hands = Hands::connected(1, 1);
+        let (key, _) = key_of(&hands.layout, NodeId(1));
+        let options = CallOptions { ttl: Some(ttl), ..CallOptions::default() };
+        let (value, context) = (Bytes::from_static(b"v"), Bytes::new);
+        hands.act(|client, now, out| client.get(now, key.clone(), context(), options, out));
+        hands.act(|client, now, out| client.delete(now, key.clone(), context(), options, out));
+        assert_eq!((hands.frames.len(), hands.ended.len()), (0, 2), "{ttl:?}");
+        hands.act(|client, now, out| client.put(now, key.clone(), value, context(), options, out));
+        match expected {
+            Ok(()) => {
+                let Some(Message::Put(put)) = hands.frames.last() else { panic!("a put") };
+                let Change::Value { ttl: sent, .. } = &put.change else { panic!("a value") };
+                assert_eq!(*sent, Some(ttl));
+            }
+            Err(actual) => {
+                let error = hands.ended[2].1.as_ref().unwrap_err();
+                assert_eq!((error.limit, error.actual), (most, actual), "{ttl:?}");
+                assert!(hands.frames.is_empty());
+            }
+        }
+        let codes = hands.ended.iter().map(|ended| ended.1.as_ref().unwrap_err().code);
+        assert!(codes.into_iter().all(|code| code == ErrorCode::BadTtl));
+    }
 }
 
 #[test]

@@ -289,6 +289,36 @@ fn nothing_goes_home_while_hints_are_still_made_for_a_connected_target() {
 }
 
 #[test]
+fn hints_that_never_stop_hold_delivery_back_for_half_a_minute_and_then_it_goes_on_one_by_one() {
+    let mut house = House::with_hints(TWO, 40);
+    house.connect(TWO);
+    house.take_sent().into_iter().for_each(|(to, merge)| house.acknowledge(to, merge.call, true));
+    house.take_sent();
+    let keys = keys_with(&house.layout, &[TWO], &[NodeId(1)], 140);
+    let mut sent = 0;
+    for (turn, key) in keys[40..].iter().enumerate() {
+        let hint = ReplicaMerge {
+            call: CallId(9),
+            key: key.clone(),
+            record: record(70, "late"),
+            hint_for: Some(TWO),
+            reason: MergeReason::Write,
+        };
+        house.frame(THREE, Message::ReplicaMerge(hint));
+        house.pass(500);
+        let in_flight = house.take_sent();
+        assert!(turn < 60 || in_flight.len() <= 2, "{}", in_flight.len());
+        assert!(turn >= 60 || in_flight.is_empty(), "turn {turn}: it is held back");
+        sent += in_flight.len();
+        in_flight.into_iter().for_each(|(to, merge)| house.acknowledge(to, merge.call, true));
+    }
+    assert!(sent >= 39, "{sent} went home in twenty seconds");
+    house.pass(ANSWER_MS);
+    house.hand_over_all();
+    assert_eq!((house.count("hints"), house.disk.hints.len()), (0, 0));
+}
+
+#[test]
 fn what_was_in_flight_to_a_target_that_goes_down_is_forgotten() {
     let mut house = House::with_hints(TWO, 3);
     house.connect(TWO);

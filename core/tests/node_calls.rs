@@ -188,26 +188,6 @@ fn a_new_connection_to_a_node_means_that_the_old_one_is_gone() {
 }
 
 #[test]
-fn a_passed_on_write_that_a_lost_primary_had_is_never_called_refused() {
-    let mut alone = Alone::new(5, 1);
-    let (key, primaries) = key_without(&alone.layout, NodeId(1));
-    let put = alone.put(&key, "v", 1);
-    alone.frame(ALICE, Message::Put(put));
-    let effects = alone.input(Input::PeerDown(Peer::Node(primaries[0])));
-    let reply = Reply {
-        call: asked(&effects),
-        layout_version: alone.layout.layout.version(),
-        layout: None,
-        receipt: None,
-        passed_on_by: None,
-        down: Vec::new(),
-        result: Err(Failure::refused(FailureCode::QuorumUnavailable).quorum(2, 1)),
-    };
-    let effects = alone.frame(Peer::Node(primaries[1]), Message::Reply(reply));
-    assert_eq!(failure(&effects).outcome, Outcome::Unknown);
-}
-
-#[test]
 fn a_request_without_time_is_refused_before_anything_happens() {
     for nodes in [3, 5] {
         let mut alone = Alone::new(nodes, 1);

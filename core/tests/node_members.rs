@@ -3,187 +3,39 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one effect")]
 
+#[path = "node_members/hand.rs"]
+mod hand;
 mod machines;
 
 use std::sync::Arc;
 
-use machines::{CLUSTER, config, layout, now, sends, stores};
+use hand::*;
+use machines::{CLUSTER, config, layout, now, stores};
 use quorate_core::ids::{Incarnation, NodeId, Text};
-use quorate_core::layout::{LayoutVersion, PlanSettings};
+use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::Limits;
-use quorate_core::machine::{
-    Effect, Effects, Event, Input, Peer, StoreError, StoreOp, StoreOutcome, Ticket,
-};
+use quorate_core::machine::{Effect, Event, Input, Peer, StoreError, StoreOutcome};
 use quorate_core::message::{
-    Gossip, Hello, LayoutUpdate, MemberInfo, MemberState, Message, Pulse, RejectCode, Role,
+    Gossip, Hello, MemberInfo, MemberState, Message, Pulse, RejectCode, Role,
 };
-use quorate_core::node::{Founding, Node, NodeConfig};
-use quorate_core::ring::SlotCount;
-
-struct Hand {
-    node: Node,
-    millis: u64,
-}
-
-impl Hand {
-    /// A node that has just started, and what it did.
-    fn new(config: NodeConfig) -> (Hand, Vec<Effect>) {
-        let mut hand = Hand { node: Node::new(config, 1).unwrap(), millis: 0 };
-        let effects = hand.act(|node, now, out| node.start(now, out));
-        (hand, effects)
-    }
-
-    fn act(
-        &mut self,
-        act: impl FnOnce(&mut Node, quorate_core::time::Now, &mut Effects<Effect>),
-    ) -> Vec<Effect> {
-        let mut out = Effects::new();
-        act(&mut self.node, now(self.millis), &mut out);
-        self.node.check_invariants();
-        out.drain().collect()
-    }
-
-    fn input(&mut self, input: Input) -> Vec<Effect> {
-        self.act(|node, now, out| node.handle(now, input, out))
-    }
-
-    fn up(&mut self, node: u64) -> Vec<Effect> {
-        self.input(Input::PeerUp(Peer::Node(NodeId(node))))
-    }
-
-    fn down(&mut self, node: u64) -> Vec<Effect> {
-        self.input(Input::PeerDown(Peer::Node(NodeId(node))))
-    }
-
-    fn gossip(&mut self, from: u64, gossip: Gossip) -> Vec<Effect> {
-        let from = Peer::Node(NodeId(from));
-        self.input(Input::Frame { from, message: Message::Gossip(gossip) })
-    }
-
-    /// Wakes the node whenever it wants to be, for so long.
-    fn pass(&mut self, millis: u64) -> Vec<Effect> {
-        let end = self.millis + millis;
-        let mut effects = Vec::new();
-        while let Some(wake) = self.node.next_wake() {
-            let at = wake.at.0.div_ceil(1_000).max(self.millis);
-            if at > end {
-                break;
-            }
-            self.millis = at;
-            effects.extend(self.input(Input::Wake));
-            let again = self.node.next_wake().is_some_and(|wake| wake.at.0 <= at * 1_000);
-            assert!(!again, "a wake leaves nothing that is due");
-        }
-        self.millis = end;
-        effects
-    }
-
-    fn hello(&mut self, id: u64, incarnation: u32) -> (Result<(), RejectCode>, Vec<Event>) {
-        let role = Role::Node { id: NodeId(id), incarnation: Incarnation(incarnation) };
-        let hello = Hello { role, ..self.node.hello() };
-        let mut answer = None;
-        let effects = self.act(|node, now, out| answer = Some(node.welcome(now, &hello, out)));
-        let answer = answer.unwrap();
-        if let Err(reject) = &answer {
-            assert!(!reject.text.is_empty());
-        }
-        (answer.map(|_| ()).map_err(|reject| reject.code), events(&effects))
-    }
-
-    fn counter(&self, name: &str) -> u64 {
-        let counters = self.node.view().counters();
-        counters.iter().find(|(known, _)| *known == name).unwrap().1
-    }
-
-    fn state(&self, node: u64) -> Option<MemberState> {
-        self.node.view().membership().state(NodeId(node))
-    }
-}
-
-fn info(id: u64, incarnation: u32, heartbeat: u64) -> MemberInfo {
-    MemberInfo {
-        id: NodeId(id),
-        incarnation: Incarnation(incarnation),
-        heartbeat,
-        label: format!("n{id}").into(),
-        zone: "z".into(),
-        weight: 1,
-        address: format!("ws://{id}").into(),
-    }
-}
-
-fn silence() -> Gossip {
-    Gossip {
-        asks: None,
-        pulses: vec![],
-        members: vec![],
-        wanted: vec![],
-        layout_version: LayoutVersion(0),
-        layout: None,
-    }
-}
-
-fn about(members: Vec<MemberInfo>) -> Gossip {
-    Gossip { members, ..silence() }
-}
-
-fn events(effects: &[Effect]) -> Vec<Event> {
-    let event = |effect: &Effect| match effect {
-        Effect::Observe(event) => Some(event.clone()),
-        _ => None,
-    };
-    effects.iter().filter_map(event).collect()
-}
-
-fn dials(effects: &[Effect]) -> Vec<(u64, Text)> {
-    let dial = |effect: &Effect| match effect {
-        Effect::Dial { node, address } => Some((node.0, address.clone())),
-        _ => None,
-    };
-    effects.iter().filter_map(dial).collect()
-}
-
-fn seed_dials(effects: &[Effect]) -> Vec<Text> {
-    let dial = |effect: &Effect| match effect {
-        Effect::DialSeed { address } => Some(address.clone()),
-        _ => None,
-    };
-    effects.iter().filter_map(dial).collect()
-}
-
-fn gossip_to(effects: &[Effect], to: u64) -> Vec<Gossip> {
-    let gossip = |(peer, message)| match message {
-        Message::Gossip(gossip) if peer == Peer::Node(NodeId(to)) => Some(gossip),
-        _ => None,
-    };
-    sends(effects).into_iter().filter_map(gossip).collect()
-}
-
-fn saves(effects: &[Effect]) -> Vec<(Ticket, Arc<LayoutUpdate>)> {
-    let save = |(ticket, op)| match op {
-        StoreOp::SaveLayout(update) => Some((ticket, update)),
-        _ => None,
-    };
-    stores(effects).into_iter().filter_map(save).collect()
-}
-
-fn in_layout(id: u64) -> NodeConfig {
-    NodeConfig { layout: Some(layout(3, 3)), ..config(id) }
-}
-
-fn seeded(id: u64, seeds: &[&str]) -> NodeConfig {
-    NodeConfig { seeds: seeds.iter().map(|seed| Text::from(*seed)).collect(), ..config(id) }
-}
-
-fn founder(members: usize) -> NodeConfig {
-    let plan = PlanSettings { slots: SlotCount::new(16).unwrap(), replication: 3 };
-    NodeConfig { founding: Some(Founding { members, plan }), ..config(1) }
-}
+use quorate_core::node::NodeConfig;
 
 #[test]
 fn the_lower_id_dials() {
     let (_, effects) = Hand::new(in_layout(2));
     assert_eq!(dials(&effects), [(3, "ws://3".into())]);
+}
+
+#[test]
+fn the_higher_id_dials_whoever_stays_away() {
+    let (mut hand, _) = Hand::new(in_layout(2));
+    assert_eq!(dials(&hand.pass(4_000)), [], "the other one has time for it");
+    assert_eq!(dials(&hand.pass(2_000)), [(1, "ws://1".into())]);
+    hand.up(1);
+    assert_eq!(dials(&hand.pass(10_000)), []);
+    hand.down(1);
+    assert_eq!(dials(&hand.pass(4_000)), []);
+    assert_eq!(dials(&hand.pass(3_000)), [(1, "ws://1".into())]);
 }
 
 #[test]
@@ -415,6 +267,18 @@ fn the_first_layout_is_made_when_enough_have_met_and_holds_once_it_is_saved() {
     assert_eq!(events(&effects), [Event::LayoutChanged(LayoutVersion(1))]);
     assert_eq!(hand.node.view().layout(), Some(planned));
     assert_eq!(saves(&hand.pass(5_000)), []);
+}
+
+#[test]
+fn a_layout_is_saved_only_when_the_storage_has_room() {
+    let limits = Limits { store_ops_max: 1, ..Limits::default() };
+    let (mut hand, effects) = Hand::new(NodeConfig { limits, ..founder(2) });
+    let [(ticket, _)] = stores(&effects)[..] else { panic!("the count of the hints") };
+    hand.up(2);
+    assert_eq!(saves(&hand.gossip(2, about(vec![info(2, 1, 5)]))), []);
+    let counted = StoreOutcome::HintsCounted(Vec::new());
+    hand.input(Input::Stored { ticket, outcome: counted });
+    assert_eq!(saves(&hand.pass(1_500)).len(), 1);
 }
 
 #[test]

@@ -36,7 +36,7 @@ export class Client implements face.Client {
     return raw.lengths.length > 0 ? new Entry(raw) : undefined;
   }
 
-  async put(key: face.Key, value: face.Value, options?: face.WriteOptions): Promise<face.Written> {
+  async put(key: face.Key, value: face.Value, options?: face.PutOptions): Promise<face.Written> {
     const request = requestOptions(options, "put");
     const context = contextBytes(options?.context);
     const bytes = checkedValue(value);
@@ -58,7 +58,7 @@ export class Client implements face.Client {
   async update(
     key: face.Key,
     change: (entry: face.Entry | undefined) => face.Value | Promise<face.Value>,
-    options?: face.CallOptions,
+    options?: face.UpdateOptions,
   ): Promise<face.Written> {
     const request = requestOptions(options, "update");
     if (typeof change !== "function") {

@@ -13,6 +13,8 @@ export interface RequestOptions {
   receipt: boolean;
   /** 0: the client's, 1: strict, 2: sloppy. */
   strict: number;
+  /** Milliseconds until the value of a put reads as deleted; 0: it never does. */
+  ttl: number;
 }
 
 /** Bytes that are kept between batches. */
@@ -84,8 +86,9 @@ export class CommandBatch {
     context: Uint8Array,
     value: string | Uint8Array,
   ): void {
-    this.#begin(5, 20 + room(key) + context.byteLength + room(value));
+    this.#begin(5, 28 + room(key) + context.byteLength + room(value));
     this.#options(options);
+    this.#u64(options.ttl);
     this.#key(key);
     this.#put(context);
     if (typeof value === "string") this.#text(value);
@@ -101,8 +104,7 @@ export class CommandBatch {
 
   cancel(call: number): void {
     this.#begin(7, 8);
-    this.#u32(call % HIGH);
-    this.#u32(Math.floor(call / HIGH));
+    this.#u64(call);
   }
 
   close(): void {
@@ -131,6 +133,12 @@ export class CommandBatch {
   #u32(number: number): void {
     this.#view.setUint32(this.#start + this.#length, number, true);
     this.#length += 4;
+  }
+
+  /** Exact up to 2^53. */
+  #u64(number: number): void {
+    this.#u32(number % HIGH);
+    this.#u32(Math.floor(number / HIGH));
   }
 
   #options({ timeout, r, w, receipt, strict }: RequestOptions): void {

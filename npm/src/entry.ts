@@ -14,11 +14,13 @@ class Sibling implements face.Sibling {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   #value: Uint8Array<ArrayBuffer> | undefined;
   readonly written: Date;
+  readonly expires: Date | undefined;
 
-  /** `bytes` may be a part of a longer buffer. */
-  constructor(bytes: Uint8Array<ArrayBuffer>, written: number) {
+  /** `bytes` may be a part of a longer buffer; `expires` is 0 where it never does. */
+  constructor(bytes: Uint8Array<ArrayBuffer>, written: number, expires: number) {
     this.#bytes = bytes;
     this.written = new Date(written);
+    this.expires = expires > 0 ? new Date(expires) : undefined;
   }
 
   get value(): Uint8Array<ArrayBuffer> {
@@ -34,7 +36,8 @@ class Sibling implements face.Sibling {
   }
 
   [INSPECT](): object {
-    return { value: this.value, written: this.written };
+    const { value, written, expires } = this;
+    return { value, written, ...(expires && { expires }) };
   }
 }
 
@@ -64,6 +67,10 @@ export class Entry implements face.Entry {
     return this.#newest.written;
   }
 
+  get expires(): Date | undefined {
+    return this.#newest.expires;
+  }
+
   get context(): string {
     return (this.#context ??= toBase64Url(contextOf(this.#raw)));
   }
@@ -86,11 +93,12 @@ export class Entry implements face.Entry {
   }
 
   #unpack(): Sibling[] {
-    const { bytes, lengths, written } = this.#raw;
+    const { bytes, lengths, written, expires } = this.#raw;
     let end = contextOf(this.#raw).byteLength;
     return lengths.map((length, index) => {
       end += length;
-      return new Sibling(bytes.subarray(end - length, end), written[index] ?? 0);
+      const value = bytes.subarray(end - length, end);
+      return new Sibling(value, written[index] ?? 0, expires[index] ?? 0);
     });
   }
 }

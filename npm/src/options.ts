@@ -2,10 +2,13 @@
 
 import type { RequestOptions } from "./commands.js";
 import { badArgument } from "./errors.js";
-import type { CallOptions, ConnectOptions } from "./public.js";
+import type { ConnectOptions, UpdateOptions } from "./public.js";
 
 const TIMEOUT_MS = 5_000;
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/** 100 years of 365 days, as in `core/src/limits.rs`. */
+const TTL_MS_MAX = 100 * 365 * 24 * 60 * 60 * 1_000;
 
 /** What the machine is told at its birth. */
 export interface MachineOptions {
@@ -71,12 +74,13 @@ export function machineBytes(options: MachineOptions): Uint8Array {
   return bytes;
 }
 
-const NONE: RequestOptions = { timeout: 0, r: 0, w: 0, receipt: false, strict: 0 };
+const NONE: RequestOptions = { timeout: 0, r: 0, w: 0, receipt: false, strict: 0, ttl: 0 };
 
-/** `call` names the method for people. */
-export function requestOptions(options: CallOptions | undefined, call: string): RequestOptions {
+type Call = "get" | "put" | "delete" | "update";
+
+export function requestOptions(options: UpdateOptions | undefined, call: Call): RequestOptions {
   if (options === undefined) return NONE;
-  const { timeout, r, w, receipt, strict, signal } = asObject(options, call);
+  const { timeout, r, w, receipt, strict, signal, ttl } = asObject(options, call);
   checkSignal(signal);
   return {
     timeout: checkedTimeout(timeout),
@@ -84,6 +88,7 @@ export function requestOptions(options: CallOptions | undefined, call: string): 
     w: checkedCount(w, "w"),
     receipt: receipt === true,
     strict: checkedStrict(strict),
+    ttl: checkedTtl(ttl, call),
   };
 }
 
@@ -131,6 +136,18 @@ export function checkedTimeout(timeout: unknown): number {
     return Math.ceil(timeout);
   }
   throw badArgument(`\`timeout\` must be a number of milliseconds from 1 to ${TIMEOUT_MS_MAX}.`);
+}
+
+/** Milliseconds, 0 where it was left out. */
+function checkedTtl(ttl: unknown, call: Call): number {
+  if (ttl === undefined) return 0;
+  if (call === "get" || call === "delete") {
+    throw badArgument(`${call}: only the value of a put or an update has a \`ttl\`.`);
+  }
+  if (typeof ttl === "number" && ttl > 0 && ttl <= TTL_MS_MAX) return Math.ceil(ttl);
+  throw badArgument(
+    `${call}: \`ttl\` must be a number of milliseconds, more than 0 and at most ${TTL_MS_MAX}.`,
+  );
 }
 
 /** 0 where it was left out. */

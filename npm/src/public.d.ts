@@ -80,25 +80,49 @@ export interface WriteOptions extends CallOptions {
   context?: Context | undefined;
 }
 
+/** What a put takes. */
+export interface PutOptions extends WriteOptions {
+  /**
+   * Milliseconds after which the value reads as deleted, more than 0 and at most 100 years of 365
+   * days; it never does unless given. They run from the moment at which a node takes the write, by
+   * the clock of that node; whoever answers a read goes by its own clock.
+   */
+  ttl?: number | undefined;
+}
+
+/** What an update takes. */
+export interface UpdateOptions extends CallOptions {
+  /** Of the value that is written: as in {@link PutOptions}. */
+  ttl?: number | undefined;
+}
+
 /** One of the concurrent values of a key. */
 export interface Sibling {
   /** The bytes. */
   readonly value: Bytes;
   /** When it was written, by the clock of the node that took it. */
   readonly written: Date;
+  /** When it begins to read as deleted; `undefined`: never. */
+  readonly expires: Date | undefined;
   /** The bytes as UTF-8 text. */
   text(): string;
   /** The text as JSON. */
   json<T = unknown>(): T;
 }
 
-/** What a key holds. `value`, `written`, `text` and `json` are those of the newest sibling. */
+/**
+ * What a key holds. `value`, `written`, `expires`, `text` and `json` are those of the newest
+ * sibling.
+ */
 export interface Entry extends Sibling {
   /** All values that nobody has replaced yet, newest first. More than one: they are in conflict. */
   readonly siblings: readonly Sibling[];
   /** For the write that replaces all of them. */
   readonly context: Context;
-  /** A delete stands beside the values: it was made by someone who had not seen them. */
+  /**
+   * Beside the values stands a delete, made by someone who had not seen them, or another value,
+   * whose time is over.
+   */
   readonly deleted: boolean;
   /** Who did what, if `receipt` was asked for. */
   readonly receipt?: Receipt;
@@ -108,7 +132,7 @@ export interface Entry extends Sibling {
 export interface Written {
   /** For the next write of the same writer: it replaces this one and what this one replaced. */
   readonly context: Context;
-  /** Values that stand now. More than one: someone else wrote, read and merge. */
+  /** Values and deletes that stand now. More than one: someone else wrote, read and merge. */
   readonly siblings: number;
   /** Who did what, if `receipt` was asked for. */
   readonly receipt?: Receipt;
@@ -245,7 +269,7 @@ export interface ClientEvents {
 
 /** A client of one cluster. It keeps connections, so a process lives until {@link close}. */
 export interface Client extends AsyncDisposable {
-  /** Reads a key: `undefined` where it is absent or deleted. */
+  /** Reads a key: `undefined` where it is absent, deleted or expired. */
   get(key: Key, options?: ReadOptions): Promise<Entry | undefined>;
 
   /**
@@ -254,7 +278,7 @@ export interface Client extends AsyncDisposable {
    * With the `context` of an entry it replaces what that entry showed. Without one it replaces
    * nothing, and concurrent values stay as siblings until someone who read them writes.
    */
-  put(key: Key, value: Value, options?: WriteOptions): Promise<Written>;
+  put(key: Key, value: Value, options?: PutOptions): Promise<Written>;
 
   /**
    * Deletes a key: what `context` covers, or without one what a quorum holds right now. A value
@@ -272,7 +296,7 @@ export interface Client extends AsyncDisposable {
   update(
     key: Key,
     change: (entry: Entry | undefined) => Value | Promise<Value>,
-    options?: CallOptions,
+    options?: UpdateOptions,
   ): Promise<Written>;
 
   /**
@@ -318,6 +342,7 @@ export type ErrorCode =
   | "BAD_ARGUMENT"
   | "BAD_CONTEXT"
   | "BAD_QUORUM"
+  | "BAD_TTL"
   | "CLOSED"
   | "CONFLICT"
   | "DAMAGED"

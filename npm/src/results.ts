@@ -30,6 +30,8 @@ export interface RawEntry {
   bytes: Uint8Array<ArrayBuffer>;
   lengths: number[];
   written: number[];
+  /** 0: never. */
+  expires: number[];
 }
 
 export interface RawWritten {
@@ -123,11 +125,13 @@ export class ResultBatch {
     const tombstones = this.#in.u32();
     const lengths: number[] = [];
     const written: number[] = [];
+    const expires: number[] = [];
     for (let left = this.#in.u32(); left > 0; left -= 1) {
       lengths.push(this.#in.u32());
       written.push(this.#in.u64());
+      expires.push(this.#in.u64());
     }
-    return { origin, tombstones, bytes: this.#in.peek().slice(), lengths, written };
+    return { origin, tombstones, bytes: this.#in.peek().slice(), lengths, written, expires };
   }
 
   #failure(): Failure {

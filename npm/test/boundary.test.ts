@@ -7,7 +7,7 @@ import { CommandBatch } from "../src/commands.js";
 import { ResultBatch } from "../src/results.js";
 import type { ResultSink } from "../src/results.js";
 
-const OPTIONS = { timeout: 2_500, r: 2, w: 3, receipt: true, strict: 1 };
+const OPTIONS = { timeout: 2_500, r: 2, w: 3, receipt: true, strict: 1, ttl: 0 };
 const OPTIONS_BYTES = [0xc4, 0x09, 0, 0, 2, 3, 1, 1];
 const NO_CONTEXT = new Uint8Array(0);
 
@@ -59,12 +59,17 @@ test("commands are written as Rust reads them", () => {
 
 test("puts and deletes carry key, context and value", () => {
   const { batches, batch } = recorder();
-  const sloppy = { timeout: 0, r: 0, w: 0, receipt: false, strict: 2 };
+  const ttl = 2 ** 32 + 30_000;
+  const sloppy = { timeout: 0, r: 0, w: 0, receipt: false, strict: 2, ttl };
   batch.put(sloppy, "k", new Uint8Array([99, 120]), new Uint8Array(0));
+  batch.put(OPTIONS, "k", NO_CONTEXT, "v");
   batch.delete(OPTIONS, new Uint8Array([107]), new Uint8Array(0));
   batch.run();
   assert.deepEqual(batches[0], [
-    ...[5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 107, 2, 0, 0, 0, 99, 120, 0, 0, 0, 0],
+    ...[5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0x30, 0x75, 0, 0, 1, 0, 0, 0],
+    ...[1, 0, 0, 0, 107, 2, 0, 0, 0, 99, 120, 0, 0, 0, 0],
+    ...[5, 0, 0, 0, ...OPTIONS_BYTES, 0, 0, 0, 0, 0, 0, 0, 0],
+    ...[1, 0, 0, 0, 107, 0, 0, 0, 0, 1, 0, 0, 0, 118],
     ...[6, 0, 0, 0, ...OPTIONS_BYTES, 1, 0, 0, 0, 107, 0, 0, 0, 0],
   ]);
 });
@@ -89,7 +94,7 @@ test("a batch survives the growth of the arena", () => {
   for (let index = 0; index < 4; index += 1) batch.put(OPTIONS, `key ${index}`, value, value);
   assert.equal(batch.isFull, true);
   batch.run();
-  assert.equal(batches[0]?.length, 4 * (24 + 5 + 100_000));
+  assert.equal(batches[0]?.length, 4 * (32 + 5 + 100_000));
   assert.equal(batch.isFull, false);
 });
 
@@ -170,7 +175,8 @@ test("results are read as Rust writes them", () => {
 test("answers are read as Rust writes them", () => {
   const { wake, events } = new Writer()
     .u32(0xffff_ffff)
-    .u32(4).u64(1n).u32(1, 2, 0).u32(3).u32(2, 1).u64(1_700_000_000_000n).u32(2).u64(5n).text("cxabb")
+    .u32(4).u64(1n).u32(1, 2, 0).u32(3).u32(2)
+    .u32(1).u64(1_700_000_000_000n).u64(1_700_000_030_000n).u32(2).u64(5n).u64(0n).text("cxabb")
     .u32(5).u64(2n ** 32n + 2n).u32(0, 1, 1)
     .u64(7n).u32(2).u64(4n).u32(2).u64(7n).u64(8n).u32(0).u32(1).u64(9n).u64(10n)
     .u32(2).text("ctx")
@@ -185,6 +191,7 @@ test("answers are read as Rust writes them", () => {
     bytes: new Uint8Array(Buffer.from("cxabb")),
     lengths: [1, 2],
     written: [1_700_000_000_000, 5],
+    expires: [1_700_000_030_000, 0],
   });
   assert.deepEqual(written, [
     "onWritten",

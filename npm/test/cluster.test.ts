@@ -68,6 +68,20 @@ test("a value beside a delete says so", async () => {
   assert.deepEqual([texts(entry), entry?.deleted], [["new"], true]);
 });
 
+test("a value expires at the moment that its record says", async () => {
+  const ttl = 86_400_000;
+  await client.put("lease", "mine", { ttl });
+  const entry = await client.get("lease");
+  assert.equal(Number(entry?.expires) - Number(entry?.written), ttl);
+  assert.equal(entry?.deleted, false);
+  const { context } = await client.put("blink", "now you see it", { ttl: 1 });
+  // The clock of a node says when; a millisecond is soon over.
+  while (await client.get("blink", { context }));
+  await client.put("blink", "for good");
+  const beside = await client.get("blink");
+  assert.deepEqual([texts(beside), beside?.deleted, beside?.expires], [["for good"], true, undefined]);
+});
+
 test("update creates, changes and revives a key", async () => {
   const count = (entry: { text(): string } | undefined) => `${Number(entry?.text() ?? 0) + 1}`;
   await client.update("counter", count);

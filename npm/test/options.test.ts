@@ -8,6 +8,7 @@ import type { Client, ConnectOptions } from "quorate";
 
 import { FakeNode, contextToken } from "./fake-node.js";
 import type { PlainFrame } from "./fake-node.js";
+import { xxh64 } from "./xxh64.js";
 
 async function withNode(
   run: (node: FakeNode, client: Client) => Promise<void>,
@@ -57,6 +58,47 @@ test("a call is as strict as it says, or as the client", async () => {
   assert.deepEqual(await asked({ strict: true }), [strict, strict, sloppy, strict]);
   assert.deepEqual(await asked({ strict: false }), [sloppy, strict, sloppy, strict]);
 });
+
+test("only puts and updates have a time to live, and it has bounds", () =>
+  withNode(async (node, client) => {
+    const most = 100 * 365 * 24 * 60 * 60 * 1_000;
+    await client.put("k", "v", { ttl: 30_000 });
+    await client.put("k", "v", { ttl: 0.2 });
+    await client.update("u", () => "v", { ttl: most });
+    await client.put("k", "v", { ttl: undefined });
+    const values = requests(node).flatMap(({ value }) => (value ? [value as { ttlMs?: string }] : []));
+    assert.deepEqual(values.map(({ ttlMs }) => ttlMs), ["30000", "1", String(most), undefined]);
+    const loose = client as unknown as Record<string, (...rest: unknown[]) => Promise<unknown>>;
+    for (const ttl of [0, -1, NaN, Infinity, most + 1, "30s", 30_000n, null]) {
+      for (const call of [client.put("k", "v", { ttl } as object), client.update("k", () => "v", { ttl } as object)]) {
+        const error = await failure(call);
+        assert.equal(error.code, "BAD_ARGUMENT");
+        assert.match(error.message, /milliseconds, more than 0 and at most 3153600000000/);
+      }
+    }
+    for (const call of [loose.get?.("k", { ttl: 1 }), loose.delete?.("k", { ttl: 1 })]) {
+      assert.match((await failure(call as Promise<unknown>)).message, /only the value of a put or an update/);
+    }
+    node.intercept = failing("FAILURE_BAD_TTL", { limit: "5", actual: "9" });
+    const error = await failure(client.put("k", "v", { ttl: 9 }));
+    assert.deepEqual([error.code, error.retryable, error.limit, error.actual], ["BAD_TTL", false, 5, 9]);
+  }));
+
+test("an entry says when each of its values expires", () =>
+  withNode(async (node, client) => {
+    const value = (text: string, expiresMs?: string) => {
+      return { payload: Buffer.from(text), checksum: xxh64(Buffer.from(text)).toString(), writtenMs: "1000", expiresMs };
+    };
+    const values = [value("fleeting", "1767225660000"), value("lasting")];
+    node.intercept = ({ get }) =>
+      get && [{ reply: { call: get.call, layoutVersion: "1", entry: { values, tombstones: 1 } } }];
+    const entry = await client.get("k");
+    assert.deepEqual(entry?.expires, new Date(1_767_225_660_000));
+    assert.deepEqual(entry?.siblings.map((one) => one.expires?.getTime()), [1_767_225_660_000, undefined]);
+    assert.deepEqual([entry?.siblings.length, entry?.deleted], [2, true]);
+    values.length = 0;
+    assert.equal(await client.get("k"), undefined);
+  }));
 
 test("a session read sends the context of an earlier answer", () =>
   withNode(async (node, client) => {

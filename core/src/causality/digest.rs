@@ -2,7 +2,7 @@
 
 use md5::{Digest, Md5};
 
-use super::{History, Payload, Record};
+use super::{History, Payload, Record, Write};
 
 /// MD5 of a record, its values represented by their checksums: equal records have equal digests,
 /// and different ones differ but for chance.
@@ -37,6 +37,14 @@ impl Record {
     pub fn weight(&self) -> u64 {
         let payloads: u64 = self.siblings().map(|(_, sibling)| sibling.payload.len() as u64).sum();
         payloads + self.actors() as u64 * HISTORY_WEIGHT
+    }
+}
+
+impl Write {
+    /// The most by which it adds to the [`weight`](Record::weight) of a record: its payload, its
+    /// actor, and those of its context that the record has not heard of.
+    pub fn weight_max(&self) -> u64 {
+        self.payload.len() as u64 + (self.context.len() as u64 + 1) * HISTORY_WEIGHT
     }
 }
 

@@ -75,7 +75,8 @@ impl Record {
         })
     }
 
-    /// The number of distinct values and tombstones: the length of [`values`](Record::values).
+    /// The number of distinct values and tombstones: the length of [`values`](Record::values). A
+    /// value that has expired is counted, as a tombstone is, until somebody overwrites it.
     pub fn sibling_count(&self) -> usize {
         distinct(self.siblings()).len()
     }
@@ -189,6 +190,11 @@ impl Record {
     /// The greatest counter known of an actor; `None` where the actor is unknown.
     pub(super) fn counter_max(&self, actor: Actor) -> Option<Counter> {
         self.history(actor).map(History::max)
+    }
+
+    /// Whether every value matches its checksum.
+    pub fn is_intact(&self) -> bool {
+        self.siblings().all(|(_, sibling)| sibling.is_intact())
     }
 
     /// Whether a merge of `other` would take in a sibling whose bytes are damaged.

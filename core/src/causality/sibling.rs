@@ -78,11 +78,14 @@ impl Sibling {
     /// The value as it reads at `now`: none for a tombstone or an expired value.
     pub fn value_at(&self, now: UnixMs) -> Option<&Bytes> {
         match &self.payload {
-            Payload::Value(value) => {
-                self.expires.is_none_or(|expires| now < expires).then_some(value)
-            }
+            Payload::Value(value) => (!self.is_expired_at(now)).then_some(value),
             Payload::Tombstone => None,
         }
+    }
+
+    /// Whether its time is over at `now`. It goes on standing in its record, like a tombstone.
+    pub fn is_expired_at(&self, now: UnixMs) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
     }
 
     /// Whether a merge keeps this one and not `other` under the same dot.

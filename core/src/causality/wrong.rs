@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Context, Counter, Dot, History, Payload, Record, Seen, Sibling, Write};
 use crate::ids::RequestId;
+use crate::time::UnixMs;
 
 /// The write with a context that covers all of `record`.
 pub(super) fn over_all(write: &Write, record: &Record) -> Write {
@@ -17,6 +18,28 @@ pub(super) fn over_all(write: &Write, record: &Record) -> Write {
 pub(super) fn delete_all(write: &Write, record: &Record) -> Write {
     let blind = write.payload == Payload::Tombstone && write.request == RequestId::default();
     if blind { over_all(write, record) } else { write.clone() }
+}
+
+/// `record` as if each node reckoned by its own clock when the time to live of a value is over.
+pub(crate) fn expiring_by(record: &Record, now: UnixMs) -> Record {
+    let histories = record.histories().filter_map(|(actor, history)| {
+        let live = history.live().iter().map(|(counter, sibling)| {
+            let moment = |expires: UnixMs| now + expires.since(sibling.written);
+            let expires = sibling.expires.map(moment);
+            (*counter, Sibling { expires, ..sibling.clone() })
+        });
+        let seen = history.superseded().clone();
+        Some((actor, History::from_parts(seen, history.at(), live.collect())?))
+    });
+    Record::from_histories(histories).unwrap_or_default()
+}
+
+/// Only what has expired at `now`, where anything has.
+pub(crate) fn expired_if_any(mut values: Vec<&Sibling>, now: UnixMs) -> Vec<&Sibling> {
+    if values.iter().any(|sibling| sibling.is_expired_at(now)) {
+        values.retain(|sibling| sibling.is_expired_at(now));
+    }
+    values
 }
 
 /// The live siblings of `record`, without what is superseded.

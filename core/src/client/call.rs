@@ -150,6 +150,7 @@ impl Call {
             | FailureCode::WeakQuorum
             | FailureCode::BadQuorum
             | FailureCode::BadContext
+            | FailureCode::BadTtl
             | FailureCode::KeySize
             | FailureCode::ValueTooLarge
             | FailureCode::TooManySiblings

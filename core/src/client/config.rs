@@ -57,6 +57,10 @@ pub struct CallOptions {
     pub receipt: bool,
     /// Whether only the key's own replicas count for this call; `None`: as for the client.
     pub strict: Option<bool>,
+    /// For a put of a value: time after which it reads as deleted, more than zero and at most
+    /// [`TTL_MAX`](crate::limits::TTL_MAX); `None`: it never does. It runs from the moment at which
+    /// the coordinator takes the write. A get or delete that has one is refused.
+    pub ttl: Option<Duration>,
 }
 
 pub(super) fn strictness(strict: Option<bool>) -> Strictness {

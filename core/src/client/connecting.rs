@@ -3,11 +3,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::connection::State;
+use super::addresses::Doubt;
 use super::links::Reach;
 use super::{Client, ClientEffect, ClientEvent, DownReason, Link, Stage};
 use crate::ids::{NodeId, Text};
-use crate::layout::LayoutVersion;
 use crate::machine::Effects;
 use crate::message::{
     Hello, LayoutUpdate, Message, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome,
@@ -18,13 +17,12 @@ impl Client {
     pub(super) fn on_opened(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
         let Some(connection) = self.links.get_mut(link) else { return };
         connection.on_heard(now);
-        let layout = self.layout.as_ref();
         let hello = Hello {
             version_min: PROTOCOL_VERSION,
             version_max: PROTOCOL_VERSION,
             cluster: self.config.cluster,
             role: Role::Client,
-            layout_version: layout.map_or(LayoutVersion(0), |update| update.layout.version()),
+            layout_version: self.told_version(now),
             credentials: self.config.credentials.clone(),
         };
         out.push(ClientEffect::Send { link, message: Message::Hello(hello) });
@@ -32,6 +30,9 @@ impl Client {
 
     pub(super) fn on_closed(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
         let Some(connection) = self.links.remove(now, link, out) else { return };
+        if connection.node().is_none() {
+            self.doubt_address(&connection.address, None);
+        }
         if let Some(node) = connection.node().or_else(|| self.member_at(&connection.address)) {
             self.standings.on_down(node, DownReason::Unreachable, out);
             self.forget_strangers();
@@ -57,13 +58,8 @@ impl Client {
         welcome: Welcome,
         out: &mut Effects<ClientEffect>,
     ) {
-        let opening = matches!(
-            self.links.get(link).map(|connection| connection.state),
-            Some(State::Opening { .. })
-        );
-        if !opening {
-            return;
-        }
+        let opening = self.links.get(link).filter(|connection| connection.node().is_none());
+        let Some(address) = opening.map(|connection| connection.address.clone()) else { return };
         if let Some(cluster) = self.config.cluster.filter(|cluster| *cluster != welcome.cluster) {
             let text =
                 alloc::format!("the node belongs to cluster {}, not {cluster}", welcome.cluster);
@@ -74,6 +70,7 @@ impl Client {
         self.defaults = Some(welcome.defaults);
         self.rejection = None;
         self.learn(welcome.layout, out);
+        self.doubt_address(&address, Some(welcome.node));
         if self.links.on_welcome(link, welcome.node, out) {
             self.standings.on_up(welcome.node, out);
         } else {
@@ -100,20 +97,24 @@ impl Client {
         self.on_closed(now, link, out);
     }
 
+    /// Answers whether that brought other addresses or another layout.
     pub(super) fn learn(
         &mut self,
         update: Option<Arc<LayoutUpdate>>,
         out: &mut Effects<ClientEffect>,
-    ) {
-        let Some(update) = update else { return };
+    ) -> bool {
+        let Some(update) = update else { return false };
         let version = update.layout.version();
         let known = self.layout.as_ref().map(|known| known.layout.version());
-        if known.is_none_or(|known| known < version) {
-            self.links.on_layout(&update.addresses);
-            self.layout = Some(update);
-            self.forget_strangers();
-            out.push(ClientEffect::Observe(ClientEvent::LayoutChanged { version }));
+        if known.is_some_and(|known| version <= known) && !self.is_readdressed(&update) {
+            return false;
         }
+        self.doubt = Doubt::default();
+        self.links.on_layout(&update.addresses);
+        self.layout = Some(update);
+        self.forget_strangers();
+        out.push(ClientEffect::Observe(ClientEvent::LayoutChanged { version }));
+        true
     }
 
     /// Another node says who is down. Of a node that is connected and answers, the client knows
@@ -133,7 +134,7 @@ impl Client {
         }
     }
 
-    fn member_at(&self, address: &Text) -> Option<NodeId> {
+    pub(super) fn member_at(&self, address: &Text) -> Option<NodeId> {
         let update = self.layout.as_ref()?;
         let index = update.addresses.iter().position(|one| one == address)?;
         Some(update.layout.members().get(index)?.id)

@@ -21,7 +21,9 @@ impl Client {
         reply: Reply,
         out: &mut Effects<ClientEffect>,
     ) {
-        self.learn(reply.layout.clone(), out);
+        if self.learn(reply.layout.clone(), out) {
+            self.route_waiting(now, out);
+        }
         let Some(connection) = self.links.get_mut(link) else { return };
         let Some(node) = connection.node() else { return };
         let Some(took) = connection.on_answered(now, reply.call) else { return };
@@ -89,6 +91,7 @@ impl Client {
             | FailureCode::WeakQuorum
             | FailureCode::BadQuorum
             | FailureCode::BadContext
+            | FailureCode::BadTtl
             | FailureCode::KeySize
             | FailureCode::ValueTooLarge
             | FailureCode::TooManySiblings

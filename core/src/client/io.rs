@@ -88,7 +88,7 @@ pub enum ClientEvent {
         /// Which.
         node: NodeId,
     },
-    /// The client has a newer layout.
+    /// The client has a newer layout, or the same one with other addresses.
     LayoutChanged {
         /// Its version.
         version: LayoutVersion,

@@ -59,8 +59,10 @@ pub(super) enum Reach {
     Opening {
         again: bool,
     },
-    /// It failed a moment ago, or another node answers there.
+    /// It failed a moment ago.
     Failed,
+    /// Another node answers there.
+    Taken,
     /// It may be dialled; `again`: after a dial that failed.
     Idle {
         again: bool,
@@ -129,7 +131,7 @@ impl Links {
             Some(Connection { state: State::Opening { slow, .. }, .. }) => {
                 Reach::Opening { again: again || *slow }
             }
-            Some(Connection { state: State::Up(_), .. }) => Reach::Failed,
+            Some(Connection { state: State::Up(_), .. }) => Reach::Taken,
             None if failures.is_some_and(|failures| failures.until > now.instant) => Reach::Failed,
             None => Reach::Idle { again },
         }
@@ -196,8 +198,11 @@ impl Links {
     }
 
     /// Members of a new layout serve as seeds, too; of many, a few that are left to chance.
+    /// Addresses that are neither are forgotten.
     pub(super) fn on_layout(&mut self, addresses: &[Text]) {
         self.seeds.truncate(self.given);
+        let given = &self.seeds;
+        self.failures.retain(|(failed, _)| given.contains(failed) || addresses.contains(failed));
         let mut members: Vec<&Text> = addresses.iter().collect();
         while self.seeds.len() < self.given + MEMBERS_AS_SEEDS && !members.is_empty() {
             let member = members.swap_remove(self.prng.below(members.len() as u64) as usize);

@@ -16,6 +16,7 @@
 //! Invariant: every call is completed exactly once, no later than its deadline. A write that was
 //! sent and not answered is reported as unknown, never as refused. The client never mints a dot.
 
+mod addresses;
 mod call;
 mod config;
 mod connecting;
@@ -36,6 +37,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use addresses::Doubt;
 use call::{Action, Call, Stage};
 pub use config::{CallOptions, ClientConfig};
 pub use io::{ClientEffect, ClientEvent, ClientInput, Link};
@@ -48,13 +50,13 @@ pub use view::{ClientStats, ClientView, NodeState};
 
 use crate::causality::Checksum;
 use crate::ids::{Key, RequestId};
-use crate::layout::LayoutVersion;
 use crate::machine::{Effects, Wake, WakeReason};
 use crate::message::{
     CallId, Change, Defaults, Failure, FailureCode, LayoutUpdate, Message, QuorumChoice, Reject,
+    bad_ttl,
 };
 use crate::prng::Prng;
-use crate::time::{Instant, Now};
+use crate::time::{Duration, Instant, Now};
 
 /// A client of the cluster, without sockets and clock.
 ///
@@ -71,6 +73,8 @@ pub struct Client {
     /// For the pauses of calls.
     prng: Prng,
     layout: Option<Arc<LayoutUpdate>>,
+    /// Whether its members are where it says.
+    doubt: Doubt,
     defaults: Option<Defaults>,
     calls: Sorted<CallId, Box<Call>>,
     /// Invariant: one entry for each call.
@@ -93,6 +97,7 @@ impl Client {
             standings: Standings::new(seed),
             prng: Prng::stream(seed, "pauses"),
             layout: None,
+            doubt: Doubt::default(),
             defaults: None,
             calls: Sorted::new(),
             timers: Sorted::new(),
@@ -136,7 +141,7 @@ impl Client {
         out: &mut Effects<ClientEffect>,
     ) -> CallId {
         let checksum = Checksum::of_value(&value);
-        let change = Change::Value { payload: value, checksum };
+        let change = Change::Value { payload: value, checksum, ttl: options.ttl };
         let request = self.request();
         self.begin(now, key, Action::Put { context, request, change }, options, out)
     }
@@ -241,7 +246,7 @@ impl Client {
         self.last_call += 1;
         self.stats.calls += 1;
         let id = CallId(self.last_call);
-        if let Err(error) = self.check(&key, &action) {
+        if let Err(error) = self.check(&key, &action, options.ttl) {
             self.stats.failed += 1;
             out.push(ClientEffect::Complete { call: id, result: Err(error) });
             return id;
@@ -277,7 +282,7 @@ impl Client {
     }
 
     /// Refuses what cannot succeed before anything is sent.
-    fn check(&self, key: &Key, action: &Action) -> Result<(), CallError> {
+    fn check(&self, key: &Key, action: &Action, ttl: Option<Duration>) -> Result<(), CallError> {
         let limits = &self.config.limits;
         let or_default = |max: Option<u32>, default: usize| max.map_or(default, |max| max as usize);
         let key_max = or_default(self.defaults.map(|d| d.key_bytes_max), limits.key_bytes_max);
@@ -298,10 +303,20 @@ impl Client {
             return refuse(FailureCode::KeySize, key_max, key_bytes);
         }
         let (Action::Get { context } | Action::Put { context, .. }) = action;
-        if let Action::Put { change: Change::Value { payload, .. }, .. } = action
-            && payload.len() > value_max
-        {
-            return refuse(FailureCode::ValueTooLarge, value_max, payload.len());
+        match action {
+            Action::Put { change: Change::Value { payload, .. }, .. }
+                if payload.len() > value_max =>
+            {
+                return refuse(FailureCode::ValueTooLarge, value_max, payload.len());
+            }
+            Action::Put { change: change @ Change::Value { .. }, .. } => {
+                change.check_ttl().map_err(|failure| CallError::of(failure, None))?;
+            }
+            Action::Get { .. } | Action::Put { change: Change::Delete, .. } => {
+                if let Some(ttl) = ttl {
+                    return Err(CallError::of(bad_ttl(ttl), None));
+                }
+            }
         }
         if crate::causality::Context::from_token(key, context).is_err() {
             return Err(CallError::new(ErrorCode::BadContext));

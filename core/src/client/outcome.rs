@@ -75,7 +75,8 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    /// Fewer than R or W of the key's own replicas can answer.
+    /// Fewer than R or W of the nodes that count can answer: the key's own replicas and, unless
+    /// the call is strict, those that stand in for them.
     QuorumUnavailable = 1 "QUORUM_UNAVAILABLE",
     /// The time for the call is used up.
     Timeout = 2 "TIMEOUT",
@@ -115,6 +116,8 @@ error_codes! {
     NotReady = 19 "NOT_READY",
     /// The node named a reason that this client does not know.
     Unrecognized = 20 "UNRECOGNIZED",
+    /// A time to live that is zero or too long, or of a call that writes no value.
+    BadTtl = 21 "BAD_TTL",
 }
 
 impl ErrorCode {
@@ -135,6 +138,7 @@ impl ErrorCode {
             FailureCode::NotAPrimary => ErrorCode::NotAPrimary,
             FailureCode::Stale => ErrorCode::Stale,
             FailureCode::NotReady => ErrorCode::NotReady,
+            FailureCode::BadTtl => ErrorCode::BadTtl,
             FailureCode::Unrecognized => ErrorCode::Unrecognized,
         }
     }
@@ -185,6 +189,7 @@ impl CallError {
             ErrorCode::WeakQuorum
             | ErrorCode::BadQuorum
             | ErrorCode::BadContext
+            | ErrorCode::BadTtl
             | ErrorCode::KeySize
             | ErrorCode::ValueTooLarge
             | ErrorCode::TooManySiblings
@@ -203,7 +208,7 @@ impl fmt::Display for CallError {
         match self.code {
             ErrorCode::QuorumUnavailable => write!(
                 f,
-                "{acked} of the key's replicas answered, {needed} are needed: bring nodes back \
+                "{acked} of the nodes that count answered, {needed} are needed: bring nodes back \
                  or ask for a smaller quorum"
             ),
             ErrorCode::Timeout => {
@@ -215,7 +220,7 @@ impl fmt::Display for CallError {
             ErrorCode::WeakQuorum => write!(
                 f,
                 "R + W = {actual} breaks the rule R + W > N with N = {limit}: raise r or w, or \
-                 set allow_weak in the cluster's configuration"
+                 found the cluster with --allow-weak to accept reads that miss acknowledged writes"
             ),
             ErrorCode::BadQuorum => {
                 write!(f, "r and w must be 1 to {limit}, the replicas of a key")
@@ -223,6 +228,11 @@ impl fmt::Display for CallError {
             ErrorCode::BadContext => {
                 f.write_str("the context is damaged or belongs to another key: read the key again")
             }
+            ErrorCode::BadTtl => write!(
+                f,
+                "the time to live of a value is 1 to {limit} ms, this one {actual}; a get and a \
+                 delete have none"
+            ),
             ErrorCode::KeySize => write!(f, "a key has 1 to {limit} bytes, this one {actual}"),
             ErrorCode::ValueTooLarge => {
                 write!(f, "the value has {actual} bytes, {limit} is the limit: split it")

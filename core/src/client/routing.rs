@@ -1,9 +1,7 @@
 //! Whom a call is sent to.
 
 use super::links::Reach;
-use super::{
-    Call, CallId, Client, ClientEffect, Effects, LayoutUpdate, LayoutVersion, Link, Now, Stage,
-};
+use super::{Call, CallId, Client, ClientEffect, Effects, LayoutUpdate, Link, Now, Stage};
 use crate::ids::Text;
 
 use alloc::vec::Vec;
@@ -27,6 +25,8 @@ struct Found {
     idle: Vec<(Text, bool)>,
     /// Those of which others say that they are down.
     reported: Vec<Text>,
+    /// Another node answers where one of them should be.
+    displaced: bool,
     hopes: Hopes,
 }
 
@@ -96,6 +96,9 @@ impl Client {
         let layout = self.layout.clone();
         let found = layout.as_ref().map(|update| self.look(now, update, call)).unwrap_or_default();
         let mut hopes = found.hopes;
+        if found.displaced {
+            self.doubt.raise();
+        }
         // Nobody is hung up for the sake of a primary that comes before one that will do.
         if found.ready.is_none() || self.links.has_room() {
             for (address, again) in found.idle {
@@ -176,6 +179,10 @@ impl Client {
                     let again = again || self.standings.down(*node).is_some();
                     found.idle.push((address.clone(), again));
                 }
+                (Reach::Taken, _) => {
+                    found.displaced = true;
+                    found.hopes.later = true;
+                }
                 (Reach::Idle { .. }, None) | (Reach::Failed, _) => found.hopes.later = true,
             }
         }
@@ -184,7 +191,6 @@ impl Client {
 
     fn send(&mut self, now: Now, id: CallId, link: Link, out: &mut Effects<ClientEffect>) {
         let most = self.in_flight_max();
-        let version = self.layout.as_ref().map_or(LayoutVersion(0), |known| known.layout.version());
         let Some(connection) = self.links.get_mut(link) else { return };
         let Some(call) = self.calls.get_mut(id) else { return };
         self.waiting.remove(id);
@@ -194,6 +200,8 @@ impl Client {
             return;
         }
         connection.on_sent(now, id);
+        let version = self.told_version(now);
+        let Some(call) = self.calls.get_mut(id) else { return };
         call.stage = Stage::Sent(link);
         call.sent.push(link);
         call.attempts += 1;

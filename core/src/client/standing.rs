@@ -1,14 +1,12 @@
 //! What a client holds of each node: how fast it answers, and why to go around it.
 //!
-//! Latency is smoothed like a round-trip time: mean and mean deviation, by Jacobson, *Congestion
-//! Avoidance and Control*, SIGCOMM 1988.
-//!
 //! Invariant: one entry for a member of the layout or a connected node at most.
 
 use alloc::vec::Vec;
 
 use super::{ClientEffect, ClientEvent};
 use crate::ids::NodeId;
+use crate::latency::Latency;
 use crate::machine::Effects;
 use crate::prng::Prng;
 use crate::time::{Duration, Instant, Now, micros};
@@ -46,10 +44,8 @@ pub(super) struct Standings {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Standing {
-    /// Smoothed time to an answer, in microseconds; 0: none is known.
-    mean: u64,
-    /// Smoothed distance of the times from their mean, in microseconds.
-    deviation: u64,
+    /// How long it takes to answer.
+    latency: Latency,
     /// What people were told, as long as there is no better news.
     down: Option<DownReason>,
     /// Until when others are believed that it is down.
@@ -80,27 +76,14 @@ impl Standings {
 
     /// For how long `node` may say nothing at all while it owes an answer.
     pub(super) fn patience(&self, node: NodeId) -> Duration {
-        match self.get(node) {
-            Some(known) if known.mean > 0 => {
-                let usual = Duration::from_micros(known.mean + 4 * known.deviation);
-                usual.clamp(PATIENCE_MIN, PATIENCE_MAX)
-            }
-            Some(_) | None => PATIENCE_FIRST,
-        }
+        let usual = self.get(node).and_then(|known| known.latency.within(4));
+        usual.map_or(PATIENCE_FIRST, |usual| usual.clamp(PATIENCE_MIN, PATIENCE_MAX))
     }
 
     /// `node` has answered a request.
     pub(super) fn on_answer(&mut self, node: NodeId, took: Duration) {
-        let known = self.of(node);
         // Patience ends there, and a client that slept must not think ill of a node for long.
-        let sample = micros(took).clamp(1, micros(PATIENCE_MAX));
-        if known.mean == 0 {
-            (known.mean, known.deviation) = (sample, sample / 2);
-            return;
-        }
-        let error = sample.abs_diff(known.mean);
-        known.deviation = known.deviation - known.deviation / 4 + error / 4;
-        known.mean = known.mean - known.mean / 8 + sample / 8;
+        self.of(node).latency.on_answer(took.min(PATIENCE_MAX));
     }
 
     /// `node` wants to be left alone for a while.

@@ -10,7 +10,7 @@ use crate::message::{
     Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, Outcome, Put,
     QuorumChoice, Receipt, Reply, RequestHead, StandIn, Strictness, Written,
 };
-use crate::time::{Duration, UnixMs, micros};
+use crate::time::{self, Duration, UnixMs, micros};
 use wire::FailureCode as Code;
 
 pub(super) fn get_out(get: &Get) -> wire::Get {
@@ -48,9 +48,11 @@ pub(super) fn get_in(get: wire::Get) -> Result<Get, DecodeError> {
 pub(super) fn put_out(put: &Put) -> wire::Put {
     let head = &put.head;
     let change = match &put.change {
-        Change::Value { payload, checksum } => {
-            wire::put::Change::Value(wire::Value { payload: payload.clone(), checksum: checksum.0 })
-        }
+        Change::Value { payload, checksum, ttl } => wire::put::Change::Value(wire::Value {
+            payload: payload.clone(),
+            checksum: checksum.0,
+            ttl_ms: ttl.map(time::millis),
+        }),
         Change::Delete => wire::put::Change::Delete(wire::Delete {}),
     };
     wire::Put {
@@ -72,9 +74,11 @@ pub(super) fn put_out(put: &Put) -> wire::Put {
 
 pub(super) fn put_in(put: wire::Put) -> Result<Put, DecodeError> {
     let change = match put.change.ok_or(malformed("a PUT without a value and without a delete"))? {
-        wire::put::Change::Value(value) => {
-            Change::Value { payload: value.payload, checksum: Checksum(value.checksum) }
-        }
+        wire::put::Change::Value(value) => Change::Value {
+            payload: value.payload,
+            checksum: Checksum(value.checksum),
+            ttl: value.ttl_ms.map(Duration::from_millis),
+        },
         wire::put::Change::Delete(wire::Delete {}) => Change::Delete,
     };
     Ok(Put {
@@ -167,6 +171,7 @@ fn entry_out(entry: &Entry) -> wire::Entry {
         payload: value.payload.clone(),
         checksum: value.checksum.0,
         written_ms: value.written.0,
+        expires_ms: value.expires.map(|at| at.0),
     });
     wire::Entry {
         values: values.collect(),
@@ -180,6 +185,7 @@ fn entry_in(entry: wire::Entry) -> Entry {
         payload: value.payload,
         checksum: Checksum(value.checksum),
         written: UnixMs(value.written_ms),
+        expires: value.expires_ms.map(UnixMs),
     });
     Entry { values: values.collect(), tombstones: entry.tombstones, context: entry.context }
 }
@@ -231,6 +237,7 @@ fn failure_out(failure: &Failure) -> wire::Failure {
         FailureCode::NotAPrimary => Code::FailureNotAPrimary,
         FailureCode::Stale => Code::FailureStale,
         FailureCode::NotReady => Code::FailureNotReady,
+        FailureCode::BadTtl => Code::FailureBadTtl,
         FailureCode::Unrecognized => Code::FailureUnspecified,
     };
     wire::Failure {
@@ -261,6 +268,7 @@ fn failure_in(failure: wire::Failure) -> Result<Failure, DecodeError> {
         Code::FailureNotAPrimary => FailureCode::NotAPrimary,
         Code::FailureStale => FailureCode::Stale,
         Code::FailureNotReady => FailureCode::NotReady,
+        Code::FailureBadTtl => FailureCode::BadTtl,
         // Where a later version names a reason that is not known here, it is told as well.
         Code::FailureUnspecified => FailureCode::Unrecognized,
     };

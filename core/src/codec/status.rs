@@ -72,11 +72,15 @@ fn member_out(member: &MemberStatus) -> wire::MemberStatus {
 }
 
 fn member_in(member: wire::MemberStatus) -> Result<MemberStatus, DecodeError> {
-    let state = match member.state() {
+    let known = wire::MemberState::try_from(member.state);
+    let state = match known.map_err(|_| malformed("a state of a member that is not known"))? {
         wire::MemberState::MemberUp => MemberState::Up,
         wire::MemberState::MemberSuspected => MemberState::Suspected,
         wire::MemberState::MemberDown => MemberState::Down,
-        wire::MemberState::MemberUnspecified => return Err(malformed("a member without a state")),
+        // The former version tells of connections alone: that there is none says that the member
+        // is overdue, and of witnesses nothing.
+        wire::MemberState::MemberUnspecified if member.up => MemberState::Up,
+        wire::MemberState::MemberUnspecified => MemberState::Suspected,
     };
     Ok(MemberStatus {
         id: NodeId(member.id),

@@ -294,6 +294,10 @@ pub struct Value {
     /// XXH64, seed 0, of the payload.
     #[prost(fixed64, tag = "2")]
     pub checksum: u64,
+    /// Time after which the value reads as a tombstone, from the moment at which its coordinator
+    /// applies it. Absent: never. At least 1, and at most 100 years of 365 days.
+    #[prost(uint64, optional, tag = "3")]
+    pub ttl_ms: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Delete {}
@@ -334,7 +338,7 @@ pub mod reply {
 pub struct Entry {
     #[prost(message, repeated, tag = "1")]
     pub values: ::prost::alloc::vec::Vec<EntryValue>,
-    /// Deletes that are concurrent with the values.
+    /// Tombstones that are concurrent with the values, expired values among them.
     #[prost(uint32, tag = "2")]
     pub tombstones: u32,
     /// Opaque; covers exactly what was returned.
@@ -350,13 +354,16 @@ pub struct EntryValue {
     /// Wall clock of the coordinator, milliseconds since 1970.
     #[prost(uint64, tag = "3")]
     pub written_ms: u64,
+    /// From this moment on, milliseconds since 1970, the value reads as a tombstone. Absent: never.
+    #[prost(uint64, optional, tag = "4")]
+    pub expires_ms: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Written {
     /// The writer's own context and the new write, nothing else.
     #[prost(bytes = "bytes", tag = "1")]
     pub context: ::prost::bytes::Bytes,
-    /// Distinct values that stand after this write.
+    /// Distinct values and tombstones that stand after this write.
     #[prost(uint32, tag = "2")]
     pub siblings: u32,
 }
@@ -732,6 +739,8 @@ pub enum FailureCode {
     FailureStale = 14,
     /// The cluster has no layout yet.
     FailureNotReady = 15,
+    /// A time to live that is zero or too long.
+    FailureBadTtl = 16,
 }
 impl FailureCode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -756,6 +765,7 @@ impl FailureCode {
             Self::FailureRecordTooLarge => "FAILURE_RECORD_TOO_LARGE",
             Self::FailureStale => "FAILURE_STALE",
             Self::FailureNotReady => "FAILURE_NOT_READY",
+            Self::FailureBadTtl => "FAILURE_BAD_TTL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -777,6 +787,7 @@ impl FailureCode {
             "FAILURE_RECORD_TOO_LARGE" => Some(Self::FailureRecordTooLarge),
             "FAILURE_STALE" => Some(Self::FailureStale),
             "FAILURE_NOT_READY" => Some(Self::FailureNotReady),
+            "FAILURE_BAD_TTL" => Some(Self::FailureBadTtl),
             _ => None,
         }
     }
@@ -815,6 +826,7 @@ impl MergeReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum MemberState {
+    /// The sender knows of no states: read as UP where it is connected, else as SUSPECTED.
     MemberUnspecified = 0,
     MemberUp = 1,
     /// Its heartbeat is overdue.

@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 
 use super::roster::Roster;
-use crate::causality::{Context, Dot, Payload, Record};
+use crate::causality::{Context, Dot, Record};
 use crate::ids::{Key, NodeId, RequestId};
 use crate::message::{Entry, EntryValue, Receipt, StandIn};
 use crate::quorum::{Quorum, Replicas};
 use crate::request;
-use crate::time::Instant;
+use crate::time::{Instant, UnixMs};
 use crate::turn::{Asker, Turn};
 
 /// A request under way, or answered and waiting for late replicas.
@@ -103,8 +103,9 @@ impl Call {
     }
 }
 
-/// What a reader is shown of a record.
-pub(crate) fn entry(key: &Key, record: &Record) -> Entry {
+/// What a reader at `now` is shown of a record. Of a value that has expired it is told only that it
+/// is covered, as if it were deleted.
+pub(crate) fn entry(key: &Key, record: &Record, now: UnixMs) -> Entry {
     let context = sane_or!(
         record.context(),
         ContextClaimsMore => crate::causality::wrong::one_more(record)
@@ -112,20 +113,18 @@ pub(crate) fn entry(key: &Key, record: &Record) -> Entry {
     let mut entry = Entry { context: context.to_token(key), ..Entry::default() };
     let values = record.values();
     sane_or!(let values, ShowsNewestOnly => values.into_iter().take(1).collect());
+    sane_or!(let values, ExpiredHidesLive => crate::causality::wrong::expired_if_any(values, now));
     for sibling in values {
-        match &sibling.payload {
-            Payload::Value(payload) => entry.values.push(EntryValue {
+        sane_or!(let now, ExpiredIsShown => UnixMs(0));
+        match sibling.value_at(now) {
+            Some(payload) => entry.values.push(EntryValue {
                 payload: payload.clone(),
                 checksum: sibling.checksum,
                 written: sibling.written,
+                expires: sibling.expires,
             }),
-            Payload::Tombstone => entry.tombstones += 1,
+            None => entry.tombstones += 1,
         }
     }
     entry
-}
-
-/// Whether every value of a record matches its checksum.
-pub(crate) fn is_intact(record: &Record) -> bool {
-    record.siblings().all(|(_, sibling)| sibling.is_intact())
 }

@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 
 use answers::Answers;
 use budget::{HedgeBudget, Pace, RateBudget};
-use call::{Call, Stage, entry, is_intact};
+use call::{Call, Stage, entry};
 pub(crate) use roster::Roster;
 
 use crate::causality::Context;
@@ -31,7 +31,7 @@ use crate::ids::{Key, NodeId, RequestId};
 use crate::machine::StoreOutcome;
 use crate::message::{
     Answer, CallId, Change, Failure, FailureCode, Get, Put, ReplicaMerged, ReplicaRecord,
-    ReplicaState,
+    ReplicaState, saturate,
 };
 use crate::prng::Prng;
 use crate::quorum::Quorum;
@@ -198,9 +198,9 @@ impl Coordinator {
         answer: ReplicaRecord,
     ) {
         let Some(call) = self.calls.get_mut(&answer.call) else { return };
-        let Some(index) = call.roster.index_of(from) else { return };
-        call.roster.on_answer(turn, index);
         let Stage::Read { own, .. } = &call.stage else { return };
+        let Some(index) = call.roster.asked(from) else { return };
+        call.roster.on_answer(turn, index);
         let record = match answer.state {
             ReplicaState::Record(record) => Some(record),
             ReplicaState::Same => own.clone(),
@@ -217,7 +217,8 @@ impl Coordinator {
         answer: ReplicaMerged,
     ) {
         let Some(call) = self.calls.get_mut(&answer.call) else { return };
-        let Some(index) = call.roster.index_of(from) else { return };
+        let Stage::Write { .. } = &call.stage else { return };
+        let Some(index) = call.roster.asked(from) else { return };
         call.roster.on_answer(turn, index);
         sane_or!(FallbackCountsTwice => for index in call.roster.indexes_of(from).iter().skip(1) {
             self.on_acknowledgement(turn, answer.call, index, answer.durable);
@@ -322,10 +323,6 @@ impl Coordinator {
 fn short(short: Short) -> Failure {
     Failure::refused(FailureCode::QuorumUnavailable)
         .quorum(saturate(short.needed), saturate(short.reachable))
-}
-
-fn saturate(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// What the asker had been shown.

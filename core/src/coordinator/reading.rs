@@ -5,8 +5,7 @@
 
 use super::{
     Answer, Asker, Call, CallId, Context, Coordinator, Duration, Failure, FailureCode,
-    LATE_ANSWERS, NodeId, Plan, RequestId, Stage, Turn, Vec, entry, is_intact, saturate, short,
-    vec,
+    LATE_ANSWERS, NodeId, Plan, RequestId, Stage, Turn, Vec, entry, saturate, short, vec,
 };
 use crate::causality::{Record, RecordOp};
 use crate::config::Fanout;
@@ -56,7 +55,7 @@ impl Coordinator {
         // A fallback has what it keeps for others.
         let hints = match roster.own_primary() {
             Some(_) => Vec::new(),
-            None => turn.hints.targets(),
+            None => turn.hint_targets(Some(roster.slot)).unwrap_or_default(),
         };
         sane_or!(let hints, StandInForgetsHints => Vec::new());
         let read = StoreOp::Read { key: key.clone(), hints };
@@ -75,7 +74,7 @@ impl Coordinator {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let index = call.roster.own();
         let Stage::Read { own, .. } = &mut call.stage else { return };
-        if is_intact(&record) {
+        if record.is_intact() {
             *own = Some(record.clone());
         }
         self.ask_others(turn, id);
@@ -113,7 +112,7 @@ impl Coordinator {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Stage::Read { get, .. } = &mut call.stage else { return };
         match record {
-            Some(record) if is_intact(&record) => get.on_answer(index, record),
+            Some(record) if record.is_intact() => get.on_answer(index, record),
             Some(_) if get.waits_for(index) => {
                 turn.counters.damaged += 1;
                 let node = (index != call.roster.own()).then(|| call.roster.node(index));
@@ -243,7 +242,7 @@ impl Coordinator {
     ) {
         let Some(call) = self.calls.get(&id) else { return };
         let receipt = call.receipt(turn, call.quorum.r(), answered, stale);
-        let entry = entry(&call.key, record);
+        let entry = entry(&call.key, record, turn.now.unix);
         let Stage::Read { then, .. } = call.stage else { return };
         match then {
             None => self.answer_read(turn, id, receipt, Ok(Answer::Entry(entry))),
@@ -266,9 +265,10 @@ impl Coordinator {
         answered: Replicas,
     ) {
         let Some(call) = self.calls.get(&id) else { return };
-        let needed = call.quorum.r();
-        let receipt = call.receipt(turn, needed, answered, Replicas::new());
-        let failure = Failure::refused(code).quorum(needed.into(), saturate(answered.len()));
+        let Stage::Read { get, .. } = &call.stage else { return };
+        let needed = saturate(get.needed());
+        let receipt = call.receipt(turn, call.quorum.r(), answered, Replicas::new());
+        let failure = Failure::refused(code).quorum(needed, saturate(answered.len()));
         self.answer_read(turn, id, receipt, Err(failure));
     }
 

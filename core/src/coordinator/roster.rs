@@ -27,18 +27,25 @@ pub(crate) struct Roster {
 #[derive(Clone, Copy, Debug)]
 struct Seat {
     node: NodeId,
-    /// When it was asked.
+    /// When it was asked; `None` where it was not, so no word of it counts.
     asked: Option<Instant>,
+    /// Whether it has said something of what it was asked.
+    answered: bool,
+}
+
+impl Seat {
+    fn new(node: NodeId) -> Seat {
+        Seat { node, asked: None, answered: false }
+    }
 }
 
 impl Roster {
     /// The primaries of a slot; `own` coordinates, be it one of them or not.
     pub(crate) fn new(slot: Slot, primaries: &[NodeId], own: NodeId) -> Roster {
-        let seat = |node: &NodeId| Seat { node: *node, asked: None };
-        let mut seats: Vec<Seat> = primaries.iter().map(seat).collect();
+        let mut seats: Vec<Seat> = primaries.iter().copied().map(Seat::new).collect();
         let place = primaries.iter().position(|node| *node == own);
         if place.is_none() {
-            seats.push(seat(&own));
+            seats.push(Seat::new(own));
         }
         let own = place.unwrap_or(primaries.len());
         Roster { slot, seats, primaries: primaries.len(), own }
@@ -62,7 +69,7 @@ impl Roster {
     }
 
     /// The index of `node`.
-    pub(super) fn index_of(&self, node: NodeId) -> Option<usize> {
+    fn index_of(&self, node: NodeId) -> Option<usize> {
         self.seats.iter().position(|seat| seat.node == node)
     }
 
@@ -83,7 +90,7 @@ impl Roster {
     pub(super) fn reset(&mut self) {
         let kept = self.primaries.max(self.own + 1);
         self.seats.truncate(kept);
-        self.seats.iter_mut().for_each(|seat| seat.asked = None);
+        self.seats.iter_mut().for_each(|seat| *seat = Seat::new(seat.node));
     }
 
     /// The primaries that can be asked, and whether there are fallbacks where those are too few.
@@ -120,21 +127,42 @@ impl Roster {
         (0..self.primaries).filter(down).collect()
     }
 
-    /// Gives the next fallback the next seat; `None` where there is none.
+    /// Gives the next fallback that is trusted the next seat; `None` where there is none.
+    pub(super) fn call_in_trusted(&mut self, turn: &Turn<'_>) -> Option<NodeId> {
+        let node = self.fallbacks(turn).find(|node| is_trusted(turn, *node))?;
+        self.seat(node)
+    }
+
+    /// The same; one that is avoided is the last resort.
     pub(super) fn call_in(&mut self, turn: &Turn<'_>) -> Option<NodeId> {
-        let node = self.fallbacks(turn).next()?;
-        self.seats.push(Seat { node, asked: None });
+        let trusted = self.call_in_trusted(turn);
+        trusted.or_else(|| {
+            let node = self.fallbacks(turn).next()?;
+            self.seat(node)
+        })
+    }
+
+    fn seat(&mut self, node: NodeId) -> Option<NodeId> {
+        self.seats.push(Seat::new(node));
         Some(node)
+    }
+
+    /// The index of `node`, if it was asked. Words are taken from nobody else.
+    pub(super) fn asked(&self, node: NodeId) -> Option<usize> {
+        let index = self.index_of(node)?;
+        self.seats[index].asked.is_some().then_some(index)
     }
 
     /// The index of `node`, if it was asked and has not answered.
     pub(super) fn awaited(&self, node: NodeId) -> Option<usize> {
-        self.index_of(node).filter(|index| self.seats[*index].asked.is_some())
+        let index = self.index_of(node)?;
+        let seat = &self.seats[index];
+        (seat.asked.is_some() && !seat.answered).then_some(index)
     }
 
     /// When a node that was asked takes too long.
     pub(super) fn patience_ends(&self, turn: &Turn<'_>, index: usize) -> Instant {
-        let Seat { node, asked } = self.seats[index];
+        let Seat { node, asked, .. } = self.seats[index];
         asked.unwrap_or(turn.now.instant) + turn.verdicts.patience(node)
     }
 
@@ -145,25 +173,31 @@ impl Roster {
         turn.verdicts.on_asked(turn.now.instant, seat.node);
     }
 
-    /// A node answers what it was asked.
+    /// A node answers what it was asked; only its first answer says how long it takes.
     pub(super) fn on_answer(&mut self, turn: &mut Turn<'_>, index: usize) {
         let seat = &mut self.seats[index];
-        if let Some(asked) = seat.asked.take() {
+        if let Some(asked) = seat.asked
+            && !core::mem::replace(&mut seat.answered, true)
+        {
             turn.verdicts.on_answer(turn.now.instant, seat.node, asked);
         }
     }
 
-    /// Nodes that are behind the primaries in the preference list, answer, and have no seat.
+    /// Nodes that are behind the primaries in the preference list, can be asked, and have no seat.
     fn fallbacks<'a>(&'a self, turn: &'a Turn<'_>) -> impl Iterator<Item = NodeId> + 'a {
         let list =
             turn.layout.into_iter().flat_map(|update| update.layout.preference_list(self.slot));
         list.skip(self.primaries).filter(|node| {
             turn.is_reachable(*node)
-                && turn.verdicts.standing(turn.now.instant, *node) == Standing::Trusted
                 && sane_or!(
                     self.index_of(*node).is_none(),
-                    FallbackCountsTwice => *node != turn.config.id
+                    FallbackCountsTwice => *node != turn.config.id,
+                    FallbacksEndEarly => self.index_of(*node).is_none() && is_trusted(turn, *node)
                 )
         })
     }
+}
+
+fn is_trusted(turn: &Turn<'_>, node: NodeId) -> bool {
+    turn.verdicts.standing(turn.now.instant, node) == Standing::Trusted
 }

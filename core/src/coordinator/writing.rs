@@ -10,6 +10,7 @@ use super::{
 use crate::causality::{
     Actor, Applied, ApplyRefusal, Birth, Checksum, Payload, Record, RecordOp, Write,
 };
+use crate::hints::HintsFull;
 use crate::machine::{Event, HeldAs, Peer, StoreError, StoreOp};
 use crate::message::{MergeReason, Message, Outcome, ReplicaMerge, Written};
 use crate::quorum::Replicas;
@@ -33,11 +34,14 @@ impl Coordinator {
             Err(error) => return turn.answer(asker, None, None, Err(short(error))),
         };
         let Some(id) = self.admit(turn, asker) else { return };
-        let (payload, checksum) = match change {
-            Change::Value { payload, checksum } => (Payload::Value(payload), checksum),
-            Change::Delete => (Payload::Tombstone, Checksum::of(&Payload::Tombstone)),
+        let (payload, checksum, ttl) = match change {
+            Change::Value { payload, checksum, ttl } => (Payload::Value(payload), checksum, ttl),
+            Change::Delete => (Payload::Tombstone, Checksum::of(&Payload::Tombstone), None),
         };
+        // Only here does a time to live become a moment: replicas are sent the moment.
+        let expires = ttl.map(|ttl| turn.now.unix + ttl);
         let write = self.write(turn, context.clone(), request, payload, checksum);
+        let write = Write { expires, ..write };
         let Plan { key, roster, quorum, sloppy, deadline } = plan;
         let record = Record::new();
         let stage = Stage::Write { put, context, request, dot: None, siblings: 0, record };
@@ -106,15 +110,18 @@ impl Coordinator {
         let hint_for = call.hint_for(call.roster.own());
         let copy = hint_for.map_or(HeldAs::Own, |target| HeldAs::Hint { target });
         sane_or!(let copy, FallbackKeepsAsOwn => HeldAs::Own);
-        if let Some(target) = hint_for
-            && !turn.hints.has_room(target, write.payload.len() as u64)
-        {
-            let most = turn.config.limits.hint_bytes_max as usize;
-            for asker in call.askers {
-                turn.overloaded(asker, "hint_bytes_max", most, self.pace.retry_after());
+        let bytes = call.key.as_bytes().len() as u64 + write.weight_max();
+        let room = hint_for.map(|target| turn.hint_room(target, bytes)).transpose();
+        let hint_for = match room {
+            Ok(room) => room,
+            Err(HintsFull { limit, most }) => {
+                let most = usize::try_from(most).unwrap_or(usize::MAX);
+                for asker in call.askers {
+                    turn.overloaded(asker, limit, most, self.pace.retry_after());
+                }
+                return;
             }
-            return;
-        }
+        };
         let op = RecordOp::Write(write);
         let apply = StoreOp::Apply { key: call.key.clone(), copy, op };
         let purpose = Purpose::Call { call: id, hint_for };
@@ -193,26 +200,35 @@ impl Coordinator {
     /// Calls in fallbacks as long as there is somebody to stand in for; then sees whether it is
     /// decided.
     fn settle_write(&mut self, turn: &mut Turn<'_>, id: CallId) {
+        let mut asked = false;
         loop {
             let Some(call) = self.calls.get_mut(&id) else { return };
             let Stage::Write { put, .. } = &mut call.stage else { return };
             let Some(primary) = put.wants_stand_in() else { break };
-            let stand_in = call.roster.call_in(turn).and_then(|_| put.stand_in(primary));
-            match stand_in {
+            // A primary that was spared is asked itself before a fallback that is no better.
+            let spared = put.spared().contains(primary);
+            let fallback =
+                if spared { call.roster.call_in_trusted(turn) } else { call.roster.call_in(turn) };
+            match fallback.and_then(|_| put.stand_in(primary)) {
                 Some(index) => {
                     turn.counters.stand_ins += 1;
                     send(turn, call, id, index);
+                    asked = true;
                 }
-                None => {
-                    let spared = put.give_up(primary);
-                    // One that was sent the record and is slow may still acknowledge it.
-                    if spared && turn.is_reachable(call.roster.node(primary)) {
+                None if spared => {
+                    put.call_up(primary);
+                    if turn.is_reachable(call.roster.node(primary)) {
                         send(turn, call, id, primary);
-                    } else if spared {
+                        asked = true;
+                    } else {
                         put.on_fail(primary);
                     }
                 }
+                None => put.give_up(primary),
             }
+        }
+        if asked {
+            self.wait_for_the_silent(turn, id);
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Stage::Write { put, .. } = &mut call.stage else { return };
@@ -301,7 +317,6 @@ impl Coordinator {
                 let failure = Failure::refused(code).quorum(call.quorum.w().into(), counted);
                 (acked, Err(sane_or!(failure.unknown(), UnknownCalledRefused => failure)))
             }
-            PutEnd::Refused => (Replicas::new(), Err(Failure::refused(FailureCode::Storage))),
         };
         self.pace.on_end(turn.now.instant.since(call.begun));
         let receipt = call.receipt(turn, call.quorum.w(), acked, Replicas::new());
@@ -330,9 +345,8 @@ impl Coordinator {
         let Some(mut call) = self.remove(id) else { return };
         let Stage::Write { put, request, .. } = &mut call.stage else { return };
         forget_write(&mut self.writes, *request, id);
-        let end = put.on_refused();
         assert!(
-            end == Some(PutEnd::Refused) || failure.outcome == Outcome::Unknown,
+            put.on_refused() || failure.outcome == Outcome::Unknown,
             "a write that was sent to replicas is never called refused",
         );
         for asker in call.askers {

@@ -4,7 +4,7 @@
 //!  queue --> FindHints --> waiting --> ReplicaMerge --> ReplicaMerged --> RemoveHint --> gone
 //!    ^         a batch                 `window` at a      durable          unless it
 //!    |                                 time                                has changed
-//!    +---- pause <---- not durable, no answer in time, hints still being made
+//!    +---- pause <---- not durable, no answer in time, hints still being made (not for ever)
 //! ```
 //!
 //! A target is served batch by batch, a few targets at a time; its pass goes through all hints for
@@ -14,24 +14,28 @@
 //! Invariant: a hint is removed only after everyone who must hold it has acknowledged, durably,
 //! the very record that is removed.
 
+mod ready;
 mod recipients;
+mod recount;
 mod target;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use crate::causality::{Record, RecordDigest, RecordOp};
+use crate::hints::HintRoom;
 use crate::ids::{Key, NodeId};
 use crate::layout::LayoutVersion;
-use crate::machine::{Event, HeldAs, Peer, StoreOp, StoreOutcome};
+use crate::machine::{Event, HeldAs, HintCount, Peer, StoreOp, StoreOutcome};
 use crate::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged};
 use crate::prng::Prng;
 use crate::ring::Slot;
 use crate::tickets::Purpose;
 use crate::time::{Duration, Instant};
 use crate::turn::Turn;
-use crate::verdicts::Standing;
+use ready::{BUSY_PAUSE, Ready, ready};
 use recipients::{Presence, Recipients, recipients};
+use recount::Recount;
 use target::{FAILURE_PAUSE, Found, Target};
 
 /// Targets that are served at one time.
@@ -42,16 +46,6 @@ const BATCH_BYTES_MAX: usize = 512 * 1024;
 
 /// An acknowledgement that takes longer is not waited for.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
-
-/// Nothing goes home for so long after a hint was made for a target that is connected: whoever
-/// made it found the target overloaded.
-const QUIET: Duration = Duration::from_secs(1);
-
-/// The wait for a target that is avoided, or for a storage that has too much to do.
-const BUSY_PAUSE: Duration = Duration::from_millis(250);
-
-/// The wait before hints are counted again after that failed.
-const RECOUNT_PAUSE: Duration = Duration::from_secs(5);
 
 /// The hints that are being handed over.
 #[derive(Clone, Debug)]
@@ -69,8 +63,7 @@ pub(crate) struct Handoff {
     /// Invariant: one entry for each call that is not acknowledged.
     deadlines: BTreeSet<(Instant, CallId)>,
     last_call: CallId,
-    /// When the hints are to be counted again.
-    recount: Option<Instant>,
+    recount: Recount,
     /// The layout that all `due` were found with.
     layout_version: LayoutVersion,
 }
@@ -90,14 +83,6 @@ struct Call {
     deadline: Instant,
 }
 
-/// Whether a target can be served.
-enum Ready {
-    Now,
-    At(Instant),
-    /// There is nothing to hand over.
-    Never,
-}
-
 impl Handoff {
     pub(crate) fn new(seed: u64) -> Handoff {
         Handoff {
@@ -109,7 +94,7 @@ impl Handoff {
             calls: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             last_call: CallId::first(&mut Prng::stream(seed, "handoff")),
-            recount: None,
+            recount: Recount::new(),
             layout_version: LayoutVersion(0),
         }
     }
@@ -123,15 +108,15 @@ impl Handoff {
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         let due = self.due.first().map(|(at, _)| *at);
         let deadline = self.deadlines.first().map(|(at, _)| *at);
-        [due, deadline, self.recount].into_iter().flatten().min()
+        [due, deadline, self.recount.due()].into_iter().flatten().min()
     }
 
     /// Something is due.
     pub(crate) fn on_wake(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now.instant;
-        if self.recount.take_if(|at| *at <= now).is_some() {
-            if turn.tickets.is_full() {
-                self.recount = Some(now + BUSY_PAUSE);
+        if self.recount.take(now) {
+            if turn.tickets.is_full() || turn.tickets.is_counting() {
+                self.recount.put_off(now + BUSY_PAUSE);
             } else {
                 turn.tickets.store(Purpose::HintCount, None, StoreOp::CountHints, turn.out);
             }
@@ -155,13 +140,16 @@ impl Handoff {
 
     /// The storage has counted the hints, or failed to.
     pub(crate) fn on_counted(&mut self, turn: &mut Turn<'_>, outcome: StoreOutcome) {
-        if let StoreOutcome::HintsCounted(counts) = outcome {
-            turn.hints.on_counted(counts);
-            self.schedule_all(turn);
-            self.serve(turn);
-        } else {
-            self.recount = Some(turn.now.instant + RECOUNT_PAUSE);
+        let disturbed = turn.tickets.end_count();
+        let StoreOutcome::HintsCounted(counts) = outcome else {
+            return self.recount.ask(turn.now.instant);
+        };
+        for HintCount { target, damaged, .. } in turn.hints.on_counted(counts, &disturbed) {
+            turn.out.observe(Event::HintsDamaged { target, hints: damaged });
         }
+        self.recount.on_counted(turn.now.instant, turn.hints.doubts() > 0);
+        self.schedule_all(turn);
+        self.serve(turn);
     }
 
     /// A hint was stored.
@@ -169,15 +157,23 @@ impl Handoff {
         turn.counters.hints_stored += 1;
         let state = self.targets.entry(target).or_insert_with(Target::new);
         if turn.peers.is_up(target) {
-            state.slow_down(turn.now.instant, QUIET);
+            state.on_hinted(turn.now.instant);
         }
         sane_or!(HandoffWaitsForUp => return);
         self.go_on(turn, target);
     }
 
-    /// A hint could not be stored, and may be there nevertheless: all are counted again.
-    pub(crate) fn on_doubt(&mut self, turn: &Turn<'_>) {
-        self.recount.get_or_insert(turn.now.instant + RECOUNT_PAUSE);
+    /// A hint could not be stored or removed, and may be there nevertheless: it is looked for, and
+    /// all are counted.
+    pub(crate) fn on_doubt(&mut self, turn: &mut Turn<'_>, room: HintRoom) {
+        self.note_doubt(turn, room);
+        self.targets.entry(room.target).or_insert_with(Target::new);
+        self.go_on(turn, room.target);
+    }
+
+    fn note_doubt(&mut self, turn: &mut Turn<'_>, room: HintRoom) {
+        turn.hints.on_doubt(room);
+        self.recount.ask(turn.now.instant);
     }
 
     /// A node is there: its hints go home.
@@ -226,9 +222,10 @@ impl Handoff {
             StoreOutcome::HintsFound { hints, more } => {
                 let state = self.targets.get_mut(&target);
                 let Some(state) = state.filter(|state| state.reading == Some(call)) else { return };
-                if state.on_found(hints.into(), more) == Found::Nothing {
-                    // Some were counted that are not there.
-                    self.recount = Some(turn.now.instant + RECOUNT_PAUSE);
+                let found = state.on_found(hints.into(), more);
+                if found == Found::Nothing && turn.hints.of(target).hints > 0 {
+                    // Some were counted that are not there, or cannot be read any more.
+                    self.note_doubt(turn, HintRoom { target, bytes: 0 });
                 }
                 self.go_on(turn, target);
             }
@@ -244,7 +241,7 @@ impl Handoff {
                 }
                 if self.calls.get(&call).is_some_and(|call| call.missing.is_empty()) {
                     // It may be gone or not.
-                    self.recount = Some(turn.now.instant + RECOUNT_PAUSE);
+                    self.note_doubt(turn, HintRoom { target, bytes: 0 });
                 }
                 self.on_failed(turn, call);
             }
@@ -285,7 +282,7 @@ impl Handoff {
 
     /// Finds out when each target is to be served.
     fn schedule_all(&mut self, turn: &mut Turn<'_>) {
-        for target in turn.hints.targets() {
+        for target in turn.hints.targets().collect::<Vec<_>>() {
             self.targets.entry(target).or_insert_with(Target::new);
             self.schedule(turn, target);
         }
@@ -348,9 +345,9 @@ impl Handoff {
                     break;
                 }
                 Ready::Never => {
-                    // Fewer were counted than there are.
-                    self.recount = Some(turn.now.instant + RECOUNT_PAUSE);
+                    // Fewer were counted than there are. They are found once more.
                     target.hold(turn.now.instant);
+                    self.note_doubt(turn, HintRoom { target: id, bytes: 0 });
                     break;
                 }
             }
@@ -465,26 +462,5 @@ impl Handoff {
             state.unacknowledged -= usize::from(sent);
         }
         Some(call)
-    }
-}
-
-/// Whether a target can be served.
-fn ready(turn: &Turn<'_>, presence: &Presence, id: NodeId, target: &Target) -> Ready {
-    let now = turn.now.instant;
-    if turn.hints.of(id).hints == 0 {
-        return Ready::Never;
-    }
-    if let Some(at) = target.pause(now) {
-        return Ready::At(at);
-    }
-    if turn.tickets.is_full_for(MergeReason::Handoff) {
-        return Ready::At(now + BUSY_PAUSE);
-    }
-    if !turn.peers.is_up(id) {
-        return presence.waits_until(turn, id).map_or(Ready::Now, Ready::At);
-    }
-    match turn.verdicts.standing(now, id) {
-        Standing::Trusted => Ready::Now,
-        Standing::Avoided => Ready::At(now + BUSY_PAUSE),
     }
 }

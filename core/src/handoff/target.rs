@@ -20,6 +20,15 @@ pub(super) const WINDOW_MAX: usize = 256;
 /// Nothing is sent for so long after a failure.
 pub(super) const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
+/// Nothing goes home for so long after a hint was made for a target that is connected: whoever
+/// made it found the target overloaded.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Hints that keep coming hold delivery back for no longer: then they are made for another reason,
+/// such as a link between two other nodes that is cut. It goes on with the smallest window, so it
+/// adds little where the target is overloaded all the same.
+const HELD_BACK_MAX: Duration = Duration::from_secs(30);
+
 /// The time between two batches of which nothing could be sent.
 const SKIP_PAUSE: Duration = Duration::from_millis(250);
 
@@ -54,6 +63,9 @@ pub(super) struct Target {
     /// Nothing is sent before this.
     not_before: Instant,
     retry: Duration,
+    /// Hints are made while the target is connected: since when, and when the last one was. They
+    /// are one stream as long as the pauses between them are shorter than [`QUIET`].
+    stream: Option<(Instant, Instant)>,
     /// What the pass has come to.
     pass: Progress,
     /// Whether the batch has sent a hint.
@@ -97,6 +109,7 @@ impl Target {
             window: WINDOW_FIRST,
             not_before: Instant::default(),
             retry: RETRY_FIRST,
+            stream: None,
             pass: Progress::None,
             sent: false,
             held_up: false,
@@ -161,6 +174,18 @@ impl Target {
             self.window = (self.window / 2).max(1);
         }
         self.hold(now + pause);
+    }
+
+    /// A hint was made although the target is connected.
+    pub(super) fn on_hinted(&mut self, now: Instant) {
+        let stream = self.stream.filter(|(_, last)| now < *last + QUIET);
+        let since = stream.map_or(now, |(since, _)| since);
+        self.stream = Some((since, now));
+        if now < since + HELD_BACK_MAX {
+            self.slow_down(now, QUIET);
+        } else {
+            self.window = 1;
+        }
     }
 
     /// Begins anew: the target is there, or gone. What waits is read again.

@@ -42,11 +42,10 @@ impl Membership {
         let (own, suspect_after) = (self.own, self.settings.suspect_after);
         let windows = self.members.len().div_ceil(self.settings.window.max(1));
         let windows = u32::try_from(windows).unwrap_or(u32::MAX);
-        let overdue = self.members.iter().filter(|(id, entry)| {
-            let silence = now.instant.since(entry.rose.max(self.grace));
-            **id != own && silence > entry.patience_among(windows, suspect_after)
+        let overdue = self.members.iter().filter(|entry| {
+            entry.is_overdue(now.instant, self.grace, (windows, suspect_after)) && entry.id != own
         });
-        let overdue: Vec<NodeId> = overdue.map(|(id, _)| *id).collect();
+        let overdue: Vec<NodeId> = overdue.map(|entry| entry.id).collect();
         for suspect in overdue {
             let doubt = self.doubts.get(&suspect);
             if doubt.is_some_and(|doubt| doubt.witnesses.contains(&own) || doubt.is_full()) {
@@ -65,7 +64,7 @@ impl Membership {
         changes: &mut Vec<Change>,
     ) {
         let is_valid = witness != suspect && suspect != self.own;
-        if !is_valid || !self.members.contains_key(&witness) {
+        if !is_valid || !self.members.contains(witness) {
             return;
         }
         let needed = self.witnesses_needed();

@@ -10,7 +10,6 @@
 //! Invariant: what answers an answer wants nothing, and tells only what was wanted, or of a life
 //! with a higher heartbeat than it was told; so exchanges end.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -35,7 +34,8 @@ pub const MEMBER_TEXT_BYTES_MAX: usize = 1024;
 /// What an answer will say.
 #[derive(Debug, Default)]
 struct Answer {
-    pulses: BTreeMap<NodeId, Pulse>,
+    /// In any order; of several about one member the last one counts.
+    pulses: Vec<Pulse>,
     members: Vec<MemberInfo>,
     wanted: Vec<NodeId>,
 }
@@ -52,25 +52,25 @@ impl Membership {
             let end = self.prng.below((count + window - 1) as u64) as usize + 1;
             (end.saturating_sub(window), end.min(count))
         };
-        let mut ids = self.members.iter().skip(from);
-        let mut pulses: BTreeMap<NodeId, Pulse> = BTreeMap::new();
-        let mut first = None;
-        for (id, entry) in ids.by_ref().take(to - from) {
-            first.get_or_insert(*id);
-            if let Some(pulse) = self.pulse(*id, entry) {
-                pulses.insert(*id, pulse);
-            }
-        }
-        let first = first.filter(|_| from > 0).unwrap_or(NodeId(0));
+        let first = self.members.at(from).filter(|_| from > 0).map_or(NodeId(0), |entry| entry.id);
         // Up to the next known one, so that each unknown id is in some window.
-        let last = ids.next().map_or(NodeId(u64::MAX), |(next, _)| NodeId(next.0 - 1));
-        for id in self.hot.pick(&mut self.prng).into_iter().chain([self.own]) {
-            let pulse = self.members.get(&id).and_then(|entry| self.pulse(id, entry));
-            pulses.extend(pulse.map(|pulse| (id, pulse)));
-        }
+        let next = self.members.at(to);
+        let last = next.map_or(NodeId(u64::MAX), |next| NodeId(next.id.0 - 1));
+        let mut news = self.hot.pick(&mut self.prng);
+        news.push(self.own);
+        news.retain(|id| !(first..=last).contains(id));
+        news.sort_unstable();
+        news.dedup();
+        let (before, after) = news.split_at(news.partition_point(|id| *id < first));
+        let known = |id: &NodeId| self.members.get(*id);
+        let mut pulses = Vec::with_capacity(to - from + news.len());
+        let mut speak_of = |entry| pulses.extend(self.pulse(entry));
+        before.iter().filter_map(known).for_each(&mut speak_of);
+        self.members.part(from, to).iter().for_each(&mut speak_of);
+        after.iter().filter_map(known).for_each(&mut speak_of);
         Gossip {
             asks: Some((first, last)),
-            pulses: pulses.into_values().collect(),
+            pulses,
             members: Vec::new(),
             wanted: Vec::new(),
             layout_version: layout,
@@ -96,13 +96,15 @@ impl Membership {
         for info in gossip.members.iter().take(MEMBERS_PER_MESSAGE) {
             self.on_info(now, from, info, &mut answer, changes);
         }
+        let mut hint = 0;
         for pulse in gossip.pulses.iter().take(self.members_max) {
-            self.on_pulse(now, from, pulse, &mut answer, changes);
+            let place = self.members.find_from(hint, pulse.id);
+            hint = place.map_or_else(|would_be| would_be, |is| is + 1);
+            self.on_pulse(now, from, (pulse, place.ok()), &mut answer, changes);
         }
         if let Some(range) = gossip.asks {
             self.describe_missing(range, &gossip.pulses, &mut answer);
-            let own = self.members.get(&self.own).and_then(|own| self.pulse(self.own, own));
-            answer.pulses.extend(own.map(|own| (self.own, own)));
+            answer.pulses.extend(self.members.get(self.own).and_then(|own| self.pulse(own)));
         } else {
             // An answer is answered with what it wants, and with nothing that wants an answer.
             answer.pulses.clear();
@@ -117,12 +119,13 @@ impl Membership {
         answer.into_gossip(gossip, layout)
     }
 
-    /// A sign of life of a member, possibly of an older one than is known here.
+    /// A sign of life of a member, possibly of an older one than is known here, and the place of
+    /// that member in the list.
     fn on_pulse(
         &mut self,
         now: Now,
         from: NodeId,
-        pulse: &Pulse,
+        (pulse, place): (&Pulse, Option<usize>),
         answer: &mut Answer,
         changes: &mut Vec<Change>,
     ) {
@@ -135,7 +138,8 @@ impl Membership {
             }
             return;
         }
-        let Some(entry) = self.members.get(&pulse.id) else {
+        let known = place.and_then(|place| Some((place, self.members.at(place)?)));
+        let Some((place, entry)) = known else {
             let room = self.members_max.saturating_sub(self.members.len() + answer.wanted.len());
             if pulse.heartbeat > 0 && room > 0 {
                 answer.want(pulse.id);
@@ -159,12 +163,12 @@ impl Membership {
             return;
         }
         if pulse.heartbeat < entry.heartbeat {
-            answer.pulses.extend(self.pulse(pulse.id, entry).map(|known| (pulse.id, known)));
+            answer.pulses.extend(self.pulse(entry));
             sane_or!(OlderHeartbeatTaken => self.take_heartbeat(pulse));
             return;
         }
         if is_newer {
-            self.on_rise(now, pulse.id, pulse.heartbeat, changes);
+            self.on_rise(now, place, pulse.heartbeat, changes);
         }
         // What this node itself has seen it need not be told; in a former life it may have seen it.
         let own = self.own;
@@ -178,9 +182,9 @@ impl Membership {
                 && doubt.witnesses.iter().any(|witness| !pulse.witnesses.contains(witness))
         };
         if doubt.is_some_and(unknown)
-            && let Some(entry) = self.members.get(&pulse.id)
+            && let Some(entry) = self.members.at(place)
         {
-            answer.pulses.extend(self.pulse(pulse.id, entry).map(|known| (pulse.id, known)));
+            answer.pulses.extend(self.pulse(entry));
         }
     }
 
@@ -205,13 +209,15 @@ impl Membership {
             }
             return;
         }
-        let known = self.members.get(&info.id);
-        let life = known.map_or((0, Incarnation(0)), |entry| (entry.heartbeat, entry.incarnation));
+        let place = self.members.find_from(0, info.id);
+        let known = place.ok().and_then(|place| Some((place, self.members.at(place)?)));
+        let life =
+            known.map_or((0, Incarnation(0)), |(_, entry)| (entry.heartbeat, entry.incarnation));
         if info.heartbeat == 0 || (info.heartbeat, info.incarnation) <= life {
             return;
         }
         let is_possible = match known {
-            Some(entry) => self.is_possible(now, from, entry, info.heartbeat),
+            Some((_, entry)) => self.is_possible(now, from, entry, info.heartbeat),
             None => info.heartbeat < HEARTBEAT_MAX && self.members.len() < self.members_max,
         };
         if !is_possible {
@@ -219,8 +225,10 @@ impl Membership {
             return;
         }
         match known {
-            Some(entry) if entry.incarnation == info.incarnation && entry.heartbeat > 0 => {
-                self.on_rise(now, info.id, info.heartbeat, changes);
+            Some((place, entry))
+                if entry.incarnation == info.incarnation && entry.heartbeat > 0 =>
+            {
+                self.on_rise(now, place, info.heartbeat, changes);
             }
             Some(_) | None => self.meet(now, info, changes),
         }
@@ -229,24 +237,24 @@ impl Membership {
     /// Only a member itself raises its heartbeat, so its own word is taken; what others say of it
     /// must fit the time that went by.
     fn is_possible(&self, now: Now, from: NodeId, entry: &Entry, heartbeat: u64) -> bool {
-        let by_itself = entry.info.id == from;
+        let by_itself = entry.id == from;
         let configured = self.settings.interval;
         heartbeat < HEARTBEAT_MAX
             && (by_itself || entry.can_have_reached(heartbeat, now.instant, configured))
     }
 
-    fn on_rise(&mut self, now: Now, id: NodeId, heartbeat: u64, changes: &mut Vec<Change>) {
+    fn on_rise(&mut self, now: Now, place: usize, heartbeat: u64, changes: &mut Vec<Change>) {
         let settings = (self.settings.interval, self.settings.suspect_after);
-        if let Some(entry) = self.members.get_mut(&id) {
-            entry.rise(heartbeat, now.instant, settings);
-        }
+        let Some(entry) = self.members.at_mut(place) else { return };
+        entry.rise(heartbeat, now.instant, settings);
         sane_or!(DoubtStands => return);
+        let id = entry.id;
         self.clear_doubt(id, changes);
     }
 
     #[cfg(feature = "mutants")]
     fn take_heartbeat(&mut self, pulse: &Pulse) {
-        if let Some(entry) = self.members.get_mut(&pulse.id) {
+        if let Some(entry) = self.members.get_mut(pulse.id) {
             entry.heartbeat = pulse.heartbeat;
         }
     }
@@ -254,7 +262,7 @@ impl Membership {
     /// A member that is new, or lives anew.
     fn meet(&mut self, now: Now, info: &MemberInfo, changes: &mut Vec<Change>) {
         let entry = Entry::new(Arc::new(info.clone()), now.instant, self.settings.interval);
-        self.members.insert(info.id, entry);
+        self.members.insert(entry);
         self.note_seed(&info.address, info.id);
         self.clear_doubt(info.id, changes);
         self.hot.insert(info.id, self.members.len());
@@ -269,13 +277,14 @@ impl Membership {
         pulses: &[Pulse],
         answer: &mut Answer,
     ) {
-        if first > last {
-            return;
-        }
-        let named = |id: &NodeId| pulses.binary_search_by_key(id, |pulse| pulse.id).is_ok();
-        let range = self.members.range(first..=last);
-        let missing = range.filter(|(id, entry)| entry.heartbeat > 0 && !named(id));
-        let missing: Vec<NodeId> = missing.map(|(id, _)| *id).collect();
+        let mut pulses = pulses.iter().map(|pulse| pulse.id).peekable();
+        let mut is_named = |id| {
+            while pulses.next_if(|named| *named < id).is_some() {}
+            pulses.peek() == Some(&id)
+        };
+        let range = self.members.between(first, last).iter();
+        let missing = range.filter(|entry| entry.heartbeat > 0 && !is_named(entry.id));
+        let missing: Vec<NodeId> = missing.map(|entry| entry.id).collect();
         let room = MEMBERS_PER_MESSAGE.saturating_sub(answer.members.len());
         let skip = match missing.len() {
             more if more > room => self.prng.below(more as u64) as usize,
@@ -287,24 +296,24 @@ impl Membership {
     }
 
     fn describe(&self, id: NodeId, answer: &mut Answer) {
-        let known = self.members.get(&id).filter(|entry| entry.heartbeat > 0);
-        let told = |entry: &&Entry| answer.members.iter().any(|info| info.id == entry.info.id);
+        let known = self.members.get(id).filter(|entry| entry.heartbeat > 0);
+        let told = |_: &&Entry| answer.members.iter().any(|info| info.id == id);
         let Some(entry) = known.filter(|entry| !told(entry)) else { return };
         if answer.members.len() >= MEMBERS_PER_MESSAGE {
             return;
         }
         answer.members.push(entry.info());
         if self.doubts.contains_key(&id) {
-            answer.pulses.extend(self.pulse(id, entry).map(|pulse| (id, pulse)));
+            answer.pulses.extend(self.pulse(entry));
         }
     }
 
     /// What there is to say of a member's heartbeat. Of one that was never heard of, only who
     /// doubts that it is there.
-    fn pulse(&self, id: NodeId, entry: &Entry) -> Option<Pulse> {
+    fn pulse(&self, entry: &Entry) -> Option<Pulse> {
+        let Entry { id, incarnation, heartbeat, .. } = *entry;
         let doubt = self.doubts.get(&id);
         let witnesses = doubt.map(|doubt| doubt.witnesses.clone()).unwrap_or_default();
-        let (incarnation, heartbeat) = (entry.incarnation, entry.heartbeat);
         let is_worth_it = heartbeat > 0 || !witnesses.is_empty();
         is_worth_it.then_some(Pulse { id, incarnation, heartbeat, witnesses })
     }
@@ -318,16 +327,30 @@ impl Answer {
     }
 
     /// The answer to `gossip`; `None` where there is nothing to say.
-    fn into_gossip(self, gossip: &Gossip, layout: Option<&Arc<LayoutUpdate>>) -> Option<Gossip> {
+    fn into_gossip(
+        mut self,
+        gossip: &Gossip,
+        layout: Option<&Arc<LayoutUpdate>>,
+    ) -> Option<Gossip> {
         let version = layout.map_or(LayoutVersion(0), |update| update.layout.version());
         let layout = layout.filter(|_| gossip.layout_version < version).cloned();
         let is_empty = self.pulses.is_empty() && self.members.is_empty() && self.wanted.is_empty();
         if is_empty && layout.is_none() {
             return None;
         }
+        if !self.pulses.is_sorted_by(|one, next| one.id < next.id) {
+            self.pulses.sort_by_key(|pulse| pulse.id);
+            self.pulses.dedup_by(|later, kept| {
+                let is_same = later.id == kept.id;
+                if is_same {
+                    core::mem::swap(later, kept);
+                }
+                is_same
+            });
+        }
         Some(Gossip {
             asks: None,
-            pulses: self.pulses.into_values().collect(),
+            pulses: self.pulses,
             members: self.members,
             wanted: self.wanted,
             layout_version: version,

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use crate::ids::Incarnation;
+use crate::ids::{Incarnation, NodeId};
 use crate::message::MemberInfo;
 use crate::time::{Duration, Instant, micros};
 
@@ -26,6 +26,8 @@ const INTERVAL_MAX: u32 = 10;
 /// What is known of one member. Small, since every member keeps one of every other.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
+    /// Equal to the one in `info`, near at hand.
+    pub(super) id: NodeId,
     /// What the member says of itself; its heartbeat there is the first that was heard.
     pub(super) info: Arc<MemberInfo>,
     /// The highest heartbeat; 0 where none was heard.
@@ -46,6 +48,7 @@ impl Entry {
     pub(super) fn new(info: Arc<MemberInfo>, now: Instant, interval: Duration) -> Entry {
         let interval = short(interval);
         Entry {
+            id: info.id,
             heartbeat: info.heartbeat,
             incarnation: info.incarnation,
             info,
@@ -68,9 +71,12 @@ impl Entry {
         now: Instant,
         configured: Duration,
     ) -> bool {
-        let intervals = micros(now.since(self.rose)) / micros(configured).max(1);
-        let raises = intervals.saturating_mul(RAISES_PER_INTERVAL).saturating_add(RAISES_SLACK);
-        self.rises < SETTLED_RISES || heartbeat.saturating_sub(self.heartbeat) <= raises
+        let raises = heartbeat.saturating_sub(self.heartbeat);
+        if raises <= RAISES_SLACK || self.rises < SETTLED_RISES {
+            return true;
+        }
+        let intervals = silence(now, self.rose) / micros(configured).max(1);
+        raises <= intervals.saturating_mul(RAISES_PER_INTERVAL).saturating_add(RAISES_SLACK)
     }
 
     /// Takes in a higher heartbeat of the same life, and learns the time between two.
@@ -78,8 +84,8 @@ impl Entry {
         debug_assert!(sane_or!(heartbeat > self.heartbeat, SameHeartbeatIsLife => true));
         let (configured, suspect_after) = settings;
         // A long absence is not usual, whatever it was: it counts as what is just not suspicious.
-        let sample = now.since(self.rose).min(self.patience(suspect_after));
-        self.learn(short(sample), short(configured));
+        let sample = silence(now, self.rose).min(self.patience(suspect_after));
+        self.learn(u32::try_from(sample).unwrap_or(u32::MAX), short(configured));
         self.heartbeat = heartbeat;
         self.rose = now;
         self.rises = (self.rises + 1).min(SETTLED_RISES);
@@ -90,19 +96,25 @@ impl Entry {
         self.rises = 0;
     }
 
-    /// How long its heartbeat may stand still before that is suspicious, in a list that so many
-    /// windows make up: as long as its usual interval is not known, its news may take as long as
-    /// the windows.
-    pub(super) fn patience_among(&self, windows: u32, suspect_after: u32) -> Duration {
+    /// Whether its heartbeat stands still for suspiciously long, in a list that so many windows make
+    /// up: as long as its usual interval is not known, its news may take as long as the windows.
+    /// Silence before `grace` does not count.
+    pub(super) fn is_overdue(
+        &self,
+        now: Instant,
+        grace: Instant,
+        (windows, suspect_after): (u32, u32),
+    ) -> bool {
         let windows = if self.rises < SETTLED_RISES { windows } else { 1 };
-        self.patience(suspect_after) * windows
+        let patience = self.patience(suspect_after).saturating_mul(windows.into());
+        silence(now, self.rose.max(grace)) > patience
     }
 
-    /// `suspect_after` counts usual intervals; two mean deviations make an interval that few
-    /// exceed.
-    fn patience(&self, suspect_after: u32) -> Duration {
+    /// Microseconds for which its heartbeat may stand still. `suspect_after` counts usual
+    /// intervals; two mean deviations make an interval that few exceed.
+    fn patience(&self, suspect_after: u32) -> u64 {
         let usual = u64::from(self.interval) + 2 * u64::from(self.deviation);
-        Duration::from_micros(usual * u64::from(suspect_after))
+        usual.saturating_mul(suspect_after.into())
     }
 
     /// Mean and mean deviation as of a round-trip time (Jacobson, *Congestion Avoidance and
@@ -115,6 +127,12 @@ impl Entry {
         self.deviation = deviation.clamp(configured / 8, most);
         self.interval = interval.clamp(configured, most);
     }
+}
+
+/// Microseconds from one moment to another. Every round computes them for each member, so they are
+/// plain numbers: a [`Duration`] costs divisions.
+fn silence(now: Instant, since: Instant) -> u64 {
+    now.0.saturating_sub(since.0)
 }
 
 /// Microseconds in 32 bits: more than an hour.

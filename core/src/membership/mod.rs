@@ -19,16 +19,18 @@
 mod doubts;
 mod exchange;
 mod hot;
+mod list;
 mod member;
 mod own;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use doubts::Doubt;
 pub use exchange::{MEMBER_TEXT_BYTES_MAX, MEMBERS_PER_MESSAGE, WANTED_PER_MESSAGE};
 use hot::Hot;
+use list::List;
 use member::Entry;
 use own::Rival;
 
@@ -57,7 +59,7 @@ pub struct Membership {
     settings: GossipSettings,
     members_max: usize,
     /// Invariant: holds `own`.
-    members: BTreeMap<NodeId, Entry>,
+    members: List,
     /// Members whose heartbeat is overdue, here or elsewhere. Invariant: all are members, none is
     /// `own`.
     doubts: BTreeMap<NodeId, Doubt>,
@@ -146,7 +148,7 @@ impl Membership {
             own: config.id,
             settings: config.gossip,
             members_max: config.limits.members_max,
-            members: BTreeMap::from([(config.id, own)]),
+            members: List::new(own),
             doubts: BTreeMap::new(),
             hot: Hot::default(),
             seeds: config.seeds.iter().map(|address| (address.clone(), None)).collect(),
@@ -164,7 +166,7 @@ impl Membership {
     /// Makes a member known that nobody has told of. One that is known already stays as it is.
     /// False where there is no room.
     pub fn introduce(&mut self, now: Now, info: Arc<MemberInfo>) -> bool {
-        if self.members.contains_key(&info.id) {
+        if self.members.contains(info.id) {
             return true;
         }
         if self.members.len() >= self.members_max {
@@ -172,7 +174,7 @@ impl Membership {
         }
         self.note_seed(&info.address, info.id);
         let interval = self.settings.interval;
-        self.members.insert(info.id, Entry::new(info, now.instant, interval));
+        self.members.insert(Entry::new(info, now.instant, interval));
         true
     }
 
@@ -198,7 +200,7 @@ impl Membership {
         self.last_round = now;
         self.grace = now.instant;
         self.next_round = Some(now.instant + Duration::from_micros(phase));
-        for entry in self.members.values_mut() {
+        for entry in self.members.iter_mut() {
             entry.rose = now.instant;
         }
     }
@@ -238,7 +240,7 @@ impl Membership {
         sane_or!(RaisesOthers => self.raise_others(now));
         if sane_or!(late, PausedAccusesAll => false) {
             self.grace = now.instant;
-            self.members.values_mut().for_each(Entry::unsettle);
+            self.members.iter_mut().for_each(Entry::unsettle);
         } else {
             self.suspect_overdue(now, changes);
         }
@@ -249,23 +251,23 @@ impl Membership {
 
     /// What a member is held for; `None` where it is not known.
     pub fn state(&self, id: NodeId) -> Option<MemberState> {
-        let known = self.members.contains_key(&id);
+        let known = self.members.contains(id);
         known.then(|| self.doubts.get(&id).map_or(MemberState::Up, Doubt::state))
     }
 
     /// Where a member listens.
     pub fn address(&self, id: NodeId) -> Option<&Text> {
-        self.members.get(&id).map(|entry| &entry.info.address)
+        self.members.get(id).map(|entry| &entry.info.address)
     }
 
     /// The life in which a member was last heard of.
     pub fn incarnation(&self, id: NodeId) -> Option<Incarnation> {
-        self.members.get(&id).filter(|entry| entry.heartbeat > 0).map(|entry| entry.incarnation)
+        self.members.get(id).filter(|entry| entry.heartbeat > 0).map(|entry| entry.incarnation)
     }
 
     /// The last known heartbeat of a member.
     pub fn heartbeat(&self, id: NodeId) -> Option<u64> {
-        self.members.get(&id).map(|entry| entry.heartbeat)
+        self.members.get(id).map(|entry| entry.heartbeat)
     }
 
     /// Members that are down, ascending by id.
@@ -275,7 +277,7 @@ impl Membership {
 
     /// All members, this node included, ascending by id.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.members.keys().copied()
+        self.members.ids()
     }
 
     /// How many members are known, this node included.
@@ -285,12 +287,12 @@ impl Membership {
 
     /// All members, this node included, ascending by id.
     pub fn members(&self, now: Now) -> impl Iterator<Item = MemberView> + '_ {
-        self.members.iter().map(move |(id, entry)| self.view(now, *id, entry))
+        self.members.iter().map(move |entry| self.view(now, entry))
     }
 
     /// One member.
     pub fn member(&self, now: Now, id: NodeId) -> Option<MemberView> {
-        self.members.get(&id).map(|entry| self.view(now, id, entry))
+        self.members.get(id).map(|entry| self.view(now, entry))
     }
 
     /// Claims that were refused since the start.
@@ -305,16 +307,17 @@ impl Membership {
 
     /// Asserts what must hold between calls.
     pub fn check_invariants(&self) {
-        assert!(self.members.contains_key(&self.own), "a node knows itself");
+        self.members.check_invariants();
+        assert!(self.members.contains(self.own), "a node knows itself");
         assert!(self.members.len() <= self.members_max.max(1), "members are bounded");
         for (id, doubt) in &self.doubts {
-            assert!(*id != self.own && self.members.contains_key(id), "doubts are about others");
+            assert!(*id != self.own && self.members.contains(*id), "doubts are about others");
             doubt.check_invariants(*id);
         }
     }
 
-    fn view(&self, now: Now, id: NodeId, entry: &Entry) -> MemberView {
-        let doubt = self.doubts.get(&id);
+    fn view(&self, now: Now, entry: &Entry) -> MemberView {
+        let doubt = self.doubts.get(&entry.id);
         let down = doubt.and_then(|doubt| doubt.down);
         MemberView {
             info: entry.info(),
@@ -335,15 +338,20 @@ impl Membership {
 
     /// Distinct members within reach; a seed is among them now and then.
     fn whom_to_ask(&mut self, connected: &dyn Fn(NodeId) -> bool) -> Vec<NodeId> {
+        let is_within_reach = |id: &NodeId| *id != self.own && connected(*id);
+        let mut within_reach = Vec::with_capacity(self.members.len());
+        within_reach.extend(self.members.ids().filter(is_within_reach));
         // A seed that answered is asked before it is a member: so a node meets its first one.
-        let known = self.members.keys().chain(self.seeds.values().flatten()).copied();
-        let others: BTreeSet<NodeId> = known.filter(|id| *id != self.own).collect();
-        let mut within_reach: Vec<NodeId> =
-            others.into_iter().filter(|id| connected(*id)).collect();
+        for id in self.seeds.values().flatten().filter(|id| is_within_reach(id)) {
+            if let Err(place) = within_reach.binary_search(id) {
+                within_reach.insert(place, *id);
+            }
+        }
         let mut asked = Vec::new();
         if self.prng.chance(1, SEED_ROUNDS) {
             let seeds = self.seeds.values().flatten().copied();
-            let seeds: Vec<NodeId> = seeds.filter(|id| within_reach.contains(id)).collect();
+            let seeds: Vec<NodeId> =
+                seeds.filter(|id| within_reach.binary_search(id).is_ok()).collect();
             if !seeds.is_empty() {
                 asked.push(seeds[self.prng.below(seeds.len() as u64) as usize]);
                 within_reach.retain(|id| Some(id) != asked.first());

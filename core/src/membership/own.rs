@@ -55,8 +55,8 @@ impl Membership {
     /// Raises the heartbeats of all others that are trusted.
     #[cfg(feature = "mutants")]
     pub(super) fn raise_others(&mut self, now: Now) {
-        for (id, entry) in &mut self.members {
-            if *id != self.own && entry.heartbeat > 0 {
+        for entry in self.members.iter_mut() {
+            if entry.id != self.own && entry.heartbeat > 0 {
                 entry.heartbeat += 1;
                 entry.rose = now.instant;
             }
@@ -133,6 +133,6 @@ impl Membership {
     }
 
     fn own_mut(&mut self) -> &mut super::member::Entry {
-        self.members.get_mut(&self.own).expect("a node knows itself")
+        self.members.get_mut(self.own).expect("a node knows itself")
     }
 }

@@ -19,6 +19,7 @@ pub use replica::{
 pub use reply::{
     Answer, Entry, EntryValue, Failure, FailureCode, Outcome, Receipt, Reply, StandIn, Written,
 };
+pub(crate) use request::bad_ttl;
 pub use request::{Change, Get, Put, QuorumChoice, RequestHead, Strictness};
 pub use status::{MemberState, MemberStatus, StatusReply};
 
@@ -61,6 +62,11 @@ impl CallId {
     pub(crate) fn next(self) -> CallId {
         CallId(self.0 + 1)
     }
+}
+
+/// A count as messages carry it.
+pub(crate) fn saturate(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The answer to a frame that could not be decoded or is not known; the connection goes on.

@@ -43,7 +43,7 @@ pub enum Answer {
 pub struct Entry {
     /// Newest first.
     pub values: Vec<EntryValue>,
-    /// Deletes that are concurrent with the values.
+    /// Tombstones that are concurrent with the values, expired values among them.
     pub tombstones: u32,
     /// Opaque; covers exactly what was returned.
     pub context: Bytes,
@@ -58,6 +58,8 @@ pub struct EntryValue {
     pub checksum: Checksum,
     /// Wall clock of the coordinator that took it.
     pub written: UnixMs,
+    /// From this moment on it reads as a tombstone; `None`: never.
+    pub expires: Option<UnixMs>,
 }
 
 /// The acknowledgement of a write.
@@ -65,7 +67,8 @@ pub struct EntryValue {
 pub struct Written {
     /// The writer's own context and the new write, nothing else. Opaque.
     pub context: Bytes,
-    /// Distinct values that stand after this write; more than one is a conflict.
+    /// Distinct values and tombstones that stand after this write, expired values among them; more
+    /// than one is a conflict.
     pub siblings: u32,
 }
 
@@ -136,7 +139,8 @@ pub enum Outcome {
 /// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureCode {
-    /// Fewer than R or W of the key's own replicas can answer.
+    /// Fewer than R or W of the nodes that count can answer: the key's own replicas and, unless
+    /// the request is strict, those that stand in for them.
     QuorumUnavailable,
     /// The budget is used up.
     Timeout,
@@ -166,6 +170,8 @@ pub enum FailureCode {
     Stale,
     /// The cluster has no layout yet: too few of its nodes have met.
     NotReady,
+    /// A time to live that is zero or longer than [`TTL_MAX`](crate::limits::TTL_MAX).
+    BadTtl,
     /// A reason that this version of the protocol does not know.
     Unrecognized,
 }

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
-use super::CallId;
+use super::{CallId, Failure, FailureCode};
 use crate::causality::Checksum;
 use crate::ids::{Key, RequestId};
 use crate::layout::LayoutVersion;
-use crate::time::Duration;
+use crate::limits::TTL_MAX;
+use crate::time::{self, Duration};
 
 /// R and W as a request asks for them; 0 stands for the cluster's default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -82,7 +83,27 @@ pub enum Change {
         payload: Bytes,
         /// XXH64 of the bytes.
         checksum: Checksum,
+        /// Time after which the value reads as a tombstone, from the moment at which its
+        /// coordinator applies it, in whole milliseconds on the wire; `None`: never.
+        ttl: Option<Duration>,
     },
     /// A tombstone. Without a context it covers what a quorum read by the coordinator returns.
     Delete,
+}
+
+impl Change {
+    /// Refuses a time to live that is zero or longer than [`TTL_MAX`].
+    pub fn check_ttl(&self) -> Result<(), Failure> {
+        match self {
+            Change::Value { ttl: Some(ttl), .. } if ttl.is_zero() || *ttl > TTL_MAX => {
+                Err(bad_ttl(*ttl))
+            }
+            Change::Value { .. } | Change::Delete => Ok(()),
+        }
+    }
+}
+
+/// The refusal of a time to live.
+pub(crate) fn bad_ttl(ttl: Duration) -> Failure {
+    Failure::refused(FailureCode::BadTtl).limit(time::millis(TTL_MAX), time::millis(ttl))
 }

@@ -132,9 +132,17 @@ impl Node {
     }
 
     fn keep_layout(&mut self, now: Now, out: &mut Effects<Effect>) {
-        let storage = (&mut self.tickets, out);
+        let storage = (&mut self.tickets, &mut *out);
         let layout = self.layout.as_ref();
         self.keeping.on_round(now, &self.config, layout, &self.membership, storage);
+        sane_or!(LayoutToldUnsaved => self.hurry(now, out));
+    }
+
+    #[cfg(feature = "mutants")]
+    fn hurry(&mut self, now: Now, out: &mut Effects<Effect>) {
+        if let Some(saving) = self.keeping.saving().filter(|_| self.layout.is_none()) {
+            self.put_in_force(now, saving, out);
+        }
     }
 
     fn on_changes(&mut self, now: Now, changes: Vec<Change>, out: &mut Effects<Effect>) {

@@ -7,6 +7,7 @@ use super::Node;
 use crate::config::NodeConfig;
 use crate::ids::NodeId;
 use crate::layout::MemberLoad;
+use crate::machine::HintCount;
 use crate::membership::{MemberView, Membership};
 use crate::message::{LayoutUpdate, MemberStatus};
 use crate::time::Now;
@@ -43,6 +44,27 @@ impl<'a> NodeView<'a> {
         self.node.coordinator.under_way() + self.node.pass_on.len()
     }
 
+    /// Those of them that this node coordinates. Bounded by `calls_max`.
+    pub fn requests_coordinated(&self) -> usize {
+        self.node.coordinator.under_way()
+    }
+
+    /// Those of them that this node handed to a primary. Bounded by `calls_max`.
+    pub fn requests_passed_on(&self) -> usize {
+        self.node.pass_on.len()
+    }
+
+    /// Operations that the storage has not answered. Bounded by `store_ops_max`.
+    pub fn storage_operations_under_way(&self) -> usize {
+        self.node.tickets.len()
+    }
+
+    /// The number and bytes of the hints for each target, by target; at the start those that former
+    /// lives left are not counted yet.
+    pub fn hints(&self) -> impl Iterator<Item = HintCount> {
+        self.node.hints.all()
+    }
+
     /// Everyone in the layout or heard of by gossip, as this node sees them at `now`.
     pub fn members(&self, now: Now) -> Vec<MemberStatus> {
         let loads = self.layout().map(|update| update.layout.load()).unwrap_or_default();
@@ -54,22 +76,32 @@ impl<'a> NodeView<'a> {
     pub fn counters(&self) -> Vec<(&'static str, u64)> {
         let node = self.node;
         let conflicts = node.identity_conflicts + node.membership.conflicts();
-        let (hints, hint_bytes) = node.hints.total();
+        let hints = node.hints.total();
         let tables = [
-            ("hints", hints),
-            ("hint_bytes", hint_bytes),
-            // Bounded by `calls_max`, each of the two.
-            ("requests_coordinated", node.coordinator.under_way() as u64),
-            ("requests_passed_on", node.pass_on.len() as u64),
+            ("hints", hints.hints),
+            ("hint_bytes", hints.bytes),
+            ("hints_damaged", hints.damaged),
+            // Targets for whom there may be hints that are not counted.
+            ("hints_in_doubt", node.hints.doubts() as u64),
+            ("requests_coordinated", self.requests_coordinated() as u64),
+            ("requests_passed_on", self.requests_passed_on() as u64),
             ("request_bytes", node.gate.bytes() as u64),
             ("gossip_refused", node.membership.refused()),
             ("identity_conflicts", conflicts),
             ("members", node.membership.count() as u64),
             ("requests_under_way", self.requests_under_way() as u64),
-            ("storage_operations_under_way", node.tickets.len() as u64),
+            ("storage_operations_under_way", self.storage_operations_under_way() as u64),
             ("answers_kept", node.coordinator.answers_kept() as u64),
         ];
         node.counters.list().into_iter().chain(tables).collect()
+    }
+
+    /// All hints, where that is certain: those of former lives are counted, no failure has left a
+    /// doubt, and the storage has nothing to do.
+    pub fn hints_for_certain(&self) -> Option<HintCount> {
+        let Node { hints, tickets, .. } = self.node;
+        let certain = hints.are_counted() && hints.doubts() == 0 && tickets.len() == 0;
+        certain.then(|| hints.total())
     }
 
     /// The limits, by name.

@@ -43,8 +43,8 @@ impl fmt::Display for QuorumError {
             }
             QuorumError::Weak { n, r, w } => write!(
                 f,
-                "R={r} W={w} breaks the rule R + W > N with N={n}: raise R or W, or set \
-                 allow_weak = true to accept reads that miss acknowledged writes"
+                "R={r} W={w} breaks the rule R + W > N with N={n}: raise R or W, or found the \
+                 cluster with --allow-weak to accept reads that miss acknowledged writes"
             ),
         }
     }

@@ -86,11 +86,6 @@ impl Tally {
         }
     }
 
-    /// Whether every replica acknowledged or failed.
-    pub fn is_complete(&self) -> bool {
-        self.acked.union(self.failed).len() == self.asked
-    }
-
     /// Acknowledgements that are needed.
     pub fn needed(&self) -> usize {
         self.needed
@@ -187,13 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn complete_means_that_nobody_is_silent() {
+    fn whoever_said_nothing_is_silent() {
         let mut tally = Tally::new(3, 1);
         tally.ack(1);
         tally.fail(2);
-        assert!(!tally.is_complete());
         assert!(tally.silent().iter().eq([0]));
         tally.ack(0);
-        assert!(tally.is_complete());
+        assert!(tally.silent().is_empty());
     }
 }

@@ -129,6 +129,11 @@ impl Get {
         too_few || (expected.is_empty() && !self.is_worth_telling())
     }
 
+    /// Answers that end it: R, or one for a session.
+    pub fn needed(&self) -> usize {
+        self.copies.tally().needed()
+    }
+
     /// Those that were asked and said nothing yet.
     pub fn awaited(&self) -> Replicas {
         self.copies.awaited()

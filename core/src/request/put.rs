@@ -27,8 +27,6 @@ pub enum PutEnd {
         /// Those who acknowledged.
         acked: Replicas,
     },
-    /// Nothing happened and nothing will.
-    Refused,
     /// Fewer than W acknowledged; some replica may hold it.
     Unknown {
         /// Those who acknowledged.
@@ -108,21 +106,27 @@ impl Put {
         self.copies.stand_in(primary)
     }
 
-    /// No fallback is left for `primary`. True where the primary itself is to be asked after all.
-    pub fn give_up(&mut self, primary: usize) -> bool {
-        let spared = self.copies.spared().contains(primary);
-        self.copies.call_up(primary);
-        self.copies.give_up(primary);
-        spared
+    /// Primaries that were not asked, and can be.
+    pub fn spared(&self) -> Replicas {
+        self.copies.spared()
     }
 
-    /// The coordinator's storage refused the write; nothing happened.
-    pub fn on_refused(&mut self) -> Option<PutEnd> {
-        if self.ended || self.applied {
-            return None;
-        }
-        self.ended = true;
-        Some(PutEnd::Refused)
+    /// A primary that was spared is sent the record after all.
+    pub fn call_up(&mut self, primary: usize) {
+        self.copies.call_up(primary);
+    }
+
+    /// No fallback is left for `primary`.
+    pub fn give_up(&mut self, primary: usize) {
+        self.copies.give_up(primary);
+    }
+
+    /// The coordinator's storage refused the write. True where that is the end of it: nothing
+    /// happened and nothing will.
+    pub fn on_refused(&mut self) -> bool {
+        let ends = !self.ended && !self.applied;
+        self.ended |= ends;
+        ends
     }
 
     /// Time is up.

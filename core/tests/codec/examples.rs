@@ -207,6 +207,16 @@ fn requests(add: &mut impl FnMut(&str, Message)) {
     };
     add("put of nothing, minimal", Message::Put(Put { change: no_value(), ..delete.clone() }));
     add("put, full", Message::Put(full.clone()));
+    let expiring = |payload: Bytes, ttl_ms| Change::Value {
+        checksum: Checksum::of_value(&payload),
+        payload,
+        ttl: Some(Duration::from_millis(ttl_ms)),
+    };
+    let change = expiring(bytes("a value"), 86_400_000);
+    add("put with a time to live", Message::Put(Put { change, ..full.clone() }));
+    // It is refused, but not by the codec.
+    let change = expiring(Bytes::new(), 0);
+    add("put, time to live of zero", Message::Put(Put { change, ..delete.clone() }));
     add("put, blind", Message::Put(Put { head: usual, context: Bytes::new(), ..full.clone() }));
     add("delete, minimal", Message::Put(delete));
     add("delete, full", Message::Put(Put { change: Change::Delete, ..full }));
@@ -214,11 +224,11 @@ fn requests(add: &mut impl FnMut(&str, Message)) {
 
 fn value(text: &'static str) -> Change {
     let payload = bytes(text);
-    Change::Value { checksum: Checksum::of_value(&payload), payload }
+    Change::Value { checksum: Checksum::of_value(&payload), payload, ttl: None }
 }
 
 fn no_value() -> Change {
-    Change::Value { payload: Bytes::new(), checksum: Checksum(0) }
+    Change::Value { payload: Bytes::new(), checksum: Checksum(0), ttl: None }
 }
 
 fn replies(add: &mut impl FnMut(&str, Message)) {
@@ -263,8 +273,20 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
         payload: bytes(text),
         checksum: Checksum::of_value(text.as_bytes()),
         written: TIME_MS,
+        expires: None,
     };
-    let nothing = EntryValue { payload: Bytes::new(), checksum: Checksum(0), written: UnixMs(0) };
+    let nothing = EntryValue {
+        payload: Bytes::new(),
+        checksum: Checksum(0),
+        written: UnixMs(0),
+        expires: None,
+    };
+    let fleeting = EntryValue { expires: Some(UnixMs(TIME_MS.0 + 60_000)), ..value("fleeting") };
+    let expiring = Entry {
+        values: vec![fleeting, EntryValue { expires: Some(UnixMs(0)), ..nothing.clone() }],
+        tombstones: 1,
+        context: bytes("context"),
+    };
     let entry = Entry {
         values: vec![value("one"), value("another"), nothing],
         tombstones: 2,
@@ -272,6 +294,7 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
     };
     add("reply, absent, minimal", Message::Reply(minimal(Ok(Answer::Entry(Entry::default())))));
     add("reply, entry", Message::Reply(minimal(Ok(Answer::Entry(entry.clone())))));
+    add("reply, values that expire", Message::Reply(minimal(Ok(Answer::Entry(expiring)))));
     add("reply, entry, full", Message::Reply(full(Ok(Answer::Entry(entry)))));
     let present_zeros = Reply {
         layout: layout_minimal(),

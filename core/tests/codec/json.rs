@@ -34,7 +34,7 @@ pub(crate) fn reject_name(code: RejectCode) -> &'static str {
     }
 }
 
-pub(crate) const FAILURE_CODES: [FailureCode; 15] = [
+pub(crate) const FAILURE_CODES: [FailureCode; 16] = [
     FailureCode::QuorumUnavailable,
     FailureCode::Timeout,
     FailureCode::Overloaded,
@@ -50,6 +50,7 @@ pub(crate) const FAILURE_CODES: [FailureCode; 15] = [
     FailureCode::RecordTooLarge,
     FailureCode::Stale,
     FailureCode::NotReady,
+    FailureCode::BadTtl,
 ];
 
 pub(crate) fn failure_name(code: FailureCode) -> &'static str {
@@ -60,6 +61,7 @@ pub(crate) fn failure_name(code: FailureCode) -> &'static str {
         FailureCode::WeakQuorum => "FAILURE_WEAK_QUORUM",
         FailureCode::BadQuorum => "FAILURE_BAD_QUORUM",
         FailureCode::BadContext => "FAILURE_BAD_CONTEXT",
+        FailureCode::BadTtl => "FAILURE_BAD_TTL",
         FailureCode::KeySize => "FAILURE_KEY_SIZE",
         FailureCode::ValueTooLarge => "FAILURE_VALUE_TOO_LARGE",
         FailureCode::TooManySiblings => "FAILURE_TOO_MANY_SIBLINGS",
@@ -268,9 +270,13 @@ fn put_fields(put: &Put) -> Fields {
         .long("requestClient", put.request.client)
         .long("requestSequence", put.request.sequence);
     match &put.change {
-        Change::Value { payload, checksum } => {
-            common.message("value", fields().bytes("payload", payload).long("checksum", checksum.0))
-        }
+        Change::Value { payload, checksum, ttl } => common.message(
+            "value",
+            fields()
+                .bytes("payload", payload)
+                .long("checksum", checksum.0)
+                .optional_long("ttlMs", ttl.map(millis)),
+        ),
         Change::Delete => common.message("delete", fields()),
     }
 }
@@ -310,6 +316,7 @@ fn entry_fields(entry: &Entry) -> Fields {
             .bytes("payload", &value.payload)
             .long("checksum", value.checksum.0)
             .long("writtenMs", value.written.0)
+            .optional_long("expiresMs", value.expires.map(|at| at.0))
             .done()
     };
     fields()

@@ -73,7 +73,6 @@ fn fields_that_make_no_message_are_malformed() {
         ("a digest of 15 bytes", inside(8, &[&inside(3, &[&[7; 15]])])),
         ("a digest of 17 bytes", inside(8, &[&inside(3, &[&[7; 17]])])),
         ("a merge for a reason of the future", inside(10, &[&[0x1a, 0], &[0x28, 3]])),
-        ("a member without a state", inside(13, &[&[0x5a, 0]])),
         ("a member of a state of the future", inside(13, &[&[0x5a, 2, 0x48, 4]])),
         ("a pulse twice", inside(14, &[&[0x22, 0], &[0x22, 0]])),
         ("pulses out of order", inside(14, &[&pulse(2), &pulse(1)])),
@@ -94,7 +93,7 @@ fn fields_that_make_no_message_are_malformed() {
 
 #[test]
 fn a_failure_of_the_future_is_told_as_one() {
-    for code in [&[8, 0x10][..], &[8, 0xff, 0x01], &[8, 0], &[]] {
+    for code in [&[8, 0x11][..], &[8, 0xff, 0x01], &[8, 0], &[]] {
         let failure = inside(8, &[code, &[16, 1, 24, 2, 32, 1]]);
         let Ok(Message::Reply(reply)) = decode(inside(7, &[&failure]).into()) else {
             panic!("{code:?}")
@@ -104,7 +103,7 @@ fn a_failure_of_the_future_is_told_as_one() {
         assert_eq!((failure.outcome, failure.needed, failure.acked), (Outcome::Unknown, 2, 1));
     }
     // The last one that is known.
-    let known = inside(7, &[&inside(8, &[&[8, 0x0f]])]);
+    let known = inside(7, &[&inside(8, &[&[8, 0x10]])]);
     let Ok(Message::Reply(reply)) = decode(known.into()) else { panic!("a reply") };
-    assert_eq!(reply.result.map_err(|failure| failure.code), Err(FailureCode::NotReady));
+    assert_eq!(reply.result.map_err(|failure| failure.code), Err(FailureCode::BadTtl));
 }

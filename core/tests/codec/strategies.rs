@@ -32,7 +32,7 @@ pub(crate) const REJECT_CODES: [RejectCode; 6] = [
     RejectCode::Malformed,
 ];
 
-pub(crate) const FAILURE_CODES: [FailureCode; 16] = [
+pub(crate) const FAILURE_CODES: [FailureCode; 17] = [
     FailureCode::QuorumUnavailable,
     FailureCode::Timeout,
     FailureCode::Overloaded,
@@ -48,6 +48,7 @@ pub(crate) const FAILURE_CODES: [FailureCode; 16] = [
     FailureCode::NotAPrimary,
     FailureCode::Stale,
     FailureCode::NotReady,
+    FailureCode::BadTtl,
     FailureCode::Unrecognized,
 ];
 
@@ -233,8 +234,12 @@ fn strictness() -> impl Strategy<Value = Strictness> {
 }
 
 fn put() -> impl Strategy<Value = Put> {
-    let value =
-        (blob(), checksum()).prop_map(|(payload, checksum)| Change::Value { payload, checksum });
+    let ttl = option::of(number().prop_map(Duration::from_millis));
+    let value = (blob(), checksum(), ttl).prop_map(|(payload, checksum, ttl)| Change::Value {
+        payload,
+        checksum,
+        ttl,
+    });
     let change = prop_oneof![Just(Change::Delete), value];
     (head(), blob(), request(), change).prop_map(|(head, context, request, change)| Put {
         head,
@@ -268,11 +273,9 @@ fn reply() -> impl Strategy<Value = Reply> {
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
-    let value = (blob(), checksum(), unix()).prop_map(|(payload, checksum, written)| EntryValue {
-        payload,
-        checksum,
-        written,
-    });
+    let value = (blob(), checksum(), unix(), option::of(unix())).prop_map(
+        |(payload, checksum, written, expires)| EntryValue { payload, checksum, written, expires },
+    );
     (vec(value, 0..50), small(), blob()).prop_map(|(values, tombstones, context)| Entry {
         values,
         tombstones,

@@ -136,7 +136,7 @@ impl Disk {
             StoreOp::CountHints => {
                 let mut counts: BTreeMap<NodeId, HintCount> = BTreeMap::new();
                 for ((target, key), held) in &self.hints {
-                    let none = HintCount { target: *target, hints: 0, bytes: 0 };
+                    let none = HintCount { target: *target, hints: 0, bytes: 0, damaged: 0 };
                     let count = counts.entry(*target).or_insert(none);
                     count.hints += 1;
                     count.bytes += hint_bytes(key, held.record());

@@ -14,8 +14,8 @@ use quorate_core::client::{
 use quorate_core::ids::{Incarnation, Key, NodeId, Text};
 use quorate_core::machine::{Effects, Wake};
 use quorate_core::message::{
-    Answer, CallId, Defaults, Entry, Failure, LayoutUpdate, Message, PROTOCOL_VERSION, Reply,
-    Welcome,
+    Answer, CallId, Defaults, Entry, Failure, Hello, LayoutUpdate, Message, PROTOCOL_VERSION,
+    Reply, Welcome,
 };
 use quorate_core::time::Duration;
 
@@ -34,7 +34,9 @@ pub(crate) struct Hands {
     pub(crate) hung_up: Vec<Link>,
     /// Requests that were sent.
     pub(crate) sent: Vec<(Link, CallId)>,
-    /// The same, whole.
+    /// The first frame of each connection.
+    pub(crate) hellos: Vec<Hello>,
+    /// The requests, whole.
     pub(crate) frames: Vec<Message>,
     pub(crate) ended: Vec<(CallId, Result<Completion, CallError>)>,
     pub(crate) events: Vec<ClientEvent>,
@@ -64,6 +66,7 @@ impl Hands {
             dialled: Vec::new(),
             hung_up: Vec::new(),
             sent: Vec::new(),
+            hellos: Vec::new(),
             frames: Vec::new(),
             ended: Vec::new(),
             events: Vec::new(),
@@ -96,6 +99,9 @@ impl Hands {
                 ClientEffect::Send { link, message: Message::Put(put) } => {
                     self.sent.push((link, put.head.call));
                     self.frames.push(Message::Put(put));
+                }
+                ClientEffect::Send { message: Message::Hello(hello), .. } => {
+                    self.hellos.push(hello);
                 }
                 ClientEffect::Complete { call, result } => self.ended.push((call, result)),
                 ClientEffect::Observe(event) => self.events.push(event),
@@ -218,9 +224,20 @@ impl Hands {
         result: Result<Answer, Failure>,
         down: &[NodeId],
     ) {
+        self.reply_all(link, call, result, down, None);
+    }
+
+    pub(crate) fn reply_all(
+        &mut self,
+        link: Link,
+        call: CallId,
+        result: Result<Answer, Failure>,
+        down: &[NodeId],
+        layout: Option<Arc<LayoutUpdate>>,
+    ) {
         let layout_version = self.layout.layout.version();
         let down = down.to_vec();
-        let (layout, receipt, passed_on_by) = (None, None, None);
+        let (receipt, passed_on_by) = (None, None);
         let reply = Reply { call, layout_version, layout, receipt, passed_on_by, down, result };
         self.input(ClientInput::Frame { link, message: Message::Reply(reply) });
     }

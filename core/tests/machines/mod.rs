@@ -4,6 +4,8 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one message")]
 #![allow(dead_code, reason = "each test file drives another machine")]
 
+pub(crate) mod five;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -173,7 +175,7 @@ impl Alone {
         let payload = Bytes::from_static(value.as_bytes());
         let checksum = Checksum::of_value(&payload);
         let request = RequestId { client: 9, sequence };
-        let change = Change::Value { payload, checksum };
+        let change = Change::Value { payload, checksum, ttl: None };
         Put { head: self.head(key), context: Bytes::new(), request, change }
     }
 

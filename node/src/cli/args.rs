@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use clap::Args;
+use quorate_core::limits::TTL_MAX;
 
 use super::failure::{Failure, Kind};
 use crate::client::{Client, ClientOptions};
@@ -47,6 +48,11 @@ pub(super) struct ClientArgs {
 }
 
 impl ClientArgs {
+    /// Addresses of nodes.
+    pub(super) fn seeds(&self) -> &[String] {
+        &self.seeds
+    }
+
     /// Connects and runs `task`, on a runtime of its own.
     pub(super) fn run<T, F>(self, task: impl FnOnce(Client) -> F) -> Result<T, Failure>
     where
@@ -91,6 +97,28 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     positive.then_some(duration).ok_or_else(|| "write more than 0 seconds".into())
 }
 
+/// A time with its unit; a number alone is seconds.
+pub(super) fn span(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text.strip_prefix(digits).unwrap_or_default() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        "d" => 86_400.0,
+        _ => return Err("the unit is one of ms, s, m, h and d".into()),
+    };
+    let number: f64 = digits.parse().map_err(|_| "write a time such as 30s, 1.5h or 7d")?;
+    let duration = Duration::try_from_secs_f64(number * unit).map_err(|error| error.to_string())?;
+    if duration.is_zero() {
+        return Err("write more than zero".into());
+    }
+    if duration > TTL_MAX {
+        return Err("100 years of 365 days are the most".into());
+    }
+    Ok(duration)
+}
+
 /// The bytes of an argument, whatever they are.
 pub(super) fn bytes(argument: OsString) -> Bytes {
     Bytes::from(argument.into_vec())
@@ -108,4 +136,33 @@ pub(super) fn from_token(token: &str) -> Result<Bytes, Failure> {
         Failure::new(Kind::Usage, text)
     };
     URL_SAFE_NO_PAD.decode(token.trim()).map(Bytes::from).map_err(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, TTL_MAX, span};
+
+    #[test]
+    fn a_time_has_a_unit_and_is_neither_zero_nor_endless() {
+        for (text, expected) in [
+            ("30", Some(Duration::from_secs(30))),
+            ("30s", Some(Duration::from_secs(30))),
+            ("250ms", Some(Duration::from_millis(250))),
+            ("1.5m", Some(Duration::from_secs(90))),
+            ("2h", Some(Duration::from_secs(7_200))),
+            ("36500d", Some(TTL_MAX)),
+            ("36501d", None),
+            ("0s", None),
+            ("-1s", None),
+            ("inf", None),
+            ("1e300d", None),
+            ("nan", None),
+            ("s", None),
+            ("5 s", None),
+            ("5w", None),
+            ("", None),
+        ] {
+            assert_eq!(span(text).ok(), expected, "{text:?}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! `bench`: a closed loop through the native client.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,11 @@ use quorate_core::prng::Prng;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::args::ClientArgs;
+use super::args::{ClientArgs, block_on};
 use super::failure::Failure;
+use super::other::Other;
 use super::output::{Format, print_json, print_line, table};
-use super::pause::{self, Sample};
+use super::pause::{self, Paused, Sample};
 use crate::client::{Client, ClientError};
 
 /// Keys of one measurement, shared out among its workers.
@@ -28,10 +30,15 @@ const KEYS: usize = 4_096;
 ///
 /// With --pause there are gets only: for --seconds each, while all nodes answer, while one does
 /// not, and after it goes on. The times are shown beside how often they contain those of before.
+/// Where a program is named, the gets are its own: it is started with QUORATE_SEEDS, and with the
+/// number of gets under way and the length of the values as arguments behind its own. Once it has
+/// written its keys it prints `ready`. When its input ends, it prints a line for each get: when it
+/// began (microseconds since 1970), how many it took, and 1 where it failed, else 0.
 ///
 /// Examples:
 ///   quorate bench
 ///   quorate bench --pause 4711 --in-flight 64 --value-bytes 100
+///   quorate bench --pause 4711 --in-flight 64 --value-bytes 100 -- node gets.mjs
 ///   quorate bench --seconds 30 --in-flight 256 --value-bytes 1024 -o json
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -51,6 +58,9 @@ pub(super) struct Bench {
     /// Stop the process of a node of this machine (SIGSTOP) for a third of the time.
     #[arg(long, value_name = "PROCESS", conflicts_with = "gets", value_parser = clap::value_parser!(u32).range(2..))]
     pause: Option<u32>,
+    /// A program that makes the gets, with its first arguments.
+    #[arg(last = true, value_name = "PROGRAM", requires = "pause")]
+    program: Vec<OsString>,
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -74,7 +84,7 @@ struct Measured {
 
 impl Bench {
     pub(super) fn run(self, output: Format) -> Result<(), Failure> {
-        let Bench { seconds, in_flight, value_bytes, gets, pause, client } = self;
+        let Bench { seconds, in_flight, value_bytes, gets, pause, program, client } = self;
         let duration = Duration::from_secs(seconds);
         let load = |in_flight, value_bytes| Load { in_flight, value_bytes, gets, duration };
         let loads = in_flight.iter().flat_map(|&in_flight| {
@@ -82,18 +92,18 @@ impl Bench {
         });
         let loads: Vec<Load> = loads.collect();
         if let Some(id) = pause {
-            let measured = client.run(async |client| {
-                let mut measured = Vec::new();
-                for load in loads {
-                    // Dropped on the way out, a measurement lets the node go on.
-                    measured.push(tokio::select! {
-                        paused = pause::measure(&client, load, id) => paused?,
-                        _ = tokio::signal::ctrl_c() => return Err(Failure::failed("interrupted")),
-                    });
+            let measured = match program.is_empty() {
+                true => client.run(async |client| {
+                    pauses(&loads, async |load| pause::measure(&client, load, id).await).await
+                }),
+                false => {
+                    let other = Other { seeds: client.seeds().to_vec(), command: program };
+                    block_on(pauses(&loads, async |load| {
+                        pause::measure_other(&other, load, id).await
+                    }))
                 }
-                Ok(measured)
-            })?;
-            return pause::report(&measured, output);
+            };
+            return pause::report(&measured?, output);
         }
         let measured = client.run(async |client| {
             let mut measured = Vec::new();
@@ -104,6 +114,21 @@ impl Bench {
         })?;
         report(&measured, output)
     }
+}
+
+/// Dropped on the way out, a measurement lets the node go on.
+async fn pauses(
+    loads: &[Load],
+    measure: impl AsyncFn(Load) -> Result<Paused, Failure>,
+) -> Result<Vec<Paused>, Failure> {
+    let mut measured = Vec::new();
+    for load in loads {
+        measured.push(tokio::select! {
+            paused = measure(*load) => paused?,
+            _ = tokio::signal::ctrl_c() => return Err(Failure::failed("interrupted")),
+        });
+    }
+    Ok(measured)
 }
 
 async fn measure(client: &Client, load: Load) -> Result<Measured, Failure> {

@@ -4,15 +4,16 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clap::Args;
-use quorate_core::message::{Answer, Entry, Receipt, StandIn};
+use quorate_core::message::{Answer, Entry, EntryValue, Receipt, StandIn};
 use serde_json::{Value, json};
 
-use super::args::{ClientArgs, bytes, from_token, to_token};
+use super::args::{ClientArgs, bytes, from_token, span, to_token};
 use super::failure::{Failure, Kind};
 use super::output::{Format, print, print_json, print_line};
 use crate::client::{CallOptions, Completion, Request};
@@ -58,6 +59,7 @@ pub(super) struct Get {
 ///   quorate put greeting hello
 ///   quorate put photo.jpg < photo.jpg
 ///   context=$(quorate put greeting hello) && quorate put greeting bye --context $context
+///   quorate put session token --ttl 30s
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Put {
@@ -65,6 +67,10 @@ pub(super) struct Put {
     key: OsString,
     /// The value; stdin where it is missing.
     value: Option<OsString>,
+    /// Time after which the value reads as deleted: a number with ms, s, m, h or d behind it; a
+    /// number alone is seconds. At most 36500d.
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    ttl: Option<Duration>,
     #[command(flatten)]
     context: ContextArgs,
     #[command(flatten)]
@@ -119,7 +125,8 @@ impl Get {
         let key = bytes(key);
         let context = context.map_or(Ok(Bytes::new()), |token| from_token(&token))?;
         let json = output == Format::Json;
-        let completion = call(client, key.clone(), Request::Get { context }, json)?;
+        let options = CallOptions { receipt: json, ..CallOptions::default() };
+        let completion = call(client, key.clone(), Request::Get { context }, options)?;
         let Answer::Entry(entry) = &completion.answer else { return Err(wrong_answer()) };
         if let Some(path) = context_file {
             fs::write(&path, to_token(&entry.context)).map_err(|error| {
@@ -151,13 +158,13 @@ impl Get {
 
 impl Put {
     pub(super) fn run(self, output: Format) -> Result<(), Failure> {
-        let Put { key, value, context, client } = self;
+        let Put { key, value, ttl, context, client } = self;
         let context = context.context()?;
         let value = match value {
             Some(value) => bytes(value),
             None => read_stdin()?,
         };
-        write(client, bytes(key), Request::Put { value, context }, output)
+        write(client, bytes(key), Request::Put { value, context }, ttl, output)
     }
 }
 
@@ -165,7 +172,7 @@ impl Delete {
     pub(super) fn run(self, output: Format) -> Result<(), Failure> {
         let Delete { key, context, client } = self;
         let context = context.context()?;
-        write(client, bytes(key), Request::Delete { context }, output)
+        write(client, bytes(key), Request::Delete { context }, None, output)
     }
 }
 
@@ -181,8 +188,16 @@ fn read_stdin() -> Result<Bytes, Failure> {
     Ok(Bytes::from(value))
 }
 
-fn write(client: ClientArgs, key: Bytes, request: Request, output: Format) -> Result<(), Failure> {
-    let completion = call(client, key.clone(), request, output == Format::Json)?;
+fn write(
+    client: ClientArgs,
+    key: Bytes,
+    request: Request,
+    ttl: Option<Duration>,
+    output: Format,
+) -> Result<(), Failure> {
+    let receipt = output == Format::Json;
+    let options = CallOptions { receipt, ttl, ..CallOptions::default() };
+    let completion = call(client, key.clone(), request, options)?;
     let Answer::Written(written) = &completion.answer else { return Err(wrong_answer()) };
     if output == Format::Json {
         return print_json(&json!({
@@ -207,9 +222,8 @@ fn call(
     client: ClientArgs,
     key: Bytes,
     request: Request,
-    receipt: bool,
+    options: CallOptions,
 ) -> Result<Completion, Failure> {
-    let options = CallOptions { receipt, ..CallOptions::default() };
     client.run(async |client| Ok(client.call(key, request, options).await?))
 }
 
@@ -218,9 +232,14 @@ fn wrong_answer() -> Failure {
 }
 
 fn entry_json(key: &[u8], entry: &Entry, completion: &Completion) -> Value {
-    let values = entry.values.iter().map(
-        |value| json!({ "base64": STANDARD.encode(&value.payload), "written_ms": value.written.0 }),
-    );
+    let value = |value: &EntryValue| {
+        json!({
+            "base64": STANDARD.encode(&value.payload),
+            "written_ms": value.written.0,
+            "expires_ms": value.expires.map(|at| at.0),
+        })
+    };
+    let values = entry.values.iter().map(value);
     json!({
         "key": STANDARD.encode(key),
         "values": values.collect::<Vec<_>>(),

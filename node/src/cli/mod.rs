@@ -14,6 +14,8 @@ mod member;
 
 mod members;
 
+mod other;
+
 mod output;
 mod pause;
 

@@ -10,7 +10,7 @@
 
 use std::io;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use tokio::time::sleep;
 
 use super::bench::{Load, Worker, histogram, progress, quantiles, worker_seed};
 use super::failure::Failure;
+use super::other::Other;
 use super::output::{Format, print_json, print_line, table};
 use crate::client::Client;
 
@@ -89,6 +90,29 @@ pub(super) async fn measure(client: &Client, load: Load, id: u32) -> Result<Paus
     for worker in prepared {
         running.spawn(worker.sample(start, until));
     }
+    let marks = stop_meanwhile(start, load, id).await?;
+    let mut samples = Vec::new();
+    while let Some(worker) = running.join_next().await {
+        samples.extend(worker.map_err(Failure::failed)?);
+    }
+    bar.finish_and_clear();
+    Ok(Paused::of(load, &samples, marks))
+}
+
+/// The same of gets that another program makes.
+pub(super) async fn measure_other(other: &Other, load: Load, id: u32) -> Result<Paused, Failure> {
+    let bar = progress(load);
+    let gets = other.start(load).await?;
+    let start = Instant::now();
+    let started = SystemTime::now();
+    let marks = stop_meanwhile(start, load, id).await?;
+    let samples = gets.end(started).await?;
+    bar.finish_and_clear();
+    Ok(Paused::of(load, &samples, marks))
+}
+
+/// Stops the process `id` for the second third of the time, and returns at the end of the last.
+async fn stop_meanwhile(start: Instant, load: Load, id: u32) -> Result<Marks, Failure> {
     sleep(WARM_UP).await;
     let begun = micros_since(start);
     sleep(load.duration).await;
@@ -97,13 +121,8 @@ pub(super) async fn measure(client: &Client, load: Load, id: u32) -> Result<Paus
     sleep(load.duration).await;
     paused.resume().await?;
     let resumed = micros_since(start);
-    let mut samples = Vec::new();
-    while let Some(worker) = running.join_next().await {
-        samples.extend(worker.map_err(Failure::failed)?);
-    }
-    let ended = (until - start).as_micros() as u64;
-    bar.finish_and_clear();
-    Ok(Paused::of(load, &samples, Marks { begun, stopped, resumed, ended }))
+    sleep(load.duration).await;
+    Ok(Marks { begun, stopped, resumed, ended: micros_since(start) })
 }
 
 /// A process that is stopped. It goes on when this is dropped, too.

@@ -9,6 +9,7 @@
 //! let entry = client.get("greeting").await?;
 //! assert_eq!(entry.value().map(|value| &value[..]), Some(&b"hello"[..]));
 //! client.put("greeting", "hello again", Some(&entry.context)).await?;
+//! client.put_for("session", "token", None, std::time::Duration::from_secs(60)).await?;
 //! # let _ = written;
 //! # Ok(())
 //! # }
@@ -29,6 +30,7 @@ mod status;
 mod update;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_core::client::ClientView;
@@ -41,9 +43,11 @@ use tokio::sync::{oneshot, watch};
 pub use quorate_core::client::{
     CallError, CallOptions, ClientStats, Completion, DownReason, ErrorCode, NodeState,
 };
+pub use quorate_core::limits::TTL_MAX;
 pub use quorate_core::message::{
     Entry as RawEntry, EntryValue, Outcome, Receipt, StandIn, Written,
 };
+pub use quorate_core::time::UnixMs;
 
 pub use self::error::ClientError;
 pub use self::options::ClientOptions;
@@ -101,8 +105,13 @@ pub enum Request {
 /// All concurrent values of a key, with the context that covers them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// Newest first; none where the key is absent or deleted.
+    /// Newest first; none where the key is absent, deleted or expired.
     pub values: Vec<Bytes>,
+    /// For each of `values` when it begins to read as deleted; `None`: never.
+    pub expires: Vec<Option<UnixMs>>,
+    /// Deletes that stand beside the values, made by those who had not seen them, and values that
+    /// have expired.
+    pub tombstones: u32,
     /// To be handed to the put or delete that supersedes what was read. Opaque.
     pub context: Bytes,
 }
@@ -116,8 +125,10 @@ impl Entry {
 
 impl From<RawEntry> for Entry {
     fn from(entry: RawEntry) -> Entry {
-        let values = entry.values.into_iter().map(|value| value.payload).collect();
-        Entry { values, context: entry.context }
+        let RawEntry { values, tombstones, context } = entry;
+        let (values, expires) =
+            values.into_iter().map(|value| (value.payload, value.expires)).unzip();
+        Entry { values, expires, tombstones, context }
     }
 }
 
@@ -207,7 +218,28 @@ impl Client {
     ) -> Result<Written, ClientError> {
         let context = context.cloned().unwrap_or_default();
         let request = Request::Put { value: value.into(), context };
-        self.write(key, request).await
+        self.write(key, request, CallOptions::default()).await
+    }
+
+    /// Writes a value that reads as deleted once `ttl` is over, which is more than zero and at most
+    /// [`TTL_MAX`]; whole milliseconds, rounded up.
+    ///
+    /// The coordinator of the write makes a moment of it, by its wall clock, which all replicas
+    /// keep; whoever answers a read compares that with its own.
+    ///
+    /// # Errors
+    /// `BAD_TTL`, among others.
+    pub async fn put_for(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl Into<Bytes>,
+        context: Option<&Bytes>,
+        ttl: Duration,
+    ) -> Result<Written, ClientError> {
+        let context = context.cloned().unwrap_or_default();
+        let request = Request::Put { value: value.into(), context };
+        let options = CallOptions { ttl: Some(ttl), ..CallOptions::default() };
+        self.write(key, request, options).await
     }
 
     /// Deletes a key: with the context of a read just what was read, without one what a quorum
@@ -218,7 +250,7 @@ impl Client {
         context: Option<&Bytes>,
     ) -> Result<Written, ClientError> {
         let context = context.cloned().unwrap_or_default();
-        self.write(key, Request::Delete { context }).await
+        self.write(key, Request::Delete { context }, CallOptions::default()).await
     }
 
     /// Runs one request with options of its own.
@@ -288,8 +320,13 @@ impl Client {
         self.snapshot().await?.layout.ok_or_else(|| ClientError::Call(refused()))
     }
 
-    async fn write(&self, key: impl AsRef<[u8]>, request: Request) -> Result<Written, ClientError> {
-        match self.call(key, request, CallOptions::default()).await?.answer {
+    async fn write(
+        &self,
+        key: impl AsRef<[u8]>,
+        request: Request,
+        options: CallOptions,
+    ) -> Result<Written, ClientError> {
+        match self.call(key, request, options).await?.answer {
             Answer::Written(written) => Ok(written),
             Answer::Entry(_) => Err(ClientError::WrongAnswer),
         }

@@ -47,7 +47,8 @@ impl Dialled {
 pub(super) enum DialFailure {
     /// Nobody answered, or nobody that is a node.
     Unreachable(String),
-    /// A node answered and refuses this one, or is refused by it: waiting does not cure that.
+    /// A node answered and refuses this one, or is refused by it. The dial is tried again: whether
+    /// that helps depends on the code.
     Rejected(Reject),
 }
 

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::dialler::{self, DialFailure, Dialled};
 use super::registry::{Inserted, Link, Registry};
-use super::report::report;
+use super::report::Reporter;
 use super::status::Look;
 use super::{Admission, ConnectionId, Event, Shared, connection, status};
 use crate::clock::Clock;
@@ -31,12 +31,16 @@ use crate::storage::{Answer, Storage};
 /// How long calls under way may take once the node is to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// When to try a node again that stops: it may be one that starts again at once.
+const RETRY_STOPPING: Duration = Duration::from_secs(1);
+
 /// How long connections may take to close after that.
 const HANGUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct Driver {
     node: Node,
     label: Text,
+    reporter: Reporter,
     storage: Storage,
     clock: Clock,
     shared: Arc<Shared>,
@@ -53,6 +57,7 @@ impl Driver {
         Driver {
             node,
             label,
+            reporter: Reporter::default(),
             storage,
             clock: Clock::start(),
             shared,
@@ -169,7 +174,7 @@ impl Driver {
             receipt: None,
             passed_on_by: None,
             down: Vec::new(),
-            result: Err(Failure::refused(FailureCode::Overloaded)),
+            result: Err(Failure::refused(FailureCode::Overloaded).retry_after(RETRY_STOPPING)),
         };
         self.registry.send(to, &Message::Reply(reply));
     }
@@ -309,7 +314,9 @@ impl Driver {
                     outbox.close(CloseCode::Normal, "hung up");
                 }
             }
-            Effect::Observe(event) => report(&self.label, &self.node, self.clock.now(), &event),
+            Effect::Observe(event) => {
+                self.reporter.report(&self.label, &self.node, self.clock.now(), &event);
+            }
         }
     }
 

@@ -1,14 +1,72 @@
 //! What the machine observes, in words for the log.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_core::ids::{NodeId, Text};
 use quorate_core::machine::Event;
 use quorate_core::node::Node;
-use quorate_core::time::Now;
+use quorate_core::time::{Instant, Now};
 
-/// Writes an observation of a node to the log. `on` is its label.
-pub(super) fn report(on: &str, node: &Node, now: Now, event: &Event) {
+/// What comes once for each key of a target is told of no more often.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Writes what a node observes to the log.
+#[derive(Debug, Default)]
+pub(super) struct Reporter {
+    dropped: Dropped,
+}
+
+/// Hints that were dropped, by target: when people may be told next, and of how many.
+#[derive(Debug, Default)]
+struct Dropped(BTreeMap<NodeId, (Instant, u64)>);
+
+impl Reporter {
+    /// Writes an observation. `on` is the label of the node.
+    pub(super) fn report(&mut self, on: &str, node: &Node, now: Now, event: &Event) {
+        if let Event::HintDropped { target, .. } = event {
+            self.dropped.add(now.instant, *target);
+        } else {
+            report(on, node, now, event);
+        }
+        for (target, hints) in self.dropped.due(now.instant) {
+            tracing::warn!(
+                on,
+                hints,
+                "node {} stays away: hints for it went to the other nodes of their keys",
+                name(node, now, target)
+            );
+        }
+    }
+}
+
+impl Dropped {
+    fn add(&mut self, now: Instant, target: NodeId) {
+        // The first one is told of at once.
+        let (_, hints) = self.0.entry(target).or_insert((now, 0));
+        *hints += 1;
+    }
+
+    /// Targets of which people are to be told, and how many hints. A target is forgotten after an
+    /// interval without any.
+    fn due(&mut self, now: Instant) -> Vec<(NodeId, u64)> {
+        let mut due = Vec::new();
+        self.0.retain(|target, (next, hints)| {
+            if now < *next {
+                return true;
+            }
+            let told = std::mem::take(hints);
+            if told > 0 {
+                due.push((*target, told));
+                *next = now + INTERVAL;
+            }
+            told > 0
+        });
+        due
+    }
+}
+
+fn report(on: &str, node: &Node, now: Now, event: &Event) {
     let name = |id: &NodeId| name(node, now, *id);
     match event {
         Event::NodeUp(id) => tracing::info!(on, "connected to node {}", name(id)),
@@ -55,16 +113,19 @@ pub(super) fn report(on: &str, node: &Node, now: Now, event: &Event) {
         }
         Event::Overloaded { limit } => tracing::warn!(on, limit, "overloaded"),
         Event::Misbehaved(peer) => tracing::warn!(on, ?peer, "a peer misbehaves"),
-        Event::HintDropped { key, target } => tracing::warn!(
+        Event::HintsDamaged { target, hints } => tracing::error!(
             on,
-            ?key,
-            "node {} stays away: a hint for it went to the other nodes of its key",
+            hints,
+            "hints for node {} on this disk are damaged, and cannot be handed over; the other \
+             nodes of their keys may still hold what they say",
             name(target)
         ),
         Event::Repaired { .. }
         | Event::PassedOn { .. }
         | Event::Truncated { .. }
-        | Event::HandedOver { .. } => tracing::debug!(on, ?event, "observed"),
+        | Event::HandedOver { .. }
+        // Those are added up.
+        | Event::HintDropped { .. } => tracing::debug!(on, ?event, "observed"),
         _ => tracing::info!(on, ?event, "observed"),
     }
 }
@@ -99,6 +160,24 @@ pub(crate) fn span(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dropped_hints_are_told_of_at_once_and_then_once_a_minute_with_their_number() {
+        let at = |seconds: u64| Instant(seconds * 1_000_000);
+        let (one, two) = (NodeId(1), NodeId(2));
+        let mut dropped = Dropped::default();
+        dropped.add(at(5), one);
+        assert_eq!(dropped.due(at(5)), [(one, 1)]);
+        for second in 6..65 {
+            dropped.add(at(second), one);
+            assert_eq!(dropped.due(at(second)), []);
+        }
+        dropped.add(at(64), two);
+        assert_eq!(dropped.due(at(64)), [(two, 1)], "each target has its own minute");
+        assert_eq!(dropped.due(at(65)), [(one, 59)]);
+        assert_eq!(dropped.due(at(200)), []);
+        assert!(dropped.0.is_empty(), "they are forgotten");
+    }
 
     #[test]
     fn names_are_enumerated_as_people_do() {

@@ -33,13 +33,16 @@ impl HintKey {
         HintKey(bytes.freeze())
     }
 
-    /// The target and the key; `None` for bytes that no hint was ever stored under.
-    pub(super) fn parts(&self) -> Option<(NodeId, Key)> {
-        let (target, rest) = self.0.split_first_chunk()?;
-        let target = NodeId(u64::from_be_bytes(*target));
-        let (position, key) = rest.split_at_checked(POSITION_BYTES)?;
+    /// The target; `None` for bytes that no hint was ever stored under.
+    pub(super) fn target(&self) -> Option<NodeId> {
+        self.0.first_chunk().map(|target| NodeId(u64::from_be_bytes(*target)))
+    }
+
+    /// The key; `None` for bytes that no hint was ever stored under.
+    pub(super) fn key(&self) -> Option<Key> {
+        let (position, key) = self.0.get(TARGET_BYTES..)?.split_at_checked(POSITION_BYTES)?;
         let key = Key(self.0.slice_ref(key));
-        (Position::of(key.as_bytes()).to_be_bytes() == position).then_some((target, key))
+        (Position::of(key.as_bytes()).to_be_bytes() == position).then_some(key)
     }
 }
 
@@ -47,8 +50,8 @@ impl HintKey {
 #[derive(Debug)]
 pub(super) struct Hint {
     pub(super) target: NodeId,
-    pub(super) key: Key,
-    pub(super) record: Record,
+    /// `None`: it is damaged.
+    pub(super) entry: Option<(Key, Record)>,
 }
 
 /// Applies one operation to a hint, which is made where there is none. Also answers whether there is
@@ -96,7 +99,7 @@ pub(super) fn range(target: NodeId, after: Option<&Key>) -> (Bound<HintKey>, Bou
 
 /// Hints of one range, up to the one that reaches `bytes_max`.
 pub(super) fn page(
-    hints: impl Iterator<Item = Result<Option<Hint>, StoreError>>,
+    hints: impl Iterator<Item = Result<Hint, StoreError>>,
     bytes_max: usize,
 ) -> StoreOutcome {
     let mut page = Vec::new();
@@ -106,32 +109,34 @@ pub(super) fn page(
             return StoreOutcome::HintsFound { hints: page, more: true };
         }
         match hint {
-            Ok(Some(Hint { key, record, .. })) => {
+            Ok(Hint { entry: Some((key, record)), .. }) => {
                 bytes += hint_bytes(&key, &record);
                 page.push((key, record));
             }
-            // It does not decode, and stays where it is.
-            Ok(None) => {}
+            // It stays where it is, and holds nothing back.
+            Ok(Hint { entry: None, .. }) => {}
             Err(error) => return StoreOutcome::Failed(error),
         }
     }
     StoreOutcome::HintsFound { hints: page, more: false }
 }
 
-/// Counts hints that come in the order of the engine. Those that do not decode cannot be handed
-/// over, and are not counted.
-pub(super) fn count(hints: impl Iterator<Item = Result<Option<Hint>, StoreError>>) -> StoreOutcome {
+/// Counts hints. Those that are damaged cannot be handed over, and are counted apart.
+pub(super) fn count(hints: impl Iterator<Item = Result<Hint, StoreError>>) -> StoreOutcome {
     let mut counts: BTreeMap<NodeId, HintCount> = BTreeMap::new();
     for hint in hints {
-        match hint {
-            Ok(Some(Hint { target, key, record })) => {
-                let none = HintCount { target, hints: 0, bytes: 0 };
-                let count = counts.entry(target).or_insert(none);
+        let Hint { target, entry } = match hint {
+            Ok(hint) => hint,
+            Err(error) => return StoreOutcome::Failed(error),
+        };
+        let none = HintCount { target, hints: 0, bytes: 0, damaged: 0 };
+        let count = counts.entry(target).or_insert(none);
+        match entry {
+            Some((key, record)) => {
                 count.hints += 1;
                 count.bytes += hint_bytes(&key, &record);
             }
-            Ok(None) => {}
-            Err(error) => return StoreOutcome::Failed(error),
+            None => count.damaged += 1,
         }
     }
     StoreOutcome::HintsCounted(counts.into_values().collect())

@@ -28,14 +28,12 @@ impl Memory {
             StoreOp::Read { key, hints } => StoreOutcome::Read { record: self.read(key, &hints) },
             StoreOp::FindHints { target, after, bytes_max } => {
                 let range = self.hints.range(hints::range(target, after.as_ref()));
-                hints::page(range.map(|(place, held)| Ok(hint(place, held))), bytes_max)
+                hints::page(range.filter_map(hint).map(Ok), bytes_max)
             }
             StoreOp::RemoveHint { target, key, digest } => {
                 self.with_hint(target, &key, |hint| hints::remove(&key, hint, digest))
             }
-            StoreOp::CountHints => {
-                hints::count(self.hints.iter().map(|(place, held)| Ok(hint(place, held))))
-            }
+            StoreOp::CountHints => hints::count(self.hints.iter().filter_map(hint).map(Ok)),
             // The machine holds the newest layout itself, and nothing here outlives the machine.
             StoreOp::SaveLayout(_) => StoreOutcome::Durable,
         };
@@ -88,7 +86,7 @@ fn place(key: Key) -> (Position, Key) {
     (Position::of(key.as_bytes()), key)
 }
 
-fn hint(place: &HintKey, held: &Held) -> Option<Hint> {
-    let (target, key) = place.parts()?;
-    Some(Hint { target, key, record: held.record().clone() })
+fn hint((place, held): (&HintKey, &Held)) -> Option<Hint> {
+    let entry = place.key().map(|key| (key, held.record().clone()));
+    Some(Hint { target: place.target()?, entry })
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
 use fjall::Guard;
-use quorate_core::causality::Record;
+use quorate_core::causality::{Held, Record};
 use quorate_core::codec;
 use quorate_core::ids::{Key, NodeId};
 use quorate_core::machine::{StoreError, StoreOutcome, Ticket};
@@ -75,9 +75,9 @@ impl Reader {
             ReadOp::FindHints { target, after, bytes_max } => {
                 let (start, end) = hints::range(target, after.as_ref());
                 let bounds = (start.map(|place| place.0), end.map(|place| place.0));
-                hints::page(self.shared.hints.range(bounds).map(decode_hint), bytes_max)
+                hints::page(self.shared.hints.range(bounds).filter_map(decode_hint), bytes_max)
             }
-            ReadOp::CountHints => hints::count(self.shared.hints.iter().map(decode_hint)),
+            ReadOp::CountHints => hints::count(self.shared.hints.iter().filter_map(decode_hint)),
         };
         (ticket, outcome)
     }
@@ -113,16 +113,21 @@ impl Reader {
     }
 }
 
-/// `None` where what is stored is no hint: people are told, and it stays.
-fn decode_hint(stored: Guard) -> Result<Option<Hint>, StoreError> {
-    let (place, value) = stored.into_inner().map_err(|error| {
-        tracing::error!(%error, "the hints could not be read");
-        StoreError::Io
-    })?;
-    let place = HintKey(Bytes::from(place));
-    let (Some((target, key)), Ok(held)) = (place.parts(), codec::decode_held(value.into())) else {
-        tracing::error!(?place, "a hint on this disk is damaged, and cannot be handed over");
-        return Ok(None);
+/// `None` where what is stored is no hint at all.
+fn decode_hint(stored: Guard) -> Option<Result<Hint, StoreError>> {
+    let (place, value) = match stored.into_inner() {
+        Ok(stored) => stored,
+        Err(error) => {
+            tracing::error!(%error, "the hints could not be read");
+            return Some(Err(StoreError::Io));
+        }
     };
-    Ok(Some(Hint { target, key, record: held.into_record() }))
+    let place = HintKey(Bytes::from(place));
+    let held = codec::decode_held(value.into()).ok();
+    let entry = place.key().zip(held.map(Held::into_record));
+    if entry.is_none() {
+        // The machine counts it and tells people; it is met at each pass.
+        tracing::debug!(?place, "a hint on this disk is damaged, and cannot be handed over");
+    }
+    Some(Ok(Hint { target: place.target()?, entry }))
 }

@@ -21,6 +21,9 @@ export async function good(socket: typeof WebSocket): Promise<void> {
   await client.update("key", (seen) => JSON.stringify(seen?.siblings.map((one) => one.json())));
   await client.update("key", async () => new Uint8Array(2));
   await client.delete("key", { context });
+  await client.put("key", "value", { context, ttl: 30_000 });
+  await client.update("key", () => "value", { ttl: 30_000 });
+  const left: number | undefined = entry?.siblings.map((one) => Number(one.expires) - Date.now())[0];
   const own: Entry | undefined = await client.get("key", { context, r: 1, strict: true });
   const stand = (await client.put("key", "x", { receipt: true, strict: false })).receipt?.fallbacks[0];
   const off = client.on("nodedown", ({ node, reason }) => console.log(node, reason === "silent"));
@@ -28,7 +31,7 @@ export async function good(socket: typeof WebSocket): Promise<void> {
   for await (const { layoutVersion, nodes } of client.status()) {
     console.log(layoutVersion, nodes.find(({ state }) => state === "down")?.reason);
   }
-  console.log(client.status().nodes[0]?.label, own?.context, stand?.primary);
+  console.log(left, entry?.expires?.toISOString(), client.status().nodes[0]?.label, own?.context, stand?.primary);
   const label: string | undefined = client.locate("key").primaries[0]?.label;
   const owner: number | undefined = client.ring().owners[0];
   console.log(bytes, cart?.items, label, owner, client.stats().direct);
@@ -56,6 +59,10 @@ export async function bad(client: Client): Promise<void> {
   await client.get("key", { context: new Uint8Array(1) });
   // @ts-expect-error updates read what is there
   await client.update("key", () => "value", { context: "" });
+  // @ts-expect-error a number of milliseconds
+  await client.put("key", "value", { ttl: "30s" });
+  // @ts-expect-error only values expire
+  await client.delete("key", { ttl: 30_000 });
   // @ts-expect-error strict or not, there is no third way
   await client.get("key", { strict: "sometimes" });
   // @ts-expect-error no such event

@@ -123,6 +123,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Starts a member on a port that it did not have before.
+    pub fn start_elsewhere(&mut self, label: &str) -> Result<()> {
+        self.addresses.remove(label).with_context(|| format!("{label} was never started"))?;
+        self.start(label)
+    }
+
     /// Ends a member without warning.
     pub fn kill(&mut self, label: &str) -> Result<()> {
         self.running.remove(label).context("it does not run")?.kill()

@@ -1,9 +1,11 @@
 //! Five nodes and their clients, with and without losses.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use bytes::Bytes;
 use quorate_cluster::{Cluster, Settings, eventually, run};
-use quorate_node::client::{CallOptions, Client, ClientOptions, Request};
+use quorate_node::client::{CallOptions, Client, ClientOptions, Request, UnixMs};
 
 #[test]
 fn what_one_client_writes_another_reads() -> Result<()> {
@@ -63,6 +65,35 @@ fn concurrent_writes_are_kept_until_somebody_merges_them() -> Result<()> {
 
         b.delete("cart", None).await?;
         assert!(a.get("cart").await?.values.is_empty());
+        Ok(())
+    })
+}
+
+#[test]
+fn a_value_expires_and_a_tombstone_beside_a_value_is_told() -> Result<()> {
+    run(async {
+        let cluster = Cluster::started(Settings::default()).await?;
+        let client = cluster.client().await?;
+        let day = Duration::from_secs(86_400);
+        client.put_for("lease", "mine", None, day).await?;
+        let entry = client.get("lease").await?;
+        assert_eq!((entry.expires.len(), entry.tombstones), (1, 0));
+        ensure!(entry.expires[0].is_some_and(|at| at > UnixMs(day.as_millis() as u64)));
+
+        let blink = client.put_for("blink", "gone soon", None, Duration::from_millis(1)).await?;
+        eventually("the value expires", || async {
+            let entry = client.get_after("blink", &blink.context).await.ok()?;
+            entry.values.is_empty().then_some(())
+        })
+        .await?;
+        client.put("blink", "for good", None).await?;
+        let entry = client.get("blink").await?;
+        assert_eq!(entry.values, [Bytes::from("for good")]);
+        assert_eq!((&entry.expires[..], entry.tombstones), (&[None][..], 1));
+
+        let refused = client.put_for("k", "v", None, Duration::ZERO).await;
+        let error = refused.err().map(|error| error.to_string()).unwrap_or_default();
+        ensure!(error.contains("time to live"), "{error}");
         Ok(())
     })
 }
@@ -145,7 +176,7 @@ fn a_dead_seed_does_no_harm() -> Result<()> {
 fn a_client_without_a_living_seed_says_so() -> Result<()> {
     run(async {
         let mut options = ClientOptions::to(["ws://127.0.0.1:1"]);
-        options.timeout = std::time::Duration::from_millis(300);
+        options.timeout = Duration::from_millis(300);
         let error = Client::connect(options).await.err().map(|error| error.to_string());
         let error = error.unwrap_or_default();
         ensure!(error.contains("ws://127.0.0.1:1"), "{error}");

@@ -96,10 +96,15 @@ fn json_is_json() -> Result<()> {
         };
         assert_eq!(json(&["put", "k", "value"])?["siblings"], 1);
         assert_eq!(json(&["get", "k"])?["values"][0]["base64"], "dmFsdWU=");
+        assert!(json(&["get", "k"])?["values"][0]["expires_ms"].is_null());
         assert_eq!(json(&["ring", "k"])?["nodes"][0]["label"], "n1");
         assert_eq!(json(&["ring"])?["slots"], 64);
         let status = json(&["status"])?;
         assert_eq!((&status["up"], &status["nodes"][0]["records"]), (&1.into(), &1.into()));
+        assert_eq!(json(&["put", "lease", "value", "--ttl", "7d"])?["siblings"], 1);
+        let lease = json(&["get", "lease"])?;
+        let moment = |name: &str| lease["values"][0][name].as_u64().unwrap_or_default();
+        assert_eq!(moment("expires_ms") - moment("written_ms"), 7 * 86_400_000);
         let bench = json(&["bench", "--seconds=1", "--in-flight=8", "--value-bytes=10"])?;
         assert!(bench["runs"][0]["ops_per_second"].as_f64().is_some_and(|ops| ops > 0.0));
         assert_eq!(bench["runs"][0]["errors"], 0);

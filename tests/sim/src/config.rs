@@ -7,13 +7,16 @@ use quorate_core::time::Duration;
 use crate::disk::DiskTemper;
 use crate::network::Weather;
 
+/// The node that makes the first layout, where the nodes do not begin with one.
+pub const FOUNDER: usize = 0;
+
 /// How the nodes of a [`World`](crate::World) come to know each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Birth {
     /// All begin with one layout.
     #[default]
     Layout,
-    /// They know the address of `n0`, which makes the first layout once all have met.
+    /// They know the address of the [`FOUNDER`], which makes the first layout once all have met.
     OneSeed,
 }
 

@@ -43,7 +43,7 @@ pub mod swarm;
 
 pub mod shrink;
 
-pub use config::{Birth, WorldConfig};
+pub use config::{Birth, FOUNDER, WorldConfig};
 pub use disk::DiskTemper;
 pub use marks::{Mark, Marks};
 pub use network::{End, Place, Weather};

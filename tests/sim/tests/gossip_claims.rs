@@ -6,6 +6,7 @@ use quorate_core::ids::{Incarnation, NodeId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::membership::{Change, MEMBER_TEXT_BYTES_MAX, MEMBERS_PER_MESSAGE, Membership};
 use quorate_core::message::{Gossip, MemberInfo, MemberState, Pulse};
+use quorate_core::node::GossipSettings;
 use quorate_core::time::{Instant, Now, UnixMs};
 use quorate_sim::gossip::{GossipNet, GossipNetConfig};
 
@@ -239,6 +240,29 @@ fn a_question_is_answered_with_what_the_asker_lacks_and_with_what_is_wanted() {
     assert_eq!(described, [id(1), id(2)]);
     let (answer, _) = hand.tell(stranger, Gossip { asks: Some((id(2), id(1))), ..silence() });
     assert_eq!(answer.unwrap().members, [], "a range from end to begin is empty");
+}
+
+#[test]
+fn a_message_names_each_member_once_in_ascending_order_and_news_among_them() {
+    let settings = GossipSettings { window: 5, ..GossipSettings::default() };
+    let mut net = GossipNet::new(GossipNetConfig { nodes: 40, settings, ..Default::default() });
+    net.run(10);
+    net.restart(7, 77);
+    net.run(12);
+    let (mut membership, mut changes) = (net.membership(20).clone(), Vec::new());
+    let due = Now { instant: membership.next_wake().unwrap(), ..net.now() };
+    let questions = membership.on_wake(due, LayoutVersion(0), &|_| true, &mut changes);
+    assert_eq!(questions.len(), settings.fanout);
+    for (to, question) in questions {
+        let named: Vec<NodeId> = question.pulses.iter().map(|pulse| pulse.id).collect();
+        assert!(named.is_sorted_by(|one, next| one < next), "{named:?}");
+        assert!(named.contains(&id(7)) && named.contains(&id(20)), "{named:?}");
+        let mut asked = net.membership((to.0 >> 32) as usize - 1).clone();
+        let answer = asked.on_gossip(due, id(20), &question, None, &mut changes).unwrap();
+        let named: Vec<NodeId> = answer.pulses.iter().map(|pulse| pulse.id).collect();
+        assert!(named.is_sorted_by(|one, next| one < next), "{named:?}");
+        assert!(named.contains(&to), "{named:?}");
+    }
 }
 
 #[test]

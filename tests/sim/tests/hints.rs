@@ -223,6 +223,33 @@ fn a_hint_for_a_target_that_stays_away_goes_to_the_other_primaries_before_it_is_
 }
 
 #[test]
+fn hints_go_home_while_others_that_cannot_reach_their_target_go_on_making_them() {
+    let mut s = Scenario::cluster(5).build();
+    let ([a, b, _], [d, _]) = (s.primaries("k"), s.fallbacks("k"));
+    s.partition(&[a], &[b]);
+    s.wait(secs(2));
+    // Keys whose hints go the same way, written without a pause.
+    let same = |s: &Scenario, key: &String| {
+        let (primaries, fallbacks) = (s.primaries::<3>(key), s.fallbacks::<2>(key));
+        primaries.contains(&a) && primaries.contains(&b) && fallbacks[0] == d
+    };
+    let keys: Vec<String> =
+        (0..).map(|number| format!("key {number}")).filter(|key| same(&s, key)).take(160).collect();
+    let mut most = 0;
+    for key in &keys {
+        let put = s.at(b).put(key, "v");
+        assert_eq!(put.coordinator(), b);
+        s.wait(ms(400));
+        most = most.max(s.hints(d, a));
+    }
+    assert!(most > 60, "they were held back at first: {most}");
+    assert!(s.hints(d, a) < 10, "{} of {most} are left", s.hints(d, a));
+    s.heal();
+    s.wait_until(secs(20), |s| s.all_hints() == 0);
+    s.converge(&[keys[0].as_str()]);
+}
+
+#[test]
 fn nodes_that_know_one_seed_find_each_other_and_one_layout() {
     let mut s = Scenario::cluster(5).found_from_one_seed().build();
     s.wait(secs(10));

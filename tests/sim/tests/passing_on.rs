@@ -72,3 +72,24 @@ fn a_passed_on_write_that_is_never_answered_is_unknown() {
     s.at(d).budget(secs(1)).try_put("k", "v").unknown(ErrorCode::Timeout);
     s.expect("k").siblings(["v"]);
 }
+
+#[test]
+fn a_sloppy_write_is_taken_where_the_node_that_was_asked_reaches_more_than_the_primaries() {
+    let mut s = Scenario::cluster(5).build();
+    let ([a, b, c], [d, e]) = (s.primaries("k"), s.fallbacks("k"));
+    // Everybody reaches one other node, and that one reaches all.
+    for (one, others) in [(a, &[b, c, e][..]), (b, &[c, e]), (c, &[e])] {
+        s.partition(&[one], others);
+    }
+    s.wait(secs(1));
+    let done = s.at(d).r(1).w(3).put("k", "v");
+    assert_eq!((done.coordinator(), done.answered()), (d, vec![c]));
+    assert_eq!(done.stand_ins(), [(d, a), (e, b)]);
+    let refused = s.at(d).strict().r(1).w(3).try_put("k", "w");
+    let refused = refused.refused(ErrorCode::QuorumUnavailable);
+    assert_eq!((refused.acked(), refused.needed()), (1, 3), "as the last primary counted");
+    s.heal();
+    s.wait_until(secs(20), |s| s.all_hints() == 0);
+    s.converge(&["k"]);
+    s.expect("k").siblings(["v"]);
+}

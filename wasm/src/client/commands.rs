@@ -8,12 +8,13 @@
 //!   CLOSED  2  u32 link
 //!   MESSAGE 3  u32 link  bytes                  one WebSocket message
 //!   GET     4  options  bytes key  bytes context
-//!   PUT     5  options  bytes key  bytes context  bytes value
+//!   PUT     5  options  u64 ttl  bytes key  bytes context  bytes value
 //!   DELETE  6  options  bytes key  bytes context
 //!   CANCEL  7  u64 call
 //!   CLOSE   8
 //!   WAKE    9
 //! options   u32 timeout in ms (0: the client's)  u8 r  u8 w  u8 receipt  u8 strict
+//! ttl       milliseconds until the value reads as deleted; 0: it never does
 //! strict    0: as configured  1: only the key's own replicas count  2: fallbacks count, too
 //! bytes     u32 length, then that many
 //! ```
@@ -68,7 +69,14 @@ impl<'batch> Commands<'batch> {
             quorum: QuorumChoice { r, w },
             receipt: receipt != 0,
             strict: strictness(strict),
+            ttl: None,
         }
+    }
+
+    fn put_options(&mut self) -> CallOptions {
+        let options = self.options();
+        let ttl_ms = self.reader.u64();
+        CallOptions { ttl: (ttl_ms > 0).then(|| Duration::from_millis(ttl_ms)), ..options }
     }
 }
 
@@ -93,7 +101,7 @@ impl<'batch> Iterator for Commands<'batch> {
                 context: self.reader.bytes(),
             },
             5 => Command::Put {
-                options: self.options(),
+                options: self.put_options(),
                 key: self.reader.bytes(),
                 context: self.reader.bytes(),
                 value: self.reader.bytes(),
@@ -126,6 +134,7 @@ mod tests {
             quorum: QuorumChoice { r: 2, w: 3 },
             receipt: true,
             strict: Some(true),
+            ttl: None,
         }
     }
 
@@ -164,15 +173,22 @@ mod tests {
         let batch = read(&[
             &[5, 0, 0, 0],
             &[0, 0, 0, 0, 0, 0, 0, 2],
+            &[0x30, 0x75, 0, 0, 1, 0, 0, 0],
             &[1, 0, 0, 0, b'k', 2, 0, 0, 0, b'c', b'x', 0, 0, 0, 0],
+            &[5, 0, 0, 0],
+            &OPTIONS,
+            &[0; 8],
+            &[1, 0, 0, 0, b'k', 0, 0, 0, 0, 1, 0, 0, 0, b'v'],
             &[6, 0, 0, 0],
             &OPTIONS,
             &[1, 0, 0, 0, b'k', 0, 0, 0, 0],
         ]);
         let commands: Vec<Command<'_>> = Commands::new(&batch).collect();
-        let sloppy = CallOptions { strict: Some(false), ..CallOptions::default() };
+        let ttl = Some(Duration::from_millis(0x1_0000_0000 + 30_000));
+        let sloppy = CallOptions { strict: Some(false), ttl, ..CallOptions::default() };
         let expected = [
             Command::Put { options: sloppy, key: b"k", context: b"cx", value: b"" },
+            Command::Put { options: options(), key: b"k", context: b"", value: b"v" },
             Command::Delete { options: options(), key: b"k", context: b"" },
         ];
         assert_eq!(commands, expected);

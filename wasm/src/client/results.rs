@@ -9,7 +9,8 @@
 //!   SEND         2  u32 link  bytes              one WebSocket message
 //!   HANGUP       3  u32 link
 //!   ENTRY        4  u64 call  origin  u32 tombstones  u32 values n
-//!                   { u32 length  u64 written } n times  bytes: the context, then the values
+//!                   { u32 length  u64 written  u64 expires } n times
+//!                   bytes: the context, then the values
 //!   WRITTEN      5  u64 call  origin  u32 siblings  bytes context
 //!   FAILED       6  u64 call  text code  u32 retryable  u32 unknown  u32 has a node  u64 node
 //!                   u32 attempts  u32 needed  u32 acked  u64 limit  u64 actual
@@ -20,6 +21,7 @@
 //!   REJECTED    10  text address  text code  text detail
 //!   NODE_DOWN   11  u64 node  u32 reason          1: silent  2: unreachable  3: reported
 //!   NODE_UP     12  u64 node
+//! expires   milliseconds since 1970; 0: never
 //! origin    u32 sent straight to a primary  u32 attempts  receipt
 //! receipt   u32 0, or: u32 1  u64 coordinator  u32 needed  u64 layout version
 //!           u32 n  u64 primary n times  u32 n  u64 repaired n times
@@ -157,6 +159,7 @@ impl Results {
         for value in &entry.values {
             self.out.length(value.payload.len());
             self.out.u64(value.written.0);
+            self.out.u64(value.expires.map_or(0, |at| at.0));
         }
         let values: usize = entry.values.iter().map(|value| value.payload.len()).sum();
         self.out.length(entry.context.len() + values);

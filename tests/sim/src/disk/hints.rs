@@ -31,8 +31,7 @@ impl Disk {
         }
     }
 
-    /// Hints in the order of (position, key). A hint that cannot be read ends what is found, and
-    /// if it is the first one nothing can be said.
+    /// Hints in the order of (position, key), without those that cannot be read.
     pub(super) fn find_hints(
         &mut self,
         target: NodeId,
@@ -47,15 +46,10 @@ impl Disk {
         let mut hints: Vec<_> = self.memory.hints_for(target).collect();
         hints.sort_by_cached_key(|(key, _)| order(key));
         let behind = hints.into_iter().skip_while(|(key, _)| Some(order(key)) <= after);
+        let behind = behind.filter(|(key, _)| !self.damaged.contains(key));
         let (mut found, mut bytes) = (Vec::new(), 0);
         for (key, held) in behind {
             if bytes >= bytes_max && !found.is_empty() {
-                return StoreOutcome::HintsFound { hints: found, more: true };
-            }
-            if self.damaged.contains(key) {
-                if found.is_empty() {
-                    return StoreOutcome::Failed(StoreError::Damaged);
-                }
                 return StoreOutcome::HintsFound { hints: found, more: true };
             }
             bytes += usize::try_from(hint_bytes(key, held.record())).unwrap_or(usize::MAX);
@@ -89,18 +83,27 @@ impl Disk {
         StoreOutcome::HintRemoved { bytes: Some(bytes) }
     }
 
-    pub(super) fn count_hints(&mut self) -> StoreOutcome {
+    /// Counts the hints as they are when the count begins; also answers how many were looked at.
+    /// That goes on beside all other operations: it may be answered before what was applied
+    /// earlier, and after what was applied later.
+    pub(super) fn count_hints(&mut self) -> (StoreOutcome, u32) {
         if self.draw(self.temper.read_fails) {
-            return StoreOutcome::Failed(StoreError::Io);
+            return (StoreOutcome::Failed(StoreError::Io), 0);
         }
         let mut counts = BTreeMap::new();
+        let mut looked_at = 0;
         for (target, key, held) in self.memory.hints() {
-            let none = HintCount { target, hints: 0, bytes: 0 };
+            looked_at += 1;
+            let none = HintCount { target, hints: 0, bytes: 0, damaged: 0 };
             let count: &mut HintCount = counts.entry(target).or_insert(none);
-            count.hints += 1;
-            count.bytes += hint_bytes(key, held.record());
+            if self.damaged.contains(key) {
+                count.damaged += 1;
+            } else {
+                count.hints += 1;
+                count.bytes += hint_bytes(key, held.record());
+            }
         }
-        StoreOutcome::HintsCounted(counts.into_values().collect())
+        (StoreOutcome::HintsCounted(counts.into_values().collect()), looked_at)
     }
 
     /// How many hints the engine shows for a target.

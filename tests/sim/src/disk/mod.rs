@@ -38,8 +38,10 @@ pub(crate) struct Disk {
     tail: Vec<Entry>,
     /// How many entries of the tail the sync under way covers.
     syncing: Option<usize>,
-    /// The newest layout that the node was given.
+    /// The newest layout that is synced.
     layout: Option<Arc<LayoutUpdate>>,
+    /// A newer one, and when it is synced.
+    saving: Option<(Instant, Arc<LayoutUpdate>)>,
     /// Keys whose records cannot be read, in any copy.
     damaged: BTreeSet<Key>,
     /// A sync failed: no changes until the engine is opened again.
@@ -88,6 +90,7 @@ impl Disk {
             tail: Vec::new(),
             syncing: None,
             layout: None,
+            saving: None,
             damaged: BTreeSet::new(),
             poisoned: false,
             snapshot: None,
@@ -100,6 +103,10 @@ impl Disk {
     /// Runs an operation.
     pub(crate) fn run(&mut self, now: Instant, ticket: Ticket, op: &StoreOp) -> Ran {
         let took = self.latency(self.temper.access);
+        if let StoreOp::CountHints = op {
+            let (outcome, hints) = self.count_hints();
+            return Ran { outcome, at: now + took * (1 + hints) };
+        }
         let mut at = self.free_at.max(now) + took;
         self.free_at = at;
         let outcome = match op {
@@ -111,13 +118,14 @@ impl Disk {
             StoreOp::RemoveHint { target, key, digest } => {
                 self.remove_hint(at, *target, key, *digest)
             }
-            StoreOp::CountHints => self.count_hints(),
+            StoreOp::CountHints => self.count_hints().0,
             StoreOp::SaveLayout(layout) => {
                 at = at + self.latency(self.temper.sync);
                 match self.why_no_change() {
                     Some(error) => StoreOutcome::Failed(error),
                     None => {
-                        self.layout = Some(layout.clone());
+                        self.save_what_is_due(now);
+                        self.saving = Some((at, layout.clone()));
                         StoreOutcome::Durable
                     }
                 }
@@ -226,7 +234,13 @@ impl Disk {
 
     /// Of what was not synced, each change stays with a chance of `kept` in a thousand. Answers the
     /// keys that lost something.
-    pub(crate) fn crash(&mut self, kept: u32) -> Vec<Key> {
+    pub(crate) fn crash(&mut self, now: Instant, kept: u32) -> Vec<Key> {
+        self.save_what_is_due(now);
+        if let Some((_, layout)) = self.saving.take()
+            && self.draw(kept)
+        {
+            self.layout = Some(layout);
+        }
         let mut lost = Vec::new();
         for Entry { copy, key, held, .. } in std::mem::take(&mut self.tail) {
             if self.prng.chance(kept.into(), 1_000) {
@@ -251,7 +265,8 @@ impl Disk {
     }
 
     /// Keeps a copy of what is synced.
-    pub(crate) fn take_snapshot(&mut self) {
+    pub(crate) fn take_snapshot(&mut self, now: Instant) {
+        self.save_what_is_due(now);
         self.snapshot = Some((self.synced.clone(), self.layout.clone()));
     }
 
@@ -274,9 +289,10 @@ impl Disk {
         destroyed.collect()
     }
 
-    /// The newest layout that the node was given.
-    pub(crate) fn layout(&self) -> Option<&Arc<LayoutUpdate>> {
-        self.layout.as_ref()
+    /// The newest layout that is synced.
+    pub(crate) fn layout(&self, now: Instant) -> Option<&Arc<LayoutUpdate>> {
+        let saved = self.saving.as_ref().filter(|(at, _)| *at <= now);
+        saved.map(|(_, layout)| layout).or(self.layout.as_ref())
     }
 
     pub(crate) fn temper(&self) -> DiskTemper {
@@ -381,6 +397,12 @@ impl Disk {
             (before != after).then_some(Destroyed { copy, key, before, after })
         });
         destroyed.chain(back).collect()
+    }
+
+    fn save_what_is_due(&mut self, now: Instant) {
+        if let Some((_, saved)) = self.saving.take_if(|(at, _)| *at <= now) {
+            self.layout = Some(saved);
+        }
     }
 
     fn latency(&mut self, base: Duration) -> Duration {

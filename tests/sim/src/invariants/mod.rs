@@ -11,7 +11,10 @@ mod delete_covers_what_was_read;
 mod detection_is_right;
 mod ends_once_in_time;
 mod equal_preference_lists;
+mod expiry_is_in_the_record;
+mod first_layout_is_kept;
 mod heartbeats_are_ones_own;
+mod hints_are_counted;
 mod hints_come_home;
 mod justified_supersession;
 mod merge_keeps_everything;
@@ -29,13 +32,14 @@ mod stand_ins_tell_their_hints;
 mod truncation_is_careful;
 mod truthful_receipt;
 mod unknown_is_never_refused;
+mod writable_while_w_are_up;
 
 mod false_claim;
 mod invariant;
 mod violation;
 
 use quorate_core::message::{CallId, LayoutUpdate};
-use quorate_core::time::Instant;
+use quorate_core::time::{Instant, UnixMs};
 
 use crate::disk::Disk;
 use crate::oracle::{Carried, Facts};
@@ -62,6 +66,8 @@ pub struct Property {
 #[derive(Clone, Copy)]
 pub(crate) struct Scene<'a> {
     pub(crate) now: Instant,
+    /// What the node that acts reads on its wall clock; without meaning where none does.
+    pub(crate) wall: UnixMs,
     pub(crate) layout: &'a LayoutUpdate,
     /// The disks of the nodes, by index.
     pub(crate) disks: &'a [Disk],
@@ -87,6 +93,7 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             Box::new(no_acknowledged_write_lost::NoAcknowledgedWriteLost),
         ),
         (hints_come_home::PROPERTY, Box::new(hints_come_home::HintsComeHome)),
+        (hints_are_counted::PROPERTY, Box::new(hints_are_counted::HintsAreCounted::default())),
         (justified_supersession::PROPERTY, Box::new(justified_supersession::JustifiedSupersession)),
         (no_phantom_value::PROPERTY, Box::new(no_phantom_value::NoPhantomValue)),
         (one_dot_one_content::PROPERTY, Box::new(one_dot_one_content::OneDotOneContent)),
@@ -99,8 +106,16 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             Box::new(unknown_is_never_refused::UnknownIsNeverRefused),
         ),
         (
+            writable_while_w_are_up::PROPERTY,
+            Box::new(writable_while_w_are_up::WritableWhileWAreUp::default()),
+        ),
+        (
             equal_preference_lists::PROPERTY,
             Box::new(equal_preference_lists::EqualPreferenceLists::default()),
+        ),
+        (
+            first_layout_is_kept::PROPERTY,
+            Box::new(first_layout_is_kept::FirstLayoutIsKept::default()),
         ),
         (bounded_tables::PROPERTY, Box::new(bounded_tables::BoundedTables::default())),
         (retries_are_one::PROPERTY, Box::new(retries_are_one::RetriesAreOne)),
@@ -113,6 +128,7 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             answered_context_is_exact::PROPERTY,
             Box::new(answered_context_is_exact::AnsweredContextIsExact),
         ),
+        (expiry_is_in_the_record::PROPERTY, Box::new(expiry_is_in_the_record::ExpiryIsInTheRecord)),
         (merge_keeps_everything::PROPERTY, Box::new(merge_keeps_everything::MergeKeepsEverything)),
         (
             acknowledges_what_is_synced::PROPERTY,

@@ -121,7 +121,7 @@ mod tests {
         let put = stage.put(1, "v", &[]);
         stage.write(0, put);
         // A crash that nobody sees.
-        stage.disks[0].crash(0);
+        stage.disks[0].crash(stage.now, 0);
         stage.rest();
     }
 }

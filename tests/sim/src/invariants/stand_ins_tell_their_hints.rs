@@ -15,9 +15,9 @@ use crate::oracle::{Task, unknown_to};
 pub(crate) const PROPERTY: Property = Property {
     name: "stand-ins-tell-their-hints",
     definition: "The record that a node answers as a stand-in knows what the node has \
-                 acknowledged, in its present life and before it was asked, to keep of the key \
-                 as hints, unless such a hint has been removed since. Actors that truncation \
-                 dropped are excused.",
+                 acknowledged, in whichever of its lives and before it was asked, to keep of the \
+                 key as hints, unless such a hint has been removed or destroyed since. Actors \
+                 that truncation dropped are excused.",
     source: "DESIGN.md §7 (Put, Get), §10",
 };
 
@@ -47,7 +47,7 @@ impl StandInsTellTheirHints {
 
 impl Invariant for StandInsTellTheirHints {
     fn on_started(&mut self, _: Scene<'_>, Started { node }: Started) -> Verdict {
-        self.kept.retain(|(by, _), _| *by != node);
+        // What was acknowledged is synced.
         self.asked.retain(|(by, _, _), _| *by != node);
         Ok(())
     }

@@ -84,6 +84,8 @@ marks! {
     ClientFull = "overloaded: a client's own calls_max",
     /// A read returns values and a concurrent delete.
     DeleteBesideValue = "a delete concurrent with a put that survives",
+    /// A read returns a value whose time is not over yet.
+    FleetingValueRead = "a read returns a value that expires",
     /// A delete without a context ended well and wrote nothing.
     BlindDeleteFindsNothing = "a blind delete finds nothing",
     /// A value of the key was written while a delete without a context was under way.
@@ -120,6 +122,12 @@ marks! {
     ManyActors = "more than ten actors in a record",
     /// A node began a new actor although the record names an older one of the node.
     BornBesideOlder = "an actor is born although an older one of the node is in the record",
+    /// A founder saves a first layout.
+    FirstLayoutMade = "a first layout is made",
+    /// The founder crashed before any node had a first layout in force.
+    FounderDiesFirst = "the founder dies before the first layout holds",
+    /// A node starts on a disk without a layout while another node has one in force.
+    StartsWithoutLayout = "a node starts without the layout that others know",
     /// A writer was shown a write of an actor and not the one before it.
     ContextWithGap = "a context with a gap",
 }

@@ -261,6 +261,8 @@ impl Watch {
                 self.marks.add(Mark::ThreeSiblings, entry.values.len() + tombstones >= 3);
                 let beside = tombstones > 0 && !entry.values.is_empty();
                 self.marks.add(Mark::DeleteBesideValue, beside);
+                let fleeting = entry.values.iter().any(|value| value.expires.is_some());
+                self.marks.add(Mark::FleetingValueRead, fleeting);
             }
             Answer::Written(written) => {
                 self.marks.add(Mark::PutLeavesSiblings, written.siblings > 1);
@@ -395,7 +397,8 @@ impl Watch {
             | Event::PeerTrusted(_)
             | Event::LayoutChanged(_)
             | Event::HandedOver { .. }
-            | Event::HintDropped { .. } => {}
+            | Event::HintDropped { .. }
+            | Event::HintsDamaged { .. } => {}
             // For those that core may add.
             _ => {}
         }

@@ -383,17 +383,25 @@ impl KeyFacts {
     }
 
     /// Whether a get with these values shows the write named `dot`: its bytes, or another write of
-    /// the same request, which stands for it.
+    /// the same request, which stands for it. A value that expires may be among the tombstones:
+    /// only who answered knows by which clock.
     pub(crate) fn shows(&self, dot: Dot, values: &[EntryValue], tombstones: u32) -> bool {
         let Some(fact) = self.writes.get(&dot) else { return false };
-        let has = |payload: &Payload| match payload {
-            Payload::Value(value) => values.iter().any(|shown| shown.payload == *value),
+        let has = |fact: &WriteFact| match &fact.payload {
+            Payload::Value(value) => {
+                values.iter().any(|shown| shown.payload == *value)
+                    || fact.expires.is_some() && tombstones > 0
+            }
             Payload::Tombstone => tombstones > 0,
         };
-        let twins = || self.by_request.get(&fact.request).into_iter().flatten();
-        has(&fact.payload)
-            || fact.request != RequestId::default()
-                && twins().any(|twin| has(&self.writes[twin].payload))
+        has(fact) || self.twins(fact).any(has)
+    }
+
+    /// The writes of the same request, this one among them; none where it has no name.
+    pub(crate) fn twins(&self, fact: &WriteFact) -> impl Iterator<Item = &WriteFact> {
+        let named = Some(fact.request).filter(|request| *request != RequestId::default());
+        let dots = named.and_then(|request| self.by_request.get(&request));
+        dots.into_iter().flatten().map(move |dot| &self.writes[dot])
     }
 }
 

@@ -9,7 +9,7 @@ mod ops;
 pub(crate) mod stage;
 
 use quorate_core::message::LayoutUpdate;
-use quorate_core::time::Instant;
+use quorate_core::time::{Instant, UnixMs};
 
 use crate::disk::Disk;
 use crate::invariants::{self, Invariant, Property, Scene, Verdict, Violation};
@@ -33,6 +33,8 @@ pub(crate) struct Oracle {
 #[derive(Clone, Copy)]
 pub(crate) struct Moment<'a> {
     pub(crate) now: Instant,
+    /// What the node that acts reads on its wall clock; without meaning where none does.
+    pub(crate) wall: UnixMs,
     pub(crate) layout: &'a LayoutUpdate,
     pub(crate) disks: &'a [Disk],
 }
@@ -66,7 +68,7 @@ impl Oracle {
 
     fn ask(
         &mut self,
-        Moment { now, layout, disks }: Moment<'_>,
+        Moment { now, wall, layout, disks }: Moment<'_>,
         seen: Option<&Observation<'_>>,
         ask: impl Fn(&mut dyn Invariant, Scene<'_>) -> Verdict,
     ) {
@@ -74,7 +76,7 @@ impl Oracle {
             return;
         }
         let carried = seen.and_then(|seen| self.facts.carried(seen));
-        let scene = Scene { now, layout, disks, facts: &self.facts, carried };
+        let scene = Scene { now, wall, layout, disks, facts: &self.facts, carried };
         for (property, invariant) in &mut self.invariants {
             if let Err(violation) = ask(&mut **invariant, scene) {
                 self.violation =

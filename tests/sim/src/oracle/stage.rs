@@ -36,6 +36,8 @@ pub(crate) struct Stage {
     pub(crate) disks: Vec<Disk>,
     pub(crate) facts: Facts,
     pub(crate) now: Instant,
+    /// What every node reads on its wall clock.
+    pub(crate) wall: UnixMs,
     pub(crate) key: Key,
     invariant: Box<dyn Invariant>,
     verdict: Verdict,
@@ -63,6 +65,7 @@ impl Stage {
             disks: (0..nodes).map(disk).collect(),
             facts: Facts::new(3, 2, 2, true),
             now: Instant(1_000_000),
+            wall: UnixMs(1_000),
             key: Key::from("k"),
             invariant: Box::new(invariant),
             verdict: Ok(()),
@@ -79,11 +82,12 @@ impl Stage {
     /// Shows an observation to the facts and to the invariant, as the oracle does.
     pub(crate) fn see(&mut self, seen: &Observation<'_>) {
         self.now = self.now + Duration::from_micros(1);
-        let moment = Moment { now: self.now, layout: &self.layout, disks: &self.disks };
+        let moment =
+            Moment { now: self.now, wall: self.wall, layout: &self.layout, disks: &self.disks };
         self.facts.observe(moment, seen);
-        let Moment { now, layout, disks } = moment;
+        let Moment { now, wall, layout, disks } = moment;
         let carried = self.facts.carried(seen);
-        let scene = Scene { now, layout, disks, facts: &self.facts, carried };
+        let scene = Scene { now, wall, layout, disks, facts: &self.facts, carried };
         let verdict = self.invariant.observe(scene, seen);
         if self.verdict.is_ok() {
             self.verdict = verdict;
@@ -94,6 +98,7 @@ impl Stage {
     pub(crate) fn rest(&mut self) {
         let scene = Scene {
             now: self.now,
+            wall: self.wall,
             layout: &self.layout,
             disks: &self.disks,
             facts: &self.facts,
@@ -218,7 +223,7 @@ impl Stage {
             }
             Asked::Put { value, context } => {
                 let (payload, checksum) = (value.clone(), Checksum::of_value(value));
-                (Change::Value { payload, checksum }, context)
+                (Change::Value { payload, checksum, ttl: None }, context)
             }
             Asked::Delete { context } => (Change::Delete, context),
         };
@@ -386,7 +391,7 @@ impl Stage {
     }
 
     pub(crate) fn crash(&mut self, node: usize) {
-        let lost = self.disks[node].crash(0);
+        let lost = self.disks[node].crash(self.now, 0);
         self.see(&Observation::Crashed(Crashed { node, lost: &lost }));
     }
 
@@ -419,7 +424,8 @@ impl Stage {
     pub(crate) fn find(&mut self, call: Call, values: &[&'static str], covers: &[Dot]) {
         let shown = |value: &&'static str| {
             let payload = Bytes::from_static(value.as_bytes());
-            EntryValue { checksum: Checksum::of_value(&payload), payload, written: UnixMs(1_000) }
+            let checksum = Checksum::of_value(&payload);
+            EntryValue { payload, checksum, written: UnixMs(1_000), expires: None }
         };
         let values = values.iter().map(shown).collect();
         let entry = Entry { values, tombstones: 0, context: self.token(covers) };

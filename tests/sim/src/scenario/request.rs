@@ -30,6 +30,7 @@ pub struct Request<'a> {
     quorum: QuorumChoice,
     strictness: Strictness,
     budget: Option<Duration>,
+    ttl: Option<Duration>,
     passed_on: bool,
     damaged: bool,
     /// The number of the request id; `None`: one of its own.
@@ -88,6 +89,7 @@ impl Scenario {
             quorum: QuorumChoice::default(),
             strictness: Strictness::Configured,
             budget: None,
+            ttl: None,
             passed_on: false,
             damaged: false,
             request: None,
@@ -138,6 +140,12 @@ impl Request<'_> {
     /// Time for the whole request.
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = Some(budget);
+        self
+    }
+
+    /// The value of a put reads as deleted after this time, by the clock of whoever looks.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
         self
     }
 
@@ -335,7 +343,7 @@ impl<'a> Request<'a> {
             Asked::Put { value: payload, context } => {
                 let Checksum(right) = Checksum::of_value(&payload);
                 let checksum = Checksum(right ^ u64::from(self.damaged));
-                let change = Change::Value { payload, checksum };
+                let change = Change::Value { payload, checksum, ttl: self.ttl };
                 Message::Put(Put { head, context, request, change })
             }
             Asked::Delete { context } => {
@@ -361,6 +369,7 @@ impl<'a> Request<'a> {
                 Strictness::Strict => Some(true),
                 Strictness::Sloppy => Some(false),
             },
+            ttl: self.ttl,
         };
         let call = self.scenario.world.call(client, key, asked, options);
         Way::Client { client, call }

@@ -1,20 +1,27 @@
 //! Drawing a plan from a seed.
 
+mod founding;
+mod settings;
+
 use std::collections::BTreeSet;
 
-use quorate_core::limits::Limits;
 use quorate_core::message::QuorumChoice;
-use quorate_core::node::Fanout;
 use quorate_core::prng::Prng;
 use quorate_core::time::{Duration, Instant};
 
+use settings::{be_sloppy, config};
+
+use super::expiry::Expiry;
 use super::plan::{Act, Ailment, FaultClass, KEYS, Kind, Loses, Outcast, Plan, Shown, Step};
-use crate::config::WorldConfig;
+use crate::config::{Birth, WorldConfig};
 use crate::disk::DiskTemper;
-use crate::network::{Place, Weather, up_to};
+use crate::network::{Place, up_to};
 
 /// When the first step may come: the nodes have found each other.
-const BEGINNING: Duration = Duration::from_secs(2);
+const BEGINNING: Instant = Instant(2_000_000);
+
+/// When the calls may begin of nodes that know one seed: before or after they have met.
+const BEGINNINGS_MS: [u64; 4] = [100, 500, 1_500, 2_500];
 
 impl Plan {
     /// The plan of a seed, with so many calls.
@@ -33,6 +40,7 @@ impl Plan {
             let faults = drawing.faults(at, class);
             acts.extend(faults.into_iter().map(|(at, act)| (at, drawing.prolong(act))));
         }
+        acts.extend(drawing.troubled_founding());
         acts.sort_by_key(|(at, _)| *at);
         let steps = acts.into_iter().enumerate();
         let steps = steps.map(|(number, (at, act))| Step { number, at, act }).collect();
@@ -45,7 +53,13 @@ struct Drawing {
     prng: Prng,
     /// Decides about sloppy quorums and what goes with them.
     sloppiness: Prng,
+    /// Decides how the nodes come to know each other, and what disturbs them.
+    founding: Prng,
+    /// Decides which values expire, and when.
+    expiry: Expiry,
     config: WorldConfig,
+    beginning: Instant,
+    awaits_layout: bool,
     classes: BTreeSet<FaultClass>,
     clients: Vec<bool>,
     keys: usize,
@@ -66,9 +80,19 @@ impl Drawing {
     fn new(seed: u64, calls: usize) -> Drawing {
         let mut prng = Prng::stream(seed, "plan");
         let chosen = FaultClass::ALL.iter().copied().filter(|_| prng.chance(1, 2));
-        let classes: BTreeSet<FaultClass> = chosen.collect();
+        let mut classes: BTreeSet<FaultClass> = chosen.collect();
+        let mut founding = Prng::stream(seed, "plan of the founding");
+        let (mut beginning, mut awaits_layout) = (BEGINNING, false);
+        let mut birth = Birth::Layout;
+        if founding.chance(1, 4) {
+            birth = Birth::OneSeed;
+            // There is no layout before the first one.
+            classes.remove(&FaultClass::StaleClients);
+            let later = Duration::from_millis(pick(&mut founding, &BEGINNINGS_MS));
+            (beginning, awaits_layout) = (Instant(0) + later, founding.chance(3, 4));
+        }
         let gap_us = pick(&mut prng, &[300, 1_000, 3_000, 10_000, 50_000]);
-        let mut config = config(seed, &mut prng, &classes);
+        let mut config = WorldConfig { birth, ..config(seed, &mut prng, &classes) };
         let mut sloppiness = Prng::stream(seed, "plan of fallbacks");
         be_sloppy(&mut sloppiness, &mut config, classes.contains(&FaultClass::SmallTables));
         let clients = 1 + prng.below(5) as usize;
@@ -87,6 +111,10 @@ impl Drawing {
             config,
             classes,
             sloppiness,
+            founding,
+            beginning,
+            awaits_layout,
+            expiry: Expiry::new(seed),
             prng,
         }
     }
@@ -102,6 +130,8 @@ impl Drawing {
             config: self.config,
             clients: self.clients,
             classes: self.classes,
+            beginning: self.beginning,
+            awaits_layout: self.awaits_layout,
             steps,
             outcast,
             padding: self.padding,
@@ -109,7 +139,7 @@ impl Drawing {
     }
 
     fn moment(&mut self) -> Instant {
-        Instant(0) + BEGINNING + up_to(&mut self.prng, self.span)
+        self.beginning + up_to(&mut self.prng, self.span)
     }
 
     fn call(&mut self) -> Act {
@@ -136,7 +166,8 @@ impl Drawing {
             };
             if self.prng.chance(1, 6) { Kind::Delete(shown) } else { Kind::Put(shown) }
         };
-        Act::Call { client, key, kind, quorum }
+        let ttl = self.expiry.ttl(kind, self.span);
+        Act::Call { client, key, kind, quorum, ttl }
     }
 
     /// A read, now and then one of a session.
@@ -156,13 +187,7 @@ impl Drawing {
         }
         let long = self.span / 4 + up_to(&mut self.sloppiness, self.span / 2);
         match act {
-            Act::Crash { node, effects, kept, loses, .. } => {
-                Act::Crash { node, effects, kept, loses, lasts: long }
-            }
-            Act::Pause { node, .. } => Act::Pause { node, lasts: long },
-            Act::Partition { links, known, flaps, .. } => {
-                Act::Partition { links, known, lasts: long, flaps }
-            }
+            Act::Crash { .. } | Act::Pause { .. } | Act::Partition { .. } => act.lasting(long),
             Act::Call { .. }
             | Act::Burst { .. }
             | Act::Cancel { .. }
@@ -394,91 +419,8 @@ fn quorums(n: u8) -> Vec<(u8, u8)> {
     vec![(majority, majority), (majority, majority), (1, n), (n, 1)]
 }
 
-fn config(seed: u64, prng: &mut Prng, classes: &BTreeSet<FaultClass>) -> WorldConfig {
-    let on = |class| classes.contains(&class);
-    let replication = pick(prng, &[3, 3, 3, 3, 2, 5, 1]);
-    let nodes = (replication as usize).max(2) + prng.below(4) as usize;
-    // Reads that may miss a write: everything but that is promised.
-    let allow_weak = prng.chance(1, 8);
-    let (r, w) = if allow_weak { (1, 1) } else { pick(prng, &quorums(replication)) };
-    let mut us = |choices: &[u64]| Duration::from_micros(pick(prng, choices));
-    let timeout = us(&[150_000, 400_000, 1_000_000, 5_000_000]);
-    let mut weather = Weather::default();
-    if on(FaultClass::Delays) {
-        weather.delay_max = us(&[500, 2_000, 10_000, 40_000]);
-        weather.tail = 50;
-        weather.tail_max = us(&[20_000, 200_000, 2_000_000]);
-    }
-    if on(FaultClass::Capacity) {
-        weather.busy = us(&[10, 100, 1_000]);
-    }
-    let mut disk = DiskTemper::default();
-    if on(FaultClass::SlowDisks) {
-        disk.access = us(&[5, 20, 200, 2_000]);
-        disk.sync = us(&[100, 1_000, 10_000, 60_000]);
-        disk.tail = 20;
-        disk.tail_max = us(&[10_000, 100_000, 1_000_000]);
-    }
-    let mut rate = |class, choices: &[u32]| if on(class) { pick(prng, choices) } else { 0 };
-    weather.loss = rate(FaultClass::Loss, &[5, 20, 100, 300]);
-    weather.duplicates = rate(FaultClass::Duplicates, &[10, 50, 200]);
-    weather.reorder = rate(FaultClass::Reorder, &[10, 50, 200]);
-    disk.read_fails = rate(FaultClass::DiskErrors, &[0, 5, 30]);
-    disk.write_fails = rate(FaultClass::DiskErrors, &[0, 5, 30]);
-    let limits = if on(FaultClass::SmallTables) { small_tables(prng) } else { Limits::default() };
-    WorldConfig {
-        nodes,
-        zones: 1 + prng.below(4) as usize,
-        slots: pick(prng, &[16, 64]),
-        replication,
-        r,
-        w,
-        allow_weak,
-        seed,
-        timeout,
-        limits,
-        weather,
-        disk,
-        ..WorldConfig::default()
-    }
-}
-
-/// One run in three is strict; what goes with fallbacks differs from run to run.
-fn be_sloppy(prng: &mut Prng, config: &mut WorldConfig, small: bool) {
-    config.strict = prng.chance(1, 3);
-    config.fanout = if prng.chance(1, 3) { Fanout::Quorum } else { Fanout::All };
-    let window = Duration::from_secs(pick(prng, &[2, 10, 10_800]));
-    let bytes = pick(prng, &[300, 3_000, 1 << 30]);
-    if small {
-        config.limits.hint_window = window;
-        config.limits.target_hint_bytes_max = bytes;
-        config.limits.repairs_per_second = pick(prng, &[20, 100, 10_000]);
-    }
-}
-
-/// Some tables have room for little.
-fn small_tables(prng: &mut Prng) -> Limits {
-    let whole = Limits::default();
-    let mut some = |small: &[usize], whole: usize| {
-        if prng.chance(1, 3) { pick(prng, small) } else { whole }
-    };
-    Limits {
-        siblings_max: some(&[2, 4], whole.siblings_max),
-        record_bytes_max: some(&[64, 2_048], whole.record_bytes_max),
-        context_actors_max: some(&[3, 10], whole.context_actors_max),
-        actors_alarm: some(&[3], whole.actors_alarm),
-        actors_kept: some(&[2, 4], whole.actors_kept),
-        calls_max: some(&[4, 16], whole.calls_max),
-        calls_per_peer_max: some(&[2, 8], whole.calls_per_peer_max),
-        store_ops_max: some(&[4, 16], whole.store_ops_max),
-        answers_kept: some(&[0, 1, 8], whole.answers_kept),
-        actor_age_min: Duration::from_secs(pick(prng, &[0, 1, 10, 14_400])),
-        ..whole
-    }
-}
-
 /// One of several.
-fn pick<T: Clone>(prng: &mut Prng, choices: &[T]) -> T {
+pub(super) fn pick<T: Clone>(prng: &mut Prng, choices: &[T]) -> T {
     choices[prng.below(choices.len() as u64) as usize].clone()
 }
 

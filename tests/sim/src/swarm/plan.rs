@@ -3,7 +3,6 @@
 //! A plan is data, so a failing run can be repeated with some of its steps left out.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use quorate_core::message::QuorumChoice;
 use quorate_core::time::{Duration, Instant};
@@ -127,6 +126,10 @@ pub struct Plan {
     pub clients: Vec<bool>,
     /// The kinds of trouble in it.
     pub classes: BTreeSet<FaultClass>,
+    /// When the first call may come; what comes earlier troubles the nodes while they meet.
+    pub beginning: Instant,
+    /// Whether all that comes after the beginning waits until a node knows a layout.
+    pub awaits_layout: bool,
     /// What happens, by time.
     pub steps: Vec<Step>,
     /// What stays broken while the others heal.
@@ -179,6 +182,8 @@ pub enum Act {
         kind: Kind,
         /// R and W.
         quorum: QuorumChoice,
+        /// Of a put: the time after which the value reads as deleted.
+        ttl: Option<Duration>,
     },
     /// A client of another make puts values at a node, all at once, without naming its writes.
     Burst {
@@ -326,6 +331,54 @@ pub enum Shown {
     Older(usize),
 }
 
+impl Act {
+    /// The same fault, for so long.
+    pub(super) fn lasting(self, lasts: Duration) -> Act {
+        match self {
+            Act::Crash { node, effects, kept, loses, .. } => {
+                Act::Crash { node, effects, kept, loses, lasts }
+            }
+            Act::Pause { node, .. } => Act::Pause { node, lasts },
+            Act::Partition { links, known, flaps, .. } => {
+                Act::Partition { links, known, lasts, flaps }
+            }
+            Act::Rot { node, key, .. } => Act::Rot { node, key, lasts },
+            Act::Disk { node, temper, .. } => Act::Disk { node, temper, lasts },
+            Act::Clog { from, to, .. } => Act::Clog { from, to, lasts },
+            Act::Freeze { client, .. } => Act::Freeze { client, lasts },
+            Act::Call { .. }
+            | Act::Burst { .. }
+            | Act::Cancel { .. }
+            | Act::Snapshot { .. }
+            | Act::Clock { .. }
+            | Act::HangUp { .. }
+            | Act::KillClient { .. } => self,
+        }
+    }
+
+    /// The same fault at this node, if it strikes one.
+    pub(super) fn at_node(self, node: usize) -> Act {
+        match self {
+            Act::Burst { key, puts, .. } => Act::Burst { node, key, puts },
+            Act::Crash { effects, kept, loses, lasts, .. } => {
+                Act::Crash { node, effects, kept, loses, lasts }
+            }
+            Act::Snapshot { .. } => Act::Snapshot { node },
+            Act::Rot { key, lasts, .. } => Act::Rot { node, key, lasts },
+            Act::Pause { lasts, .. } => Act::Pause { node, lasts },
+            Act::Clock { jump_ms, ppm, .. } => Act::Clock { node, jump_ms, ppm },
+            Act::Disk { temper, lasts, .. } => Act::Disk { node, temper, lasts },
+            Act::Call { .. }
+            | Act::Cancel { .. }
+            | Act::Partition { .. }
+            | Act::Clog { .. }
+            | Act::HangUp { .. }
+            | Act::KillClient { .. }
+            | Act::Freeze { .. } => self,
+        }
+    }
+}
+
 impl Plan {
     /// The same with only the steps whose numbers are in `kept`.
     pub fn keep(&self, kept: &BTreeSet<usize>) -> Plan {
@@ -384,78 +437,3 @@ impl Plan {
 /// The keys of all runs, the hottest first.
 pub(super) const KEYS: [&str; 8] =
     ["hot", "warm", "mild", "cool", "cold", "icy", "frozen", "forgotten"];
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Instant(us) = self.at;
-        write!(f, "{:>5}  {:>4}.{:06}  {}", self.number, us / 1_000_000, us % 1_000_000, self.act)
-    }
-}
-
-impl fmt::Display for Act {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Act::Call { client, key, kind, quorum } => {
-                let QuorumChoice { r, w } = quorum;
-                let key = Plan::key(*key);
-                match kind {
-                    Kind::Get => write!(f, "c{client} gets {key:?} (R={r})"),
-                    Kind::Session(shown) => write!(f, "c{client} gets {key:?} {shown}"),
-                    Kind::Put(shown) => write!(f, "c{client} puts {key:?} {shown} (W={w})"),
-                    Kind::Delete(shown) => {
-                        write!(f, "c{client} deletes {key:?} {shown} (R={r} W={w})")
-                    }
-                }
-            }
-            Act::Burst { node, key, puts } => {
-                write!(f, "{puts} puts without names of {:?} at n{node}", Plan::key(*key))
-            }
-            Act::Cancel { client } => write!(f, "c{client} takes its last call back"),
-            Act::Crash { node, effects, kept, loses, lasts } => {
-                write!(f, "n{node} crashes")?;
-                if let Some(effects) = effects {
-                    write!(f, " after {effects} more effects")?;
-                }
-                write!(f, " for {lasts:?}, {kept} per mille of the unsynced tail stay")?;
-                match loses {
-                    Loses::Nothing => Ok(()),
-                    Loses::Everything => write!(f, ", its disk is emptied"),
-                    Loses::SinceSnapshot => write!(f, ", its disk is an older snapshot"),
-                }
-            }
-            Act::Snapshot { node } => write!(f, "n{node}: a snapshot of the disk is taken"),
-            Act::Rot { node, key, lasts } => {
-                let key = Plan::key(*key);
-                write!(f, "n{node}: {key:?} rots; the disk is emptied after {lasts:?}")
-            }
-            Act::Pause { node, lasts } => write!(f, "n{node} stands still for {lasts:?}"),
-            Act::Clock { node, jump_ms, ppm } => {
-                write!(f, "n{node}: the wall clock jumps by {jump_ms} ms and drifts by {ppm} ppm")
-            }
-            Act::Disk { node, temper, lasts } => {
-                write!(f, "n{node}: the disk for {lasts:?}: {temper:?}")
-            }
-            Act::Partition { links, known, lasts, flaps } => {
-                write!(f, "cut for {lasts:?}, {flaps} flaps, known: {known}:")?;
-                links.iter().try_for_each(|(from, to)| write!(f, " {from}->{to}"))
-            }
-            Act::Clog { from, to, lasts } => write!(f, "{from}->{to} is clogged for {lasts:?}"),
-            Act::HangUp { a, b } => write!(f, "{a}-{b}: the connections break"),
-            Act::KillClient { client, effects } => {
-                write!(f, "c{client} vanishes after {effects} more effects")
-            }
-            Act::Freeze { client, lasts } => write!(f, "c{client} stands still for {lasts:?}"),
-        }
-    }
-}
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Shown::Nothing => f.write_str("blindly"),
-            Shown::Newest => f.write_str("with the newest context"),
-            Shown::Own => f.write_str("with its own last context"),
-            Shown::Older(back) => write!(f, "with the context {back} before the newest"),
-        }
-    }
-}

@@ -371,9 +371,12 @@ fn put_body(ties: &Ties, words: &mut Words<'_>, put: &Put) -> &'static str {
         words.add(format_args!("for {writer}/{}", put.request.sequence));
     }
     let kind = match &put.change {
-        Change::Value { payload, .. } => {
+        Change::Value { payload, ttl, .. } => {
             words.add("");
             words.value(payload);
+            if let Some(ttl) = ttl {
+                words.add(format_args!("for {ttl:?}"));
+            }
             "PUT"
         }
         Change::Delete => "DELETE",

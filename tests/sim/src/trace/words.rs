@@ -291,6 +291,10 @@ impl Words<'_> {
             Event::HintDropped { target, .. } => {
                 self.add(format_args!("gave up a hint for {}", Node(*target)));
             }
+            Event::HintsDamaged { target, hints } => {
+                let target = Node(*target);
+                self.add(format_args!("{hints} hints for {target} cannot be read"));
+            }
             // For those that core may add.
             _ => self.add(format_args!("{event:?}")),
         }

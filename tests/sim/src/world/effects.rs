@@ -52,6 +52,7 @@ impl World {
         let now = slot.clock.read(self.now);
         let mut out = Effects::new();
         let Some(node) = &mut slot.node else { return };
+        self.wall = now.unix;
         act(node, now, &mut out);
         node.check_invariants();
         let wake = node.next_wake().map(|wake| wake.at.max(self.now));
@@ -75,8 +76,12 @@ impl World {
         }
         if let Some(node) = &self.nodes[index].node {
             let seen = Observation::Stepped(Stepped { node: index, view: node.view() });
-            let moment =
-                crate::oracle::Moment { now: self.now, layout: &self.layout, disks: &self.disks };
+            let moment = crate::oracle::Moment {
+                now: self.now,
+                wall: self.wall,
+                layout: &self.layout,
+                disks: &self.disks,
+            };
             self.oracle.observe(moment, &seen);
         }
     }
@@ -152,6 +157,9 @@ impl World {
             | StoreOp::CountHints
             | StoreOp::SaveLayout(_) => None,
         };
+        if matches!(op, StoreOp::SaveLayout(_)) && !self.knows_layout(node) {
+            self.watch.add(Mark::FirstLayoutMade, true);
+        }
         let ran = self.disks[node].run(self.now, ticket, op);
         if let StoreOp::Apply { key, copy, op } = op
             && self.disks[node].unsynced() > unsynced

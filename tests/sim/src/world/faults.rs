@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::rules::Sentence;
 use super::{Passing, RuleId, World, member};
+use crate::config::{Birth, FOUNDER};
 use crate::detail::Detail;
 use crate::disk::{Destroyed, DiskTemper};
 use crate::marks::Mark;
@@ -25,16 +26,19 @@ impl World {
 
     /// The same, but each change that is not synced survives with a chance of `kept` in a thousand.
     pub fn crash_keeping(&mut self, node: usize, kept: u32) {
-        let slot = &mut self.nodes[node];
-        if slot.node.take().is_none() {
+        if self.nodes[node].node.take().is_none() {
             return;
         }
+        let untold = self.config.birth == Birth::OneSeed && node == FOUNDER;
+        let untold = untold && !self.layout_is_known();
+        let slot = &mut self.nodes[node];
         slot.life += 1;
         slot.wake = None;
         slot.fuse = None;
         let parked = slot.paused.take();
+        self.watch.add(Mark::FounderDiesFirst, untold);
         let unsynced = self.disks[node].unsynced();
-        let lost = self.disks[node].crash(kept);
+        let lost = self.disks[node].crash(self.now, kept);
         self.watch.add(Mark::CrashBetweenAppliedAndDurable, unsynced > 0);
         self.watch.add(Mark::CrashTearsTheTail, !lost.is_empty() && lost.len() < unsynced);
         self.observe(&Observation::Crashed(Crashed { node, lost: &lost }));
@@ -101,7 +105,7 @@ impl World {
 
     /// Keeps a copy of what a node has synced, for [`roll_back`](World::roll_back).
     pub fn take_snapshot(&mut self, node: usize) {
-        self.disks[node].take_snapshot();
+        self.disks[node].take_snapshot(self.now);
     }
 
     /// Takes the disk of a node that is down back to the last copy; without one, to nothing.
@@ -265,7 +269,8 @@ impl World {
         let settings =
             PlanSettings { slots: layout.slot_count(), replication: layout.replication() };
         let old = plan_first(settings, members).ok()?;
-        let older = LayoutVersion(layout.version().0.checked_sub(1)?);
+        let older = layout.version().0.checked_sub(1).filter(|older| *older > 0)?;
+        let older = LayoutVersion(older);
         let old = Layout::from_parts(
             older,
             old.replication(),

@@ -26,6 +26,16 @@ impl World {
         self.nodes[node].node.as_ref()
     }
 
+    /// Whether a node is up and has a layout in force.
+    pub fn knows_layout(&self, node: usize) -> bool {
+        self.node(node).is_some_and(|node| node.view().layout().is_some())
+    }
+
+    /// Whether any node that is up has a layout in force.
+    pub fn layout_is_known(&self) -> bool {
+        (0..self.nodes.len()).any(|node| self.knows_layout(node))
+    }
+
     /// The numbers of the primaries of a key, in the order of its preference list.
     pub fn primaries(&self, key: &str) -> Vec<usize> {
         let layout = &self.layout.layout;
@@ -120,7 +130,8 @@ impl World {
     /// Checks what must hold at rest. The nodes of `whole` must be up, undamaged and connected, and
     /// every key must have been read since.
     pub fn check_at_rest(&mut self, whole: &[usize]) {
-        let moment = Moment { now: self.now, layout: &self.layout, disks: &self.disks };
+        let moment =
+            Moment { now: self.now, wall: self.wall, layout: &self.layout, disks: &self.disks };
         self.oracle.at_rest(moment, whole);
     }
 

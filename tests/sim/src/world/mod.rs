@@ -23,12 +23,12 @@ use quorate_core::message::{CallId, LayoutUpdate, Message, Reply};
 use quorate_core::node::{Founding, Node, NodeConfig};
 use quorate_core::prng::Prng;
 use quorate_core::ring::SlotCount;
-use quorate_core::time::{Duration, Instant};
+use quorate_core::time::{Duration, Instant, UnixMs};
 
-use crate::config::{Birth, WorldConfig};
+use crate::config::{Birth, FOUNDER, WorldConfig};
 use crate::detail::Detail;
 use crate::disk::Disk;
-use crate::marks::Watch;
+use crate::marks::{Mark, Watch};
 use crate::network::{Connection, End, Network, Place};
 use crate::observation::{Observation, Started};
 use crate::oracle::{Facts, Moment, Oracle};
@@ -51,6 +51,8 @@ const BY_HAND: u64 = 1 << 32;
 pub struct World {
     config: WorldConfig,
     now: Instant,
+    /// What the node that acted last read on its wall clock.
+    wall: UnixMs,
     queue: Queue<Event>,
     layout: Arc<LayoutUpdate>,
     nodes: Vec<NodeSlot>,
@@ -167,11 +169,22 @@ enum Event {
 }
 
 impl World {
-    /// A cluster whose nodes have just started; [`settle`](World::settle) lets them connect.
+    /// A cluster whose nodes have had time to find each other; [`settle`](World::settle) lets them
+    /// connect.
     ///
     /// # Panics
     /// Where the configuration cannot work.
     pub fn new(config: WorldConfig) -> World {
+        let mut world = World::begin(config);
+        world.run_for(Duration::from_secs(2));
+        world
+    }
+
+    /// A cluster whose nodes have just started.
+    ///
+    /// # Panics
+    /// Where the configuration cannot work.
+    pub fn begin(config: WorldConfig) -> World {
         let mut prng = Prng::stream(config.seed, "world");
         let layout = Arc::new(layout(&config));
         let ids = layout.layout.members().iter().map(|member| member.id).collect::<Vec<_>>();
@@ -190,6 +203,7 @@ impl World {
         let mut world = World {
             network: Network::new(&config),
             now: Instant(0),
+            wall: UnixMs(0),
             queue: Queue::new(),
             layout,
             nodes: nodes.collect(),
@@ -209,7 +223,6 @@ impl World {
         for index in 0..world.nodes.len() {
             world.start(index);
         }
-        world.run_for(Duration::from_secs(2));
         world
     }
 
@@ -291,7 +304,8 @@ impl World {
 
     /// Tells the oracle what happened.
     fn observe(&mut self, seen: &Observation<'_>) {
-        let moment = Moment { now: self.now, layout: &self.layout, disks: &self.disks };
+        let moment =
+            Moment { now: self.now, wall: self.wall, layout: &self.layout, disks: &self.disks };
         self.oracle.observe(moment, seen);
         self.watch.observe(self.now, seen);
         if let Some(log) = &mut self.log {
@@ -325,7 +339,7 @@ impl World {
     fn known_layout(&self, index: usize) -> Option<Arc<LayoutUpdate>> {
         match self.config.birth {
             Birth::Layout => Some(self.layout.clone()),
-            Birth::OneSeed => self.disks[index].layout().cloned(),
+            Birth::OneSeed => self.disks[index].layout(self.now).cloned(),
         }
     }
 
@@ -341,7 +355,7 @@ impl World {
             address: address(index),
             seeds: (0..self.nodes.len().min(SEEDS)).map(address).collect(),
             layout: self.known_layout(index),
-            founding: (self.config.birth == Birth::OneSeed && index == 0)
+            founding: (self.config.birth == Birth::OneSeed && index == FOUNDER)
                 .then_some(Founding { members: self.nodes.len(), plan: settings(&self.config) }),
             r: self.config.r,
             w: self.config.w,
@@ -352,6 +366,8 @@ impl World {
             credentials: Bytes::new(),
             limits: self.config.limits.clone(),
         };
+        let forgot = config.layout.is_none() && self.layout_is_known();
+        self.watch.add(Mark::StartsWithoutLayout, forgot);
         if let Some(log) = &mut self.log {
             log.name_life(config.id, config.incarnation, self.nodes[index].life);
         }

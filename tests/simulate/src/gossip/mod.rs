@@ -36,6 +36,10 @@ pub(crate) struct Gossip {
     /// Seeds for each size; fewer for greater ones if not given.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
+    /// Members that one message speaks of, besides those that changed of late; as a node does if
+    /// not given.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    window: Option<u32>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -62,7 +66,7 @@ impl Gossip {
         jobs.dedup();
         let work = |index| {
             let (members, seed) = *jobs.get(usize::try_from(index).ok()?)?;
-            Some(spread(members, seed))
+            Some(spread(members, seed, self.window))
         };
         let mut spreads: Vec<Spread> = Vec::new();
         pool::in_order(self.threads.unwrap_or_else(pool::cores), work, |spread| {
@@ -86,9 +90,11 @@ fn seeds(members: u64) -> u64 {
     }
 }
 
-fn spread(members: u64, seed: u64) -> Spread {
+fn spread(members: u64, seed: u64, window: Option<u32>) -> Spread {
     let nodes = usize::try_from(members).unwrap_or(usize::MAX);
-    let config = GossipNetConfig { nodes, seed, ..GossipNetConfig::default() };
+    let mut config = GossipNetConfig { nodes, seed, ..GossipNetConfig::default() };
+    let window = window.and_then(|window| usize::try_from(window).ok());
+    config.settings.window = window.unwrap_or(config.settings.window);
     let warm = if nodes <= config.settings.window { WARM } else { WARM_WINDOWS };
     measure(config, warm, MOST)
 }

@@ -12,7 +12,7 @@ use super::{Verdict, none};
 use crate::workspace::Workspace;
 
 /// The modules of core, lowest first. A new module is put where it belongs.
-const ORDER: [&str; 33] = [
+const ORDER: [&str; 34] = [
     "mutants",
     "sane_or",
     "time",
@@ -33,6 +33,7 @@ const ORDER: [&str; 33] = [
     "counters",
     "membership",
     "peers",
+    "latency",
     "verdicts",
     "hints",
     "tickets",

@@ -53,6 +53,8 @@ impl Run<'_> {
                 self.world.restart(node);
             }
         }
+        // Without the founder, or without one of those whom it waits for, there never is a layout.
+        self.wait_for_layout(&self.whole(), 1);
         let Some(outcast) = self.plan.outcast else { return };
         let node = outcast.node;
         match outcast.ailment {
@@ -72,9 +74,8 @@ impl Run<'_> {
 
     /// The nodes that are not outcast serve, hold the same, and have kept every promise.
     pub(super) fn last_look(&mut self) {
-        let outcast = self.plan.outcast.map(|outcast| outcast.node);
-        let whole: Vec<usize> =
-            (0..self.plan.config.nodes).filter(|node| Some(*node) != outcast).collect();
+        let whole = self.whole();
+        self.wait_for_layout(&whole, whole.len());
         self.run_until(self.world.now() + STRAGGLERS);
         self.rest();
         self.wait_for_hints(&whole);
@@ -104,6 +105,12 @@ impl Run<'_> {
             let put = Asked::Put { value, context: context.unwrap_or_default() };
             self.serve(reader, key, put, quorum);
         }
+    }
+
+    /// The nodes that are not outcast.
+    fn whole(&self) -> Vec<usize> {
+        let outcast = self.plan.outcast.map(|outcast| outcast.node);
+        (0..self.plan.config.nodes).filter(|node| Some(*node) != outcast).collect()
     }
 
     /// R for a read that compares all primaries that are there: where as many are asked as are

@@ -1,6 +1,7 @@
 //! Carrying out a plan: faults and calls, then healing, then the last look.
 
 mod detection;
+mod founding;
 mod healing;
 
 use std::cmp::Reverse;
@@ -15,10 +16,11 @@ use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
     Answer, CallId, Change, Message, Outcome, Put, QuorumChoice, RequestHead, Strictness,
 };
-use quorate_core::time::Instant;
+use quorate_core::time::{Duration, Instant};
 
 use super::plan::{Act, Kind, Loses, Plan, Shown};
 use super::report::{Calls, Report};
+use crate::config::Birth;
 use crate::invariants::Violation;
 use crate::network::Place;
 use crate::observation::Asked;
@@ -73,6 +75,8 @@ struct Run<'a> {
     unnamed: u64,
     /// Events above which the run is taken for endless.
     events_max: u64,
+    /// How much later than planned all comes that follows the beginning; `None` before it.
+    late: Option<Duration>,
 }
 
 /// A call under way.
@@ -97,7 +101,10 @@ enum End {
 
 impl<'a> Run<'a> {
     fn new(plan: &'a Plan, log: Option<LogFilter>) -> Run<'a> {
-        let mut world = World::new(plan.config.clone());
+        let mut world = match plan.config.birth {
+            Birth::Layout => World::new(plan.config.clone()),
+            Birth::OneSeed => World::begin(plan.config.clone()),
+        };
         if let Some(filter) = log {
             world.keep_log(filter);
         }
@@ -114,6 +121,7 @@ impl<'a> Run<'a> {
             calls: Calls::default(),
             unnamed: 0,
             events_max: EVENTS_AT_LEAST + EVENTS_PER_CALL * plan.steps.len() as u64,
+            late: None,
         };
         for stale in &plan.clients {
             let client = if *stale { run.world.add_stale_client() } else { run.world.add_client() };
@@ -124,7 +132,8 @@ impl<'a> Run<'a> {
 
     fn carry_out(&mut self) {
         for step in &self.plan.steps {
-            self.pass_until(step.at);
+            let late = self.late_at(step.at);
+            self.pass_until(step.at + late);
             if self.is_over() {
                 return;
             }
@@ -166,7 +175,9 @@ impl<'a> Run<'a> {
     fn act(&mut self, act: &Act) {
         let now = self.world.now();
         match act {
-            Act::Call { client, key, kind, quorum } => self.call(*client, *key, *kind, *quorum),
+            Act::Call { client, key, kind, quorum, ttl } => {
+                self.call(*client, *key, *kind, (*quorum, *ttl));
+            }
             Act::Burst { node, key, puts } => self.burst(*node, *key, *puts),
             Act::Cancel { client } => {
                 let client = self.clients[*client];
@@ -286,7 +297,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn call(&mut self, place: usize, key: usize, kind: Kind, quorum: QuorumChoice) {
+    fn call(
+        &mut self,
+        place: usize,
+        key: usize,
+        kind: Kind,
+        (quorum, ttl): (QuorumChoice, Option<Duration>),
+    ) {
         if self.world.is_dead(self.clients[place]) {
             self.clients[place] = self.world.add_client();
         }
@@ -308,7 +325,7 @@ impl<'a> Run<'a> {
             Kind::Delete(shown) => Asked::Delete { context: self.context(client, key, shown) },
         };
         let writes = matches!(kind, Kind::Put(_) | Kind::Delete(_));
-        let options = CallOptions { quorum, receipt: true, ..CallOptions::default() };
+        let options = CallOptions { quorum, receipt: true, ttl, ..CallOptions::default() };
         let call = self.world.call(client, Plan::key(key), asked, options);
         self.open.push(Open { client, call, key, writes });
         self.collect();
@@ -334,7 +351,11 @@ impl<'a> Run<'a> {
                 },
                 context: Bytes::new(),
                 request: RequestId::default(),
-                change: Change::Value { checksum: Checksum::of_value(&value), payload: value },
+                change: Change::Value {
+                    checksum: Checksum::of_value(&value),
+                    payload: value,
+                    ttl: None,
+                },
             };
             // Each node sees one connection of theirs.
             self.world.hand(node, node as u64, Message::Put(put));

@@ -1,6 +1,5 @@
 //! `cargo xtask bench`: how fast the nodes are, and how large the client is. Asserts nothing.
 
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -9,11 +8,14 @@ use tempfile::TempDir;
 
 use crate::cluster::{Cluster, Settings};
 use crate::interrupt::Interrupt;
+use crate::packed::Packed;
 use crate::workspace::Workspace;
-use crate::{node_binary, npm, packed, process};
+use crate::{node_binary, npm, process};
 
 /// The node that is stopped: clients begin with another one.
 const PAUSED: usize = 2;
+/// Makes gets in Node.js.
+const GETS: &str = include_str!("gets.mjs");
 
 /// Measures operations per second, latencies, and the size of the npm package.
 ///
@@ -22,7 +24,8 @@ const PAUSED: usize = 2;
 /// client share the processors, so this compares builds of one machine, not machines.
 ///
 /// Then one node of five is stopped (SIGSTOP) while gets go on, 64 at one time: how long until it
-/// is gone around, what gets take from there on, and what they took before.
+/// is gone around, what gets take from there on, and what they took before. The same again with
+/// the packed npm package in Node.js, on the same nodes.
 #[derive(Args)]
 pub(crate) struct Bench {
     /// Length of each measurement.
@@ -37,40 +40,43 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
         let program = node_binary::build(workspace)?;
-        packed::build(workspace)?;
+        let packed = TempDir::new()?;
+        let packed = Packed::install(workspace, packed.path())?;
         let interrupt = Interrupt::watch()?;
         let processors = std::thread::available_parallelism()?;
         for nodes in self.nodes.iter().copied() {
             println!("\n{nodes} nodes in memory, N=3, R=W=2, on {processors} processors");
             let settings = Settings { nodes, storage: "memory", fanout: "all", base_port: None };
             let arguments = ["--in-flight=1,64", "--value-bytes=100,1024", "--gets=50"];
-            self.measure(&program, settings, &interrupt, |_| Ok(arguments.map(str::to_owned)))?;
+            let folder = TempDir::new()?;
+            let cluster = Cluster::start(&program, folder.path(), settings, &interrupt)?;
+            process::run(self.quorate_bench(&cluster).args(arguments))?;
+            cluster.stop()?;
         }
         for fanout in ["all", "quorum"] {
             println!("\none of 5 nodes in memory is stopped, N=3, R=2, --fanout {fanout}");
             let settings = Settings { nodes: 5, storage: "memory", fanout, base_port: None };
-            self.measure(&program, settings, &interrupt, |cluster| {
-                let pause = format!("--pause={}", cluster.process(PAUSED)?);
-                Ok(["--in-flight=64".to_owned(), "--value-bytes=100".to_owned(), pause])
-            })?;
+            let folder = TempDir::new()?;
+            let cluster = Cluster::start(&program, folder.path(), settings, &interrupt)?;
+            let pause = format!("--pause={}", cluster.process(PAUSED)?);
+            let arguments = ["--in-flight=64", "--value-bytes=100", &pause];
+            println!("native client");
+            process::run(self.quorate_bench(&cluster).args(arguments))?;
+            println!("Node.js client");
+            let gets = packed.script("gets.mjs", GETS)?;
+            let mut bench = self.quorate_bench(&cluster);
+            bench.args(arguments).arg("--").arg(gets.get_program()).args(gets.get_args());
+            process::run(&mut bench)?;
+            cluster.stop()?;
         }
         println!("\nsize of the npm package");
         process::run(&mut npm::command(workspace, &["run", "--silent", "size"]))
     }
 
-    /// Runs `quorate bench` on a cluster of its own.
-    fn measure(
-        &self,
-        program: &Path,
-        settings: Settings,
-        interrupt: &Interrupt,
-        arguments: impl FnOnce(&Cluster) -> Result<[String; 3]>,
-    ) -> Result<()> {
-        let folder = TempDir::new()?;
-        let cluster = Cluster::start(program, &folder.path().join("cluster"), settings, interrupt)?;
-        let mut bench = Command::new(program);
-        bench.args(["bench", "--seconds", &self.seconds.to_string()]).args(arguments(&cluster)?);
-        process::run(bench.env("QUORATE_SEEDS", cluster.seed(0)))?;
-        cluster.stop()
+    fn quorate_bench(&self, cluster: &Cluster) -> Command {
+        let mut bench = Command::new(&cluster.program);
+        bench.args(["bench", "--seconds", &self.seconds.to_string()]);
+        bench.env("QUORATE_SEEDS", cluster.seed(0));
+        bench
     }
 }
