@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::ids::{ClusterId, Incarnation, NodeId, Text};
 use crate::layout::PlanSettings;
 use crate::limits::Limits;
+use crate::merkle::{LeafCount, TreeKey};
 use crate::message::{Failure, FailureCode, LayoutUpdate, QuorumChoice, Strictness};
 use crate::quorum::{Quorum, QuorumError};
 use crate::time::Duration;
@@ -48,6 +49,8 @@ pub struct NodeConfig {
     pub fanout: Fanout,
     /// How members tell each other that they are alive.
     pub gossip: GossipSettings,
+    /// How replicas are compared.
+    pub anti_entropy: AntiEntropySettings,
     /// What nodes and clients must show; empty: nothing.
     pub credentials: Bytes,
     /// Bounds on what it accepts and keeps.
@@ -105,6 +108,31 @@ impl Default for GossipSettings {
     }
 }
 
+/// How replicas are compared in the background (DESIGN.md §11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AntiEntropySettings {
+    /// Leaves of the tree of each slot; the same at all nodes of a cluster.
+    pub leaves: LeafCount,
+    /// A slot is compared with the same replica again after so long a time, at the earliest.
+    pub interval: Duration,
+    /// What differs is looked at again after so long a time: a write on its way is no difference.
+    pub recheck: Duration,
+    /// Bytes of records that a node takes and gives in a second, at most; less while clients have
+    /// requests under way. 0: nothing is compared.
+    pub bytes_per_second: u64,
+}
+
+impl Default for AntiEntropySettings {
+    fn default() -> AntiEntropySettings {
+        AntiEntropySettings {
+            leaves: LeafCount::DEFAULT,
+            interval: Duration::from_secs(30),
+            recheck: Duration::from_secs(1),
+            bytes_per_second: 32 * 1024 * 1024,
+        }
+    }
+}
+
 /// A configuration that cannot work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigError {
@@ -133,6 +161,11 @@ impl fmt::Display for ConfigError {
 impl core::error::Error for ConfigError {}
 
 impl NodeConfig {
+    /// The key of the trees that this node keeps: its storage needs it.
+    pub fn tree_key(&self) -> TreeKey {
+        TreeKey::derive(self.cluster, &self.credentials)
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let planned = self.founding.map(|founding| founding.plan.replication);
         let held = self.layout.as_ref().map(|update| update.layout.replication());

@@ -45,11 +45,27 @@ pub struct Counters {
     pub handed_over: u64,
     /// Hints that went to the primaries of their key in the place of their target.
     pub hints_dropped: u64,
+    /// Comparisons of slots with a peer that this node began and brought to their end.
+    pub anti_entropy_rounds: u64,
+    /// Comparisons that ended before: the peer was gone, or one of the two could not go on.
+    pub anti_entropy_lost: u64,
+    /// Slots that this node found equal to those of a peer.
+    pub slots_equal: u64,
+    /// Slots that this node found different from those of a peer, and made equal.
+    pub slots_repaired: u64,
+    /// Records that this node asked a peer for, since it lacked something of them.
+    pub records_taken: u64,
+    /// Records that this node sent to a peer that it asked, and that lacked something of them.
+    pub records_given: u64,
+    /// Records that peers asked this node for.
+    pub records_handed_out: u64,
+    /// About how many bytes were exchanged for comparisons, in both directions.
+    pub anti_entropy_bytes: u64,
 }
 
 impl Counters {
     /// All counts with their names.
-    pub fn list(&self) -> [(&'static str, u64); 21] {
+    pub fn list(&self) -> [(&'static str, u64); 29] {
         [
             ("gets", self.gets),
             ("puts", self.puts),
@@ -72,6 +88,14 @@ impl Counters {
             ("hints_stored", self.hints_stored),
             ("handed_over", self.handed_over),
             ("hints_dropped", self.hints_dropped),
+            ("anti_entropy_rounds", self.anti_entropy_rounds),
+            ("anti_entropy_lost", self.anti_entropy_lost),
+            ("slots_equal", self.slots_equal),
+            ("slots_repaired", self.slots_repaired),
+            ("records_taken", self.records_taken),
+            ("records_given", self.records_given),
+            ("records_handed_out", self.records_handed_out),
+            ("anti_entropy_bytes", self.anti_entropy_bytes),
         ]
     }
 }

@@ -32,6 +32,8 @@ pub mod layout;
 
 pub mod causality;
 
+pub mod merkle;
+
 pub mod message;
 
 pub mod codec;
@@ -71,6 +73,8 @@ mod turn;
 mod coordinator;
 
 mod handoff;
+
+mod anti_entropy;
 
 mod replica;
 

@@ -251,6 +251,17 @@ mutants! {
     /// A hint whose target stays away is removed as soon as one of the other primaries holds it.
     HintDroppedAtFirstAck = "hint-dropped-at-first-ack",
 
+    /// The trees of a coordinator are not told of a write that leaves nothing but tombstones.
+    TreeForgetsDeletes = "tree-forgets-deletes",
+    /// While the trees are counted, all changes are added, also those that are yet to be counted.
+    RebuildIgnoresCursor = "rebuild-ignores-cursor",
+    /// The last leaf below each branch is never compared.
+    LastBucketSkipped = "last-bucket-skipped",
+    /// A comparison moves no record of which nothing but tombstones stands.
+    TombstoneSkippedByExchange = "tombstone-skipped-by-exchange",
+    /// What differs at the first look is repaired at once: writes on their way, too.
+    RepairsWritesInFlight = "repairs-writes-in-flight",
+
     /// A higher heartbeat does not end the doubts about a member.
     DoubtStands = "doubt-stands",
     /// One witness is enough to find that a member is down, whatever the size of the cluster.

@@ -5,18 +5,24 @@
 //!                                        -> pass_on       it is not
 //!        ---> Replica* ------> replica                    for coordinators elsewhere
 //!        ---> Replica*ed ----> coordinator                answers to its own questions
-//!  Stored --> tickets -------> coordinator | replica
+//!        ---> Compare(d) ----> anti_entropy
+//!        ---> RepairRequest -> anti_entropy
+//!  Stored --> tickets -------> trees, then coordinator | replica | ...
 //!  PeerUp, PeerDown ---------> peers, then whoever waits for the peer
 //!  Wake ---------------------> whoever's time is up
 //! ```
 
 mod members;
 mod requests;
+mod storage;
 mod view;
 
 use alloc::sync::Arc;
 
-pub use crate::config::{ConfigError, Fanout, Founding, GossipSettings, NodeConfig};
+use crate::anti_entropy::AntiEntropy;
+pub use crate::config::{
+    AntiEntropySettings, ConfigError, Fanout, Founding, GossipSettings, NodeConfig,
+};
 use crate::coordinator::Coordinator;
 pub use crate::counters::Counters;
 use crate::founding::Keeping;
@@ -25,14 +31,14 @@ use crate::handshake;
 use crate::hints::Hints;
 use crate::ids::NodeId;
 use crate::incoming::Request;
-use crate::machine::{
-    Effect, Effects, Event, Input, Peer, StoreOp, StoreOutcome, Ticket, Wake, WakeReason,
-};
+use crate::machine::{Effect, Effects, Event, Input, Peer, StoreOp, Wake, WakeReason};
 use crate::membership::Membership;
-use crate::message::{Hello, LayoutUpdate, Message, Reject, Welcome};
+pub use crate::message::PairStatus;
+use crate::message::{Hello, LayoutUpdate, Message, Reject, RepairRefusal, Welcome};
 use crate::pass_on::PassOn;
 use crate::peers::Peers;
 use crate::replica;
+use crate::ring::Slot;
 use crate::tickets::{Purpose, Tickets};
 use crate::time::Now;
 use crate::turn::{Gate, Turn};
@@ -62,6 +68,7 @@ pub struct Node {
     coordinator: Coordinator,
     pass_on: PassOn,
     handoff: Handoff,
+    anti_entropy: AntiEntropy,
     keeping: Keeping,
     /// Handshakes of processes whose id lives elsewhere.
     identity_conflicts: u64,
@@ -87,6 +94,7 @@ impl Node {
             coordinator: Coordinator::new(&config, seed),
             pass_on: PassOn::new(seed),
             handoff: Handoff::new(seed),
+            anti_entropy: AntiEntropy::new(seed),
             keeping: Keeping::default(),
             identity_conflicts: 0,
             config,
@@ -98,6 +106,8 @@ impl Node {
         self.start_membership(now, out);
         self.handoff.start(now.instant);
         self.tickets.store(Purpose::HintCount, None, StoreOp::CountHints, out);
+        let (mut turn, parts) = self.turn(now, out);
+        parts.anti_entropy.on_wake(&mut turn);
     }
 
     /// Takes in one thing that happened. Infallible: bytes that are no message died in the codec.
@@ -125,7 +135,25 @@ impl Node {
         let gossip = gossip.map(|at| Wake { at, reason: WakeReason::Gossip });
         let handoff = self.handoff.next_wake();
         let handoff = handoff.map(|at| Wake { at, reason: WakeReason::Handoff });
-        deadlines.chain(dial).chain(gossip).chain(handoff).min()
+        let compare = self.anti_entropy.next_wake();
+        let compare = compare.map(|at| Wake { at, reason: WakeReason::AntiEntropy });
+        deadlines.chain(dial).chain(gossip).chain(handoff).chain(compare).min()
+    }
+
+    /// Compares a slot, or everything that this node holds, with all other primaries as soon as it
+    /// can be done; [`NodeView::comparisons`] tells when it was. Returns how many pairs of a slot and
+    /// another primary are due.
+    ///
+    /// # Errors
+    /// Why nothing is compared.
+    pub fn repair(
+        &mut self,
+        now: Now,
+        slot: Option<Slot>,
+        out: &mut Effects<Effect>,
+    ) -> Result<u32, RepairRefusal> {
+        let (mut turn, parts) = self.turn(now, out);
+        parts.anti_entropy.repair(&mut turn, slot)
     }
 
     /// The first frame of a connection that this node dialled.
@@ -172,6 +200,7 @@ impl Node {
         self.membership.check_invariants();
         self.peers.check_invariants();
         self.handoff.check_invariants();
+        self.anti_entropy.check_invariants();
     }
 
     fn on_frame(&mut self, now: Now, from: Peer, message: Message, out: &mut Effects<Effect>) {
@@ -184,7 +213,10 @@ impl Node {
         let (mut turn, mut parts) = self.turn(now, out);
         let turn = &mut turn;
         if let (
-            Message::Reply(_) | Message::ReplicaRecord(_) | Message::ReplicaMerged(_),
+            Message::Reply(_)
+            | Message::ReplicaRecord(_)
+            | Message::ReplicaMerged(_)
+            | Message::Compared(_),
             Peer::Node(node),
         ) = (&message, from)
         {
@@ -209,9 +241,20 @@ impl Node {
                 parts.coordinator.on_replica_record(turn, from, answer);
             }
             (Message::ReplicaMerged(answer), Peer::Node(from)) => {
-                if !parts.handoff.on_replica_merged(turn, from, answer) {
+                if !parts.handoff.on_replica_merged(turn, from, answer)
+                    && !parts.anti_entropy.on_replica_merged(turn, from, answer)
+                {
                     parts.coordinator.on_replica_merged(turn, from, answer);
                 }
+            }
+            (Message::Compare(compare), Peer::Node(from)) => {
+                parts.anti_entropy.on_compare(turn, from, compare);
+            }
+            (Message::Compared(compared), Peer::Node(from)) => {
+                parts.anti_entropy.on_compared(turn, from, compared);
+            }
+            (Message::RepairRequest(request), from) => {
+                parts.anti_entropy.on_repair(turn, from, request);
             }
             (Message::Unsupported(_), _) => {}
             (
@@ -223,48 +266,17 @@ impl Node {
                 | Message::ReplicaRecord(_)
                 | Message::ReplicaMerge(_)
                 | Message::ReplicaMerged(_)
+                | Message::Compare(_)
+                | Message::Compared(_)
                 | Message::StatusRequest(_)
                 | Message::StatusReply(_)
+                | Message::RepairReply(_)
                 | Message::Gossip(_),
                 from,
             ) => {
                 turn.counters.misbehaved += 1;
                 turn.out.observe(Event::Misbehaved(from));
             }
-        }
-    }
-
-    fn on_stored(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        outcome: StoreOutcome,
-        out: &mut Effects<Effect>,
-    ) {
-        let more_follow = matches!(outcome, StoreOutcome::Applied { .. });
-        let Some(purpose) = self.tickets.purpose(ticket, more_follow) else { return };
-        if let StoreOutcome::Failed(error) = outcome {
-            self.counters.storage_failures += 1;
-            out.observe(Event::StorageFailed(error));
-        }
-        let (mut turn, Parts { coordinator, handoff, .. }) = self.turn(now, out);
-        let turn = &mut turn;
-        match purpose {
-            Purpose::Call { call, hint_for } => {
-                replica::on_hint_stored(turn, handoff, hint_for, &outcome);
-                coordinator.on_stored(turn, call, outcome);
-            }
-            Purpose::Read { from, call, digest } => {
-                replica::on_read_done(turn, (from, call, digest), outcome);
-            }
-            Purpose::Merge { from, call } => replica::on_merge_done(turn, from, call, outcome),
-            Purpose::Hint { from, call, room } => {
-                replica::on_hint_done(turn, handoff, (from, call, room), outcome);
-            }
-            Purpose::Handoff { target, call } => handoff.on_stored(turn, target, call, outcome),
-            Purpose::HintCount => handoff.on_counted(turn, outcome),
-            Purpose::Repair => {}
-            Purpose::Layout => self.on_layout_stored(now, ticket, &outcome, out),
         }
     }
 
@@ -275,8 +287,9 @@ impl Node {
         }
         self.peers.on_up(now, node, out);
         self.verdicts.on_link_changed(node);
-        let (mut turn, Parts { handoff, .. }) = self.turn(now, out);
+        let (mut turn, Parts { handoff, anti_entropy, .. }) = self.turn(now, out);
         handoff.on_node_up(&mut turn, node);
+        anti_entropy.on_node_up(&mut turn, node);
     }
 
     fn on_node_down(&mut self, now: Now, node: NodeId, out: &mut Effects<Effect>) {
@@ -288,6 +301,7 @@ impl Node {
         let orphans = parts.pass_on.on_node_down(turn, node);
         parts.adopt(turn, orphans);
         parts.handoff.on_node_down(turn, node);
+        parts.anti_entropy.on_node_down(turn, node);
     }
 
     fn on_wake(&mut self, now: Now, out: &mut Effects<Effect>) {
@@ -299,6 +313,7 @@ impl Node {
         let orphans = parts.pass_on.on_wake(turn);
         parts.adopt(turn, orphans);
         parts.handoff.on_wake(turn);
+        parts.anti_entropy.on_wake(turn);
     }
 
     /// The surroundings of one input, apart from the parts that run requests.
@@ -317,6 +332,7 @@ impl Node {
             out,
         };
         let (coordinator, pass_on) = (&mut self.coordinator, &mut self.pass_on);
-        (turn, Parts { coordinator, pass_on, handoff: &mut self.handoff })
+        let (handoff, anti_entropy) = (&mut self.handoff, &mut self.anti_entropy);
+        (turn, Parts { coordinator, pass_on, handoff, anti_entropy })
     }
 }

@@ -82,7 +82,9 @@ pub(crate) fn on_read_done(
         | StoreOutcome::Refused(_)
         | StoreOutcome::HintsFound { .. }
         | StoreOutcome::HintRemoved { .. }
-        | StoreOutcome::HintsCounted(_) => return,
+        | StoreOutcome::HintsCounted(_)
+        | StoreOutcome::StatesScanned { .. }
+        | StoreOutcome::RecordsScanned { .. } => return,
     };
     answer(turn, to, call, state);
 }
@@ -106,7 +108,9 @@ pub(crate) fn on_merge_done(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome
         StoreOutcome::Read { .. }
         | StoreOutcome::HintsFound { .. }
         | StoreOutcome::HintRemoved { .. }
-        | StoreOutcome::HintsCounted(_) => {}
+        | StoreOutcome::HintsCounted(_)
+        | StoreOutcome::StatesScanned { .. }
+        | StoreOutcome::RecordsScanned { .. } => {}
     }
 }
 
@@ -149,7 +153,9 @@ pub(crate) fn on_hint_stored(
         | StoreOutcome::Read { .. }
         | StoreOutcome::HintsFound { .. }
         | StoreOutcome::HintRemoved { .. }
-        | StoreOutcome::HintsCounted(_) => {}
+        | StoreOutcome::HintsCounted(_)
+        | StoreOutcome::StatesScanned { .. }
+        | StoreOutcome::RecordsScanned { .. } => {}
     }
 }
 

@@ -5,8 +5,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use crate::causality::RecordDigest;
 use crate::config::NodeConfig;
 use crate::hints::HintRoom;
-use crate::ids::NodeId;
-use crate::machine::{Effect, Effects, Peer, StoreOp, Ticket};
+use crate::ids::{Key, NodeId};
+use crate::machine::{Effect, Effects, HeldAs, Peer, StoreOp, Ticket};
 use crate::message::{CallId, MergeReason};
 use crate::ring::Slot;
 
@@ -28,8 +28,23 @@ pub(crate) enum Purpose {
     Handoff { target: NodeId, call: CallId },
     /// The count of all hints.
     HintCount,
+    /// A page of what the trees are made of.
+    Trees,
+    /// A step of the comparison with a peer, under its call; the item says which of its operations.
+    Asker { peer: NodeId, call: CallId, item: u32 },
+    /// A question of another replica, under its call; the item says which of its operations.
+    Holder { asker: NodeId, call: CallId, item: u32 },
     /// A new layout.
     Layout,
+}
+
+/// An operation under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Open {
+    /// Who waits for it.
+    pub(crate) purpose: Purpose,
+    /// The key of the own copy that it changes, if it changes one.
+    pub(crate) changes: Option<Key>,
 }
 
 /// The operations under way. A late answer dies by its ticket.
@@ -40,7 +55,7 @@ pub(crate) struct Tickets {
     /// The last ticket that was given.
     last: u64,
     /// What each open ticket is for.
-    open: BTreeMap<Ticket, Purpose>,
+    open: BTreeMap<Ticket, Open>,
     /// Bytes that are kept free for hints, by target. Invariant: the sums over what is open.
     rooms: BTreeMap<NodeId, u64>,
     /// While hints are counted: the targets whose hints may have changed meanwhile.
@@ -58,6 +73,9 @@ impl Purpose {
             | Purpose::Repair
             | Purpose::Handoff { .. }
             | Purpose::HintCount
+            | Purpose::Trees
+            | Purpose::Asker { .. }
+            | Purpose::Holder { .. }
             | Purpose::Layout => None,
         }
     }
@@ -72,6 +90,9 @@ impl Purpose {
             | Purpose::Repair
             | Purpose::Hint { .. }
             | Purpose::HintCount
+            | Purpose::Trees
+            | Purpose::Asker { .. }
+            | Purpose::Holder { .. }
             | Purpose::Layout => self.room().map(|room| room.target),
         }
     }
@@ -99,7 +120,7 @@ impl Tickets {
         let room = match reason {
             MergeReason::Write => self.limit,
             MergeReason::Repair => self.limit / 4 * 3,
-            MergeReason::Handoff => self.limit / 2,
+            MergeReason::Handoff | MergeReason::AntiEntropy => self.limit / 2,
         };
         self.open.len() >= room
     }
@@ -114,8 +135,20 @@ impl Tickets {
     ) {
         self.last += 1;
         let ticket = Ticket(self.last);
+        let changes = match &op {
+            StoreOp::Apply { key, copy: HeldAs::Own, .. } => Some(key.clone()),
+            StoreOp::Apply { copy: HeldAs::Hint { .. }, .. }
+            | StoreOp::Read { .. }
+            | StoreOp::FindHints { .. }
+            | StoreOp::RemoveHint { .. }
+            | StoreOp::CountHints
+            | StoreOp::ScanStates { .. }
+            | StoreOp::ScanRecords { .. }
+            | StoreOp::SaveLayout(_) => None,
+        };
         if let Purpose::HintCount = purpose {
-            self.disturbed = Some(self.open.values().filter_map(|open| open.disturbs()).collect());
+            self.disturbed =
+                Some(self.open.values().filter_map(|open| open.purpose.disturbs()).collect());
         }
         if let Some(disturbed) = &mut self.disturbed {
             disturbed.extend(purpose.disturbs());
@@ -123,7 +156,7 @@ impl Tickets {
         if let Some(HintRoom { target, bytes }) = purpose.room() {
             *self.rooms.entry(target).or_default() += bytes;
         }
-        self.open.insert(ticket, purpose);
+        self.open.insert(ticket, Open { purpose, changes });
         out.push(Effect::Store { ticket, slot: slot.into(), op });
     }
 
@@ -133,12 +166,12 @@ impl Tickets {
     }
 
     /// What an answer is for; the ticket stays open where another answer follows.
-    pub(crate) fn purpose(&mut self, ticket: Ticket, more_follow: bool) -> Option<Purpose> {
+    pub(crate) fn on_answer(&mut self, ticket: Ticket, more_follow: bool) -> Option<Open> {
         if more_follow {
-            return self.open.get(&ticket).copied();
+            return self.open.get(&ticket).cloned();
         }
-        let purpose = self.open.remove(&ticket)?;
-        if let Some(HintRoom { target, bytes }) = purpose.room()
+        let open = self.open.remove(&ticket)?;
+        if let Some(HintRoom { target, bytes }) = open.purpose.room()
             && let Some(kept) = self.rooms.get_mut(&target)
         {
             *kept -= bytes;
@@ -146,7 +179,7 @@ impl Tickets {
                 self.rooms.remove(&target);
             }
         }
-        Some(purpose)
+        Some(open)
     }
 
     /// Bytes that are kept free for hints for `target`, and for all hints.
@@ -171,7 +204,8 @@ impl Tickets {
 
     pub(crate) fn check_invariants(&self) {
         let mut rooms: BTreeMap<NodeId, u64> = BTreeMap::new();
-        for HintRoom { target, bytes } in self.open.values().filter_map(|open| open.room()) {
+        for HintRoom { target, bytes } in self.open.values().filter_map(|open| open.purpose.room())
+        {
             *rooms.entry(target).or_default() += bytes;
         }
         rooms.retain(|_, bytes| *bytes > 0);

@@ -209,6 +209,11 @@ impl Gate {
         *calls
     }
 
+    /// All requests under way.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.values().sum()
+    }
+
     /// Bytes of all requests under way.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use proptest::prelude::*;
 use quorate_core::causality::{
-    Actor, Birth, Checksum, Counter, Dot, History, Payload, Record, Seen, Sibling,
+    Actor, Birth, Checksum, Counter, Dot, History, Outline, Payload, Record, Seen, Sibling,
 };
 use quorate_core::ids::{Incarnation, NodeId, RequestId};
 use quorate_core::time::UnixMs;
@@ -66,6 +66,26 @@ fn without_requests(record: &Record) -> Record {
     let histories = record.histories().map(|(actor, history)| {
         let live = history.live().iter().map(|(counter, sibling)| {
             (*counter, Sibling { request: RequestId::default(), ..sibling.clone() })
+        });
+        let parts = History::from_parts(history.superseded().clone(), history.at(), live.collect());
+        (actor, parts.expect("the same counters"))
+    });
+    Record::from_histories(histories).expect("the same actors")
+}
+
+/// The same dots, each with the one content that no damage has touched.
+fn undamaged(record: &Record) -> Record {
+    let histories = record.histories().map(|(actor, history)| {
+        let live = history.live().iter().map(|(counter, _)| {
+            let payload = Payload::Value(Bytes::from(vec![actor.node.0 as u8, counter.0 as u8]));
+            let sibling = Sibling {
+                checksum: Checksum::of(&payload),
+                payload,
+                written: UnixMs(counter.0),
+                expires: None,
+                request: RequestId { client: actor.node.0 + 1, sequence: counter.0 },
+            };
+            (*counter, sibling)
         });
         let parts = History::from_parts(history.superseded().clone(), history.at(), live.collect());
         (actor, parts.expect("the same counters"))
@@ -156,6 +176,35 @@ proptest! {
         }
         prop_assert_eq!(a.covers(&b.context()), context.descends(&b.context()));
         prop_assert!(a.covers(&context));
+    }
+
+    #[test]
+    fn an_outline_tells_whether_a_merge_would_change_anything(a in any_record(), b in any_record()) {
+        let (a, b) = (undamaged(&a), undamaged(&b));
+        // Two that were drawn alone seldom descend from each other.
+        let both = merged(&a, &b);
+        for (ours, theirs) in [(&a, &b), (&both, &a), (&a, &both), (&both, &both)] {
+            let changes = ours.clone().merge(theirs);
+            prop_assert_eq!(ours.outline().takes_nothing_from(theirs), !changes);
+            prop_assert_eq!(ours.takes_nothing_from(&theirs.outline()), !changes);
+        }
+    }
+
+    #[test]
+    fn an_outline_is_made_of_its_histories(a in any_record()) {
+        let outline = a.outline();
+        let histories = || outline.histories().map(|(actor, history)| (actor, history.clone()));
+        prop_assert_eq!(Outline::from_histories(histories()), Some(outline.clone()));
+        let known: Vec<Dot> = outline
+            .histories()
+            .flat_map(|(actor, history)| {
+                history.live.iter().map(move |counter| Dot { actor, counter: *counter })
+            })
+            .collect();
+        prop_assert_eq!(known, live(&a).into_iter().collect::<Vec<_>>());
+        if let Some(first) = histories().next() {
+            prop_assert_eq!(Outline::from_histories(histories().chain([first])), None);
+        }
     }
 
     #[test]

@@ -2,12 +2,16 @@
 
 #[path = "codec/damage.rs"]
 mod damage;
+#[path = "codec/exchange_strategies.rs"]
+mod exchange_strategies;
+#[path = "codec/greatest.rs"]
+mod greatest;
 #[path = "codec/malformed.rs"]
 mod malformed;
+#[path = "codec/status_strategies.rs"]
+mod status_strategies;
 #[path = "codec/strategies.rs"]
 mod strategies;
-
-use std::sync::Arc;
 
 use bytes::Bytes;
 use damage::{damage, damaged};
@@ -20,13 +24,12 @@ use quorate_core::causality::{
 use quorate_core::codec::{
     DecodeError, decode, decode_answer, decode_held, encode, encode_held, frames,
 };
-use quorate_core::ids::{Incarnation, Key, NodeId, RequestId, Text};
-use quorate_core::layout::{Layout, LayoutVersion, Member};
+use quorate_core::ids::{Incarnation, Key, NodeId, RequestId};
+use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::LINK_FRAME_BYTES_MAX;
 use quorate_core::message::{
-    Answer, CallId, Entry, Failure, Get, Gossip, LayoutUpdate, MemberInfo, MergeReason, Message,
-    Pulse, QuorumChoice, Receipt, ReplicaMerge, ReplicaState, Reply, RequestHead, StandIn,
-    Strictness,
+    CallId, Compared, Comparison, Get, LayoutUpdate, MergeReason, Message, QuorumChoice,
+    ReplicaMerge, ReplicaState, RequestHead, StatusRequest, Strictness,
 };
 use quorate_core::time::{Duration, UnixMs};
 use strategies::{held, message};
@@ -125,11 +128,12 @@ proptest! {
         // In the frame.
         let parts = if front { [&unknown[..], &known] } else { [&known[..], &unknown] };
         prop_assert_eq!(decode(parts.concat().into()), Ok(message.clone()));
-        // In its body: a key of one byte, a length, then the fields.
-        let (key, rest) = known.split_first().unwrap();
+        // In its body: a key, a length, then the fields.
+        let key_bytes = known.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+        let (key, rest) = known.split_at(key_bytes);
         let fields = frames(Bytes::copy_from_slice(rest), LINK_FRAME_BYTES_MAX).next().unwrap().unwrap();
         let parts = if front { [&unknown[..], &fields] } else { [&fields[..], &unknown] };
-        let extended = [&[*key][..], &framed(&parts.concat())].concat();
+        let extended = [key, &framed(&parts.concat())].concat();
         prop_assert_eq!(decode(extended.into()), Ok(message));
     }
 
@@ -221,6 +225,9 @@ fn check(message: &Message) {
             check_layout(gossip.layout.as_deref());
             assert!(gossip.pulses.is_sorted_by(|one, next| one.id < next.id));
         }
+        Message::Compared(Compared { answer: Comparison::Records { records, .. }, .. }) => {
+            records.iter().for_each(|(_, record)| record.check_invariants());
+        }
         Message::Hello(_)
         | Message::Reject(_)
         | Message::Unsupported(_)
@@ -228,8 +235,12 @@ fn check(message: &Message) {
         | Message::Put(_)
         | Message::ReplicaRead(_)
         | Message::ReplicaMerged(_)
+        | Message::Compare(_)
+        | Message::Compared(_)
         | Message::StatusRequest(_)
-        | Message::StatusReply(_) => {}
+        | Message::StatusReply(_)
+        | Message::RepairRequest(_)
+        | Message::RepairReply(_) => {}
     }
 }
 
@@ -252,15 +263,19 @@ fn bare_head() -> RequestHead {
     }
 }
 
+fn status_request(call: u64) -> Message {
+    Message::StatusRequest(StatusRequest { call: CallId(call), slots: false })
+}
+
 fn get(head: RequestHead) -> Message {
     Message::Get(Get { head, context: Bytes::new() })
 }
 
 #[test]
 fn a_frame_of_unknown_kind_does_not_hide_those_behind_it() {
-    let known = Message::StatusRequest(CallId(7));
+    let known = status_request(7);
     let empty: &[u8] = &[];
-    let future = [0x7a, 3, 0x08, 0x96, 0x01];
+    let future = [0x9a, 0x06, 3, 0x08, 0x96, 0x01];
     for unknown in [empty, &future, UNKNOWN_FIELDS[0], UNKNOWN_FIELDS[3]] {
         assert_eq!(decode(Bytes::copy_from_slice(unknown)), Err(DecodeError::Unknown));
         let bytes = [encoded(&known), framed(unknown), encoded(&known)].concat();
@@ -272,7 +287,7 @@ fn a_frame_of_unknown_kind_does_not_hide_those_behind_it() {
 
 #[test]
 fn a_malformed_frame_does_not_hide_those_behind_it() {
-    let known = Message::StatusRequest(CallId(7));
+    let known = status_request(7);
     let bytes = [framed(&[0x0a, 9]), encoded(&known)].concat();
     let results = decode_all(&bytes, LINK_FRAME_BYTES_MAX);
     assert!(matches!(results[..], [Err(DecodeError::Malformed { .. }), Ok(_)]), "{results:?}");
@@ -281,7 +296,7 @@ fn a_malformed_frame_does_not_hide_those_behind_it() {
 
 #[test]
 fn a_frame_that_is_too_long_ends_the_web_socket_message() {
-    let known = encoded(&Message::StatusRequest(CallId(7)));
+    let known = encoded(&status_request(7));
     let max = 10;
     for length in [11, 300, u32::MAX as usize, usize::MAX] {
         let bytes = [&known[..], &prefixed(length), &known].concat();
@@ -298,7 +313,7 @@ fn a_frame_that_is_too_long_ends_the_web_socket_message() {
 
 #[test]
 fn lengths_that_do_not_add_up_end_the_web_socket_message() {
-    let known = encoded(&Message::StatusRequest(CallId(7)));
+    let known = encoded(&status_request(7));
     let broken: [&[u8]; 6] = [
         &[0x80],
         &[0xff, 0xff, 0xff],
@@ -352,55 +367,6 @@ fn a_payload_is_a_slice_of_its_frame() {
     }
 }
 
-fn bare_reply(result: Result<Answer, Failure>) -> Reply {
-    Reply {
-        call: CallId(1),
-        layout_version: LayoutVersion(1),
-        layout: None,
-        receipt: None,
-        passed_on_by: None,
-        down: Vec::new(),
-        result,
-    }
-}
-
-fn no_gossip() -> Gossip {
-    Gossip {
-        asks: None,
-        pulses: Vec::new(),
-        members: Vec::new(),
-        wanted: Vec::new(),
-        layout_version: LayoutVersion(1),
-        layout: None,
-    }
-}
-
-/// Signs of life of as many members, each doubted by as many, all numbers small.
-fn pulses(count: u64, witnesses: u64) -> Vec<Pulse> {
-    let witnesses: Vec<NodeId> = (1..=witnesses).map(NodeId).collect();
-    let pulse = |id| Pulse {
-        id: NodeId(id),
-        incarnation: Incarnation(1),
-        heartbeat: 1,
-        witnesses: witnesses.clone(),
-    };
-    (1..=count).map(pulse).collect()
-}
-
-/// As many members of which little is to be said.
-fn infos(count: u64) -> Vec<MemberInfo> {
-    let member = |id| MemberInfo {
-        id: NodeId(id),
-        incarnation: Incarnation(1),
-        heartbeat: 1,
-        label: Text::from(""),
-        zone: Text::from(""),
-        weight: 1,
-        address: Text::from("ws://a"),
-    };
-    (1..=count).map(member).collect()
-}
-
 /// As many actors, each with as many live siblings, all numbers small: the shortest on the wire.
 fn record_of(actors: u64, live: u64, payload: Payload) -> Record {
     let sibling = Sibling {
@@ -418,68 +384,6 @@ fn record_of(actors: u64, live: u64, payload: Payload) -> Record {
         (actor, History::from_parts(superseded, UnixMs(1), live).expect("sound"))
     };
     Record::from_histories((1..=actors).map(history)).expect("ascending")
-}
-
-#[test]
-fn the_guard_lets_the_greatest_real_messages_through() {
-    let text = |text: &str| Text::from(text);
-    let members: Vec<Member> = (1..=10_000)
-        .map(|id| Member { id: NodeId(id), label: text(""), zone: text(""), weight: 1 })
-        .collect();
-    let addresses: Vec<Text> = members.iter().map(|_| text("")).collect();
-    let owners = |members: u16| (0..members).cycle().take(65_536).collect::<Vec<u16>>();
-    let update = |members: &[Member]| {
-        let owners = owners(members.len() as u16);
-        let layout = Layout::from_parts(LayoutVersion(1), 3, members.to_vec(), owners);
-        let addresses = addresses[..members.len()].to_vec();
-        Some(Arc::new(LayoutUpdate { layout: layout.expect("in order"), addresses }))
-    };
-    let reply = |layout, result| Message::Reply(Reply { layout, ..bare_reply(result) });
-    let merge = |record| {
-        Message::ReplicaMerge(ReplicaMerge {
-            call: CallId(1),
-            key: Key::from("k"),
-            record,
-            hint_for: None,
-            reason: MergeReason::Write,
-        })
-    };
-    let receipt = Receipt {
-        coordinator: NodeId(1),
-        primaries: (1..=16).map(NodeId).collect(),
-        repaired: (1..=16).map(NodeId).collect(),
-        needed: 9,
-        layout_version: LayoutVersion(1),
-        fallbacks: (1..=16).map(|id| StandIn { node: NodeId(id), primary: NodeId(id) }).collect(),
-    };
-    let empty = || Ok(Answer::Entry(Entry::default()));
-    let value = Payload::Value(Bytes::new());
-    let messages = [
-        reply(update(&members), empty()),
-        reply(update(&members[..100]), empty()),
-        reply(update(&members[..1]), empty()),
-        merge(record_of(1, 100, Payload::Tombstone)),
-        merge(record_of(1, 1_000, value.clone())),
-        merge(record_of(50, 2, Payload::Tombstone)),
-        merge(record_of(1_000, 1, value)),
-        merge(record_of(1_000, 0, Payload::Tombstone)),
-        Message::Reply(Reply { receipt: Some(receipt), ..bare_reply(empty()) }),
-        Message::Gossip(Gossip { pulses: pulses(10_000, 0), ..no_gossip() }),
-        Message::Gossip(Gossip { pulses: pulses(10_000, 3), ..no_gossip() }),
-        Message::Gossip(Gossip { members: infos(10_000), ..no_gossip() }),
-        Message::Gossip(Gossip {
-            pulses: pulses(4_000, 1),
-            members: infos(4_000),
-            wanted: (1..=10_000).map(NodeId).collect(),
-            layout: update(&members[..1_000]),
-            ..no_gossip()
-        }),
-    ];
-    for message in messages {
-        let frame = body(&message);
-        let length = frame.len();
-        assert!(decode(frame).is_ok_and(|decoded| decoded == message), "{length} bytes");
-    }
 }
 
 #[test]

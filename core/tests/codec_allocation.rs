@@ -157,6 +157,16 @@ const REPLY: &[u32] = &[7];
 const GOSSIP: &[u32] = &[14];
 const GOSSIP_PULSE: &[u32] = &[14, 4];
 const GOSSIP_LAYOUT: &[u32] = &[14, 8];
+const BRANCHES: &[u32] = &[15, 4];
+const LEAF_STATES: &[u32] = &[15, 5];
+const OUTLINES: &[u32] = &[15, 6];
+const OUTLINE: &[u32] = &[15, 6, 2];
+const OUTLINE_HISTORY: &[u32] = &[15, 6, 2, 2];
+const BRANCHES_DIFFER: &[u32] = &[16, 2];
+const LEAF_DIFFERS: &[u32] = &[16, 3];
+const RECORDS_GIVEN: &[u32] = &[16, 4];
+const PACKED_LIVE: &[u32] = &[15, 6, 2, 2, 4];
+const PACKED_BUSY: &[u32] = &[16, 2, 2];
 const PACKED_OWNERS: &[u32] = &[2, 7, 4];
 const PACKED_NODES: &[u32] = &[7, 4, 2];
 const PACKED_NUMBERS: &[u32] = &[10, 3, 1, 2, 2];
@@ -234,6 +244,8 @@ fn attacks() -> Vec<Attack> {
         }),
         attack("counters", STATUS, NONE, |_| field(12, &[])),
         attack("limits with names", STATUS, NONE, |_| field(13, &text(1))),
+        attack("comparisons of a status", STATUS, NONE, |_| field(15, &[])),
+        attack("comparisons with a peer each", STATUS, NONE, |n| field(15, &fixed64(2, n))),
         attack("three lists of a status", STATUS, NONE, |n| field(11 + (n % 3) as u32, &[])),
         attack("records that add up", &[10], NONE, |_| field(3, &field(1, &[]))),
         attack("bodies that add up", &[], NONE, |_| field(10, &field(3, &field(1, &[])))),
@@ -285,6 +297,36 @@ fn attacks() -> Vec<Attack> {
         }),
         attack("members wanted", GOSSIP, NONE, |n| fixed64(6, n)),
         attack("members of the layout of a gossip", GOSSIP_LAYOUT, NONE, |_| field(3, &[])),
+        attack("branches", BRANCHES, NONE, |_| field(1, &[])),
+        attack("branches with a hash each", BRANCHES, NONE, |_| field(1, &field(4, &[1; 16]))),
+        attack("states of a leaf", LEAF_STATES, NONE, |_| field(6, &[])),
+        attack("states of a leaf with keys", LEAF_STATES, NONE, |_| field(6, &text(1))),
+        attack("outlines", OUTLINES, NONE, |_| field(2, &[])),
+        attack("outlines with an actor each", OUTLINES, NONE, |n| field(2, &field(2, &actor(n)))),
+        attack("histories of an outline", OUTLINE, NONE, |_| field(2, &[])),
+        attack("histories of an outline in order", OUTLINE, NONE, |n| field(2, &actor(n))),
+        attack("histories of an outline with numbers", OUTLINE, NONE, |n| {
+            field(2, &[actor(n), field(2, &number(2, 3)), number(4, 1)].concat())
+        }),
+        attack("live of an outline", OUTLINE_HISTORY, with_actor, |n| number(4, n + 1)),
+        attack("packed live of an outline", PACKED_LIVE, NONE, |_| vec![0]),
+        attack("branches that differ", BRANCHES_DIFFER, NONE, |_| field(1, &[])),
+        attack("branches that differ in one child", BRANCHES_DIFFER, NONE, |_| {
+            field(1, &field(4, &[1; 16]))
+        }),
+        attack("slots that are busy", PACKED_BUSY, NONE, |_| vec![0]),
+        attack("states that differ", LEAF_DIFFERS, NONE, |_| field(1, &[])),
+        attack("records given", RECORDS_GIVEN, NONE, |_| field(1, &field(2, &[]))),
+        attack("records given with an actor each", RECORDS_GIVEN, NONE, |n| {
+            let history = [actor(n), field(2, &number(1, 1))].concat();
+            field(1, &field(2, &field(1, &history)))
+        }),
+        attack("keys wanted", RECORDS_GIVEN, NONE, |_| field(2, &[])),
+        attack("keys wanted of one byte", RECORDS_GIVEN, NONE, |_| field(2, b"x")),
+        attack("comparisons that replace each other", &[], NONE, |n| match n % 2 {
+            0 => field(15, &field(5, &field(6, &text(1)))),
+            _ => field(5, &[]),
+        }),
         attack("gossips that replace each other", &[], NONE, |n| match n % 2 {
             0 => field(14, &[field(4, &[]), field(5, &text(4)), fixed64(6, n)].concat()),
             _ => field(5, &[]),
@@ -400,7 +442,7 @@ fn promised_lengths_and_depths_cost_nothing() {
     for path in attacks().iter().map(|attack| attack.path) {
         for depth in 0..=path.len() {
             for length in [1, u64::from(u32::MAX), 1 << 40, u64::MAX >> 1, u64::MAX] {
-                for tag in 1..=14_u64 {
+                for tag in 1..=18_u64 {
                     let mut body = Vec::new();
                     varint(tag << 3 | 2, &mut body);
                     varint(length, &mut body);
@@ -410,9 +452,9 @@ fn promised_lengths_and_depths_cost_nothing() {
         }
     }
     // Bodies that nobody knows, each in place of the one before.
-    frames.push(field(15, &[]).repeat(FRAME_BYTES_MAX / 2));
+    frames.push(field(99, &[]).repeat(FRAME_BYTES_MAX / 3));
     // Messages in messages and groups in groups, also where a field is unknown.
-    for tag in [2, 7, 10, 13, 14, 100] {
+    for tag in [2, 7, 10, 13, 14, 15, 16, 17, 18, 100] {
         let mut nested = Vec::new();
         for _ in 0..200 {
             nested = field(tag, &nested);

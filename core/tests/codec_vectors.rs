@@ -8,8 +8,14 @@
 mod between_nodes;
 #[path = "codec/examples.rs"]
 mod examples;
+#[path = "codec/exchange.rs"]
+mod exchange;
+#[path = "codec/exchange_json.rs"]
+mod exchange_json;
 #[path = "codec/json.rs"]
 mod json;
+#[path = "codec/status_json.rs"]
+mod status_json;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -14,7 +14,7 @@ mod machines;
 use house::{House, Removed, keys_with, record};
 use quorate_core::ids::NodeId;
 use quorate_core::limits::Limits;
-use quorate_core::machine::{Event, Input, Peer};
+use quorate_core::machine::{Event, Input, Peer, StoreOp};
 use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged};
 
 pub(crate) const TWO: NodeId = NodeId(2);
@@ -146,7 +146,9 @@ fn no_hint_is_taken_before_those_of_former_lives_are_counted() {
         reason: MergeReason::Write,
     };
     house.frame(THREE, Message::ReplicaMerge(hint.clone()));
-    assert_eq!(house.disk.hanging.len(), 1, "the count and nothing else");
+    let scan = |op: &StoreOp| matches!(op, StoreOp::ScanStates { .. });
+    let asked = house.disk.hanging.iter().filter(|(_, op)| !scan(op));
+    assert_eq!(asked.count(), 1, "the count and nothing else");
     house.disk.hangs = false;
     house.let_go();
     house.frame(THREE, Message::ReplicaMerge(hint));

@@ -2,7 +2,8 @@
 
 use md5::{Digest, Md5};
 
-use super::{History, Payload, Record, Write};
+use super::{Actor, History, Payload, Record, Sibling, Write};
+use crate::ids::RequestId;
 
 /// MD5 of a record, its values represented by their checksums: equal records have equal digests,
 /// and different ones differ but for chance.
@@ -17,14 +18,16 @@ impl Record {
     /// the values.
     pub fn digest(&self) -> RecordDigest {
         let mut digest = Md5::new();
-        for (actor, history) in self.histories() {
-            digest.update(actor.node.0.to_be_bytes());
-            digest.update(actor.incarnation.0.to_be_bytes());
-            digest.update(actor.birth.0.to_be_bytes());
-            sane_or!(DigestNamesActors => continue);
-            add(history, &mut digest);
-        }
+        self.describe(&mut |bytes| digest.update(bytes));
         RecordDigest(u128::from_be_bytes(digest.finalize().into()))
+    }
+
+    /// Gives `add` all that the record says, its values represented by their checksums, in an
+    /// encoding that no two records share.
+    pub(crate) fn describe(&self, add: &mut impl FnMut(&[u8])) {
+        for (actor, history) in self.histories() {
+            describe(actor, history, add);
+        }
     }
 
     /// Whether the record says what it said when `digest` was taken: then a copy of it that was
@@ -48,30 +51,34 @@ impl Write {
     }
 }
 
-/// Every list is preceded by its length, so no two histories share an encoding.
-fn add(history: &History, digest: &mut Md5) {
-    let seen = history.superseded();
-    digest.update(seen.upto().to_be_bytes());
-    digest.update((seen.also().len() as u64).to_be_bytes());
+/// Every list is preceded by its length, so no two histories share an encoding. Few calls of `add`:
+/// with one for each number they cost as much as the hash.
+fn describe(actor: Actor, history: &History, add: &mut impl FnMut(&[u8])) {
+    let Actor { node, incarnation, birth } = actor;
+    let (seen, live) = (history.superseded(), history.live());
+    let lengths = (seen.also().len() as u64) << 32 | live.len() as u64;
+    add_numbers([node.0, incarnation.0.into(), birth.0], add);
+    sane_or!(DigestNamesActors => return);
+    add_numbers([lengths, seen.upto(), history.at().0], add);
     for counter in seen.also() {
-        digest.update(counter.to_be_bytes());
+        add_numbers([*counter], add);
     }
-    digest.update(history.at().0.to_be_bytes());
-    digest.update((history.live().len() as u64).to_be_bytes());
-    for (counter, sibling) in history.live() {
-        let kind: u8 = match sibling.payload {
+    for (counter, Sibling { payload, checksum, written, expires, request }) in live {
+        let is_value = match payload {
             Payload::Value(_) => 1,
             Payload::Tombstone => 0,
         };
-        digest.update(counter.0.to_be_bytes());
-        digest.update([kind, u8::from(sibling.expires.is_some())]);
-        digest.update((sibling.payload.len() as u64).to_be_bytes());
-        digest.update(sibling.checksum.0.to_be_bytes());
-        digest.update(sibling.written.0.to_be_bytes());
-        digest.update(sibling.expires.map_or(0, |at| at.0).to_be_bytes());
-        digest.update(sibling.request.client.to_be_bytes());
-        digest.update(sibling.request.sequence.to_be_bytes());
+        let what = (payload.len() as u64) << 2 | u64::from(expires.is_some()) << 1 | is_value;
+        let RequestId { client, sequence } = *request;
+        add_numbers([counter.0, what, checksum.0, written.0, client, sequence], add);
+        if let Some(expires) = expires {
+            add_numbers([expires.0], add);
+        }
     }
+}
+
+fn add_numbers<const COUNT: usize>(numbers: [u64; COUNT], add: &mut impl FnMut(&[u8])) {
+    add(numbers.map(u64::to_be_bytes).as_flattened());
 }
 
 #[cfg(test)]

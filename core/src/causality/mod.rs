@@ -54,6 +54,9 @@ pub use history::History;
 mod record;
 pub use record::Record;
 
+mod outline;
+pub use outline::{HistoryOutline, Outline};
+
 mod digest;
 pub use digest::RecordDigest;
 

@@ -343,9 +343,13 @@ impl Client {
             | Message::ReplicaRecord(_)
             | Message::ReplicaMerge(_)
             | Message::ReplicaMerged(_)
+            | Message::Compare(_)
+            | Message::Compared(_)
             | Message::StatusRequest(_)
             | Message::StatusReply(_)
-            | Message::Gossip(_) => {}
+            | Message::Gossip(_)
+            | Message::RepairRequest(_)
+            | Message::RepairReply(_) => {}
         }
         self.on_heard(now, link, out);
     }

@@ -41,9 +41,13 @@ pub fn encode_request(message: &Message, out: &mut Vec<u8>) {
         | Message::ReplicaRecord(_)
         | Message::ReplicaMerge(_)
         | Message::ReplicaMerged(_)
+        | Message::Compare(_)
+        | Message::Compared(_)
         | Message::StatusRequest(_)
         | Message::StatusReply(_)
-        | Message::Gossip(_) => panic!("no client sends this"),
+        | Message::Gossip(_)
+        | Message::RepairRequest(_)
+        | Message::RepairReply(_) => panic!("no client sends this"),
     }
 }
 
@@ -109,7 +113,8 @@ mod tests {
     use crate::layout::LayoutVersion;
     use crate::message::{
         Answer, CallId, Change, Defaults, Get, Hello, Message, Put, QuorumChoice, Reject,
-        RejectCode, Reply, RequestHead, Role, Strictness, Unsupported, Welcome, Written,
+        RejectCode, Reply, RequestHead, Role, StatusRequest, Strictness, Unsupported, Welcome,
+        Written,
     };
     use crate::time::Duration;
 
@@ -212,7 +217,10 @@ mod tests {
     #[test]
     fn what_is_not_meant_for_clients_is_unknown_to_them() {
         assert_eq!(
-            decode_answer(body(&Message::StatusRequest(CallId(1)))),
+            decode_answer(body(&Message::StatusRequest(StatusRequest {
+                call: CallId(1),
+                slots: false
+            }))),
             Err(DecodeError::Unknown)
         );
         assert_eq!(decode_answer(body(&Message::Get(get()))), Err(DecodeError::Unknown));

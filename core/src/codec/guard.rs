@@ -13,7 +13,7 @@ use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
 use super::{DecodeError, malformed, wire};
-use crate::causality::{Actor, History};
+use crate::causality::{Actor, History, HistoryOutline};
 
 /// Bytes of memory that a frame may spend on repeated elements for each of its own bytes.
 const MEMORY_PER_BYTE: usize = 32;
@@ -38,6 +38,8 @@ enum Kind {
     One(Shape),
     /// A repeated message.
     Many { charge: usize, shape: Shape },
+    /// Repeated bytes.
+    Blobs { charge: usize },
     /// A repeated number of variable width, packed or not.
     Numbers { charge: usize },
 }
@@ -50,6 +52,11 @@ const fn many<Element>(tag: u32, shape: Shape) -> Field {
     Field { tag, kind: Kind::Many { charge: PLACES_PER_ELEMENT * size_of::<Element>(), shape } }
 }
 
+const fn blobs(tag: u32) -> Field {
+    let charge = PLACES_PER_ELEMENT * size_of::<bytes::Bytes>();
+    Field { tag, kind: Kind::Blobs { charge } }
+}
+
 const fn numbers<Number>(tag: u32) -> Field {
     Field { tag, kind: Kind::Numbers { charge: PLACES_PER_ELEMENT * size_of::<Number>() } }
 }
@@ -57,6 +64,10 @@ const fn numbers<Number>(tag: u32) -> Field {
 /// Histories grow into a second vector, that of their record, while the first one stands.
 const HISTORY_CHARGE: usize =
     PLACES_PER_ELEMENT * size_of::<wire::History>() + 2 * size_of::<(Actor, History)>();
+
+/// Likewise; one alone has four places in the second vector, too.
+const OUTLINE_CHARGE: usize =
+    PLACES_PER_ELEMENT * (size_of::<wire::HistoryOutline>() + size_of::<(Actor, HistoryOutline)>());
 
 const LEAF: Shape = Shape(&[]);
 const LAYOUT_UPDATE: Shape = Shape(&[many::<wire::Member>(3, LEAF), numbers::<u32>(4)]);
@@ -75,10 +86,25 @@ const RECORD: Shape =
     Shape(&[Field { tag: 1, kind: Kind::Many { charge: HISTORY_CHARGE, shape: HISTORY } }]);
 const REPLICA_RECORD: Shape = Shape(&[one(3, RECORD)]);
 const REPLICA_MERGE: Shape = Shape(&[one(3, RECORD)]);
+const HISTORY_OUTLINE: Shape = Shape(&[one(2, SEEN), numbers::<u64>(4)]);
+const KEY_OUTLINE: Shape =
+    Shape(&[Field { tag: 2, kind: Kind::Many { charge: OUTLINE_CHARGE, shape: HISTORY_OUTLINE } }]);
+const COMPARE: Shape = Shape(&[
+    one(4, Shape(&[many::<wire::BranchHash>(1, LEAF)])),
+    one(5, Shape(&[many::<wire::KeyState>(6, LEAF)])),
+    one(6, Shape(&[many::<wire::KeyOutline>(2, KEY_OUTLINE)])),
+]);
+const KEY_RECORD: Shape = Shape(&[one(2, RECORD)]);
+const COMPARED: Shape = Shape(&[
+    one(2, Shape(&[many::<wire::BranchChildren>(1, LEAF), numbers::<u32>(2)])),
+    one(3, Shape(&[many::<wire::KeyState>(1, LEAF)])),
+    one(4, Shape(&[many::<wire::KeyRecord>(1, KEY_RECORD), blobs(2)])),
+]);
 const STATUS_REPLY: Shape = Shape(&[
     many::<wire::MemberStatus>(11, LEAF),
     many::<wire::Number>(12, LEAF),
     many::<wire::Number>(13, LEAF),
+    many::<wire::PairStatus>(15, LEAF),
 ]);
 const FRAME: Shape = Shape(&[
     one(2, WELCOME),
@@ -87,6 +113,8 @@ const FRAME: Shape = Shape(&[
     one(10, REPLICA_MERGE),
     one(13, STATUS_REPLY),
     one(14, GOSSIP),
+    one(15, COMPARE),
+    one(16, COMPARED),
 ]);
 
 /// Refuses a frame whose elements are too many for its length.
@@ -126,6 +154,7 @@ impl Budget {
                     self.spend(1, *charge)?;
                     self.scan(field, shape)?;
                 }
+                Some(Kind::Blobs { charge }) if delimited => self.spend(1, *charge)?,
                 Some(Kind::Numbers { charge }) if delimited => {
                     // The last byte of a number is the one below 0x80.
                     let count = field.iter().filter(|byte| **byte < 0x80).count();
@@ -133,7 +162,7 @@ impl Budget {
                 }
                 Some(Kind::Numbers { charge }) => self.spend(1, *charge)?,
                 // Of another wire type: it allocates nothing before it is found out.
-                Some(Kind::One(_) | Kind::Many { .. }) | None => {}
+                Some(Kind::One(_) | Kind::Many { .. } | Kind::Blobs { .. }) | None => {}
             }
         }
         Ok(())

@@ -11,12 +11,14 @@
 //! of the frame, never copies.
 
 mod client_side;
+mod exchange;
 mod gossip;
 mod guard;
 mod handshake;
 mod held;
 mod layout;
 mod record;
+mod repair;
 mod replica;
 mod request;
 mod sealed;
@@ -39,7 +41,7 @@ pub use layout::{decode_layout, encode_layout};
 pub use sealed::{seal, unseal};
 
 use crate::ids::NodeId;
-use crate::message::{CallId, Message, Unsupported};
+use crate::message::{Message, Unsupported};
 use wire::frame::Body;
 
 /// Why bytes are no message.
@@ -170,9 +172,13 @@ fn body(message: &Message) -> Body {
         Message::ReplicaRecord(answer) => Body::ReplicaRecord(replica::record_out(answer)),
         Message::ReplicaMerge(merge) => Body::ReplicaMerge(replica::merge_out(merge)),
         Message::ReplicaMerged(merged) => Body::ReplicaMerged(replica::merged_out(*merged)),
-        Message::StatusRequest(call) => Body::StatusRequest(wire::StatusRequest { call: call.0 }),
+        Message::Compare(compare) => Body::Compare(exchange::compare_out(compare)),
+        Message::Compared(compared) => Body::Compared(exchange::compared_out(compared)),
+        Message::StatusRequest(request) => Body::StatusRequest(status::request_out(*request)),
         Message::StatusReply(status) => Body::StatusReply(status::status_out(status)),
         Message::Gossip(gossip) => Body::Gossip(gossip::gossip_out(gossip)),
+        Message::RepairRequest(request) => Body::RepairRequest(repair::request_out(*request)),
+        Message::RepairReply(reply) => Body::RepairReply(repair::reply_out(*reply)),
     }
 }
 
@@ -191,9 +197,13 @@ fn message(body: Body) -> Result<Message, DecodeError> {
         Body::ReplicaRecord(answer) => Message::ReplicaRecord(replica::record_in(answer)?),
         Body::ReplicaMerge(merge) => Message::ReplicaMerge(replica::merge_in(merge)?),
         Body::ReplicaMerged(merged) => Message::ReplicaMerged(replica::merged_in(merged)),
-        Body::StatusRequest(status) => Message::StatusRequest(CallId(status.call)),
+        Body::Compare(compare) => Message::Compare(exchange::compare_in(compare)?),
+        Body::Compared(compared) => Message::Compared(exchange::compared_in(compared)?),
+        Body::StatusRequest(request) => Message::StatusRequest(status::request_in(request)),
         Body::StatusReply(status) => Message::StatusReply(status::status_in(status)?),
         Body::Gossip(gossip) => Message::Gossip(gossip::gossip_in(gossip)?),
+        Body::RepairRequest(request) => Message::RepairRequest(repair::request_in(request)),
+        Body::RepairReply(reply) => Message::RepairReply(repair::reply_in(reply)?),
     })
 }
 

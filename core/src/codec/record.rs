@@ -10,10 +10,7 @@ use crate::time::UnixMs;
 pub(super) fn record_out(record: &Record) -> wire::Record {
     let histories = record.histories().map(|(actor, history)| wire::History {
         actor: Some(actor_out(actor)),
-        superseded: Some(wire::Seen {
-            upto: history.superseded().upto(),
-            also: history.superseded().also().to_vec(),
-        }),
+        superseded: Some(seen_out(history.superseded())),
         at_ms: history.at().0,
         live: history.live().iter().map(live_out).collect(),
     });
@@ -41,11 +38,19 @@ pub(super) fn actor_in(actor: wire::Actor) -> Actor {
     }
 }
 
+pub(super) fn seen_out(seen: &Seen) -> wire::Seen {
+    wire::Seen { upto: seen.upto(), also: seen.also().to_vec() }
+}
+
+pub(super) fn seen_in(seen: Option<wire::Seen>) -> Result<Seen, DecodeError> {
+    let seen = seen.unwrap_or_default();
+    let malformed = malformed("a set of counters is not in its one form");
+    Seen::from_parts(seen.upto, seen.also).ok_or(malformed)
+}
+
 fn history_in(history: wire::History) -> Result<(Actor, History), DecodeError> {
     let actor = actor_in(history.actor.ok_or(malformed("a history without an actor"))?);
-    let seen = history.superseded.unwrap_or_default();
-    let superseded = Seen::from_parts(seen.upto, seen.also)
-        .ok_or(malformed("a set of counters is not in its one form"))?;
+    let superseded = seen_in(history.superseded)?;
     let live = history.live.into_iter().map(live_in).collect::<Result<Vec<_>, _>>()?;
     let history = History::from_parts(superseded, UnixMs(history.at_ms), live)
         .ok_or(malformed("a history has a live counter twice or superseded"))?;

@@ -53,6 +53,7 @@ pub(super) fn merge_out(merge: &ReplicaMerge) -> wire::ReplicaMerge {
         MergeReason::Write => wire::MergeReason::MergeWrite,
         MergeReason::Repair => wire::MergeReason::MergeRepair,
         MergeReason::Handoff => wire::MergeReason::MergeHandoff,
+        MergeReason::AntiEntropy => wire::MergeReason::MergeAntiEntropy,
     };
     wire::ReplicaMerge {
         call: merge.call.0,
@@ -68,6 +69,7 @@ pub(super) fn merge_in(merge: wire::ReplicaMerge) -> Result<ReplicaMerge, Decode
         Ok(wire::MergeReason::MergeWrite) => MergeReason::Write,
         Ok(wire::MergeReason::MergeRepair) => MergeReason::Repair,
         Ok(wire::MergeReason::MergeHandoff) => MergeReason::Handoff,
+        Ok(wire::MergeReason::MergeAntiEntropy) => MergeReason::AntiEntropy,
         Err(_) => return Err(malformed("a merge for an unknown reason")),
     };
     Ok(ReplicaMerge {

@@ -3,8 +3,17 @@
 use super::{DecodeError, malformed, nodes_in, nodes_out, text, wire};
 use crate::ids::{ClusterId, Incarnation, NodeId, Text};
 use crate::layout::LayoutVersion;
-use crate::message::{CallId, MemberState, MemberStatus, StatusReply};
-use crate::time::Duration;
+use crate::message::{CallId, MemberState, MemberStatus, PairStatus, StatusReply, StatusRequest};
+use crate::ring::Slot;
+use crate::time::{Duration, UnixMs};
+
+pub(super) fn request_out(request: StatusRequest) -> wire::StatusRequest {
+    wire::StatusRequest { call: request.call.0, slots: request.slots }
+}
+
+pub(super) fn request_in(request: wire::StatusRequest) -> StatusRequest {
+    StatusRequest { call: CallId(request.call), slots: request.slots }
+}
 
 pub(super) fn status_out(status: &StatusReply) -> wire::StatusReply {
     wire::StatusReply {
@@ -21,6 +30,8 @@ pub(super) fn status_out(status: &StatusReply) -> wire::StatusReply {
         members: status.members.iter().map(member_out).collect(),
         counters: status.counters.iter().map(number_out).collect(),
         limits: status.limits.iter().map(number_out).collect(),
+        now_ms: status.now.0,
+        comparisons: status.comparisons.iter().map(pair_out).collect(),
     }
 }
 
@@ -39,6 +50,8 @@ pub(super) fn status_in(status: wire::StatusReply) -> Result<StatusReply, Decode
         members: status.members.into_iter().map(member_in).collect::<Result<_, _>>()?,
         counters: status.counters.into_iter().map(number_in).collect(),
         limits: status.limits.into_iter().map(number_in).collect(),
+        now: UnixMs(status.now_ms),
+        comparisons: status.comparisons.into_iter().map(pair_in).collect(),
     })
 }
 
@@ -99,6 +112,24 @@ fn member_in(member: wire::MemberStatus) -> Result<MemberStatus, DecodeError> {
         hint_bytes: member.hint_bytes,
         down: Duration::from_millis(member.down_ms),
     })
+}
+
+fn pair_out(pair: &PairStatus) -> wire::PairStatus {
+    wire::PairStatus {
+        slot: pair.slot.0,
+        peer: pair.peer.0,
+        compared_ms: pair.compared.map(|at| at.0),
+        equal_ms: pair.equal.map(|at| at.0),
+    }
+}
+
+fn pair_in(pair: wire::PairStatus) -> PairStatus {
+    PairStatus {
+        slot: Slot(pair.slot),
+        peer: NodeId(pair.peer),
+        compared: pair.compared_ms.map(UnixMs),
+        equal: pair.equal_ms.map(UnixMs),
+    }
 }
 
 fn number_out((name, value): &(Text, u64)) -> wire::Number {

@@ -178,7 +178,7 @@ impl Coordinator {
             StoreOutcome::Read { record } => {
                 self.on_own_record(turn, id, record.unwrap_or_default());
             }
-            StoreOutcome::Applied { applied, record, hint: _ } => {
+            StoreOutcome::Applied { applied, record, hint: _, state: _ } => {
                 self.on_applied(turn, id, applied, record);
             }
             StoreOutcome::Durable => self.on_acknowledgement(turn, id, own, true),
@@ -186,7 +186,9 @@ impl Coordinator {
             StoreOutcome::Failed(error) => self.on_own_failure(turn, id, error),
             StoreOutcome::HintsFound { .. }
             | StoreOutcome::HintRemoved { .. }
-            | StoreOutcome::HintsCounted(_) => {}
+            | StoreOutcome::HintsCounted(_)
+            | StoreOutcome::StatesScanned { .. }
+            | StoreOutcome::RecordsScanned { .. } => {}
         }
     }
 

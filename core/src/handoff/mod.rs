@@ -247,7 +247,10 @@ impl Handoff {
             }
             // Only what is synced counts.
             StoreOutcome::Applied { .. } => {}
-            StoreOutcome::Read { .. } | StoreOutcome::HintsCounted(_) => {}
+            StoreOutcome::Read { .. }
+            | StoreOutcome::HintsCounted(_)
+            | StoreOutcome::StatesScanned { .. }
+            | StoreOutcome::RecordsScanned { .. } => {}
         }
     }
 

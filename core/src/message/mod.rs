@@ -4,15 +4,21 @@
 //! within limits, records and layouts canonical), so no machine checks it again. The meaning of
 //! each field is told once, in `core/proto/quorate.proto`.
 
+mod exchange;
 mod handshake;
 mod membership;
+mod repair;
 mod replica;
 mod reply;
 mod request;
 mod status;
 
+pub use exchange::{
+    BranchChildren, BranchHash, Compare, Compared, Comparison, Difference, Question,
+};
 pub use handshake::{Defaults, Hello, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome};
 pub use membership::{Gossip, LayoutUpdate, MemberInfo, Pulse};
+pub use repair::{RepairRefusal, RepairReply, RepairRequest};
 pub use replica::{
     MergeReason, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
 };
@@ -21,7 +27,7 @@ pub use reply::{
 };
 pub(crate) use request::bad_ttl;
 pub use request::{Change, Get, Put, QuorumChoice, RequestHead, Strictness};
-pub use status::{MemberState, MemberStatus, StatusReply};
+pub use status::{MemberState, MemberStatus, PairStatus, StatusReply, StatusRequest};
 
 use alloc::string::String;
 
@@ -42,9 +48,13 @@ pub enum Message {
     ReplicaRecord(ReplicaRecord),
     ReplicaMerge(ReplicaMerge),
     ReplicaMerged(ReplicaMerged),
-    StatusRequest(CallId),
+    Compare(Compare),
+    Compared(Compared),
+    StatusRequest(StatusRequest),
     StatusReply(StatusReply),
     Gossip(Gossip),
+    RepairRequest(RepairRequest),
+    RepairReply(RepairReply),
 }
 
 /// Names a request among those of its sender; the answer carries it back.

@@ -62,6 +62,8 @@ pub enum MergeReason {
     Repair,
     /// A hint that comes home.
     Handoff,
+    /// What a comparison of two replicas found.
+    AntiEntropy,
 }
 
 /// The answer to a [`ReplicaMerge`].

@@ -5,7 +5,17 @@ use alloc::vec::Vec;
 use super::CallId;
 use crate::ids::{ClusterId, Incarnation, NodeId, Text};
 use crate::layout::LayoutVersion;
-use crate::time::Duration;
+use crate::ring::Slot;
+use crate::time::{Duration, UnixMs};
+
+/// Asks a node how it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StatusRequest {
+    /// Names the request.
+    pub call: CallId,
+    /// Whether the answer is to tell of comparisons: there are many.
+    pub slots: bool,
+}
 
 /// What a node knows of itself and the others.
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -36,6 +46,24 @@ pub struct StatusReply {
     pub counters: Vec<(Text, u64)>,
     /// Named limits.
     pub limits: Vec<(Text, u64)>,
+    /// Its wall clock; zero where it is of a version that does not tell.
+    pub now: UnixMs,
+    /// Where they were asked for: each slot of which it is a primary, with each other primary.
+    pub comparisons: Vec<PairStatus>,
+}
+
+/// When a slot was compared with another primary of it, by the answering node's wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PairStatus {
+    /// The slot.
+    pub slot: Slot,
+    /// The other primary.
+    pub peer: NodeId,
+    /// When the two were last compared, and made equal where they were not; `None`: not in this
+    /// life of the node.
+    pub compared: Option<UnixMs>,
+    /// When they were last found to be equal.
+    pub equal: Option<UnixMs>,
 }
 
 /// A member as one node sees it.

@@ -23,6 +23,7 @@ impl Node {
     pub(super) fn start_membership(&mut self, now: Now, out: &mut Effects<Effect>) {
         if let Some(update) = &self.layout {
             self.membership.introduce_layout(now, update);
+            self.anti_entropy.on_layout(now, &self.config, &update.layout);
         }
         self.membership.start(now);
         self.peers.start(now, &self.membership, out);
@@ -128,6 +129,7 @@ impl Node {
         out.observe(Event::LayoutChanged(update.layout.version()));
         self.membership.introduce_layout(now, &update);
         self.peers.admit_all(now, &self.membership);
+        self.anti_entropy.on_layout(now, &self.config, &update.layout);
         self.layout = Some(update);
     }
 

@@ -2,6 +2,7 @@
 //! or nobody.
 
 use crate::admission;
+use crate::anti_entropy::AntiEntropy;
 use crate::coordinator::{Coordinator, Roster};
 use crate::handoff::Handoff;
 use crate::incoming::Request;
@@ -22,6 +23,7 @@ pub(super) struct Parts<'a> {
     pub(super) coordinator: &'a mut Coordinator,
     pub(super) pass_on: &'a mut PassOn,
     pub(super) handoff: &'a mut Handoff,
+    pub(super) anti_entropy: &'a mut AntiEntropy,
 }
 
 impl Parts<'_> {

@@ -9,8 +9,9 @@ use crate::ids::NodeId;
 use crate::layout::MemberLoad;
 use crate::machine::HintCount;
 use crate::membership::{MemberView, Membership};
-use crate::message::{LayoutUpdate, MemberStatus};
-use crate::time::Now;
+use crate::merkle::Forest;
+use crate::message::{LayoutUpdate, MemberStatus, PairStatus};
+use crate::time::{Now, millis};
 
 /// A read-only look at a [`Node`].
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +73,16 @@ impl<'a> NodeView<'a> {
         members.map(|member| self.status(member, &loads)).collect()
     }
 
+    /// Merkle trees of all that is stored of each slot; `None` while they are counted, or in doubt.
+    pub fn trees(&self) -> Option<&'a Forest> {
+        self.node.anti_entropy.forest()
+    }
+
+    /// When each slot of this node was compared with each other primary of it.
+    pub fn comparisons(&self) -> impl Iterator<Item = PairStatus> + use<'a> {
+        self.node.anti_entropy.pairs()
+    }
+
     /// What was counted since the start.
     pub fn counters(&self) -> Vec<(&'static str, u64)> {
         let node = self.node;
@@ -92,6 +103,7 @@ impl<'a> NodeView<'a> {
             ("requests_under_way", self.requests_under_way() as u64),
             ("storage_operations_under_way", self.storage_operations_under_way() as u64),
             ("answers_kept", node.coordinator.answers_kept() as u64),
+            ("comparisons_under_way", node.anti_entropy.sessions() as u64),
         ];
         node.counters.list().into_iter().chain(tables).collect()
     }
@@ -104,9 +116,16 @@ impl<'a> NodeView<'a> {
         certain.then(|| hints.total())
     }
 
-    /// The limits, by name.
+    /// The limits, by name, and how replicas are compared.
     pub fn limits(&self) -> Vec<(&'static str, u64)> {
-        self.node.config.limits.list().to_vec()
+        let settings = &self.node.config.anti_entropy;
+        let anti_entropy = [
+            ("anti_entropy_interval_ms", millis(settings.interval)),
+            ("anti_entropy_recheck_ms", millis(settings.recheck)),
+            ("anti_entropy_bytes_per_second", settings.bytes_per_second),
+            ("anti_entropy_leaves", settings.leaves.get().into()),
+        ];
+        self.node.config.limits.list().into_iter().chain(anti_entropy).collect()
     }
 
     /// A member of the layout is a member of the membership, too, so this is about anybody.

@@ -54,6 +54,25 @@ impl fmt::Debug for Position {
     }
 }
 
+/// A piece of the ring, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RingArc {
+    /// The first position.
+    pub first: Position,
+    /// The last position.
+    pub last: Position,
+}
+
+impl RingArc {
+    /// The whole ring.
+    pub const ALL: RingArc = RingArc { first: Position(0), last: Position(u128::MAX) };
+
+    /// Whether a position lies in it.
+    pub fn contains(self, position: Position) -> bool {
+        (self.first..=self.last).contains(&position)
+    }
+}
+
 /// One of the Q equal arcs of the ring, counted clockwise from position 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u32);

@@ -14,7 +14,7 @@ use quorate_core::time::UnixMs;
 
 use crate::examples::{GREAT, TIME_MS, bytes, layout_full, layout_minimal, text};
 
-fn record() -> Record {
+pub(crate) fn record() -> Record {
     let actor = |node, birth| Actor {
         node: NodeId(node),
         incarnation: Incarnation(4_000_000_000),
@@ -83,6 +83,7 @@ pub(crate) fn between_replicas(add: &mut impl FnMut(&str, Message)) {
         ("replica merge of a write", None, MergeReason::Write),
         ("replica merge of a repair", None, MergeReason::Repair),
         ("replica merge of a hint that comes home", None, MergeReason::Handoff),
+        ("replica merge of what a comparison found", None, MergeReason::AntiEntropy),
         ("replica merge, full", Some(NodeId(GREAT)), MergeReason::Handoff),
     ] {
         add(name, Message::ReplicaMerge(ReplicaMerge { hint_for, reason, ..of_cart.clone() }));

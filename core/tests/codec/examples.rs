@@ -8,13 +8,17 @@ use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
     Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, Get, Hello, LayoutUpdate,
-    MemberState, MemberStatus, Message, Outcome, Put, QuorumChoice, Receipt, Reject, RejectCode,
-    Reply, RequestHead, Role, StandIn, StatusReply, Strictness, Unsupported, Welcome, Written,
+    MemberState, MemberStatus, Message, Outcome, PairStatus, Put, QuorumChoice, Receipt, Reject,
+    RejectCode, RepairReply, RepairRequest, Reply, RequestHead, Role, StandIn, StatusReply,
+    StatusRequest, Strictness, Unsupported, Welcome, Written,
 };
+use quorate_core::ring::Slot;
 use quorate_core::time::{Duration, UnixMs};
 
 use crate::between_nodes::{between_members, between_replicas};
+use crate::exchange::between_trees;
 use crate::json::{FAILURE_CODES, REJECT_CODES, failure_name, reject_name};
+use crate::status_json::{REPAIR_REFUSALS, refusal_name};
 
 pub(crate) const GREAT: u64 = 0xfedc_ba98_7654_3210;
 pub(crate) const TIME_MS: UnixMs = UnixMs(1_767_225_600_000);
@@ -26,8 +30,10 @@ pub(crate) fn examples() -> Vec<(String, Message)> {
     requests(&mut add);
     replies(&mut add);
     between_replicas(&mut add);
+    between_trees(&mut add);
     statuses(&mut add);
     between_members(&mut add);
+    repairs(&mut add);
     examples
 }
 
@@ -325,8 +331,9 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
 }
 
 fn statuses(add: &mut impl FnMut(&str, Message)) {
-    add("status request, minimal", Message::StatusRequest(CallId(0)));
-    add("status request, full", Message::StatusRequest(CallId(u64::MAX)));
+    let request = |call, slots| Message::StatusRequest(StatusRequest { call: CallId(call), slots });
+    add("status request, minimal", request(0, false));
+    add("status request, full", request(u64::MAX, true));
     let nobody = MemberStatus {
         id: NodeId(0),
         label: text(""),
@@ -358,6 +365,8 @@ fn statuses(add: &mut impl FnMut(&str, Message)) {
         members: Vec::new(),
         counters: Vec::new(),
         limits: Vec::new(),
+        now: UnixMs(0),
+        comparisons: Vec::new(),
     };
     let member = MemberStatus {
         id: NodeId(0x0a00_0000_0000_0001),
@@ -391,7 +400,33 @@ fn statuses(add: &mut impl FnMut(&str, Message)) {
         members: vec![member, nobody, doubted],
         counters: vec![(text("gets"), u64::MAX), (text("puts"), 0), (text(""), 0)],
         limits: vec![(text("key_bytes_max"), 1_024), (text("siblings_max"), 100)],
+        now: TIME_MS,
+        comparisons: vec![
+            PairStatus {
+                slot: Slot(1_023),
+                peer: NodeId(GREAT),
+                compared: Some(TIME_MS),
+                equal: Some(UnixMs(TIME_MS.0 - 30_000)),
+            },
+            PairStatus { slot: Slot(0), peer: NodeId(0), compared: Some(UnixMs(0)), equal: None },
+            PairStatus { slot: Slot(7), peer: NodeId(1), compared: None, equal: Some(UnixMs(0)) },
+        ],
     };
     add("status reply, minimal", Message::StatusReply(minimal));
     add("status reply, full", Message::StatusReply(full));
+}
+
+fn repairs(add: &mut impl FnMut(&str, Message)) {
+    let request = |call, slot| Message::RepairRequest(RepairRequest { call: CallId(call), slot });
+    add("repair request, minimal", request(0, None));
+    add("repair request, slot 0", request(300, Some(Slot(0))));
+    add("repair request, full", request(u64::MAX, Some(Slot(u32::MAX))));
+    let reply =
+        |call, now, result| Message::RepairReply(RepairReply { call: CallId(call), now, result });
+    add("repair reply, minimal", reply(0, UnixMs(0), Ok(0)));
+    add("repair reply, full", reply(u64::MAX, TIME_MS, Ok(u32::MAX)));
+    for refusal in REPAIR_REFUSALS {
+        let name = format!("repair reply, {}", refusal_name(refusal));
+        add(&name, reply(300, TIME_MS, Err(refusal)));
+    }
 }

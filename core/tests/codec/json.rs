@@ -2,17 +2,20 @@
 //! bytes: String })`. 64-bit numbers are decimal texts, bytes are base64, what has its default
 //! value is absent. Nothing here knows of the encoder.
 
-use quorate_core::causality::{Actor, Counter, History, Payload, Record, Sibling};
+use quorate_core::causality::{Actor, Counter, History, Payload, Record, Seen, Sibling};
 use quorate_core::ids::{NodeId, Text};
 use quorate_core::layout::Member;
 use quorate_core::message::{
     Answer, Change, Entry, EntryValue, FailureCode, Get, Gossip, Hello, LayoutUpdate, MemberInfo,
-    MemberState, MemberStatus, MergeReason, Message, Outcome, Pulse, Put, Receipt, Reject,
-    RejectCode, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState, Reply,
-    RequestHead, Role, StandIn, StatusReply, Strictness, Unsupported, Welcome, Written,
+    MergeReason, Message, Outcome, Pulse, Put, Receipt, Reject, RejectCode, RepairRequest,
+    ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState, Reply, RequestHead,
+    Role, StandIn, StatusRequest, Strictness, Unsupported, Welcome, Written,
 };
 use quorate_core::time::Duration;
 use serde_json::{Map, Value};
+
+use crate::exchange_json::{compare_fields, compared_fields};
+use crate::status_json::{repair_fields, status_fields};
 
 pub(crate) const REJECT_CODES: [RejectCode; 6] = [
     RejectCode::Version,
@@ -77,10 +80,10 @@ pub(crate) fn failure_name(code: FailureCode) -> &'static str {
 
 /// The fields of one message. What has its default value is left out, unless it is optional.
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
-    fn set(mut self, name: &str, value: Value) -> Fields {
+    pub(crate) fn set(mut self, name: &str, value: Value) -> Fields {
         let before = self.0.insert(name.to_owned(), value);
         assert_eq!(before, None, "{name} is set twice");
         self
@@ -90,40 +93,45 @@ impl Fields {
         if set { self.set(name, value.into()) } else { self }
     }
 
-    fn small(self, name: &str, number: impl Into<u32>) -> Fields {
+    pub(crate) fn small(self, name: &str, number: impl Into<u32>) -> Fields {
         let number: u32 = number.into();
         self.set_if(number != 0, name, number)
     }
 
-    fn long(self, name: &str, number: u64) -> Fields {
+    pub(crate) fn long(self, name: &str, number: u64) -> Fields {
         self.set_if(number != 0, name, number.to_string())
     }
 
-    fn optional_long(self, name: &str, number: Option<u64>) -> Fields {
+    pub(crate) fn optional_long(self, name: &str, number: Option<u64>) -> Fields {
         match number {
             Some(number) => self.set(name, number.to_string().into()),
             None => self,
         }
     }
 
-    fn flag(self, name: &str, flag: bool) -> Fields {
+    pub(crate) fn flag(self, name: &str, flag: bool) -> Fields {
         self.set_if(flag, name, flag)
     }
 
-    fn text(self, name: &str, text: &str) -> Fields {
+    pub(crate) fn text(self, name: &str, text: &str) -> Fields {
         self.set_if(!text.is_empty(), name, text)
     }
 
-    fn bytes(self, name: &str, bytes: &[u8]) -> Fields {
+    pub(crate) fn bytes(self, name: &str, bytes: &[u8]) -> Fields {
         self.set_if(!bytes.is_empty(), name, base64(bytes))
     }
 
-    fn list<T>(self, name: &str, items: &[T], spell_out: impl Fn(&T) -> Value) -> Fields {
+    pub(crate) fn list<T>(
+        self,
+        name: &str,
+        items: &[T],
+        spell_out: impl Fn(&T) -> Value,
+    ) -> Fields {
         let items: Vec<Value> = items.iter().map(spell_out).collect();
         self.set_if(!items.is_empty(), name, items)
     }
 
-    fn message(self, name: &str, fields: Fields) -> Fields {
+    pub(crate) fn message(self, name: &str, fields: Fields) -> Fields {
         self.set(name, fields.done())
     }
 
@@ -134,16 +142,16 @@ impl Fields {
         }
     }
 
-    fn done(self) -> Value {
+    pub(crate) fn done(self) -> Value {
         Value::Object(self.0)
     }
 }
 
-fn fields() -> Fields {
+pub(crate) fn fields() -> Fields {
     Fields::default()
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
@@ -176,9 +184,19 @@ pub(crate) fn json(message: &Message) -> Value {
         Message::ReplicaMerged(ReplicaMerged { call, durable }) => {
             ("replicaMerged", fields().long("call", call.0).flag("durable", *durable))
         }
-        Message::StatusRequest(call) => ("statusRequest", fields().long("call", call.0)),
+        Message::Compare(compare) => ("compare", compare_fields(compare)),
+        Message::Compared(compared) => ("compared", compared_fields(compared)),
+        Message::StatusRequest(StatusRequest { call, slots }) => {
+            ("statusRequest", fields().long("call", call.0).flag("slots", *slots))
+        }
         Message::StatusReply(status) => ("statusReply", status_fields(status)),
         Message::Gossip(gossip) => ("gossip", gossip_fields(gossip)),
+        Message::RepairRequest(RepairRequest { call, slot }) => {
+            let common = fields().long("call", call.0);
+            let slot = slot.map(|slot| slot.0.into());
+            ("repairRequest", slot.into_iter().fold(common, |all, slot| all.set("slot", slot)))
+        }
+        Message::RepairReply(reply) => ("repairReply", repair_fields(reply)),
     };
     fields().message(kind, body).done()
 }
@@ -222,7 +240,7 @@ fn welcome_fields(welcome: &Welcome) -> Fields {
         .list("down", &welcome.down, node)
 }
 
-fn node(node: &NodeId) -> Value {
+pub(crate) fn node(node: &NodeId) -> Value {
     node.0.to_string().into()
 }
 
@@ -363,6 +381,7 @@ fn merge_fields(merge: &ReplicaMerge) -> Fields {
         MergeReason::Write => "",
         MergeReason::Repair => "MERGE_REPAIR",
         MergeReason::Handoff => "MERGE_HANDOFF",
+        MergeReason::AntiEntropy => "MERGE_ANTI_ENTROPY",
     };
     fields()
         .long("call", merge.call.0)
@@ -404,30 +423,33 @@ fn gossip_fields(gossip: &Gossip) -> Fields {
         .optional("layout", gossip.layout.as_deref(), layout_fields)
 }
 
-fn millis(time: Duration) -> u64 {
+pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).expect("a short time")
 }
 
-fn record_fields(record: &Record) -> Fields {
+pub(crate) fn record_fields(record: &Record) -> Fields {
     let histories: Vec<_> = record.histories().collect();
     let history = |(actor, history): &(Actor, &History)| {
-        let actor = fields()
-            .long("node", actor.node.0)
-            .small("incarnation", actor.incarnation.0)
-            .long("birth", actor.birth.0);
-        let superseded = fields().long("upto", history.superseded().upto()).list(
-            "also",
-            history.superseded().also(),
-            |counter| counter.to_string().into(),
-        );
         fields()
-            .message("actor", actor)
-            .message("superseded", superseded)
+            .message("actor", actor_fields(*actor))
+            .message("superseded", seen_fields(history.superseded()))
             .long("atMs", history.at().0)
             .list("live", history.live(), |live| live_fields(live).done())
             .done()
     };
     fields().list("histories", &histories, history)
+}
+
+pub(crate) fn actor_fields(actor: Actor) -> Fields {
+    fields()
+        .long("node", actor.node.0)
+        .small("incarnation", actor.incarnation.0)
+        .long("birth", actor.birth.0)
+}
+
+pub(crate) fn seen_fields(seen: &Seen) -> Fields {
+    let also = |counter: &u64| counter.to_string().into();
+    fields().long("upto", seen.upto()).list("also", seen.also(), also)
 }
 
 fn live_fields((counter, sibling): &(Counter, Sibling)) -> Fields {
@@ -442,49 +464,6 @@ fn live_fields((counter, sibling): &(Counter, Sibling)) -> Fields {
         Payload::Value(value) => common.bytes("payload", value),
         Payload::Tombstone => common.flag("tombstone", true),
     }
-}
-
-fn status_fields(status: &StatusReply) -> Fields {
-    let member = |member: &MemberStatus| {
-        let state = match member.state {
-            MemberState::Up => "MEMBER_UP",
-            MemberState::Suspected => "MEMBER_SUSPECTED",
-            MemberState::Down => "MEMBER_DOWN",
-        };
-        fields()
-            .long("id", member.id.0)
-            .text("label", &member.label)
-            .text("zone", &member.zone)
-            .small("weight", member.weight)
-            .text("address", &member.address)
-            .flag("up", member.up)
-            .small("slots", member.slots)
-            .small("replicas", member.replicas)
-            .text("state", state)
-            .long("heartbeat", member.heartbeat)
-            .long("heartbeatAgeMs", millis(member.heartbeat_age))
-            .list("witnesses", &member.witnesses, node)
-            .long("hints", member.hints)
-            .long("hintBytes", member.hint_bytes)
-            .long("downMs", millis(member.down))
-            .done()
-    };
-    let number =
-        |(name, value): &(Text, u64)| fields().text("name", name).long("value", *value).done();
-    fields()
-        .long("call", status.call.0)
-        .long("cluster", status.cluster.0)
-        .long("node", status.node.0)
-        .text("label", &status.label)
-        .small("incarnation", status.incarnation.0)
-        .long("layoutVersion", status.layout_version.0)
-        .long("uptimeMs", millis(status.uptime))
-        .text("software", &status.software)
-        .text("storage", &status.storage)
-        .long("records", status.records)
-        .list("members", &status.members, member)
-        .list("counters", &status.counters, number)
-        .list("limits", &status.limits, number)
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! Frames whose fields make no message, each wrong in one way.
 
 use quorate_core::codec::{DecodeError, decode};
-use quorate_core::message::{FailureCode, Message, Outcome};
+use quorate_core::message::{FailureCode, Message, Outcome, RepairRefusal};
 
 use super::framed;
 
 /// A message in a message: key, length, fields.
 fn inside(tag: u8, fields: &[&[u8]]) -> Vec<u8> {
-    [&[tag << 3 | 2][..], &framed(&fields.concat())].concat()
+    let key = u32::from(tag) << 3 | 2;
+    let key = if key < 0x80 { vec![key as u8] } else { vec![key as u8 | 0x80, (key >> 7) as u8] };
+    [key, framed(&fields.concat())].concat()
 }
 
 #[test]
@@ -23,7 +25,7 @@ fn fields_that_make_no_message_are_malformed() {
     assert!(decode(inside(6, &[value]).into()).is_ok());
     let pulse = |id| inside(4, &[&[9, id, 0, 0, 0, 0, 0, 0, 0]]);
     assert!(decode(inside(8, &[&inside(3, &[&[7; 16]])]).into()).is_ok());
-    assert!(decode(inside(10, &[&[0x1a, 0], &[0x28, 2]]).into()).is_ok());
+    assert!(decode(inside(10, &[&[0x1a, 0], &[0x28, 3]]).into()).is_ok());
     assert!(decode(inside(13, &[&[0x5a, 2, 0x48, 3]]).into()).is_ok());
     assert!(decode(inside(14, &[&pulse(1), &pulse(2), &[0x2a, 0].repeat(2)]).into()).is_ok());
     let malformed = [
@@ -72,18 +74,77 @@ fn fields_that_make_no_message_are_malformed() {
         ("a put of a strictness of the future", inside(6, &[value, &[0x70, 3]])),
         ("a digest of 15 bytes", inside(8, &[&inside(3, &[&[7; 15]])])),
         ("a digest of 17 bytes", inside(8, &[&inside(3, &[&[7; 17]])])),
-        ("a merge for a reason of the future", inside(10, &[&[0x1a, 0], &[0x28, 3]])),
+        ("a merge for a reason of the future", inside(10, &[&[0x1a, 0], &[0x28, 4]])),
         ("a member of a state of the future", inside(13, &[&[0x5a, 2, 0x48, 4]])),
         ("a pulse twice", inside(14, &[&[0x22, 0], &[0x22, 0]])),
         ("pulses out of order", inside(14, &[&pulse(2), &pulse(1)])),
         ("a gossip with half a layout", inside(14, &[&inside(8, &[member])])),
         ("100,000 empty members", inside(14, &[&[0x2a, 0].repeat(100_000)])),
         ("100,000 empty pulses", inside(14, &[&[0x22, 0].repeat(100_000)])),
+        ("100,000 empty comparisons", inside(13, &[&[0x7a, 0].repeat(100_000)])),
+        ("a repair without a result", vec![0x92, 1, 2, 8, 1]),
         ("a number where a message stands", vec![0x28, 1]),
         ("a message where a number stands", inside(12, &[&[0x0a, 0]])),
         ("a group", vec![0x2b, 0x2c]),
         ("field number 0", vec![0x02, 0]),
         ("a length that nothing stands behind", vec![0x2a, 4, 8, 1]),
+    ];
+    for (what, frame) in malformed {
+        let result = decode(frame.into());
+        assert!(matches!(result, Err(DecodeError::Malformed { .. })), "{what}: {result:?}");
+    }
+}
+
+#[test]
+fn fields_that_make_no_comparison_are_malformed() {
+    let asks = |question: u8, fields: &[&[u8]]| inside(15, &[&inside(question, fields)]);
+    let says = |answer: u8, fields: &[&[u8]]| inside(16, &[&inside(answer, fields)]);
+    let outline = |histories: &[&[u8]]| asks(6, &[&inside(2, histories)]);
+    let history = |birth: u8, rest: &[u8]| inside(2, &[&[0x0a, 2, 0x18, birth], rest]);
+    let record = |record: &[u8]| says(4, &[&inside(1, &[&[0x0a, 1, b'k'], record])]);
+    let live: &[u8] = &[0x22, 2, 1, 2];
+    // Each part is in order but for what its name says.
+    for sound in [
+        asks(4, &[&inside(1, &[&[16, 0xff, 1], &inside(4, &[&[1; 16]])])]),
+        asks(5, &[&inside(6, &[&inside(2, &[&[1; 16]])])]),
+        outline(&[&history(1, live), &history(2, &[0x12, 2, 8, 1])]),
+        asks(7, &[]),
+        inside(16, &[]),
+        says(2, &[&inside(1, &[&inside(4, &[&[1; 32]])])]),
+        says(3, &[&inside(1, &[&inside(2, &[&[1; 16]])])]),
+        says(4, &[&[0x12, 1, 0xff]]),
+        record(&[0x12, 0]),
+    ] {
+        assert!(decode(sound.clone().into()).is_ok(), "{sound:02x?}");
+    }
+    let malformed = [
+        ("a comparison that asks nothing", inside(15, &[&[8, 1]])),
+        ("a branch on level 256", asks(4, &[&inside(1, &[&[16, 0x80, 2]])])),
+        ("a branch with a hash of 15 bytes", asks(4, &[&inside(1, &[&inside(4, &[&[1; 15]])])])),
+        ("a branch with a hash of 17 bytes", asks(4, &[&inside(1, &[&inside(4, &[&[1; 17]])])])),
+        (
+            "a state of 15 bytes that is asked for",
+            asks(5, &[&inside(6, &[&inside(2, &[&[1; 15]])])]),
+        ),
+        ("an outline without an actor", outline(&[&inside(2, &[live])])),
+        ("an actor twice in an outline", outline(&[&history(1, live), &history(1, live)])),
+        ("an outline out of order", outline(&[&history(2, live), &history(1, live)])),
+        ("a counter twice in an outline", outline(&[&history(1, &[0x22, 2, 1, 1])])),
+        ("counters of an outline out of order", outline(&[&history(1, &[0x22, 2, 2, 1])])),
+        ("an outline with a counter next to the gap", {
+            outline(&[&history(1, &[0x12, 5, 8, 1, 0x12, 1, 2])])
+        }),
+        ("children on level 256", says(2, &[&inside(1, &[&[16, 0x80, 2]])])),
+        ("children of 15 bytes", says(2, &[&inside(1, &[&inside(4, &[&[1; 15]])])])),
+        ("children of 33 bytes", says(2, &[&inside(1, &[&inside(4, &[&[1; 33]])])])),
+        ("a state of 17 bytes", says(3, &[&inside(1, &[&inside(2, &[&[1; 17]])])])),
+        ("a key without its record", record(&[])),
+        ("a key with a damaged record", record(&[0x12, 4, 0x0a, 2, 0x0a, 0])),
+        ("100,000 empty branches", asks(4, &[&[0x0a, 0].repeat(100_000)])),
+        ("100,000 empty states", asks(5, &[&[0x32, 0].repeat(100_000)])),
+        ("100,000 empty outlines", asks(6, &[&[0x12, 0].repeat(100_000)])),
+        ("100,000 empty children", says(2, &[&[0x0a, 0].repeat(100_000)])),
+        ("100,000 empty keys", says(4, &[&[0x12, 0].repeat(100_000)])),
     ];
     for (what, frame) in malformed {
         let result = decode(frame.into());
@@ -106,4 +167,11 @@ fn a_failure_of_the_future_is_told_as_one() {
     let known = inside(7, &[&inside(8, &[&[8, 0x10]])]);
     let Ok(Message::Reply(reply)) = decode(known.into()) else { panic!("a reply") };
     assert_eq!(reply.result.map_err(|failure| failure.code), Err(FailureCode::BadTtl));
+}
+
+#[test]
+fn a_repair_that_is_refused_for_a_reason_of_the_future_is_refused() {
+    let frame = vec![0x92, 1, 2, 0x20, 99];
+    let Ok(Message::RepairReply(reply)) = decode(frame.into()) else { panic!("no reply") };
+    assert_eq!(reply.result, Err(RepairRefusal::Unrecognized));
 }

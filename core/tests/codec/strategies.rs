@@ -16,12 +16,16 @@ use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
     Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, FailureCode, Get, Gossip, Hello,
-    LayoutUpdate, MemberInfo, MemberState, MemberStatus, MergeReason, Message, Outcome, Pulse, Put,
-    QuorumChoice, Receipt, Reject, RejectCode, ReplicaMerge, ReplicaMerged, ReplicaRead,
-    ReplicaRecord, ReplicaState, Reply, RequestHead, Role, StandIn, StatusReply, Strictness,
-    Unsupported, Welcome, Written,
+    LayoutUpdate, MemberInfo, MergeReason, Message, Outcome, Pulse, Put, QuorumChoice, Receipt,
+    Reject, RejectCode, RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord,
+    ReplicaState, Reply, RequestHead, Role, StandIn, StatusRequest, Strictness, Unsupported,
+    Welcome, Written,
 };
+use quorate_core::ring::Slot;
 use quorate_core::time::{Duration, UnixMs};
+
+use crate::exchange_strategies::{compare, compared};
+use crate::status_strategies::{repair_reply, status};
 
 pub(crate) const REJECT_CODES: [RejectCode; 6] = [
     RejectCode::Version,
@@ -70,9 +74,15 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         (call(), any::<bool>()).prop_map(|(call, durable)| {
             Message::ReplicaMerged(ReplicaMerged { call, durable })
         }),
-        call().prop_map(Message::StatusRequest),
+        compare().prop_map(Message::Compare),
+        compared().prop_map(Message::Compared),
+        (call(), any::<bool>())
+            .prop_map(|(call, slots)| Message::StatusRequest(StatusRequest { call, slots })),
         status().prop_map(Message::StatusReply),
         gossip().prop_map(Message::Gossip),
+        (call(), option::of(small().prop_map(Slot)))
+            .prop_map(|(call, slot)| Message::RepairRequest(RepairRequest { call, slot })),
+        repair_reply().prop_map(Message::RepairReply),
     ]
 }
 
@@ -85,7 +95,7 @@ pub(crate) fn held() -> impl Strategy<Value = Held> {
     })
 }
 
-fn number() -> impl Strategy<Value = u64> {
+pub(crate) fn number() -> impl Strategy<Value = u64> {
     prop_oneof![
         select(&[0, 1, 127, 128, 1 << 31, 1 << 32, 1 << 53, u64::MAX - 1, u64::MAX][..]),
         any::<u64>(),
@@ -93,7 +103,7 @@ fn number() -> impl Strategy<Value = u64> {
     ]
 }
 
-fn small() -> impl Strategy<Value = u32> {
+pub(crate) fn small() -> impl Strategy<Value = u32> {
     prop_oneof![select(&[0, 1, 127, 128, u32::MAX][..]), any::<u32>(), 0..1_000_u32]
 }
 
@@ -105,27 +115,27 @@ fn string() -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), "\\PC{0,40}", "[\u{0}-\u{7f}]{0,200}"]
 }
 
-fn text() -> impl Strategy<Value = Text> {
+pub(crate) fn text() -> impl Strategy<Value = Text> {
     string().prop_map(Text::from)
 }
 
-fn call() -> impl Strategy<Value = CallId> {
+pub(crate) fn call() -> impl Strategy<Value = CallId> {
     number().prop_map(CallId)
 }
 
-fn node() -> impl Strategy<Value = NodeId> {
+pub(crate) fn node() -> impl Strategy<Value = NodeId> {
     number().prop_map(NodeId)
 }
 
-fn nodes() -> impl Strategy<Value = Vec<NodeId>> {
+pub(crate) fn nodes() -> impl Strategy<Value = Vec<NodeId>> {
     vec(node(), 0..20)
 }
 
-fn incarnation() -> impl Strategy<Value = Incarnation> {
+pub(crate) fn incarnation() -> impl Strategy<Value = Incarnation> {
     small().prop_map(Incarnation)
 }
 
-fn layout_version() -> impl Strategy<Value = LayoutVersion> {
+pub(crate) fn layout_version() -> impl Strategy<Value = LayoutVersion> {
     number().prop_map(LayoutVersion)
 }
 
@@ -133,7 +143,7 @@ fn checksum() -> impl Strategy<Value = Checksum> {
     number().prop_map(Checksum)
 }
 
-fn unix() -> impl Strategy<Value = UnixMs> {
+pub(crate) fn unix() -> impl Strategy<Value = UnixMs> {
     number().prop_map(UnixMs)
 }
 
@@ -141,7 +151,7 @@ fn request() -> impl Strategy<Value = RequestId> {
     (number(), number()).prop_map(|(client, sequence)| RequestId { client, sequence })
 }
 
-fn key() -> impl Strategy<Value = Key> {
+pub(crate) fn key() -> impl Strategy<Value = Key> {
     prop_oneof![vec(any::<u8>(), 0..40), vec(any::<u8>(), 1_024)].prop_map(Key::from)
 }
 
@@ -331,7 +341,12 @@ fn replica_state() -> impl Strategy<Value = ReplicaState> {
 }
 
 fn replica_merge() -> impl Strategy<Value = ReplicaMerge> {
-    let reason = select(&[MergeReason::Write, MergeReason::Repair, MergeReason::Handoff]);
+    let reason = select(&[
+        MergeReason::Write,
+        MergeReason::Repair,
+        MergeReason::Handoff,
+        MergeReason::AntiEntropy,
+    ]);
     (call(), key(), record(), option::of(node()), reason).prop_map(
         |(call, key, record, hint_for, reason)| ReplicaMerge {
             call,
@@ -375,14 +390,23 @@ fn member_info() -> impl Strategy<Value = MemberInfo> {
     )
 }
 
-fn record() -> impl Strategy<Value = Record> {
-    let actor = (node(), incarnation(), number()).prop_map(|(node, incarnation, birth)| Actor {
+pub(crate) fn record() -> impl Strategy<Value = Record> {
+    btree_map(actor(), history(), 0..12)
+        .prop_map(|histories: BTreeMap<_, _>| Record::from_histories(histories).expect("sound"))
+}
+
+pub(crate) fn actor() -> impl Strategy<Value = Actor> {
+    (node(), incarnation(), number()).prop_map(|(node, incarnation, birth)| Actor {
         node,
         incarnation,
         birth: Birth(birth),
-    });
-    btree_map(actor, history(), 0..12)
-        .prop_map(|histories: BTreeMap<_, _>| Record::from_histories(histories).expect("sound"))
+    })
+}
+
+pub(crate) fn seen() -> impl Strategy<Value = Seen> {
+    (0..1_000_u64, btree_set(1_002..=u64::MAX, 0..4)).prop_map(|(upto, also)| {
+        Seen::from_parts(upto, also.into_iter().collect()).expect("canonical")
+    })
 }
 
 /// Some counters; the lot decides which of them are superseded and which live.
@@ -424,62 +448,6 @@ fn sibling() -> impl Strategy<Value = Sibling> {
             written,
             expires,
             request,
-        },
-    )
-}
-
-fn status() -> impl Strategy<Value = StatusReply> {
-    let numbers = || vec((text(), number()), 0..20);
-    let identity = (call(), number(), node(), text(), incarnation(), layout_version());
-    let uptime = number().prop_map(Duration::from_millis);
-    let lists = (vec(member_status(), 0..20), numbers(), numbers());
-    (identity, uptime, text(), text(), number(), lists).prop_map(
-        |(identity, uptime, software, storage, records, (members, counters, limits))| {
-            let (call, cluster, node, label, incarnation, layout_version) = identity;
-            StatusReply {
-                call,
-                cluster: ClusterId(cluster),
-                node,
-                label,
-                incarnation,
-                layout_version,
-                uptime,
-                software,
-                storage,
-                records,
-                members,
-                counters,
-                limits,
-            }
-        },
-    )
-}
-
-fn member_status() -> impl Strategy<Value = MemberStatus> {
-    let state = select(&[MemberState::Up, MemberState::Suspected, MemberState::Down]);
-    let life = (state, number(), number(), nodes(), number());
-    let told = (node(), text(), text(), small(), text(), any::<bool>());
-    (told, small(), small(), life, number(), number()).prop_map(
-        |(told, slots, replicas, life, hints, hint_bytes)| {
-            let (id, label, zone, weight, address, up) = told;
-            let (state, heartbeat, age_ms, witnesses, down_ms) = life;
-            MemberStatus {
-                id,
-                label,
-                zone,
-                weight,
-                address,
-                up,
-                slots,
-                replicas,
-                state,
-                heartbeat,
-                heartbeat_age: Duration::from_millis(age_ms),
-                witnesses,
-                hints,
-                hint_bytes,
-                down: Duration::from_millis(down_ms),
-            }
         },
     )
 }

@@ -105,7 +105,8 @@ impl Disk {
                 let RecordOp::Merge(record) = op else { panic!("nobody writes into a hint") };
                 let hint = Some(self.add_hint(target, &key, &record));
                 let applied = Held::new().apply(&RecordOp::Merge(record)).unwrap();
-                vec![StoreOutcome::Applied { applied, record: None, hint }, StoreOutcome::Durable]
+                let first = StoreOutcome::Applied { applied, record: None, hint, state: None };
+                vec![first, StoreOutcome::Durable]
             }
             StoreOp::FindHints { target, after, bytes_max } => {
                 assert!(bytes_max > 0);
@@ -143,7 +144,12 @@ impl Disk {
                 }
                 vec![StoreOutcome::HintsCounted(counts.into_values().collect())]
             }
-            StoreOp::Read { .. } | StoreOp::SaveLayout(_) => panic!("not asked here: {op:?}"),
+            StoreOp::ScanStates { .. } => {
+                vec![StoreOutcome::StatesScanned { states: Vec::new(), more: false }]
+            }
+            StoreOp::Read { .. } | StoreOp::ScanRecords { .. } | StoreOp::SaveLayout(_) => {
+                panic!("not asked here: {op:?}")
+            }
         }
     }
 }

@@ -15,13 +15,14 @@ use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{LayoutVersion, Member, PlanSettings, plan_first};
 use quorate_core::limits::Limits;
 use quorate_core::machine::{
-    Effect, Effects, HeldAs, HintChange, Input, Peer, StoreOp, StoreOutcome, Ticket, hint_bytes,
+    Effect, Effects, HeldAs, HintChange, Input, Peer, StateChange, StoreOp, StoreOutcome, Ticket,
+    hint_bytes,
 };
 use quorate_core::message::{
     CallId, Change, Get, LayoutUpdate, Message, Put, QuorumChoice, Reply, RequestHead, Strictness,
 };
-use quorate_core::node::{Fanout, GossipSettings, Node, NodeConfig};
-use quorate_core::ring::SlotCount;
+use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings, Node, NodeConfig};
+use quorate_core::ring::{Position, SlotCount};
 use quorate_core::time::{Duration, Instant, Now, UnixMs};
 
 pub(crate) const CLUSTER: ClusterId = ClusterId(1);
@@ -83,6 +84,8 @@ pub(crate) fn config(id: u64) -> NodeConfig {
         allow_weak: false,
         fanout: Fanout::All,
         gossip: GossipSettings::default(),
+        // Replicas are compared in tests of that alone.
+        anti_entropy: AntiEntropySettings { bytes_per_second: 0, ..AntiEntropySettings::default() },
         credentials: Bytes::new(),
         limits: Limits::default(),
     }
@@ -121,8 +124,14 @@ impl Alone {
         let mut alone = Alone { node, layout, millis: 0, last_call: 0 };
         let started = alone.act(|node, now, out| node.start(now, out));
         for (ticket, op) in stores(&started) {
-            assert_eq!(op, StoreOp::CountHints);
-            alone.stored(ticket, StoreOutcome::HintsCounted(Vec::new()));
+            let outcome = match op {
+                StoreOp::CountHints => StoreOutcome::HintsCounted(Vec::new()),
+                StoreOp::ScanStates { .. } => {
+                    StoreOutcome::StatesScanned { states: Vec::new(), more: false }
+                }
+                _ => panic!("not asked at the start: {op:?}"),
+            };
+            alone.stored(ticket, outcome);
         }
         for other in 2..=nodes {
             alone.input(Input::PeerUp(Peer::Node(NodeId(other))));
@@ -220,19 +229,26 @@ pub(crate) fn run(held: &mut Held, op: &StoreOp) -> Vec<StoreOutcome> {
             vec![StoreOutcome::Read { record: (!record.is_empty()).then_some(record) }]
         }
         StoreOp::Apply { key, copy, op } => {
+            let tree_key = config(1).tree_key();
+            let before = tree_key.state(key, held.record());
             let applied = held.apply(op).unwrap();
+            let after = tree_key.state(key, held.record());
+            let position = Position::of(key.as_bytes());
             let record = matches!(op, RecordOp::Write(_)).then(|| held.record().clone());
-            let hint = match copy {
-                HeldAs::Own => None,
+            let (hint, state) = match copy {
+                HeldAs::Own => (None, Some(StateChange { position, before, after })),
                 HeldAs::Hint { .. } => {
-                    Some(HintChange { before: None, after: hint_bytes(key, held.record()) })
+                    let after = hint_bytes(key, held.record());
+                    (Some(HintChange { before: None, after }), None)
                 }
             };
-            vec![StoreOutcome::Applied { applied, record, hint }, StoreOutcome::Durable]
+            vec![StoreOutcome::Applied { applied, record, hint, state }, StoreOutcome::Durable]
         }
         StoreOp::FindHints { .. }
         | StoreOp::RemoveHint { .. }
         | StoreOp::CountHints
+        | StoreOp::ScanStates { .. }
+        | StoreOp::ScanRecords { .. }
         | StoreOp::SaveLayout(_) => panic!("this disk keeps one record: {op:?}"),
     }
 }

@@ -14,9 +14,9 @@ use quorate_core::limits::TTL_MAX;
 use super::failure::{Failure, Kind};
 use crate::client::{Client, ClientOptions};
 
-/// How a cluster is reached.
+/// Where a cluster is.
 #[derive(Debug, Args)]
-pub(super) struct ClientArgs {
+pub(super) struct ReachArgs {
     /// Address of a node, such as ws://127.0.0.1:7101; repeat it for more. One that answers is
     /// enough.
     #[arg(
@@ -27,6 +27,24 @@ pub(super) struct ClientArgs {
         default_value = "ws://127.0.0.1:7101"
     )]
     seeds: Vec<String>,
+    /// The cluster's secret, where it has one.
+    #[arg(long, env = "QUORATE_SECRET", hide_env_values = true)]
+    secret: Option<String>,
+}
+
+impl ReachArgs {
+    /// How its nodes are asked; `patience` is for one answer.
+    pub(super) fn ask_options(self, patience: Duration) -> AskOptions {
+        let credentials = Bytes::from(self.secret.unwrap_or_default());
+        AskOptions { seeds: self.seeds, patience, credentials }
+    }
+}
+
+/// How a cluster is reached.
+#[derive(Debug, Args)]
+pub(super) struct ClientArgs {
+    #[command(flatten)]
+    reach: ReachArgs,
     /// Time for a whole operation, retries included.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
@@ -42,15 +60,12 @@ pub(super) struct ClientArgs {
     /// Other nodes may stand in for replicas that are down [default: as the cluster is configured].
     #[arg(long)]
     sloppy: bool,
-    /// The cluster's secret, where it has one.
-    #[arg(long, env = "QUORATE_SECRET", hide_env_values = true)]
-    secret: Option<String>,
 }
 
 impl ClientArgs {
     /// Addresses of nodes.
     pub(super) fn seeds(&self) -> &[String] {
-        &self.seeds
+        &self.reach.seeds
     }
 
     /// Connects and runs `task`, on a runtime of its own.
@@ -58,7 +73,8 @@ impl ClientArgs {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let ClientArgs { seeds, timeout, r, w, strict, sloppy, secret } = self;
+        let ClientArgs { reach, timeout, r, w, strict, sloppy } = self;
+        let ReachArgs { seeds, secret } = reach;
         let strict = (strict || sloppy).then_some(strict);
         let options = ClientOptions { timeout, r, w, strict, secret, ..ClientOptions::to(seeds) };
         block_on(async { task(Client::connect(options).await?).await })
@@ -78,9 +94,7 @@ pub(super) struct AskOptions {
 
 impl From<ClientArgs> for AskOptions {
     fn from(arguments: ClientArgs) -> AskOptions {
-        let ClientArgs { seeds, timeout, secret, .. } = arguments;
-        let credentials = Bytes::from(secret.unwrap_or_default());
-        AskOptions { seeds, patience: timeout, credentials }
+        arguments.reach.ask_options(arguments.timeout)
     }
 }
 

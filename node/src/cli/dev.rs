@@ -9,8 +9,9 @@ use clap::Args;
 use quorate_core::ids::{ClusterId, NodeId, Text};
 use quorate_core::layout::{Member, PlanSettings, plan_first};
 use quorate_core::limits::Limits;
+use quorate_core::merkle::LeafCount;
 use quorate_core::message::LayoutUpdate;
-use quorate_core::node::{Fanout, GossipSettings};
+use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings};
 use serde_json::json;
 
 use super::failure::Failure;
@@ -69,6 +70,9 @@ pub(super) struct Dev {
 /// How often the nodes of `dev` raise their heartbeats: they share a machine, and whoever kills one
 /// wants to see it.
 const GOSSIP_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Leaves of the tree of each slot: what is tried out is small.
+const LEAVES: u32 = 16;
 
 /// One of the nodes before it runs.
 struct Planned {
@@ -160,6 +164,7 @@ impl Dev {
             Some(directory) => directory.node(),
             None => NodeId(getrandom::u64().map_err(Failure::failed)?),
         };
+        let leaves = LeafCount::new(LEAVES).unwrap_or_default();
         let profile = Profile {
             label: Some(label(index)),
             zone,
@@ -169,6 +174,7 @@ impl Dev {
             secret: None,
             fanout: Fanout::All,
             gossip: GossipSettings { interval: GOSSIP_INTERVAL, ..GossipSettings::default() },
+            anti_entropy: AntiEntropySettings { leaves, ..AntiEntropySettings::default() },
             limits: Limits::default(),
         };
         Ok(Planned { listener, profile, directory, id })

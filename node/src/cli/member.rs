@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use quorate_core::limits::Limits;
-use quorate_core::node::{Fanout, GossipSettings};
+use quorate_core::merkle::LeafCount;
+use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings};
 
-use super::args::seconds;
+use super::args::{seconds, span};
 use crate::cluster::Profile;
 
 /// What an operator says about a node.
@@ -39,6 +40,23 @@ pub(super) struct MemberArgs {
     /// Bytes of all hints, at most.
     #[arg(long, value_name = "BYTES")]
     hint_bytes: Option<u64>,
+    /// How often each slot is compared with each other replica of it, such as 30s or 1h
+    /// [default: 30s].
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    anti_entropy_interval: Option<Duration>,
+    /// Bytes of records that comparisons take and give in a second, at most; 0 compares nothing
+    /// [default: 33554432].
+    #[arg(long, value_name = "BYTES")]
+    anti_entropy_rate: Option<u64>,
+    /// Leaves of the tree of each slot: 1, 16, 256, 4096 or 65536. Nodes compare only with those
+    /// that have as many [default: 256].
+    #[arg(long, value_name = "COUNT", value_parser = leaves)]
+    anti_entropy_leaves: Option<LeafCount>,
+}
+
+fn leaves(text: &str) -> Result<LeafCount, String> {
+    let leaves = text.parse().ok().and_then(LeafCount::new);
+    leaves.ok_or_else(|| "write 1, 16, 256, 4096 or 65536".into())
 }
 
 /// Whom a read asks.
@@ -69,6 +87,24 @@ impl MemberArgs {
         };
         let interval = Duration::from_millis(self.gossip_interval);
         let gossip = GossipSettings { interval, ..GossipSettings::default() };
-        Profile { label, zone, weight, address, seeds, secret, fanout, gossip, limits }
+        let default = AntiEntropySettings::default();
+        let anti_entropy = AntiEntropySettings {
+            leaves: self.anti_entropy_leaves.unwrap_or(default.leaves),
+            interval: self.anti_entropy_interval.unwrap_or(default.interval),
+            bytes_per_second: self.anti_entropy_rate.unwrap_or(default.bytes_per_second),
+            ..default
+        };
+        Profile {
+            label,
+            zone,
+            weight,
+            address,
+            seeds,
+            secret,
+            fanout,
+            gossip,
+            anti_entropy,
+            limits,
+        }
     }
 }

@@ -21,11 +21,17 @@ mod pause;
 
 mod overview;
 
+mod repair;
+
+mod repaired;
+
 mod ring;
 
 mod run;
 
 mod serve;
+
+mod slots;
 
 mod status;
 
@@ -76,6 +82,7 @@ enum Command {
     Status(status::Status),
     Members(members::Members),
     Ring(ring::Ring),
+    Repair(repair::Repair),
     Bench(bench::Bench),
 }
 
@@ -100,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Status(status) => status.run(output),
         Command::Members(members) => members.run(output),
         Command::Ring(ring) => ring.run(output),
+        Command::Repair(repair) => repair.run(output),
         Command::Bench(bench) => bench.run(output),
     };
     match result {

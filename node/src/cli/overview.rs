@@ -1,11 +1,17 @@
 //! The members of a cluster as one node sees them, for `status` and `members`.
 
-use quorate_core::message::{Defaults, MemberState, MemberStatus, StatusReply};
+use std::sync::Arc;
+
+use quorate_core::ids::NodeId;
+use quorate_core::layout::LayoutVersion;
+use quorate_core::message::{
+    Defaults, LayoutUpdate, MemberState, MemberStatus, StatusReply, Welcome,
+};
 use serde_json::{Value, json};
 
 use super::args::AskOptions;
 use super::failure::Failure;
-use crate::cluster::Door;
+use crate::cluster::{Door, KnockError};
 use crate::server::span;
 
 /// What one node said.
@@ -13,6 +19,8 @@ use crate::server::span;
 pub(super) struct Overview {
     pub(super) status: StatusReply,
     pub(super) defaults: Defaults,
+    /// `None` as long as the cluster has none.
+    pub(super) layout: Option<Arc<LayoutUpdate>>,
 }
 
 impl Overview {
@@ -30,13 +38,19 @@ impl Overview {
 
     /// Asks the node at one address.
     pub(super) async fn ask_one(address: &str, options: &AskOptions) -> Result<Overview, String> {
-        let AskOptions { patience, credentials, .. } = options;
         let asked = async {
-            let mut door = Door::knock(address, credentials.clone(), None, *patience).await?;
-            let status = door.status().await?;
-            Ok(Overview { status, defaults: door.welcome.defaults })
+            let mut door = Overview::knock(address, options).await?;
+            let status = door.status(true).await?;
+            let Welcome { defaults, layout, .. } = door.welcome;
+            Ok(Overview { status, defaults, layout })
         };
-        asked.await.map_err(|error: crate::cluster::KnockError| error.to_string())
+        asked.await.map_err(|error: KnockError| error.to_string())
+    }
+
+    /// A connection to the node at one address, which tells the layout.
+    pub(super) async fn knock(address: &str, options: &AskOptions) -> Result<Door, KnockError> {
+        let AskOptions { patience, credentials, .. } = options;
+        Door::knock(address, credentials.clone(), None, *patience, LayoutVersion(0)).await
     }
 
     /// The members in the order of people.
@@ -46,13 +60,15 @@ impl Overview {
         members
     }
 
+    /// What people call a member.
+    pub(super) fn label(&self, id: NodeId) -> String {
+        let member = self.status.members.iter().find(|member| member.id == id);
+        member.map_or_else(|| id.to_string(), |member| member.label.to_string())
+    }
+
     /// The labels of those who doubt that a member is alive.
     pub(super) fn witnesses(&self, member: &MemberStatus) -> Vec<String> {
-        let label = |id| self.status.members.iter().find(|member| member.id == id);
-        let labels = member
-            .witnesses
-            .iter()
-            .map(|id| label(*id).map_or_else(|| id.to_string(), |member| member.label.to_string()));
+        let labels = member.witnesses.iter().map(|id| self.label(*id));
         let mut labels: Vec<String> = labels.collect();
         labels.sort();
         labels

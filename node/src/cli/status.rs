@@ -13,6 +13,7 @@ use super::args::{AskOptions, ClientArgs, block_on};
 use super::failure::Failure;
 use super::output::{Format, print_json, print_line, table};
 use super::overview::{Overview, bytes, heartbeat, member_json, state};
+use super::slots::Comparisons;
 use crate::server::span;
 
 /// Show how every node is, and what needs attention.
@@ -22,10 +23,14 @@ use crate::server::span;
 ///
 /// Examples:
 ///   quorate status
+///   quorate status --slots    when the replicas of each slot were last found equal
 ///   quorate status -o json | jq '.members[] | {label, state, hints}'
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Status {
+    /// Show for each slot who holds it, and when its replicas were last found equal.
+    #[arg(long)]
+    slots: bool,
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -41,7 +46,8 @@ impl Status {
         let options = AskOptions::from(self.client);
         let cluster = block_on(Cluster::ask(&options))?;
         match output {
-            Format::Json => print_json(&cluster.json()),
+            Format::Json => print_json(&cluster.json(self.slots)),
+            Format::Table if self.slots => print_line(&cluster.slots_text()?),
             Format::Table => print_line(&cluster.text()),
         }
     }
@@ -102,6 +108,7 @@ impl Cluster {
         for member in self.seen.members() {
             sentences.extend(self.attention_for(member));
         }
+        sentences.extend(self.comparisons().attention());
         sentences
     }
 
@@ -134,6 +141,16 @@ impl Cluster {
             more => format!(": {more} hints wait for it ({})", bytes(hint_bytes)),
         };
         Some(format!("node {label} {what}{wait}"))
+    }
+
+    fn comparisons(&self) -> Comparisons<'_> {
+        Comparisons::new(&self.seen, self.replies.values().flatten())
+    }
+
+    fn slots_text(&self) -> Result<String, Failure> {
+        let none = || Failure::failed("the cluster has no layout yet, so there are no slots");
+        let layout = &self.seen.layout.as_ref().ok_or_else(none)?.layout;
+        Ok(self.comparisons().text(layout))
     }
 
     fn text(&self) -> String {
@@ -199,7 +216,7 @@ impl Cluster {
         lines.join("\n")
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, with_slots: bool) -> Value {
         let (status, defaults) = (&self.seen.status, &self.seen.defaults);
         let (slots, replicas) = self.slots();
         let members = self.seen.members().into_iter().map(|member| {
@@ -216,7 +233,7 @@ impl Cluster {
                 Some(Err(reason)) => silent_json(member, reason),
                 None => silent_json(member, "not asked"),
             });
-        json!({
+        let mut value = json!({
             "cluster": status.cluster.to_string(),
             "seen_by": &*status.label,
             "layout_version": status.layout_version.0,
@@ -229,7 +246,11 @@ impl Cluster {
             "members": members.collect::<Vec<_>>(),
             "nodes": nodes.collect::<Vec<_>>(),
             "attention": self.attention(),
-        })
+        });
+        if let (true, Some(layout)) = (with_slots, &self.seen.layout) {
+            value["comparisons"] = self.comparisons().json(&layout.layout);
+        }
+        value
     }
 }
 

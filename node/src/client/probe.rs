@@ -5,7 +5,7 @@ use std::fmt;
 use quorate_core::message::StatusReply;
 
 use super::ClientOptions;
-use crate::cluster::{Door, KnockError};
+use crate::cluster::{Door, KnockError, NO_LAYOUT_WANTED};
 
 /// Why a node did not say how it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,7 @@ pub(super) async fn status(
     options: &ClientOptions,
 ) -> Result<StatusReply, ProbeError> {
     let ClientOptions { cluster, timeout, .. } = *options;
-    let mut door = Door::knock(address, options.credentials(), cluster, timeout).await?;
-    Ok(door.status().await?)
+    let mut door =
+        Door::knock(address, options.credentials(), cluster, timeout, NO_LAYOUT_WANTED).await?;
+    Ok(door.status(false).await?)
 }

@@ -9,7 +9,7 @@ use quorate_core::ids::ClusterId;
 use quorate_core::message::{RejectCode, Welcome};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Door, KnockError};
+use super::{Door, KnockError, NO_LAYOUT_WANTED};
 use crate::storage::Settings;
 
 /// How long a seed may take to answer.
@@ -167,7 +167,8 @@ async fn ask_all(
     patience: Duration,
 ) -> Vec<Answer> {
     let asked = seeds.iter().map(async |seed| {
-        let door = Door::knock(seed, credentials.clone(), cluster, patience).await;
+        let door =
+            Door::knock(seed, credentials.clone(), cluster, patience, NO_LAYOUT_WANTED).await;
         (seed.clone(), door.map(|door| door.welcome))
     });
     join_all(asked).await

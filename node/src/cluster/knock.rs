@@ -9,8 +9,10 @@ use quorate_core::codec;
 use quorate_core::ids::ClusterId;
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
-    CallId, Hello, Message, PROTOCOL_VERSION, Reject, Role, StatusReply, Welcome,
+    CallId, Hello, Message, PROTOCOL_VERSION, Reject, RepairReply, RepairRequest, Role,
+    StatusReply, StatusRequest, Welcome,
 };
+use quorate_core::ring::Slot;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -50,22 +52,26 @@ fn unreachable(reason: impl ToString) -> KnockError {
     KnockError::Unreachable(reason.to_string())
 }
 
+/// The layout is of no use to the asker.
+pub(crate) const NO_LAYOUT_WANTED: LayoutVersion = LayoutVersion(u64::MAX);
+
 impl Door {
     /// Says HELLO to the node at `address`, as a client of `cluster` or of whichever there is.
-    /// `patience` bounds this and each later question.
+    /// `patience` bounds this and each later question. The welcome brings the layout where that is
+    /// newer than `held`.
     pub(crate) async fn knock(
         address: &str,
         credentials: Bytes,
         cluster: Option<ClusterId>,
         patience: Duration,
+        held: LayoutVersion,
     ) -> Result<Door, KnockError> {
         let hello = Message::Hello(Hello {
             version_min: PROTOCOL_VERSION,
             version_max: PROTOCOL_VERSION,
             cluster,
             role: Role::Client,
-            // The layout is of no use here, so none is wanted.
-            layout_version: LayoutVersion(u64::MAX),
+            layout_version: held,
             credentials,
         });
         let knock = async {
@@ -82,12 +88,25 @@ impl Door {
         within(patience, knock).await
     }
 
-    /// How the node is.
-    pub(crate) async fn status(&mut self) -> Result<StatusReply, KnockError> {
-        let question = Message::StatusRequest(CallId(1));
+    /// How the node is; with `slots`, also when each slot was compared.
+    pub(crate) async fn status(&mut self, slots: bool) -> Result<StatusReply, KnockError> {
+        let question = Message::StatusRequest(StatusRequest { call: CallId(1), slots });
         let answer = within(self.patience, ask(&mut self.socket, &question)).await?;
         let Message::StatusReply(reply) = answer else {
             return Err(unreachable("the answer is no status"));
+        };
+        Ok(reply)
+    }
+
+    /// Asks the node to compare a slot, or all that it holds, with the other primaries.
+    pub(crate) async fn repair(&mut self, slot: Option<Slot>) -> Result<RepairReply, KnockError> {
+        let question = Message::RepairRequest(RepairRequest { call: CallId(1), slot });
+        let answer = within(self.patience, ask(&mut self.socket, &question)).await?;
+        if let Message::Unsupported(_) = answer {
+            return Err(unreachable("it runs an older version, which knows no repair"));
+        }
+        let Message::RepairReply(reply) = answer else {
+            return Err(unreachable("the answer is no repair"));
         };
         Ok(reply)
     }

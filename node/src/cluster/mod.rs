@@ -17,5 +17,5 @@ mod profile;
 
 pub use self::founding::{FoundingError, FoundingOptions};
 pub use self::join::{JoinError, join, nobody_there, same_cluster};
-pub(crate) use self::knock::{Door, KnockError};
+pub(crate) use self::knock::{Door, KnockError, NO_LAYOUT_WANTED};
 pub use self::profile::{Origin, Profile, ProfileError};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use quorate_core::ids::{ClusterId, Incarnation, NodeId, Text};
 use quorate_core::limits::{HELLO_BYTES_MAX, Limits};
 use quorate_core::message::LayoutUpdate;
-use quorate_core::node::{Fanout, Founding, GossipSettings, NodeConfig};
+use quorate_core::node::{AntiEntropySettings, Fanout, Founding, GossipSettings, NodeConfig};
 
 use crate::socket::Address;
 use crate::storage::{Identity, Settings};
@@ -37,6 +37,8 @@ pub struct Profile {
     pub fanout: Fanout,
     /// How members tell each other that they are alive.
     pub gossip: GossipSettings,
+    /// How replicas are compared.
+    pub anti_entropy: AntiEntropySettings,
     /// Bounds on what it accepts and keeps.
     pub limits: Limits,
 }
@@ -148,6 +150,7 @@ impl Profile {
             allow_weak: settings.allow_weak,
             fanout: self.fanout,
             gossip: self.gossip,
+            anti_entropy: self.anti_entropy,
             credentials: self.credentials(),
             limits: self.limits.clone(),
         })
@@ -168,6 +171,7 @@ mod tests {
             secret: None,
             fanout: Fanout::All,
             gossip: GossipSettings::default(),
+            anti_entropy: AntiEntropySettings::default(),
             limits: Limits::default(),
         }
     }

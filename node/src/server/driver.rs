@@ -11,7 +11,8 @@ use std::time::Duration;
 use quorate_core::ids::Text;
 use quorate_core::machine::{Effect, Effects, Input, Peer};
 use quorate_core::message::{
-    CallId, Failure, FailureCode, Get, Hello, Message, Put, RejectCode, Reply, Role, Welcome,
+    CallId, Failure, FailureCode, Get, Hello, Message, Put, RejectCode, Reply, Role, StatusReply,
+    StatusRequest, Welcome,
 };
 use quorate_core::node::Node;
 use tokio::sync::oneshot;
@@ -143,8 +144,8 @@ impl Driver {
         let Some(from) = self.registry.peer(connection) else { return };
         for message in messages {
             match (&message, from) {
-                (Message::StatusRequest(call), _) => {
-                    let reply = Message::StatusReply(self.status(*call));
+                (Message::StatusRequest(request), _) => {
+                    let reply = Message::StatusReply(self.status(*request));
                     self.registry.send(from, &reply);
                     continue;
                 }
@@ -350,7 +351,7 @@ impl Driver {
         synced
     }
 
-    fn status(&self, call: CallId) -> quorate_core::message::StatusReply {
+    fn status(&self, request: StatusRequest) -> StatusReply {
         let view = status::Parts {
             node: &self.node,
             now: self.clock.now(),
@@ -360,12 +361,13 @@ impl Driver {
             clients: self.registry.clients(),
             frames_dropped: self.registry.dropped(),
         };
-        view.reply(call)
+        view.reply(request)
     }
 
     fn look(&self) -> Look {
         let stopping = self.stop_by.is_some();
-        Look::new(self.status(CallId(0)), self.node.view().config(), &self.storage, stopping)
+        let request = StatusRequest { call: CallId(0), slots: false };
+        Look::new(self.status(request), self.node.view().config(), &self.storage, stopping)
     }
 }
 

@@ -34,6 +34,7 @@ use std::thread::{self, JoinHandle};
 use std::{fmt, io};
 
 use quorate_core::ids::Text;
+use quorate_core::merkle::TreeKey;
 use quorate_core::message::{Hello, Message, Reject, Welcome};
 use quorate_core::node::{ConfigError, Node, NodeConfig};
 use tokio::runtime::Builder;
@@ -115,6 +116,7 @@ pub fn start(options: NodeOptions) -> Result<RunningNode, StartError> {
     let address = listener.local_addr().map_err(StartError::Io)?;
     listener.set_nonblocking(true).map_err(StartError::Io)?;
     let seed = getrandom::u64().map_err(|error| StartError::Io(error.into()))?;
+    let tree_key = config.tree_key();
     let node = Node::new(config, seed).map_err(StartError::Config)?;
     let shared = Arc::new(Shared {
         mailbox: Mailbox::new(),
@@ -122,7 +124,7 @@ pub fn start(options: NodeOptions) -> Result<RunningNode, StartError> {
         next_connection: AtomicU64::new(1),
         allow_origins,
     });
-    let storage = open_storage(storage, &shared).map_err(StartError::Storage)?;
+    let storage = open_storage(storage, tree_key, &shared).map_err(StartError::Storage)?;
     let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Io)?;
     let (ending, ended) = oneshot::channel();
     let driver = Driver::new(node, label, storage, Arc::clone(&shared));
@@ -137,13 +139,17 @@ pub fn start(options: NodeOptions) -> Result<RunningNode, StartError> {
     Ok(RunningNode { address, shared, thread, ended })
 }
 
-fn open_storage(choice: StorageChoice, shared: &Arc<Shared>) -> Result<Storage, OpenError> {
+fn open_storage(
+    choice: StorageChoice,
+    tree_key: TreeKey,
+    shared: &Arc<Shared>,
+) -> Result<Storage, OpenError> {
     match choice {
-        StorageChoice::Memory => Ok(Storage::memory()),
+        StorageChoice::Memory => Ok(Storage::memory(tree_key)),
         StorageChoice::Fjall(directory, options) => {
             let shared = Arc::clone(shared);
             let answers = move |answers| shared.mailbox.push(Event::Stored(answers));
-            Storage::fjall(directory, options, Arc::new(answers))
+            Storage::fjall(directory, options, tree_key, Arc::new(answers))
         }
     }
 }

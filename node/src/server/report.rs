@@ -124,6 +124,8 @@ fn report(on: &str, node: &Node, now: Now, event: &Event) {
         | Event::PassedOn { .. }
         | Event::Truncated { .. }
         | Event::HandedOver { .. }
+        | Event::RecordTaken { .. }
+        | Event::RecordGiven { .. }
         // Those are added up.
         | Event::HintDropped { .. } => tracing::debug!(on, ?event, "observed"),
         _ => tracing::info!(on, ?event, "observed"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_core::ids::Text;
 use quorate_core::layout::LayoutVersion;
-use quorate_core::message::{CallId, StatusReply};
+use quorate_core::message::{StatusReply, StatusRequest};
 use quorate_core::node::{Node, NodeConfig};
 use quorate_core::time::Now;
 
@@ -29,7 +29,8 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    pub(super) fn reply(&self, call: CallId) -> StatusReply {
+    pub(super) fn reply(&self, request: StatusRequest) -> StatusReply {
+        let StatusRequest { call, slots } = request;
         let view = self.node.view();
         let config = view.config();
         let own_limits = [
@@ -56,6 +57,8 @@ impl Parts<'_> {
             members: view.members(self.now),
             counters: numbers(view.counters().into_iter().chain(own_counters)),
             limits: numbers(view.limits().into_iter().chain(own_limits)),
+            now: self.now.unix,
+            comparisons: view.comparisons().filter(|_| slots).collect(),
         }
     }
 }

@@ -38,6 +38,8 @@ impl Class {
             | Message::Unsupported(_)
             | Message::StatusRequest(_)
             | Message::StatusReply(_)
+            | Message::RepairRequest(_)
+            | Message::RepairReply(_)
             | Message::Gossip(_) => Class::Control,
             Message::Get(_)
             | Message::Put(_)
@@ -45,9 +47,10 @@ impl Class {
             | Message::ReplicaRead(_)
             | Message::ReplicaRecord(_)
             | Message::ReplicaMerged(_) => Class::Client,
+            Message::Compare(_) | Message::Compared(_) => Class::Repair,
             Message::ReplicaMerge(merge) => match merge.reason {
                 MergeReason::Write => Class::Client,
-                MergeReason::Repair => Class::Repair,
+                MergeReason::Repair | MergeReason::AntiEntropy => Class::Repair,
                 MergeReason::Handoff => Class::Handoff,
             },
         }

@@ -6,9 +6,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use quorate_core::causality::Held;
-
 use super::RecordKey;
+use super::own_copy::OwnCopy;
 
 /// What an entry costs besides its bytes: maps, counts, allocations.
 const ENTRY_OVERHEAD_BYTES: usize = 256;
@@ -30,7 +29,7 @@ pub(super) struct RecordCache {
 
 #[derive(Debug)]
 struct Entry {
-    held: Held,
+    copy: OwnCopy,
     bytes: usize,
     used: bool,
 }
@@ -51,10 +50,10 @@ impl RecordCache {
     }
 
     /// What is held of a key, where it is known here.
-    pub(super) fn get(&mut self, key: &RecordKey) -> Option<&Held> {
+    pub(super) fn get(&mut self, key: &RecordKey) -> Option<&OwnCopy> {
         let entry = self.entries.get_mut(key)?;
         entry.used = true;
-        Some(&entry.held)
+        Some(&entry.copy)
     }
 
     /// To be taken before a read of the engine.
@@ -63,21 +62,27 @@ impl RecordCache {
     }
 
     /// Adds what was read from the engine since `epoch`.
-    pub(super) fn offer(&mut self, key: RecordKey, held: Held, encoded_bytes: usize, epoch: Epoch) {
+    pub(super) fn offer(
+        &mut self,
+        key: RecordKey,
+        copy: OwnCopy,
+        encoded_bytes: usize,
+        epoch: Epoch,
+    ) {
         if self.epoch(&key) == epoch {
-            self.insert(key, held, encoded_bytes);
+            self.insert(key, copy, encoded_bytes);
         }
     }
 
     /// Adds what was committed.
-    pub(super) fn committed(&mut self, key: RecordKey, held: Held, encoded_bytes: usize) {
+    pub(super) fn committed(&mut self, key: RecordKey, copy: OwnCopy, encoded_bytes: usize) {
         self.commits[stripe(&key)] += 1;
-        self.insert(key, held, encoded_bytes);
+        self.insert(key, copy, encoded_bytes);
     }
 
-    fn insert(&mut self, key: RecordKey, held: Held, encoded_bytes: usize) {
+    fn insert(&mut self, key: RecordKey, copy: OwnCopy, encoded_bytes: usize) {
         let bytes = key.0.len() + encoded_bytes + ENTRY_OVERHEAD_BYTES;
-        let entry = Entry { held, bytes, used: false };
+        let entry = Entry { copy, bytes, used: false };
         match self.entries.insert(key.clone(), entry) {
             Some(former) => self.bytes -= former.bytes,
             None => self.clock.push_back(key),
@@ -120,7 +125,7 @@ mod tests {
     fn stays_within_its_bytes_and_keeps_what_is_used() {
         let mut cache = RecordCache::new(10 * (ENTRY_OVERHEAD_BYTES + 100));
         for n in 0..100 {
-            cache.committed(key(n), Held::new(), 50);
+            cache.committed(key(n), OwnCopy::default(), 50);
             assert!(cache.bytes <= cache.bytes_max);
             assert!(cache.get(&key(0)).is_some(), "the key that is always used stays");
         }
@@ -132,8 +137,8 @@ mod tests {
     fn a_read_that_a_commit_overtook_is_not_kept() {
         let mut cache = RecordCache::new(1 << 20);
         let epoch = cache.epoch(&key(1));
-        cache.committed(key(1), Held::new(), 7);
-        cache.offer(key(1), Held::new(), 9, epoch);
+        cache.committed(key(1), OwnCopy::default(), 7);
+        cache.offer(key(1), OwnCopy::default(), 9, epoch);
         assert_eq!(cache.entries[&key(1)].bytes, key(1).0.len() + 7 + ENTRY_OVERHEAD_BYTES);
     }
 }

@@ -11,13 +11,14 @@ use std::{fmt, io, mem};
 
 use fjall::{Database, Keyspace, PersistMode};
 use quorate_core::machine::{HeldAs, StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::merkle::TreeKey;
 
 use super::cache::RecordCache;
 use super::directory::{AdoptedDirectory, engine_error};
 use super::identity::OpenError;
 use super::reader::{ReadJob, ReadOp, Reader};
 use super::turn::WriteOp;
-use super::writer::{WriteJob, Writer};
+use super::writer::{StateScan, WriteJob, Writer, WriterOp};
 use super::{Answer, Answers, RecordKey, failed};
 use crate::mailbox::lock;
 
@@ -57,6 +58,7 @@ pub(super) struct Shared {
     pub(super) hints: Keyspace,
     pub(super) meta: Keyspace,
     pub(super) cache: Mutex<RecordCache>,
+    pub(super) tree_key: TreeKey,
     /// Set by the first commit or sync that failed, and never taken back.
     pub(super) failed: AtomicBool,
     /// An estimate: the engine counts rewritten records twice until it compacts them.
@@ -68,6 +70,7 @@ impl Fjall {
     pub(super) fn open(
         directory: AdoptedDirectory,
         options: FjallOptions,
+        tree_key: TreeKey,
         answers: Answers,
     ) -> Result<Fjall, OpenError> {
         let FjallOptions { durability, cache_bytes } = options;
@@ -80,6 +83,7 @@ impl Fjall {
             hints,
             meta,
             cache: Mutex::new(RecordCache::new(cache_bytes)),
+            tree_key,
             failed: AtomicBool::new(false),
             record_count,
             answers,
@@ -126,11 +130,18 @@ impl Fjall {
                 self.read_engine(ticket, ReadOp::FindHints { target, after, bytes_max });
             }
             StoreOp::CountHints => self.read_engine(ticket, ReadOp::CountHints),
+            StoreOp::ScanStates { arc, after, count_max } => {
+                let scan = StateScan { arc, after, count_max };
+                self.next_writes.push(WriteJob { ticket, op: WriterOp::ScanStates(scan) });
+            }
+            StoreOp::ScanRecords { arc, after, bytes_max } => {
+                self.read_engine(ticket, ReadOp::ScanRecords { arc, after, bytes_max });
+            }
         }
     }
 
     fn write(&mut self, ticket: Ticket, op: WriteOp) {
-        self.next_writes.push(WriteJob { ticket, op });
+        self.next_writes.push(WriteJob { ticket, op: WriterOp::Change(op) });
     }
 
     fn read_engine(&mut self, ticket: Ticket, op: ReadOp) {
@@ -140,8 +151,8 @@ impl Fjall {
     /// Answers at once what the cache holds.
     fn read(&mut self, ticket: Ticket, key: RecordKey) -> Option<Answer> {
         let mut cache = lock(&self.shared.cache);
-        if let Some(held) = cache.get(&key) {
-            let record = Some(held.record().clone());
+        if let Some(copy) = cache.get(&key) {
+            let record = Some(copy.held().record().clone());
             return Some((ticket, StoreOutcome::Read { record }));
         }
         let epoch = cache.epoch(&key);

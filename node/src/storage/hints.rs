@@ -13,6 +13,7 @@ use quorate_core::machine::{HintChange, HintCount, StoreError, StoreOutcome, hin
 use quorate_core::ring::Position;
 
 use super::applied_outcome;
+use super::scan::{self, Page};
 
 const TARGET_BYTES: usize = size_of::<u64>();
 
@@ -63,7 +64,8 @@ pub(super) fn apply(key: &Key, hint: &mut Option<Held>, op: &RecordOp) -> (Store
         Ok(applied) => {
             let changed = applied.changed || before.is_none();
             let after = hint_bytes(key, held.record());
-            (applied_outcome(applied, op, &held, Some(HintChange { before, after })), changed)
+            let hint = Some(HintChange { before, after });
+            (applied_outcome(applied, op, &held, hint, None), changed)
         }
         Err(refusal) => (StoreOutcome::Refused(refusal), false),
     };
@@ -102,23 +104,11 @@ pub(super) fn page(
     hints: impl Iterator<Item = Result<Hint, StoreError>>,
     bytes_max: usize,
 ) -> StoreOutcome {
-    let mut page = Vec::new();
-    let mut bytes: u64 = 0;
-    for hint in hints {
-        if !page.is_empty() && bytes >= bytes_max as u64 {
-            return StoreOutcome::HintsFound { hints: page, more: true };
-        }
-        match hint {
-            Ok(Hint { entry: Some((key, record)), .. }) => {
-                bytes += hint_bytes(&key, &record);
-                page.push((key, record));
-            }
-            // It stays where it is, and holds nothing back.
-            Ok(Hint { entry: None, .. }) => {}
-            Err(error) => return StoreOutcome::Failed(error),
-        }
+    let entries = hints.map(|hint| hint.map(|hint| hint.entry));
+    match scan::page(entries, |(key, record)| hint_bytes(key, record), bytes_max) {
+        Ok(Page { found: hints, more, .. }) => StoreOutcome::HintsFound { hints, more },
+        Err(error) => StoreOutcome::Failed(error),
     }
-    StoreOutcome::HintsFound { hints: page, more: false }
 }
 
 /// Counts hints. Those that are damaged cannot be handed over, and are counted apart.

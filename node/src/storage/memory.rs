@@ -2,23 +2,31 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use quorate_core::causality::{Held, Record, RecordOp};
 use quorate_core::ids::{Key, NodeId};
 use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
-use quorate_core::ring::Position;
+use quorate_core::merkle::TreeKey;
+use quorate_core::ring::{Position, RingArc};
 
 use super::hints::{self, Hint, HintKey};
-use super::{Answer, applied_outcome};
+use super::own_copy::OwnCopy;
+use super::{Answer, scan};
 
 /// All records in one map, in the order of the ring. Positions are compared where they lie; keys,
 /// which lie elsewhere, only where two positions are equal.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Memory {
-    records: BTreeMap<(Position, Key), Held>,
+    tree_key: TreeKey,
+    records: BTreeMap<(Position, Key), OwnCopy>,
     hints: BTreeMap<HintKey, Held>,
 }
 
 impl Memory {
+    pub(super) fn new(tree_key: TreeKey) -> Memory {
+        Memory { tree_key, records: BTreeMap::new(), hints: BTreeMap::new() }
+    }
+
     pub(super) fn submit(&mut self, ticket: Ticket, op: StoreOp, answered: &mut Vec<Answer>) {
         let outcome = match op {
             StoreOp::Apply { key, copy: HeldAs::Own, op } => self.apply(key, &op),
@@ -34,6 +42,18 @@ impl Memory {
                 self.with_hint(target, &key, |hint| hints::remove(&key, hint, digest))
             }
             StoreOp::CountHints => hints::count(self.hints.iter().filter_map(hint).map(Ok)),
+            StoreOp::ScanStates { arc, after, count_max } => {
+                let state = |((_, key), copy): (&(Position, Key), &OwnCopy)| {
+                    Ok(Some((key.clone(), copy.state(&self.tree_key, key))))
+                };
+                scan::states(self.scan(arc, after).map(state), count_max)
+            }
+            StoreOp::ScanRecords { arc, after, bytes_max } => {
+                let record = |((_, key), copy): (&(Position, Key), &OwnCopy)| {
+                    Ok(Some((key.clone(), copy.held().record().clone())))
+                };
+                scan::records(self.scan(arc, after).map(record), bytes_max)
+            }
             // The machine holds the newest layout itself, and nothing here outlives the machine.
             StoreOp::SaveLayout(_) => StoreOutcome::Durable,
         };
@@ -48,21 +68,28 @@ impl Memory {
 
     fn apply(&mut self, key: Key, op: &RecordOp) -> StoreOutcome {
         let key = place(key);
-        let held = self.records.entry(key.clone()).or_default();
-        let outcome = match held.apply(op) {
-            Ok(applied) => applied_outcome(applied, op, held, None),
-            Err(refusal) => StoreOutcome::Refused(refusal),
-        };
-        if held.record().is_empty() {
+        let copy = self.records.entry(key.clone()).or_default();
+        let (outcome, _) = copy.apply(&self.tree_key, (key.0, &key.1), op);
+        if copy.held().record().is_empty() {
             self.records.remove(&key);
         }
         outcome
     }
 
+    fn scan(
+        &self,
+        arc: RingArc,
+        after: Option<Key>,
+    ) -> impl Iterator<Item = (&(Position, Key), &OwnCopy)> {
+        let first_at = |position| (position, Key(Bytes::new()));
+        let range = scan::range(arc, after.map(place), first_at);
+        range.into_iter().flat_map(|range| self.records.range(range))
+    }
+
     fn read(&self, key: Key, hints: &[NodeId]) -> Option<Record> {
         let hints = hints.iter().filter_map(|target| self.hints.get(&HintKey::of(*target, &key)));
         let hints: Vec<&Held> = hints.collect();
-        let own = self.records.get(&place(key));
+        let own = self.records.get(&place(key)).map(OwnCopy::held);
         hints::merged(own.into_iter().chain(hints).map(|held| held.record().clone()))
     }
 

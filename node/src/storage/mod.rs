@@ -5,7 +5,8 @@
 //!             |  flush, once per turn
 //!             +--> writer: load, Held::apply, one batch, commit --> Applied, HintRemoved
 //!             |                                 one sync for all -> Durable
-//!             +--> reader: what the cache does not hold, hints ---> Read, HintsFound
+//!             |                                           states -> StatesScanned
+//!             +--> reader: what the cache does not hold, hints ---> Read, HintsFound, RecordsScanned
 //! ```
 //!
 //! Invariant: a read error is `Failed`, never an absence; after a failed commit or sync everything
@@ -15,7 +16,11 @@ mod identity;
 
 mod directory;
 
+mod own_copy;
+
 mod hints;
+
+mod scan;
 
 mod memory;
 
@@ -34,7 +39,8 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_core::causality::{Applied, Held, RecordOp};
 use quorate_core::ids::Key;
-use quorate_core::machine::{HintChange, StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::machine::{HintChange, StateChange, StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::merkle::TreeKey;
 use quorate_core::ring::Position;
 
 pub use self::directory::{AdoptedDirectory, Directory};
@@ -63,21 +69,24 @@ enum Engine {
 }
 
 impl Storage {
-    /// Storage that ends with the process: for tests and for trying things out.
-    pub fn memory() -> Storage {
-        Storage { engine: Engine::Memory(Memory::default()) }
+    /// Storage that ends with the process: for tests and for trying things out. States are named
+    /// with `tree_key`, that of the node's machine.
+    pub fn memory(tree_key: TreeKey) -> Storage {
+        Storage { engine: Engine::Memory(Memory::new(tree_key)) }
     }
 
-    /// Storage on a disk. Starts two threads; `answers` is called on them.
+    /// Storage on a disk. Starts two threads; `answers` is called on them. States are named with
+    /// `tree_key`, that of the node's machine.
     ///
     /// # Errors
     /// `Engine`.
     pub fn fjall(
         directory: AdoptedDirectory,
         options: FjallOptions,
+        tree_key: TreeKey,
         answers: Answers,
     ) -> Result<Storage, OpenError> {
-        let fjall = Fjall::open(directory, options, answers)?;
+        let fjall = Fjall::open(directory, options, tree_key, answers)?;
         Ok(Storage { engine: Engine::Fjall(fjall) })
     }
 
@@ -146,6 +155,18 @@ impl RecordKey {
         bytes.put_slice(key);
         RecordKey(bytes.freeze())
     }
+
+    /// Not behind any key of this position.
+    fn first_at(position: Position) -> RecordKey {
+        RecordKey(Bytes::copy_from_slice(&position.to_be_bytes()))
+    }
+
+    /// The position and the key; `None` for bytes that no key has as its place.
+    fn parts(&self) -> Option<(Position, Key)> {
+        let (position, key) = self.0.split_first_chunk()?;
+        let position = Position(u128::from_be_bytes(*position));
+        Some((position, Key(self.0.slice_ref(key))))
+    }
 }
 
 /// The first answer to an `Apply` that went well.
@@ -154,12 +175,13 @@ fn applied_outcome(
     op: &RecordOp,
     held: &Held,
     hint: Option<HintChange>,
+    state: Option<StateChange>,
 ) -> StoreOutcome {
     let record = match op {
         RecordOp::Write(_) => Some(held.record().clone()),
         RecordOp::Merge(_) => None,
     };
-    StoreOutcome::Applied { applied, record, hint }
+    StoreOutcome::Applied { applied, record, hint, state }
 }
 
 /// The answer of an operation that the storage cannot vouch for.

@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
-use fjall::Guard;
+use fjall::{Guard, Keyspace};
 use quorate_core::causality::{Held, Record};
 use quorate_core::codec;
 use quorate_core::ids::{Key, NodeId};
 use quorate_core::machine::{StoreError, StoreOutcome, Ticket};
+use quorate_core::ring::{Position, RingArc};
 
 use super::cache::Epoch;
 use super::fjall::Shared;
 use super::hints::{self, Hint, HintKey};
+use super::own_copy::OwnCopy;
+use super::scan::{self, Found};
 use super::turn::load;
 use super::{Answer, RecordKey, failed};
 use crate::mailbox::lock;
@@ -40,6 +43,11 @@ pub(super) enum ReadOp {
         bytes_max: usize,
     },
     CountHints,
+    ScanRecords {
+        arc: RingArc,
+        after: Option<Key>,
+        bytes_max: usize,
+    },
 }
 
 pub(super) struct Reader {
@@ -78,6 +86,9 @@ impl Reader {
                 hints::page(self.shared.hints.range(bounds).filter_map(decode_hint), bytes_max)
             }
             ReadOp::CountHints => hints::count(self.shared.hints.iter().filter_map(decode_hint)),
+            ReadOp::ScanRecords { arc, after, bytes_max } => {
+                scan::records(scan_records(&self.shared.records, arc, after), bytes_max)
+            }
         };
         (ticket, outcome)
     }
@@ -87,7 +98,7 @@ impl Reader {
             Ok(None) => StoreOutcome::Read { record: None },
             Ok(Some((held, bytes))) => {
                 let record = Some(held.record().clone());
-                lock(&self.shared.cache).offer(key, held, bytes, epoch);
+                lock(&self.shared.cache).offer(key, OwnCopy::new(held), bytes, epoch);
                 StoreOutcome::Read { record }
             }
             Err(error) => StoreOutcome::Failed(error),
@@ -111,6 +122,29 @@ impl Reader {
         copies.extend(load(&self.shared.records, &RecordKey::of(key).0)?);
         Ok(copies.into_iter().map(|(held, _)| held.into_record()).collect())
     }
+}
+
+/// The own copies in an arc, behind a key, in the order of the ring.
+pub(super) fn scan_records(
+    records: &Keyspace,
+    arc: RingArc,
+    after: Option<Key>,
+) -> impl Iterator<Item = Found<(Key, Record)>> {
+    let range = scan::range(arc, after.map(|key| RecordKey::of(&key)), RecordKey::first_at);
+    let range = range.map(|(start, end)| (start.map(|place| place.0), end.map(|place| place.0)));
+    range.into_iter().flat_map(|range| records.range(range)).map(decode_record)
+}
+
+/// `None` where no read of any key would find what is stored.
+fn decode_record(stored: Guard) -> Found<(Key, Record)> {
+    let (place, value) = stored.into_inner().map_err(|error| {
+        tracing::error!(%error, "the records could not be read");
+        StoreError::Io
+    })?;
+    let key = RecordKey(Bytes::from(place)).parts();
+    let key = key.filter(|(position, key)| Position::of(key.as_bytes()) == *position);
+    let held = codec::decode_held(value.into()).ok();
+    Ok(key.zip(held).map(|((_, key), held)| (key, held.into_record())))
 }
 
 /// `None` where what is stored is no hint at all.

@@ -6,6 +6,8 @@ mod directory;
 
 mod hints;
 
+mod states;
+
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
@@ -33,6 +35,10 @@ const SETTINGS: Settings = Settings {
     slots: Some(64),
 };
 
+fn tree_key() -> TreeKey {
+    TreeKey::derive(CLUSTER, b"secret")
+}
+
 /// A storage whose answers come one after the other, whichever thread gives them.
 struct Bench {
     storage: Storage,
@@ -44,7 +50,7 @@ struct Bench {
 impl Bench {
     fn memory() -> Bench {
         let (_, answers) = mpsc::channel();
-        Bench { storage: Storage::memory(), answers, ready: Vec::new(), ticket: 0 }
+        Bench { storage: Storage::memory(tree_key()), answers, ready: Vec::new(), ticket: 0 }
     }
 
     fn fjall(directory: &Path) -> Bench {
@@ -56,7 +62,7 @@ impl Bench {
         let directory = Directory::open(directory)?.adopt(CLUSTER, SETTINGS)?;
         let options = FjallOptions { durability, cache_bytes: 1 << 20 };
         let answer: Answers = Arc::new(move |answers| drop(sender.send(answers)));
-        let storage = Storage::fjall(directory, options, answer)?;
+        let storage = Storage::fjall(directory, options, tree_key(), answer)?;
         Ok(Bench { storage, answers, ready: Vec::new(), ticket: 0 })
     }
 

@@ -15,13 +15,14 @@ use quorate_core::ids::{Key, NodeId};
 use quorate_core::machine::{StoreError, StoreOutcome};
 use quorate_core::message::LayoutUpdate;
 
+use super::RecordKey;
 use super::directory::LAYOUT;
 use super::fjall::Shared;
 use super::hints::{self, HintKey};
-use super::{RecordKey, applied_outcome};
+use super::own_copy::OwnCopy;
 use crate::mailbox::lock;
 
-/// What the writer is to do.
+/// What the writer is to change.
 pub(super) enum WriteOp {
     Apply { key: RecordKey, op: RecordOp },
     ApplyHint { target: NodeId, key: Key, op: RecordOp },
@@ -39,7 +40,7 @@ pub(super) struct Turn<'a> {
 
 /// A record as the turn leaves it.
 struct StagedRecord {
-    held: Held,
+    copy: OwnCopy,
     /// Whether the engine holds the key.
     stored: bool,
     changed: bool,
@@ -91,7 +92,7 @@ impl Turn<'_> {
         let mut batch = shared.database.batch();
         let mut committed = Vec::new();
         for (key, staged) in records.into_iter().filter(|(_, staged)| staged.changed) {
-            let value = Bytes::from(codec::encode_held(&staged.held));
+            let value = Bytes::from(codec::encode_held(staged.copy.held()));
             let bytes = value.len();
             batch.insert(&shared.records, key.0.clone(), value);
             committed.push((key, staged, bytes));
@@ -110,32 +111,30 @@ impl Turn<'_> {
         shared.record_count.fetch_add(newborn, Ordering::Relaxed);
         let mut cache = lock(&shared.cache);
         for (key, staged, bytes) in committed {
-            cache.committed(key, staged.held, bytes);
+            cache.committed(key, staged.copy, bytes);
         }
         Ok(true)
     }
 
     fn apply(&mut self, key: RecordKey, op: &RecordOp) -> Result<StoreOutcome, StoreError> {
+        let (position, name) = key.parts().expect("it was made of a key");
         let staged = match self.records.entry(key) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 let cached = lock(&self.shared.cache).get(entry.key()).cloned();
-                let held = match cached {
-                    Some(held) => Some(held),
-                    None => load(&self.shared.records, &entry.key().0)?.map(|(held, _)| held),
+                let copy = match cached {
+                    Some(copy) => Some(copy),
+                    None => load(&self.shared.records, &entry.key().0)?
+                        .map(|(held, _)| OwnCopy::new(held)),
                 };
-                let stored = held.is_some();
-                let held = held.unwrap_or_default();
-                entry.insert(StagedRecord { held, stored, changed: false })
+                let stored = copy.is_some();
+                let copy = copy.unwrap_or_default();
+                entry.insert(StagedRecord { copy, stored, changed: false })
             }
         };
-        Ok(match staged.held.apply(op) {
-            Ok(applied) => {
-                staged.changed |= applied.changed;
-                applied_outcome(applied, op, &staged.held, None)
-            }
-            Err(refusal) => StoreOutcome::Refused(refusal),
-        })
+        let (outcome, changed) = staged.copy.apply(&self.shared.tree_key, (position, &name), op);
+        staged.changed |= changed;
+        Ok(outcome)
     }
 
     fn hint(&mut self, place: HintKey) -> Result<&mut StagedHint, StoreError> {

@@ -1,20 +1,23 @@
 //! The thread that writes: everything queued is one turn, one batch, one sync.
 //!
 //! A turn stages all operations, commits what they changed in one batch, gives their first answers,
-//! syncs, and answers `Durable` for all that were promised it. What arrives meanwhile is the next
-//! turn.
+//! syncs, and answers `Durable` for all that were promised it. Then it looks for the states that it
+//! was asked for in this turn. What arrives meanwhile is the next turn.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use fjall::PersistMode;
-use quorate_core::causality::{Payload, RecordOp};
+use quorate_core::causality::{Payload, Record, RecordOp};
+use quorate_core::ids::Key;
 use quorate_core::machine::{StoreError, StoreOutcome, Ticket};
+use quorate_core::ring::RingArc;
 
-use super::failed;
 use super::fjall::{Durability, Shared};
+use super::reader::scan_records;
 use super::turn::{Turn, WriteOp};
+use super::{Answer, failed, scan};
 
 /// The longest that an acknowledged write waits for its sync under [`Durability::Periodic`].
 pub(super) const SYNC_INTERVAL: Duration = Duration::from_millis(100);
@@ -27,7 +30,22 @@ const TURN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// An operation for the writer.
 pub(super) struct WriteJob {
     pub(super) ticket: Ticket,
-    pub(super) op: WriteOp,
+    pub(super) op: WriterOp,
+}
+
+/// What the writer is to do.
+pub(super) enum WriterOp {
+    /// A part of its next turn.
+    Change(WriteOp),
+    /// A look at what a turn leaves: between two turns nothing changes.
+    ScanStates(StateScan),
+}
+
+/// Which states are looked for.
+pub(super) struct StateScan {
+    pub(super) arc: RingArc,
+    pub(super) after: Option<Key>,
+    pub(super) count_max: usize,
 }
 
 pub(super) struct Writer {
@@ -93,7 +111,15 @@ impl Writer {
         let mut turn = Turn::new(&shared);
         let mut answers = Vec::with_capacity(2 * jobs.len());
         let mut promised = Vec::with_capacity(jobs.len());
+        let mut scans = Vec::new();
         for WriteJob { ticket, op } in jobs {
+            let op = match op {
+                WriterOp::Change(op) => op,
+                WriterOp::ScanStates(scan) => {
+                    scans.push((ticket, scan));
+                    continue;
+                }
+            };
             match turn.stage(op) {
                 Ok(outcome) => {
                     if matches!(outcome, None | Some(StoreOutcome::Applied { .. })) {
@@ -117,16 +143,37 @@ impl Writer {
         }
         if !sync {
             answers.extend(promised.into_iter().map(|ticket| (ticket, StoreOutcome::Durable)));
-            (self.shared.answers)(answers);
-            return;
+            self.answer(answers);
+        } else {
+            self.answer(answers);
+            let synced =
+                self.unsynced_since.take().is_none() || self.shared.sync(PersistMode::SyncData);
+            let outcome =
+                if synced { StoreOutcome::Durable } else { StoreOutcome::Failed(StoreError::Io) };
+            let all = promised.into_iter().map(|ticket| (ticket, outcome.clone()));
+            self.answer(all.collect());
         }
-        (self.shared.answers)(answers);
-        let synced =
-            self.unsynced_since.take().is_none() || self.shared.sync(PersistMode::SyncData);
-        let outcome =
-            if synced { StoreOutcome::Durable } else { StoreOutcome::Failed(StoreError::Io) };
-        let all = promised.into_iter().map(|ticket| (ticket, outcome.clone()));
-        (self.shared.answers)(all.collect());
+        self.answer(scans.into_iter().map(|(ticket, scan)| (ticket, self.scan(scan))).collect());
+    }
+
+    fn scan(&self, scan: StateScan) -> StoreOutcome {
+        if self.shared.has_failed() {
+            return StoreOutcome::Failed(StoreError::Io);
+        }
+        let StateScan { arc, after, count_max } = scan;
+        let tree_key = self.shared.tree_key;
+        let records = scan_records(&self.shared.records, arc, after);
+        let state = |(key, record): (Key, Record)| {
+            let state = tree_key.state(&key, &record);
+            (key, state)
+        };
+        scan::states(records.map(|found| Ok(found?.map(state))), count_max)
+    }
+
+    fn answer(&self, answers: Vec<Answer>) {
+        if !answers.is_empty() {
+            (self.shared.answers)(answers);
+        }
     }
 
     fn fail_all(&self, tickets: Vec<Ticket>) {
@@ -147,7 +194,8 @@ impl WriteJob {
             Payload::Value(value) => value.len(),
             Payload::Tombstone => 0,
         };
-        match &self.op {
+        let WriterOp::Change(op) = &self.op else { return 0 };
+        match op {
             WriteOp::Apply { op, .. } | WriteOp::ApplyHint { op, .. } => match op {
                 RecordOp::Write(write) => payload_bytes(&write.payload),
                 RecordOp::Merge(record) => {

@@ -25,11 +25,13 @@ pub struct Settings {
     pub w: u8,
     /// `memory` or `fjall`.
     pub storage: &'static str,
+    /// Q.
+    pub slots: u32,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { nodes: 5, replication: 3, r: 2, w: 2, storage: "memory" }
+        Settings { nodes: 5, replication: 3, r: 2, w: 2, storage: "memory", slots: 64 }
     }
 }
 
@@ -80,6 +82,11 @@ impl Cluster {
         Ok(&self.running.get(label).context("it does not run")?.announced)
     }
 
+    /// The id of a running member's process.
+    pub fn process(&self, label: &str) -> Result<u32> {
+        Ok(self.running.get(label).context("it does not run")?.id())
+    }
+
     /// The data directory of a member.
     pub fn data(&self, label: &str) -> PathBuf {
         self.directory.path().join(label)
@@ -87,7 +94,7 @@ impl Cluster {
 
     /// The arguments that run a member: on a free port at first, later on the same one.
     pub fn serve(&self, label: &str) -> Result<Vec<String>> {
-        let Settings { nodes, replication, r, w, storage } = self.settings;
+        let Settings { nodes, replication, r, w, storage, slots } = self.settings;
         let listen = self
             .addresses
             .get(label)
@@ -103,7 +110,7 @@ impl Cluster {
         if label == FOUNDER {
             arguments.extend([
                 format!("--found={nodes}"),
-                "--slots=64".to_owned(),
+                format!("--slots={slots}"),
                 format!("--replication={replication}"),
                 format!("--r={r}"),
                 format!("--w={w}"),

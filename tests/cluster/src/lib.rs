@@ -5,6 +5,8 @@
 
 mod cluster;
 
+mod cpu;
+
 mod program;
 
 mod wire;
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 pub use cluster::{Cluster, Settings};
+pub use cpu::user_time;
 pub use program::{Process, quorate};
 pub use wire::Wire;
 

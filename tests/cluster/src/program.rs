@@ -76,6 +76,11 @@ impl Process {
         Ok(Process { child, announced: serde_json::from_str(&line)? })
     }
 
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it without warning.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;

@@ -72,18 +72,39 @@ async fn crash(settings: Settings) -> Result<()> {
 
 #[test]
 fn a_killed_node_serves_what_it_had_acknowledged() -> Result<()> {
-    run(crash(Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "fjall" }))
+    run(crash(Settings {
+        nodes: 1,
+        replication: 1,
+        r: 1,
+        w: 1,
+        storage: "fjall",
+        ..Settings::default()
+    }))
 }
 
 #[test]
 fn a_killed_cluster_serves_what_it_had_acknowledged() -> Result<()> {
-    run(crash(Settings { nodes: 3, replication: 3, r: 1, w: 3, storage: "fjall" }))
+    run(crash(Settings {
+        nodes: 3,
+        replication: 3,
+        r: 1,
+        w: 3,
+        storage: "fjall",
+        ..Settings::default()
+    }))
 }
 
 #[test]
 fn a_stopped_node_exits_with_0_and_serves_the_same_again() -> Result<()> {
     run(async {
-        let settings = Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "fjall" };
+        let settings = Settings {
+            nodes: 1,
+            replication: 1,
+            r: 1,
+            w: 1,
+            storage: "fjall",
+            ..Settings::default()
+        };
         let mut cluster = Cluster::started(settings).await?;
         let client = cluster.client().await?;
         for number in 0..50 {

@@ -5,12 +5,13 @@ use bytes::Bytes;
 use quorate_cluster::{Cluster, Settings, Wire, eventually, run};
 use quorate_core::ids::ClusterId;
 use quorate_core::limits::FRAME_BYTES_MAX;
-use quorate_core::message::{CallId, Message, RejectCode};
+use quorate_core::message::{CallId, Message, RejectCode, StatusRequest};
 use quorate_node::client::{Client, ClientOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const ONE: Settings = Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "memory" };
+const ONE: Settings =
+    Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "memory", slots: 64 };
 
 /// A node, its address, and a client that must not notice anything.
 async fn node() -> Result<(Cluster, String, Client)> {
@@ -34,7 +35,7 @@ async fn is_unsupported(wire: &mut Wire, message: Vec<u8>) -> Result<()> {
 }
 
 async fn is_alive(wire: &mut Wire) -> Result<()> {
-    wire.send(&Message::StatusRequest(CallId(9))).await?;
+    wire.send(&Message::StatusRequest(StatusRequest { call: CallId(9), slots: false })).await?;
     match wire.receive().await? {
         Some(Message::StatusReply(reply)) => assert_eq!(reply.call, CallId(9)),
         other => anyhow::bail!("{other:?}"),

@@ -9,7 +9,14 @@ const MOVED: &str = "n2";
 #[test]
 fn a_client_finds_a_node_again_that_comes_back_on_another_port() -> Result<()> {
     run(async {
-        let settings = Settings { nodes: 3, replication: 3, r: 2, w: 2, storage: "fjall" };
+        let settings = Settings {
+            nodes: 3,
+            replication: 3,
+            r: 2,
+            w: 2,
+            storage: "fjall",
+            ..Settings::default()
+        };
         let mut cluster = Cluster::started(settings).await?;
         // It was told of one node alone, and of the others by that one.
         let options = ClientOptions { seeds: vec![cluster.address("n1")?], ..cluster.options()? };

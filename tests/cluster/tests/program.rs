@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use quorate_cluster::{Cluster, Process, Settings, quorate, run};
 use tempfile::TempDir;
 
-const ONE: Settings = Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "fjall" };
+const ONE: Settings =
+    Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "fjall", slots: 64 };
 
 /// Runs the program to its end, with `stdin` as its input.
 fn quorate_with(arguments: &[&str], stdin: &[u8]) -> Result<Output> {
@@ -293,7 +294,14 @@ fn a_node_waits_for_its_seed() -> Result<()> {
 #[test]
 fn status_and_members_tell_who_is_down() -> Result<()> {
     run(async {
-        let settings = Settings { nodes: 3, replication: 3, r: 2, w: 2, storage: "memory" };
+        let settings = Settings {
+            nodes: 3,
+            replication: 3,
+            r: 2,
+            w: 2,
+            storage: "memory",
+            ..Settings::default()
+        };
         let mut cluster = Cluster::started(settings).await?;
         let seed = format!("--seed={}", cluster.address("n1")?);
         let watch = ["members", "--watch", "--interval=0.1", "-o", "json", &seed];

@@ -1,7 +1,7 @@
 //! How a world is made.
 
 use quorate_core::limits::Limits;
-use quorate_core::node::{Fanout, GossipSettings};
+use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings};
 use quorate_core::time::Duration;
 
 use crate::disk::DiskTemper;
@@ -43,6 +43,8 @@ pub struct WorldConfig {
     pub fanout: Fanout,
     /// How members tell each other that they are alive.
     pub gossip: GossipSettings,
+    /// How replicas are compared in the background.
+    pub anti_entropy: AntiEntropySettings,
     /// How the nodes come to know each other.
     pub birth: Birth,
     /// Everything that is left to chance follows from it.
@@ -70,6 +72,7 @@ impl Default for WorldConfig {
             strict: false,
             fanout: Fanout::All,
             gossip: GossipSettings::default(),
+            anti_entropy: AntiEntropySettings::default(),
             birth: Birth::Layout,
             seed: 1,
             timeout: Duration::from_secs(5),

@@ -13,7 +13,7 @@ use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::Limits;
 use quorate_core::membership::{Change, Membership};
 use quorate_core::message::{Gossip, MemberInfo, MemberState, Message};
-use quorate_core::node::{Fanout, GossipSettings, NodeConfig};
+use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings, NodeConfig};
 use quorate_core::prng::Prng;
 use quorate_core::time::{Instant, Now, UnixMs};
 
@@ -352,6 +352,7 @@ impl GossipNet {
             allow_weak: false,
             fanout: Fanout::All,
             gossip: self.config.settings,
+            anti_entropy: AntiEntropySettings::default(),
             credentials: bytes::Bytes::new(),
             limits: Limits::default(),
         };

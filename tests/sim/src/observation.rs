@@ -302,8 +302,12 @@ pub(crate) fn request_of(message: &Message) -> Option<(&RequestHead, Option<&Put
         | Message::ReplicaRecord(_)
         | Message::ReplicaMerge(_)
         | Message::ReplicaMerged(_)
+        | Message::Compare(_)
+        | Message::Compared(_)
         | Message::StatusRequest(_)
         | Message::StatusReply(_)
+        | Message::RepairRequest(_)
+        | Message::RepairReply(_)
         | Message::Gossip(_) => None,
     }
 }
@@ -322,8 +326,12 @@ pub(crate) fn key_in(message: &Message) -> Option<&Key> {
         | Message::Reply(_)
         | Message::ReplicaRecord(_)
         | Message::ReplicaMerged(_)
+        | Message::Compare(_)
+        | Message::Compared(_)
         | Message::StatusRequest(_)
         | Message::StatusReply(_)
+        | Message::RepairRequest(_)
+        | Message::RepairReply(_)
         | Message::Gossip(_) => None,
     }
 }

@@ -56,6 +56,8 @@ fn a_failed_sync_is_no_acknowledgement() {
             .answered()
             .contains(&b)
     );
+    // The request ended with the failure; the sync of the third one may come after that.
+    s.settle();
     s.disk(c, |disk| disk.sync_fails = 1_000);
     let unknown = s.at(a).try_put("k", "w").unknown(ErrorCode::QuorumUnavailable);
     assert_eq!((unknown.acked(), unknown.needed()), (1, 2));

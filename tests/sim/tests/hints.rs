@@ -101,14 +101,16 @@ fn with_three_of_five_down_a_sloppy_put_is_accepted_and_a_strict_one_refused_wit
 #[test]
 fn a_strict_put_is_refused_while_a_sloppy_one_finds_one_primary_and_one_fallback() {
     let mut s = Scenario::cluster(5).build();
-    let ([a, b, c], [d, _]) = (s.primaries("k"), s.fallbacks("k"));
+    let ([a, b, c], [d, e]) = (s.primaries("k"), s.fallbacks("k"));
     s.crash(b);
     s.crash(c);
     s.wait(secs(1));
     let refused = s.at(a).strict().try_put("k", "strict").refused(ErrorCode::QuorumUnavailable);
     assert_eq!((refused.acked(), refused.needed()), (1, 2));
     let put = s.at(a).put("k", "sloppy");
-    assert_eq!((put.answered(), put.stand_ins()), (vec![a], vec![(d, b)]));
+    assert_eq!(put.answered(), [a]);
+    // Both fallbacks are asked at once: the first one that answers ends the write.
+    assert!([vec![(d, b)], vec![(e, c)]].contains(&put.stand_ins()), "{:?}", put.stand_ins());
     s.converge(&["k"]);
 }
 

@@ -121,7 +121,10 @@ fn each_change_of_a_hint_says_what_became_of_its_bytes() {
         let op = RecordOp::Merge(record("a", "1"));
         let ticket = bench.submit(StoreOp::Apply { key: name("a"), copy, op });
         match &bench.outcomes(ticket)[..] {
-            [StoreOutcome::Applied { applied, record: None, hint }, StoreOutcome::Durable] => {
+            [
+                StoreOutcome::Applied { applied, record: None, hint, state: None },
+                StoreOutcome::Durable,
+            ] => {
                 assert!(!applied.changed);
                 assert_eq!(*hint, before.map(|after| HintChange { before, after }));
             }

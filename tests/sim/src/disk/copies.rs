@@ -1,11 +1,14 @@
 //! What an engine holds: the node's own copies, and beside them its hints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use quorate_core::causality::Held;
 use quorate_core::ids::{Key, NodeId};
 use quorate_core::machine::HeldAs;
+use quorate_core::ring::{Position, RingArc};
 
 /// The copies of one node, shared where they are equal.
 ///
@@ -13,6 +16,8 @@ use quorate_core::machine::HeldAs;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Copies {
     own: BTreeMap<Key, Arc<Held>>,
+    /// Invariant: the keys of `own`, in the order of the ring.
+    ring: BTreeSet<(Position, Key)>,
     hints: BTreeMap<NodeId, BTreeMap<Key, Arc<Held>>>,
 }
 
@@ -28,10 +33,13 @@ impl Copies {
     pub(super) fn set(&mut self, copy: HeldAs, key: Key, held: Option<Arc<Held>>) {
         match (copy, held) {
             (HeldAs::Own, Some(held)) => {
-                self.own.insert(key, held);
+                if self.own.insert(key.clone(), held).is_none() {
+                    self.ring.insert(place(key));
+                }
             }
             (HeldAs::Own, None) => {
                 self.own.remove(&key);
+                self.ring.remove(&place(key));
             }
             (HeldAs::Hint { target }, Some(held)) => {
                 self.hints.entry(target).or_default().insert(key, held);
@@ -49,6 +57,20 @@ impl Copies {
     /// The keys of the own copies.
     pub(super) fn own_keys(&self) -> impl Iterator<Item = &Key> {
         self.own.keys()
+    }
+
+    /// The own copies in an arc, behind a key, in the order of the ring.
+    pub(super) fn own_in(
+        &self,
+        arc: RingArc,
+        after: Option<&Key>,
+    ) -> impl Iterator<Item = (&Key, &Held)> {
+        let first = (arc.first, Key(Bytes::new()));
+        let after = after.map(|key| place(key.clone())).filter(|after| *after >= first);
+        let start = after.map_or(Bound::Included(first), Bound::Excluded);
+        let behind = self.ring.range((start, Bound::Unbounded));
+        let within = behind.take_while(move |(position, _)| *position <= arc.last);
+        within.map(|(_, key)| (key, &*self.own[key]))
     }
 
     /// All hints, by target and key.
@@ -78,4 +100,8 @@ impl Copies {
         });
         own.chain(hints)
     }
+}
+
+fn place(key: Key) -> (Position, Key) {
+    (Position::of(key.as_bytes()), key)
 }

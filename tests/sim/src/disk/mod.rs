@@ -11,6 +11,7 @@
 
 mod copies;
 mod hints;
+mod scans;
 mod temper;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use quorate_core::causality::{Held, Record, RecordOp};
 use quorate_core::ids::{Key, NodeId};
 use quorate_core::machine::{HeldAs, StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::merkle::TreeKey;
 use quorate_core::message::LayoutUpdate;
 use quorate_core::prng::Prng;
 use quorate_core::time::{Duration, Instant};
@@ -48,6 +50,8 @@ pub(crate) struct Disk {
     poisoned: bool,
     /// What was synced at an earlier time.
     snapshot: Option<(Copies, Option<Arc<LayoutUpdate>>)>,
+    /// Names the states of records.
+    tree_key: TreeKey,
     temper: DiskTemper,
     /// When the device is done with what it was given.
     free_at: Instant,
@@ -83,7 +87,7 @@ pub(crate) struct Destroyed {
 }
 
 impl Disk {
-    pub(crate) fn new(node: usize, seed: u64, temper: DiskTemper) -> Disk {
+    pub(crate) fn new(node: usize, seed: u64, tree_key: TreeKey, temper: DiskTemper) -> Disk {
         Disk {
             memory: Copies::default(),
             synced: Copies::default(),
@@ -94,6 +98,7 @@ impl Disk {
             damaged: BTreeSet::new(),
             poisoned: false,
             snapshot: None,
+            tree_key,
             temper,
             free_at: Instant(0),
             prng: Prng::stream(seed, &format!("disk {node}")),
@@ -119,6 +124,12 @@ impl Disk {
                 self.remove_hint(at, *target, key, *digest)
             }
             StoreOp::CountHints => self.count_hints().0,
+            StoreOp::ScanStates { arc, after, count_max } => {
+                self.scan_states(*arc, after.as_ref(), *count_max)
+            }
+            StoreOp::ScanRecords { arc, after, bytes_max } => {
+                self.scan_records(*arc, after.as_ref(), *bytes_max)
+            }
             StoreOp::SaveLayout(layout) => {
                 at = at + self.latency(self.temper.sync);
                 match self.why_no_change() {
@@ -179,6 +190,7 @@ impl Disk {
         let before = self.memory.get(copy, key).cloned();
         let hint = self.hint_change(copy, key);
         let before = before.unwrap_or_default();
+        let state = self.state_before(copy, key, before.record());
         let mut held = Held::clone(&before);
         let applied = match held.apply(op) {
             Ok(applied) => applied,
@@ -190,7 +202,10 @@ impl Disk {
             RecordOp::Merge(_) => None,
         };
         // One copy for all who hold the same.
-        let held = if !applied.changed && held == *before { before } else { Arc::new(held) };
+        let same = !applied.changed && held == *before;
+        let held = if same { before } else { Arc::new(held) };
+        let after = (!same).then(|| held.record());
+        let state = state.map(|before| self.state_change(before, key, after));
         let hint = hint.map(|change| change.became(key, held.record()));
         let ticket = (!fails).then_some(ticket);
         let entry =
@@ -200,7 +215,7 @@ impl Disk {
         if fails {
             return StoreOutcome::Failed(StoreError::Io);
         }
-        StoreOutcome::Applied { applied, record, hint }
+        StoreOutcome::Applied { applied, record, hint, state }
     }
 
     /// Begins a sync of all that is applied, unless one is under way; answers when it ends.
@@ -414,3 +429,6 @@ impl Disk {
         chance > 0 && self.prng.chance(chance.into(), 1_000)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,7 +92,7 @@ pub(crate) trait Invariant {
     }
 
     /// Nothing is under way, every node of `whole` is up, undamaged and connected to the others of
-    /// `whole`, and every key was read since.
+    /// `whole`, and every key was compared, or read, since.
     fn at_rest(&mut self, _scene: Scene<'_>, _whole: &[usize]) -> Verdict {
         Ok(())
     }

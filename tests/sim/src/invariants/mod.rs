@@ -18,6 +18,7 @@ mod hints_are_counted;
 mod hints_come_home;
 mod justified_supersession;
 mod merge_keeps_everything;
+mod moves_what_differs;
 mod no_acknowledged_write_lost;
 mod no_phantom_value;
 mod one_dot_one_content;
@@ -29,6 +30,7 @@ mod requests_take_one_detour;
 mod retries_are_one;
 mod siblings_are_maximal;
 mod stand_ins_tell_their_hints;
+mod trees_match_the_store;
 mod truncation_is_careful;
 mod truthful_receipt;
 mod unknown_is_never_refused;
@@ -157,6 +159,11 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             heartbeats_are_ones_own::PROPERTY,
             Box::new(heartbeats_are_ones_own::HeartbeatsAreOnesOwn::default()),
         ),
+        (
+            trees_match_the_store::PROPERTY,
+            Box::new(trees_match_the_store::TreesMatchTheStore::default()),
+        ),
+        (moves_what_differs::PROPERTY, Box::new(moves_what_differs::MovesWhatDiffers::default())),
         (truncation_is_careful::PROPERTY, Box::new(truncation_is_careful::TruncationIsCareful)),
     ]
 }

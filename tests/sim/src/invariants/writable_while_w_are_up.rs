@@ -131,7 +131,7 @@ mod tests {
     use quorate_core::limits::Limits;
     use quorate_core::machine::{Effects, Input, Peer};
     use quorate_core::message::{CallId, Failure, FailureCode, Message};
-    use quorate_core::node::{Fanout, GossipSettings, Node, NodeConfig};
+    use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings, Node, NodeConfig};
     use quorate_core::time::{Instant, Now, UnixMs};
 
     use super::WritableWhileWAreUp;
@@ -158,6 +158,7 @@ mod tests {
             allow_weak: false,
             fanout: Fanout::All,
             gossip: GossipSettings::default(),
+            anti_entropy: AntiEntropySettings::default(),
             credentials: Bytes::new(),
             limits: Limits::default(),
         };

@@ -1,5 +1,6 @@
 //! Rare states that a run should meet sometimes, by name, and how often it did.
 
+mod comparisons;
 mod requests;
 mod watch;
 mod writes;
@@ -102,6 +103,12 @@ marks! {
     WipedNodeRepaired = "a wiped node is repaired by a read",
     /// A node writes to a key that its disk holds in an older state.
     RolledBackNodeWrites = "a rolled-back node writes again with a new actor",
+    /// A comparison finds that a node lacks a record, or something of it, and brings it.
+    ComparisonBrings = "a comparison brings what a node lacked",
+    /// A comparison brings a record of which nothing but tombstones stands.
+    ComparisonBringsTombstone = "a comparison brings nothing but tombstones",
+    /// A comparison brings a record to a node whose disk had lost it.
+    WipedNodeRefilled = "a wiped node is refilled by a comparison",
     /// A record that cannot be read was to be read.
     RottenRecordMet = "a rotten record is met by a read",
     /// A sync failed while at least one change waited for it.

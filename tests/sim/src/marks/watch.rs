@@ -186,14 +186,18 @@ impl Watch {
                     | StoreOutcome::HintsFound { .. }
                     | StoreOutcome::HintRemoved { .. }
                     | StoreOutcome::HintsCounted(_)
+                    | StoreOutcome::StatesScanned { .. }
+                    | StoreOutcome::RecordsScanned { .. }
                     | StoreOutcome::Durable => {}
                 }
             }
             Detail::SyncFailed { waiting, .. } => {
                 self.marks.add(Mark::SyncFailsWithWrites, waiting > 0);
             }
-            Detail::Learned { .. } => {}
-            Detail::Stopped { .. } | Detail::Paused { .. } | Detail::Frozen { .. } => {}
+            Detail::Learned { .. }
+            | Detail::Stopped { .. }
+            | Detail::Paused { .. }
+            | Detail::Frozen { .. } => {}
         }
     }
 
@@ -334,6 +338,7 @@ impl Watch {
             self.on_replica_answer(to, merged.call);
             self.marks.add(Mark::DuplicateAcknowledgement, again && merged.durable);
         }
+        super::comparisons::on_delivered(message, &mut self.marks);
     }
 
     fn on_applied(&mut self, seen: Applied<'_>) {
@@ -378,6 +383,12 @@ impl Watch {
                 self.marks.add(Mark::CallsFull, *limit == "calls_max");
                 self.marks.add(Mark::CallsPerPeerFull, *limit == "calls_per_peer_max");
                 self.marks.add(Mark::StoreOpsFull, *limit == "store_ops_max");
+            }
+            Event::RecordTaken { key, .. } => self.keys.on_taken(node, key, &mut self.marks),
+            Event::RecordGiven { key, to } => {
+                if let Some(to) = index(*to) {
+                    self.keys.on_taken(to, key, &mut self.marks);
+                }
             }
             Event::NodeUp(_)
             | Event::NodeDown(_)

@@ -118,6 +118,14 @@ impl Keys {
         copy.emptied = false;
     }
 
+    /// A comparison brought what a copy lacked.
+    pub(super) fn on_taken(&mut self, node: usize, key: &Key, marks: &mut Marks) {
+        let copy = self.copy(node, key);
+        marks.add(Mark::ComparisonBrings, true);
+        marks.add(Mark::WipedNodeRefilled, copy.emptied);
+        copy.emptied = false;
+    }
+
     pub(super) fn on_blind_delete(&mut self, caller: Caller, call: CallId, key: &Key) {
         let key = key.clone();
         self.deletes.push(BlindDelete { caller, call, key, wrote: false, raced: false });

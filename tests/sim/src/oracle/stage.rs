@@ -7,9 +7,10 @@ use quorate_core::causality::{
     Actor, Birth, Checksum, Context, Counter, Dot, Payload, Record, RecordOp, Write,
 };
 use quorate_core::client::{Completion, Link};
-use quorate_core::ids::{Incarnation, Key, NodeId, RequestId, Text};
+use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
 use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
+use quorate_core::merkle::TreeKey;
 use quorate_core::message::{
     Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, LayoutUpdate,
     MergeReason, Message, Put, QuorumChoice, Receipt, ReplicaMerge, Reply, RequestHead, Strictness,
@@ -59,7 +60,8 @@ impl Stage {
         };
         let settings = PlanSettings { slots: SlotCount::new(8).unwrap(), replication: 3 };
         let layout = plan_first(settings, (0..nodes).map(member).collect()).unwrap();
-        let disk = |node| Disk::new(node, 1, DiskTemper::default());
+        let tree_key = TreeKey::derive(ClusterId(1), &[]);
+        let disk = |node| Disk::new(node, 1, tree_key, DiskTemper::default());
         Stage {
             layout: LayoutUpdate { layout, addresses: vec![Text::from("ws://n"); nodes] },
             disks: (0..nodes).map(disk).collect(),

@@ -11,6 +11,7 @@ use quorate_core::time::{Duration, Instant};
 
 use settings::{be_sloppy, config};
 
+use super::comparisons::draw_comparisons;
 use super::expiry::Expiry;
 use super::plan::{Act, Ailment, FaultClass, KEYS, Kind, Loses, Outcast, Plan, Shown, Step};
 use crate::config::{Birth, WorldConfig};
@@ -95,6 +96,7 @@ impl Drawing {
         let mut config = WorldConfig { birth, ..config(seed, &mut prng, &classes) };
         let mut sloppiness = Prng::stream(seed, "plan of fallbacks");
         be_sloppy(&mut sloppiness, &mut config, classes.contains(&FaultClass::SmallTables));
+        config.anti_entropy = draw_comparisons(seed);
         let clients = 1 + prng.below(5) as usize;
         let is_stale =
             |prng: &mut Prng| classes.contains(&FaultClass::StaleClients) && prng.chance(1, 2);

@@ -3,7 +3,9 @@
 use quorate_core::causality::{Applied, RecordOp, Write};
 use quorate_core::ids::Key;
 use quorate_core::machine::HeldAs;
-use quorate_core::message::{CallId, Change, MergeReason, Message, Put, ReplicaState};
+use quorate_core::message::{
+    CallId, Change, Comparison, MergeReason, Message, Put, Question, ReplicaState,
+};
 use quorate_core::time::Instant;
 
 use super::ties::{Owner, Ties, owner};
@@ -311,6 +313,7 @@ fn body(
             match merge.reason {
                 MergeReason::Write | MergeReason::Repair => {}
                 MergeReason::Handoff => words.add("handed over"),
+                MergeReason::AntiEntropy => words.add("found by comparison"),
             }
             if let Some(target) = merge.hint_for {
                 words.add(format_args!("hint for {}", words::Node(target)));
@@ -322,6 +325,16 @@ fn body(
             call(words, answer.call);
             words.add(if answer.durable { "durable" } else { "not durable" });
             "MERGED"
+        }
+        Message::Compare(compare) => {
+            call(words, compare.call);
+            question(words, &compare.question);
+            "COMPARE"
+        }
+        Message::Compared(compared) => {
+            call(words, compared.call);
+            comparison(words, &compared.answer);
+            "COMPARED"
         }
         Message::Hello(hello) => {
             words.add(format_args!("layout {}", hello.layout_version.0));
@@ -341,13 +354,21 @@ fn body(
             words.add(&unsupported.text);
             "UNSUPPORTED"
         }
-        Message::StatusRequest(number) => {
-            call(words, *number);
+        Message::StatusRequest(request) => {
+            call(words, request.call);
             "STATUS?"
         }
         Message::StatusReply(status) => {
             call(words, status.call);
             "STATUS"
+        }
+        Message::RepairRequest(request) => {
+            call(words, request.call);
+            "REPAIR?"
+        }
+        Message::RepairReply(reply) => {
+            call(words, reply.call);
+            "REPAIR"
         }
         Message::Gossip(gossip) => {
             words.add(if gossip.asks.is_some() { "asks" } else { "answers" });
@@ -361,6 +382,45 @@ fn body(
             }
             "GOSSIP"
         }
+    }
+}
+
+fn question(words: &mut Words<'_>, question: &Question) {
+    match question {
+        Question::Branches(branches) => words.add(format_args!("{} branches", branches.len())),
+        Question::States { piece, states, .. } => {
+            words.add(format_args!("{}: {} states", words::At(*piece), states.len()));
+        }
+        Question::Records { slot, keys, .. } => {
+            words.add(format_args!("slot {}: {} keys", slot.0, keys.len()));
+        }
+        Question::Rest { piece, .. } => {
+            words.add(format_args!("{}: everything", words::At(*piece)));
+        }
+    }
+}
+
+fn comparison(words: &mut Words<'_>, answer: &Comparison) {
+    let more = match answer {
+        Comparison::NotNow => return words.add("cannot say"),
+        Comparison::Branches { differ, busy } => {
+            words.add(format_args!("{} branches differ", differ.len()));
+            if !busy.is_empty() {
+                words.add(format_args!("and {} slots are being refilled", busy.len()));
+            }
+            return;
+        }
+        Comparison::States { differ, until } => {
+            words.add(format_args!("{} keys differ", differ.len()));
+            until.is_some()
+        }
+        Comparison::Records { records, wants, until, .. } => {
+            words.add(format_args!("{} records, {} wanted", records.len(), wants.len()));
+            until.is_some()
+        }
+    };
+    if more {
+        words.add("and more");
     }
 }
 

@@ -126,7 +126,9 @@ impl Log {
                         words.add("stays");
                         "hint"
                     }
-                    StoreOutcome::HintRemoved { bytes: Some(_) }
+                    StoreOutcome::StatesScanned { .. }
+                    | StoreOutcome::RecordsScanned { .. }
+                    | StoreOutcome::HintRemoved { bytes: Some(_) }
                     | StoreOutcome::HintsCounted(_)
                     | StoreOutcome::Applied { .. }
                     | StoreOutcome::Durable => return,
@@ -135,9 +137,11 @@ impl Log {
                     StoreOp::Apply { key, .. }
                     | StoreOp::Read { key, .. }
                     | StoreOp::RemoveHint { key, .. } => Some(key),
-                    StoreOp::FindHints { .. } | StoreOp::CountHints | StoreOp::SaveLayout(_) => {
-                        None
-                    }
+                    StoreOp::FindHints { .. }
+                    | StoreOp::CountHints
+                    | StoreOp::ScanStates { .. }
+                    | StoreOp::ScanRecords { .. }
+                    | StoreOp::SaveLayout(_) => None,
                 };
                 let follows = ties.follows_answer(node, ticket);
                 (follows, [Some(Place::Node(node)), None], at(node, kind, key))

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_core::causality::{Dot, Payload, Record, RecordOp};
 use quorate_core::ids::{Key, RequestId};
 use quorate_core::machine::{Event, Ticket};
-use quorate_core::message::{CallId, Message};
+use quorate_core::message::{CallId, Comparison, Message};
 
 use crate::network::End;
 use crate::observation::{
@@ -262,13 +262,24 @@ impl Followed {
             }
             Message::Get(_) | Message::ReplicaRead(_) => known || in_step,
             Message::ReplicaMerge(merge) => known || self.is_in(&merge.record),
+            Message::Compared(compared) => match &compared.answer {
+                Comparison::Records { records, .. } => {
+                    records.iter().any(|(_, record)| self.is_in(record))
+                }
+                Comparison::NotNow | Comparison::Branches { .. } | Comparison::States { .. } => {
+                    false
+                }
+            },
             Message::Reply(_) | Message::ReplicaRecord(_) | Message::ReplicaMerged(_) => known,
             Message::Hello(_)
             | Message::Welcome(_)
             | Message::Reject(_)
             | Message::Unsupported(_)
+            | Message::Compare(_)
             | Message::StatusRequest(_)
             | Message::StatusReply(_)
+            | Message::RepairRequest(_)
+            | Message::RepairReply(_)
             | Message::Gossip(_) => false,
         };
         if let (true, Owner::Node(node)) = (is, owner) {
@@ -301,11 +312,15 @@ pub(super) fn owner(from: End, to: End, message: &Message) -> Option<(Owner, Cal
         Message::Put(put) => (from, to, put.head.call),
         Message::ReplicaRead(read) => (from, to, read.call),
         Message::ReplicaMerge(merge) => (from, to, merge.call),
-        Message::StatusRequest(call) => (from, to, *call),
+        Message::Compare(compare) => (from, to, compare.call),
+        Message::StatusRequest(request) => (from, to, request.call),
+        Message::RepairRequest(request) => (from, to, request.call),
         Message::Reply(reply) => (to, from, reply.call),
         Message::ReplicaRecord(answer) => (to, from, answer.call),
         Message::ReplicaMerged(answer) => (to, from, answer.call),
+        Message::Compared(compared) => (to, from, compared.call),
         Message::StatusReply(status) => (to, from, status.call),
+        Message::RepairReply(reply) => (to, from, reply.call),
         Message::Hello(_)
         | Message::Welcome(_)
         | Message::Reject(_)

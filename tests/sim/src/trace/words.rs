@@ -14,6 +14,7 @@ use std::fmt::{self, Display, Write};
 use quorate_core::causality::{Actor, ApplyRefusal, Context, Dot, Payload, Record, Seen};
 use quorate_core::ids::{Incarnation, Key, NodeId};
 use quorate_core::machine::{Event, Peer, StoreError};
+use quorate_core::merkle::Piece;
 use quorate_core::message::{Answer, Failure, Outcome, QuorumChoice, Reply, Strictness};
 use quorate_core::time::Duration;
 
@@ -295,6 +296,12 @@ impl Words<'_> {
                 let target = Node(*target);
                 self.add(format_args!("{hints} hints for {target} cannot be read"));
             }
+            Event::RecordTaken { from, .. } => {
+                self.add(format_args!("lacked it, took it from {}", Node(*from)));
+            }
+            Event::RecordGiven { to, .. } => {
+                self.add(format_args!("gave it to {}, which lacked it", Node(*to)));
+            }
             // For those that core may add.
             _ => self.add(format_args!("{event:?}")),
         }
@@ -307,6 +314,16 @@ pub(super) struct Node(pub(super) NodeId);
 impl Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "n{}", self.0.0.wrapping_sub(1))
+    }
+}
+
+/// Where the records of a piece lie.
+pub(super) struct At(pub(super) Piece);
+
+impl Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Piece { slot, branch } = self.0;
+        write!(f, "slot {} branch {}.{}", slot.0, branch.level, branch.index)
     }
 }
 

@@ -155,6 +155,8 @@ impl World {
             | StoreOp::Read { .. }
             | StoreOp::FindHints { .. }
             | StoreOp::CountHints
+            | StoreOp::ScanStates { .. }
+            | StoreOp::ScanRecords { .. }
             | StoreOp::SaveLayout(_) => None,
         };
         if matches!(op, StoreOp::SaveLayout(_)) && !self.knows_layout(node) {
@@ -174,6 +176,8 @@ impl World {
                 | StoreOutcome::HintsFound { .. }
                 | StoreOutcome::HintRemoved { .. }
                 | StoreOutcome::HintsCounted(_)
+                | StoreOutcome::StatesScanned { .. }
+                | StoreOutcome::RecordsScanned { .. }
                 | StoreOutcome::Failed(_) => None,
             };
             let record = held.record();
@@ -266,10 +270,14 @@ impl World {
 /// About how many bytes a frame has.
 fn weight(message: &Message) -> usize {
     use quorate_core::causality::{Payload, Record};
-    use quorate_core::message::{Answer, Change, ReplicaState};
+    use quorate_core::ids::Key;
+    use quorate_core::merkle::StateHash;
+    use quorate_core::message::{Answer, Change, Comparison, Difference, Question, ReplicaState};
     const HEAD: usize = 64;
     const PULSE: usize = 24;
     const MEMBER: usize = 80;
+    const HASH: usize = 16;
+    const HISTORY: usize = 48;
     let record = |record: &Record| {
         let payloads = record.siblings().map(|(_, sibling)| match &sibling.payload {
             Payload::Value(value) => value.len(),
@@ -277,6 +285,7 @@ fn weight(message: &Message) -> usize {
         });
         record.actors() * 32 + payloads.sum::<usize>()
     };
+    let state = |(key, _): &(Key, StateHash)| key.as_bytes().len() + HASH;
     let body = match message {
         Message::Put(put) => match &put.change {
             Change::Value { payload, .. } => payload.len() + put.context.len(),
@@ -298,6 +307,27 @@ fn weight(message: &Message) -> usize {
             gossip.pulses.len() * PULSE + gossip.members.len() * MEMBER + gossip.wanted.len() * 8
         }
         Message::ReplicaMerge(merge) => record(&merge.record),
+        Message::Compare(compare) => match &compare.question {
+            Question::Branches(branches) => branches.len() * 2 * HASH,
+            Question::States { states, .. } => states.iter().map(state).sum(),
+            Question::Records { keys, .. } => {
+                let outline = |Difference { key, outline, .. }: &Difference| {
+                    key.as_bytes().len() + outline.histories().count() * HISTORY
+                };
+                keys.iter().map(outline).sum()
+            }
+            Question::Rest { .. } => 0,
+        },
+        Message::Compared(compared) => match &compared.answer {
+            Comparison::NotNow => 0,
+            Comparison::Branches { differ, .. } => {
+                differ.iter().map(|branch| (1 + branch.children.len()) * HASH).sum()
+            }
+            Comparison::States { differ, .. } => differ.iter().map(state).sum(),
+            Comparison::Records { records, .. } => {
+                records.iter().map(|(key, held)| key.as_bytes().len() + record(held)).sum()
+            }
+        },
         Message::Hello(_)
         | Message::Welcome(_)
         | Message::Reject(_)
@@ -306,7 +336,9 @@ fn weight(message: &Message) -> usize {
         | Message::ReplicaRead(_)
         | Message::ReplicaMerged(_)
         | Message::StatusRequest(_)
-        | Message::StatusReply(_) => 0,
+        | Message::StatusReply(_)
+        | Message::RepairRequest(_)
+        | Message::RepairReply(_) => 0,
     };
     HEAD + body
 }

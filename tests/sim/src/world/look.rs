@@ -95,6 +95,29 @@ impl World {
         self.now
     }
 
+    /// A key of which two of some nodes, which are primaries of it, hold different records.
+    pub fn first_difference(&self, nodes: &[usize]) -> Option<String> {
+        let layout = &self.layout.layout;
+        let keys = nodes.iter().flat_map(|node| self.disks[*node].keys());
+        keys.into_iter().find_map(|key| {
+            let ids = layout.primaries(layout.slot_of(key.as_bytes())).iter();
+            let homes = ids.filter_map(|id| self.index(*id)).filter(|home| nodes.contains(home));
+            let homes: Vec<usize> = homes.collect();
+            let held = |node: usize| self.disks[node].memory(key).filter(|held| !held.is_empty());
+            let differs = |pair: &&[usize]| held(pair[0]) != held(pair[1]);
+            let pair = homes.windows(2).find(differs)?;
+            Some(format!("n{} and n{} hold different records of {key:?}", pair[0], pair[1]))
+        })
+    }
+
+    /// How many records comparisons have moved to or from some nodes, which are up.
+    pub fn records_moved(&self, nodes: &[usize]) -> u64 {
+        let counters = nodes.iter().filter_map(|node| Some(self.node(*node)?.view().counters()));
+        let moved = counters.flatten();
+        let moved = moved.filter(|(name, _)| ["records_taken", "records_given"].contains(name));
+        moved.map(|(_, count)| count).sum()
+    }
+
     /// What a node has synced of a key.
     pub fn synced(&self, node: usize, key: &str) -> Record {
         let key = Key::from(key.as_bytes().to_vec());
@@ -128,7 +151,7 @@ impl World {
     }
 
     /// Checks what must hold at rest. The nodes of `whole` must be up, undamaged and connected, and
-    /// every key must have been read since.
+    /// every key must have been compared, or read, since.
     pub fn check_at_rest(&mut self, whole: &[usize]) {
         let moment =
             Moment { now: self.now, wall: self.wall, layout: &self.layout, disks: &self.disks };

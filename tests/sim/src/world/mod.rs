@@ -19,6 +19,7 @@ use quorate_core::client::{CallError, Client, Completion, Link};
 use quorate_core::ids::{ClusterId, Incarnation, NodeId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
 use quorate_core::machine::{Event as NodeEvent, StoreOutcome, Ticket};
+use quorate_core::merkle::TreeKey;
 use quorate_core::message::{CallId, LayoutUpdate, Message, Reply};
 use quorate_core::node::{Founding, Node, NodeConfig};
 use quorate_core::prng::Prng;
@@ -37,6 +38,10 @@ use clock::Clock;
 use queue::Queue;
 use rules::Rules;
 pub use rules::{Passing, RuleId};
+
+const CLUSTER: ClusterId = ClusterId(1);
+
+const CREDENTIALS: Bytes = Bytes::new();
 
 /// Time that [`World::settle`] and [`World::finish`] grant at most.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -198,7 +203,8 @@ impl World {
             paused: None,
             fuse: None,
         });
-        let disk = |node| Disk::new(node, config.seed, config.disk);
+        let tree_key = TreeKey::derive(CLUSTER, &CREDENTIALS);
+        let disk = |node| Disk::new(node, config.seed, tree_key, config.disk);
         let facts = Facts::new(config.replication, config.r, config.w, config.strict);
         let mut world = World {
             network: Network::new(&config),
@@ -346,7 +352,7 @@ impl World {
     fn start(&mut self, index: usize) {
         let member = member(index, &self.config);
         let config = NodeConfig {
-            cluster: ClusterId(1),
+            cluster: CLUSTER,
             id: self.nodes[index].id,
             incarnation: Incarnation(self.prng.next_u64() as u32),
             label: member.label,
@@ -363,7 +369,8 @@ impl World {
             allow_weak: self.config.allow_weak,
             fanout: self.config.fanout,
             gossip: self.config.gossip,
-            credentials: Bytes::new(),
+            anti_entropy: self.config.anti_entropy,
+            credentials: CREDENTIALS,
             limits: self.config.limits.clone(),
         };
         let forgot = config.layout.is_none() && self.layout_is_known();

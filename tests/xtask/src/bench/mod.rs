@@ -35,10 +35,24 @@ pub(crate) struct Bench {
     #[arg(long, value_delimiter = ',', default_values_t = [3, 5],
           value_parser = clap::value_parser!(u16).range(3..=50))]
     nodes: Vec<u16>,
+    /// Measure what trees and repairs cost, and nothing else. Takes some minutes, and some
+    /// hundred megabytes of temporary files.
+    #[arg(long, conflicts_with_all = ["seconds", "nodes"])]
+    repairs: bool,
 }
+
+/// Tests that measure and print.
+const FIGURES: [&str; 2] = ["figures_of_trees", "figures_of_nodes"];
 
 impl Bench {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+        if self.repairs {
+            return FIGURES.into_iter().try_for_each(|figures| {
+                let mut test = workspace.cargo();
+                test.args(["test", "--release", "-p", "quorate-cluster", "--test", figures]);
+                process::run(test.args(["--", "--ignored", "--nocapture", "--test-threads=1"]))
+            });
+        }
         let program = node_binary::build(workspace)?;
         let packed = TempDir::new()?;
         let packed = Packed::install(workspace, packed.path())?;

@@ -12,7 +12,7 @@ use super::{Verdict, none};
 use crate::workspace::Workspace;
 
 /// The modules of core, lowest first. A new module is put where it belongs.
-const ORDER: [&str; 34] = [
+const ORDER: [&str; 36] = [
     "mutants",
     "sane_or",
     "time",
@@ -22,6 +22,7 @@ const ORDER: [&str; 34] = [
     "ring",
     "layout",
     "causality",
+    "merkle",
     "message",
     "codec",
     "quorum",
@@ -42,6 +43,7 @@ const ORDER: [&str; 34] = [
     "turn",
     "coordinator",
     "handoff",
+    "anti_entropy",
     "replica",
     "pass_on",
     "admission",
@@ -224,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_module_without_a_place_is_refused_and_tests_are_exempt() {
-        assert_eq!(violations("core/src/merkle/mod.rs", "").unwrap().len(), 1);
+        assert_eq!(violations("core/src/nowhere/mod.rs", "").unwrap().len(), 1);
         assert!(violations("core/src/ring/tests.rs", "use crate::node::Node;").unwrap().is_empty());
         assert!(violations("core/src/lib.rs", "pub mod node;").unwrap().is_empty());
     }

@@ -81,10 +81,15 @@ impl Run<'_> {
         self.wait_for_hints(&whole);
         self.wait_for_verdicts(&whole);
         let reader = self.world.add_client();
+        let compares = self.plan.config.anti_entropy.bytes_per_second > 0;
+        if compares {
+            self.wait_for_comparisons(&whole);
+        }
         let majority = self.plan.config.replication / 2 + 1;
         let quorum = QuorumChoice { r: majority, w: majority };
-        // The first read repairs, the second one finds nothing to repair.
-        for round in 0..2 {
+        // Where nothing is compared, the first read repairs, and the second one finds nothing to
+        // repair.
+        for round in 0..if compares { 0 } else { 2 } {
             for key in 0..KEYS.len() {
                 let quorum = QuorumChoice { r: self.asked_at_once(key, &whole), ..quorum };
                 self.serve(reader, key, Asked::Get, quorum);
@@ -100,6 +105,10 @@ impl Run<'_> {
             self.world.check_at_rest(&whole);
         }
         for key in 0..KEYS.len() {
+            if compares {
+                // What is written last follows everything that stands.
+                self.serve(reader, key, Asked::Get, quorum);
+            }
             let context = self.told[key].last().map(|(_, context)| context.clone());
             let value = Bytes::from_static(b"the last one");
             let put = Asked::Put { value, context: context.unwrap_or_default() };
@@ -137,7 +146,7 @@ impl Run<'_> {
         }
     }
 
-    fn rest(&mut self) {
+    pub(super) fn rest(&mut self) {
         let until = self.world.now() + self.plan.config.timeout + Duration::from_secs(60);
         self.run_until(self.world.now() + Duration::from_secs(1));
         while !self.is_over() && !self.world.is_settled() {

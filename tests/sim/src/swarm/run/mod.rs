@@ -1,5 +1,6 @@
 //! Carrying out a plan: faults and calls, then healing, then the last look.
 
+mod comparing;
 mod detection;
 mod founding;
 mod healing;

@@ -1,0 +1,108 @@
+//! Records on their way, in both directions.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use crate::anti_entropy::surroundings::Surroundings;
+use crate::anti_entropy::weight;
+use crate::causality::{Record, RecordOp};
+use crate::ids::{Key, NodeId};
+use crate::machine::{Event, HeldAs, Peer, StoreOp, StoreOutcome};
+use crate::message::{CallId, MergeReason, Message, ReplicaMerge};
+use crate::tickets::Purpose;
+
+/// Records that are given and not acknowledged at one time.
+const GIVES_AT_ONCE: usize = 32;
+
+/// Records that the peer has given, and those that it wants.
+#[derive(Clone, Debug)]
+pub(super) struct Moves {
+    takes: Vec<(Key, Record)>,
+    /// Those that the own storage has not answered for.
+    taking: BTreeMap<u32, Key>,
+    gives: VecDeque<(Key, Record)>,
+    /// Those that the peer has not acknowledged. Invariant: no more than [`GIVES_AT_ONCE`].
+    giving: BTreeMap<CallId, Key>,
+}
+
+impl Moves {
+    pub(super) fn new(takes: Vec<(Key, Record)>, gives: Vec<(Key, Record)>) -> Moves {
+        Moves { takes, taking: BTreeMap::new(), gives: gives.into(), giving: BTreeMap::new() }
+    }
+
+    pub(super) fn begin(&mut self, around: &mut Surroundings<'_, '_>, step: (NodeId, CallId)) {
+        let (peer, call) = step;
+        for (item, (key, record)) in (0..).zip(self.takes.drain(..)) {
+            let slot = around.turn.slot_of(&key);
+            self.taking.insert(item, key.clone());
+            let apply = StoreOp::Apply { key, copy: HeldAs::Own, op: RecordOp::Merge(record) };
+            let purpose = Purpose::Asker { peer, call, item };
+            around.turn.tickets.store(purpose, slot, apply, around.turn.out);
+        }
+        self.give_on(around, peer);
+    }
+
+    /// The own storage has answered for a record. Only what is synced is taken.
+    pub(super) fn on_stored(
+        &mut self,
+        around: &mut Surroundings<'_, '_>,
+        peer: NodeId,
+        item: u32,
+        outcome: &StoreOutcome,
+    ) {
+        match outcome {
+            StoreOutcome::Durable => {
+                if let Some(key) = self.taking.remove(&item) {
+                    around.turn.counters.records_taken += 1;
+                    around.turn.out.observe(Event::RecordTaken { key, from: peer });
+                }
+            }
+            StoreOutcome::Refused(_) => {
+                if let Some(key) = self.taking.remove(&item) {
+                    around.turn.counters.damaged += 1;
+                    around.turn.out.observe(Event::Damaged { key, node: Some(peer) });
+                }
+            }
+            StoreOutcome::Applied { .. }
+            | StoreOutcome::Read { .. }
+            | StoreOutcome::HintsFound { .. }
+            | StoreOutcome::HintRemoved { .. }
+            | StoreOutcome::HintsCounted(_)
+            | StoreOutcome::StatesScanned { .. }
+            | StoreOutcome::RecordsScanned { .. }
+            | StoreOutcome::Failed(_) => {}
+        }
+    }
+
+    /// The key that was given under a call.
+    pub(super) fn on_merged(&mut self, call: CallId) -> Option<Key> {
+        self.giving.remove(&call)
+    }
+
+    /// The peer holds a record that it was given.
+    pub(super) fn on_given(&mut self, around: &mut Surroundings<'_, '_>, peer: NodeId, key: Key) {
+        around.turn.counters.records_given += 1;
+        around.turn.out.observe(Event::RecordGiven { key, to: peer });
+        self.give_on(around, peer);
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.takes.is_empty()
+            && self.taking.is_empty()
+            && self.gives.is_empty()
+            && self.giving.is_empty()
+    }
+
+    fn give_on(&mut self, around: &mut Surroundings<'_, '_>, peer: NodeId) {
+        while self.giving.len() < GIVES_AT_ONCE
+            && let Some((key, record)) = self.gives.pop_front()
+        {
+            let call = around.next_call();
+            around.spend(weight::of_record(&key, &record));
+            self.giving.insert(call, key.clone());
+            let reason = MergeReason::AntiEntropy;
+            let merge = ReplicaMerge { call, key, record, hint_for: None, reason };
+            around.turn.out.send(Peer::Node(peer), Message::ReplicaMerge(merge));
+        }
+    }
+}

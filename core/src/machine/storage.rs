@@ -1,0 +1,199 @@
+//! What a machine wants of its storage, and what that answers.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::causality::{Applied, ApplyRefusal, Record, RecordDigest, RecordOp};
+use crate::ids::{Key, NodeId};
+use crate::merkle::StateHash;
+use crate::message::LayoutUpdate;
+use crate::ring::{Position, RingArc};
+
+/// An operation of the storage.
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub enum StoreOp {
+    /// Load the record, run [`Held::apply`](crate::causality::Held::apply), store it, in one
+    /// critical section. Answers `Applied` and later `Durable`, or `Refused`, or `Failed`.
+    ///
+    /// After `Failed` as the first answer the change may have been made or not: who adds up
+    /// changes of states has to scan the states around the key again. After `Applied` a `Failed`
+    /// leaves the change where it is until the storage is opened again.
+    Apply {
+        /// The key.
+        key: Key,
+        /// Which of the node's copies.
+        copy: HeldAs,
+        /// What to apply.
+        op: RecordOp,
+    },
+    /// Answers `Read` or `Failed`.
+    Read {
+        /// The key.
+        key: Key,
+        /// The answer is the merge of the node's own copy and its hints for these targets.
+        hints: Vec<NodeId>,
+    },
+    /// Reads hints for one target, in the order of the engine, without those that are damaged.
+    /// Answers `HintsFound` or `Failed`.
+    FindHints {
+        /// Whom they are for.
+        target: NodeId,
+        /// Begins behind the hint of this key; `None`: at the first one.
+        after: Option<Key>,
+        /// Ends with the hint that reaches this many bytes.
+        bytes_max: usize,
+    },
+    /// Removes a hint unless it has changed. Answers `HintRemoved` or `Failed`.
+    RemoveHint {
+        /// Whom it is for.
+        target: NodeId,
+        /// Its key.
+        key: Key,
+        /// What it was when it was handed over.
+        digest: RecordDigest,
+    },
+    /// Counts all hints, by target. Changes that are under way may be in it or not. Answers
+    /// `HintsCounted` or `Failed`.
+    CountHints,
+    /// Reads the states of the own copies in an arc, in the order of the ring. Answers
+    /// `StatesScanned` or `Failed`. A record that cannot be read is left out.
+    ///
+    /// The answer tells the states after all those changes whose `Applied` came before it, and
+    /// after no other: whoever adds up changes can begin with it.
+    ScanStates {
+        /// Where.
+        arc: RingArc,
+        /// Begins behind this key; `None`: with the arc.
+        after: Option<Key>,
+        /// The most states that are read.
+        count_max: usize,
+    },
+    /// Reads the own copies in an arc, in the order of the ring. Answers `RecordsScanned` or
+    /// `Failed`. A record that cannot be read is left out.
+    ScanRecords {
+        /// Where.
+        arc: RingArc,
+        /// Begins behind this key; `None`: with the arc.
+        after: Option<Key>,
+        /// Ends with the record that reaches this many bytes.
+        bytes_max: usize,
+    },
+    /// Stores the newest layout in the place of the former one. Answers `Durable` or `Failed`.
+    SaveLayout(Arc<LayoutUpdate>),
+}
+
+/// One of the copies that a node may hold of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HeldAs {
+    /// That of a primary.
+    Own,
+    /// That of a fallback, for a primary that could not be reached.
+    Hint {
+        /// The primary.
+        target: NodeId,
+    },
+}
+
+/// The hints that are held for one target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HintCount {
+    /// Whom they are for.
+    pub target: NodeId,
+    /// How many there are.
+    pub hints: u64,
+    /// The sum of their [`hint_bytes`].
+    pub bytes: u64,
+    /// How many there are besides that cannot be read: they stay where they are.
+    pub damaged: u64,
+}
+
+/// What a hint counts towards the limits on hints, however an engine stores it.
+pub fn hint_bytes(key: &Key, record: &Record) -> u64 {
+    key.as_bytes().len() as u64 + record.weight()
+}
+
+/// An answer of the storage.
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub enum StoreOutcome {
+    /// The change is in the engine's memory; `Durable` or `Failed` follows.
+    Applied {
+        /// What it did.
+        applied: Applied,
+        /// The record after it, for a [`RecordOp::Write`] only.
+        record: Option<Record>,
+        /// What became of the bytes of a hint; `None` for the node's own copy.
+        hint: Option<HintChange>,
+        /// What became of the state of the own copy; `None` for a hint.
+        state: Option<StateChange>,
+    },
+    /// The change is synced: only this counts as an acknowledgement.
+    Durable,
+    /// The record refuses the change; nothing was stored.
+    Refused(ApplyRefusal),
+    /// The record, or `None` where there is none.
+    Read {
+        /// What is held.
+        record: Option<Record>,
+    },
+    /// Some of the hints for a target.
+    HintsFound {
+        /// Their keys and what they hold.
+        hints: Vec<(Key, Record)>,
+        /// Whether there are others behind them.
+        more: bool,
+    },
+    /// What became of a hint that was handed over.
+    HintRemoved {
+        /// Its [`hint_bytes`]; `None` where it has changed, and stays, or was gone before.
+        bytes: Option<u64>,
+    },
+    /// All hints.
+    HintsCounted(Vec<HintCount>),
+    /// Some of the states in an arc.
+    StatesScanned {
+        /// Keys and states, in the order of the ring.
+        states: Vec<(Key, StateHash)>,
+        /// Whether there are others behind them.
+        more: bool,
+    },
+    /// Some of the records in an arc.
+    RecordsScanned {
+        /// Keys and records, in the order of the ring.
+        records: Vec<(Key, Record)>,
+        /// Whether there are others behind them.
+        more: bool,
+    },
+    /// The storage cannot say, or cannot promise. Never an absence.
+    Failed(StoreError),
+}
+
+/// What an operation did to the [`hint_bytes`] of a hint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HintChange {
+    /// Before it; `None`: there was no such hint.
+    pub before: Option<u64>,
+    /// After it.
+    pub after: u64,
+}
+
+/// What an operation did to the state of an own copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StateChange {
+    /// Where the key lies.
+    pub position: Position,
+    /// Before it.
+    pub before: StateHash,
+    /// After it.
+    pub after: StateHash,
+}
+
+/// Why the storage cannot say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StoreError {
+    /// The engine or the device failed.
+    Io,
+    /// What is stored does not decode, or does not match its checksum.
+    Damaged,
+    /// The engine stopped.
+    Closed,
+}

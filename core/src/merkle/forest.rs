@@ -1,0 +1,124 @@
+//! The trees of all slots of one node, and where a key lies in them.
+
+use alloc::vec::Vec;
+
+use super::hash::{StateHash, TreeKey};
+use super::tree::{Branch, LeafCount, SlotTree};
+use crate::causality::Record;
+use crate::ids::Key;
+use crate::ring::{Position, RingArc, Slot, SlotCount};
+
+/// A node of the tree of a slot: the arc of the ring below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Piece {
+    /// The slot.
+    pub slot: Slot,
+    /// The node of its tree.
+    pub branch: Branch,
+}
+
+impl Piece {
+    /// All of a slot.
+    pub fn whole(slot: Slot) -> Piece {
+        Piece { slot, branch: Branch::ROOT }
+    }
+
+    /// The pieces right below this one, along the arc.
+    pub fn children(self) -> impl ExactSizeIterator<Item = Piece> {
+        self.branch.children().map(move |branch| Piece { slot: self.slot, branch })
+    }
+}
+
+/// The trees of one node. A tree is made with the first record of its slot.
+#[derive(Clone, Debug)]
+pub struct Forest {
+    key: TreeKey,
+    leaves: LeafCount,
+    /// Invariant: one place for each slot of the layout.
+    trees: Vec<Option<SlotTree>>,
+}
+
+impl Forest {
+    /// No trees.
+    pub fn new(key: TreeKey, slots: SlotCount, leaves: LeafCount) -> Forest {
+        Forest { key, leaves, trees: (0..slots.get()).map(|_| None).collect() }
+    }
+
+    /// Q: the number of slots.
+    pub fn slots(&self) -> SlotCount {
+        SlotCount::new(self.trees.len() as u32).expect("a forest has a place for each slot")
+    }
+
+    /// Leaves of each tree.
+    pub fn leaves(&self) -> LeafCount {
+        self.leaves
+    }
+
+    /// The leaf of a position.
+    pub fn leaf_of(&self, position: Position) -> Piece {
+        let slot_bits = self.slots().get().trailing_zeros();
+        let leaf_bits = self.leaves.get().trailing_zeros();
+        let shifted = position.0.checked_shl(slot_bits).unwrap_or(0);
+        let index = shifted.checked_shr(u128::BITS - leaf_bits).unwrap_or(0) as u32;
+        let branch = Branch { level: self.leaves.depth(), index };
+        Piece { slot: position.slot(self.slots()), branch }
+    }
+
+    /// Where the positions of a piece lie; `None` where there is no such piece.
+    pub fn arc_of(&self, Piece { slot, branch }: Piece) -> Option<RingArc> {
+        let depth = self.leaves.depth();
+        if slot.0 >= self.slots().get() || branch.level > depth {
+            return None;
+        }
+        let pieces = self.leaves.nodes_on(branch.level);
+        if branch.index >= pieces {
+            return None;
+        }
+        let bits = self.slots().get().trailing_zeros() + pieces.trailing_zeros();
+        let number = u128::from(slot.0) * u128::from(pieces) + u128::from(branch.index);
+        let first = number.checked_shl(u128::BITS - bits).unwrap_or(0);
+        let rest = u128::MAX.checked_shr(bits).unwrap_or(0);
+        Some(RingArc { first: Position(first), last: Position(first | rest) })
+    }
+
+    /// The state of a key in these trees.
+    pub fn state(&self, key: &Key, record: &Record) -> StateHash {
+        self.key.state(key, record)
+    }
+
+    /// The hash of a node that has these children; 0 where nothing is below it.
+    pub fn parent(&self, children: &[u128]) -> u128 {
+        self.key.inner(children)
+    }
+
+    /// Forgets what is known of a leaf.
+    pub fn clear(&mut self, leaf: Piece) {
+        if let Some(Some(tree)) = self.trees.get_mut(leaf.slot.index()) {
+            tree.clear(leaf.branch.index);
+        }
+    }
+
+    /// A record at `position` went from one state to another.
+    pub fn change(&mut self, position: Position, before: StateHash, after: StateHash) {
+        let Piece { slot, branch } = self.leaf_of(position);
+        let leaves = self.leaves;
+        let tree = self.trees[slot.index()].get_or_insert_with(|| SlotTree::new(leaves));
+        tree.change(branch.index, before, after);
+    }
+
+    /// The hash of a node of the tree of a slot; `None` where there is no such node.
+    pub fn hash(&self, Piece { slot, branch }: Piece) -> Option<u128> {
+        match self.trees.get(slot.index())? {
+            Some(tree) => tree.hash(&self.key, branch),
+            None => (branch.level <= self.leaves.depth()
+                && branch.index < self.leaves.nodes_on(branch.level))
+            .then_some(0),
+        }
+    }
+
+    /// Bytes that the trees take, leaves alone.
+    pub fn bytes(&self) -> usize {
+        let trees = self.trees.iter().flatten().count();
+        trees * self.leaves.get() as usize * size_of::<u128>()
+    }
+}

@@ -1,0 +1,27 @@
+//! Merkle trees: what a node holds of each slot, in a few numbers (DESIGN.md §11).
+//!
+//! ```text
+//!   slot        ├──────────────────────────────────────────────────┤
+//!   leaves      │ 0 │ 1 │ 2 │ ... │ 15 │ 16 │ ...            │ 255 │   equal arcs
+//!   leaf hash     sum, mod 2^128, of the keyed hashes of its records
+//!   inner node   hash of its 16 children                    0 where all are 0
+//!   root         one number for all that is held of the slot
+//! ```
+//!
+//! A write subtracts the hash of what was there and adds that of what is there after it, so it
+//! costs the same however many records there are. Slots never change their bounds, so a new layout
+//! rehashes nothing.
+//!
+//! Two nodes that hold the same have equal roots. The hash is keyed with what only members of the
+//! cluster know: a client cannot choose records whose sums hide each other.
+
+mod forest;
+mod hash;
+mod tree;
+
+pub use forest::{Forest, Piece};
+pub use hash::{StateHash, TreeKey};
+pub use tree::{Branch, LeafCount, SlotTree, WIDTH};
+
+#[cfg(test)]
+mod tests;

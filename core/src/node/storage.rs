@@ -1,0 +1,75 @@
+//! Answers of the storage: the trees learn of every change first, then whoever waits for it.
+
+use super::Node;
+use super::requests::Parts;
+#[cfg(feature = "mutants")]
+use crate::anti_entropy::wrong;
+use crate::machine::{Effect, Effects, Event, StateChange, StoreOutcome, Ticket};
+use crate::replica;
+use crate::tickets::{Open, Purpose};
+use crate::time::Now;
+
+impl Node {
+    pub(super) fn on_stored(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        outcome: StoreOutcome,
+        out: &mut Effects<Effect>,
+    ) {
+        let more_follow = matches!(outcome, StoreOutcome::Applied { .. });
+        let Some(open) = self.tickets.on_answer(ticket, more_follow) else { return };
+        let Open { purpose, changes } = open;
+        if let StoreOutcome::Failed(error) = outcome {
+            self.counters.storage_failures += 1;
+            out.observe(Event::StorageFailed(error));
+        }
+        let (mut turn, parts) = self.turn(now, out);
+        let Parts { coordinator, handoff, anti_entropy, .. } = parts;
+        let turn = &mut turn;
+        if let Some(key) = &changes {
+            if let Some(change) = change(&outcome) {
+                anti_entropy.on_change(key, change);
+            }
+            if matches!(outcome, StoreOutcome::Failed(_)) {
+                anti_entropy.on_doubt(now, key);
+            }
+        }
+        match purpose {
+            Purpose::Call { call, hint_for } => {
+                replica::on_hint_stored(turn, handoff, hint_for, &outcome);
+                coordinator.on_stored(turn, call, outcome);
+            }
+            Purpose::Read { from, call, digest } => {
+                replica::on_read_done(turn, (from, call, digest), outcome);
+            }
+            Purpose::Merge { from, call } => replica::on_merge_done(turn, from, call, outcome),
+            Purpose::Hint { from, call, room } => {
+                replica::on_hint_done(turn, handoff, (from, call, room), outcome);
+            }
+            Purpose::Handoff { target, call } => {
+                let before = turn.hints.of(target).hints;
+                handoff.on_stored(turn, target, call, outcome);
+                if before > 0 && turn.hints.of(target).hints == 0 {
+                    anti_entropy.on_handed_over(turn, target);
+                }
+            }
+            Purpose::HintCount => handoff.on_counted(turn, outcome),
+            Purpose::Trees => anti_entropy.on_scanned(turn, &outcome),
+            Purpose::Asker { peer, call, item } => {
+                anti_entropy.on_asker_stored(turn, peer, (call, item), outcome);
+            }
+            Purpose::Holder { asker, call, item } => {
+                anti_entropy.on_holder_stored(turn, (asker, call, item), outcome);
+            }
+            Purpose::Repair => {}
+            Purpose::Layout => self.on_layout_stored(now, ticket, &outcome, out),
+        }
+    }
+}
+
+/// What became of the state of an own copy.
+fn change(outcome: &StoreOutcome) -> Option<StateChange> {
+    let StoreOutcome::Applied { state, .. } = outcome else { return None };
+    sane_or!(*state, TreeForgetsDeletes => state.filter(|_| !wrong::is_delete(outcome)))
+}

@@ -1,0 +1,440 @@
+//! Nodes that are joined by a wire that counts bytes, each with a store in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use quorate_core::causality::{Context, Held, Record, RecordOp};
+use quorate_core::codec::encode;
+use quorate_core::ids::{Key, NodeId};
+use quorate_core::layout::{Member, PlanSettings, plan_first};
+use quorate_core::machine::{
+    Effect, Effects, Event, HeldAs, Input, Peer, StateChange, StoreError, StoreOp, StoreOutcome,
+    Ticket,
+};
+use quorate_core::merkle::{Forest, LeafCount, Piece, StateHash, TreeKey};
+use quorate_core::message::{
+    CallId, Compare, Compared, Comparison, LayoutUpdate, MergeReason, Message, Question,
+    ReplicaMerge,
+};
+use quorate_core::node::{AntiEntropySettings, GossipSettings, Node, NodeConfig};
+use quorate_core::prng::Prng;
+use quorate_core::ring::{Position, SlotCount};
+use quorate_core::time::Duration;
+
+use crate::machines::{config, now, write};
+
+pub(crate) const INTERVAL_MS: u64 = 30_000;
+pub(crate) const RECHECK_MS: u64 = 1_000;
+
+/// A node that exists for its connection alone: it hands over what others have written.
+const WRITER: NodeId = NodeId(99);
+
+pub(crate) type Store = BTreeMap<(Position, Key), (Held, StateHash)>;
+
+pub(crate) struct House {
+    pub(crate) node: Node,
+    pub(crate) store: Store,
+    config: NodeConfig,
+    /// Operations that wait for [`World::let_go`].
+    pub(crate) hanging: Vec<(Ticket, StoreOp)>,
+    pub(crate) hangs: fn(&StoreOp) -> bool,
+    pub(crate) fails: fn(&StoreOp) -> bool,
+    pub(crate) events: Vec<Event>,
+}
+
+/// What went over the wire for comparisons.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    pub(crate) bytes: usize,
+    pub(crate) questions: usize,
+    pub(crate) roots: usize,
+    /// Pieces whose states were asked for, and how many states were told.
+    pub(crate) pieces: Vec<(Piece, usize)>,
+    /// Records that went from one node to another.
+    pub(crate) moved: Vec<(u64, u64, Key)>,
+    pub(crate) frames: usize,
+}
+
+pub(crate) struct World {
+    pub(crate) houses: BTreeMap<u64, House>,
+    pub(crate) millis: u64,
+    pub(crate) traffic: Traffic,
+    pub(crate) layout: Arc<LayoutUpdate>,
+    /// What was asked of nodes that a test plays, and what they were answered.
+    pub(crate) asked: Vec<Compare>,
+    pub(crate) answered: Vec<Compared>,
+    wire: VecDeque<(u64, u64, Message)>,
+    /// Frames that are lost, of a thousand.
+    pub(crate) lost: u64,
+    /// The connection of 1 and 2 is cut when so many frames were sent.
+    pub(crate) cut_at: Option<usize>,
+    prng: Prng,
+}
+
+pub(crate) struct Shape {
+    pub(crate) nodes: u64,
+    pub(crate) slots: u32,
+    pub(crate) leaves: u32,
+}
+
+pub(crate) fn layout(shape: &Shape) -> Arc<LayoutUpdate> {
+    let member =
+        |id| Member { id: NodeId(id), label: format!("n{id}").into(), zone: "z".into(), weight: 1 };
+    let slots = SlotCount::new(shape.slots).unwrap();
+    let settings = PlanSettings { slots, replication: shape.nodes as u8 };
+    let layout = plan_first(settings, (1..=shape.nodes).map(member).collect()).unwrap();
+    let addresses = (1..=shape.nodes).map(|id| format!("ws://{id}").into()).collect();
+    Arc::new(LayoutUpdate { layout, addresses })
+}
+
+pub(crate) fn settings(leaves: u32) -> AntiEntropySettings {
+    AntiEntropySettings {
+        leaves: LeafCount::new(leaves).unwrap(),
+        interval: Duration::from_millis(INTERVAL_MS),
+        recheck: Duration::from_millis(RECHECK_MS),
+        bytes_per_second: 1 << 40,
+    }
+}
+
+pub(crate) fn place(key: &Key) -> (Position, Key) {
+    (Position::of(key.as_bytes()), key.clone())
+}
+
+pub(crate) fn tree_key() -> TreeKey {
+    config(1).tree_key()
+}
+
+impl World {
+    pub(crate) fn new(shape: &Shape, stores: Vec<Vec<(Key, Record)>>, seed: u64) -> World {
+        World::with_settings(shape, stores, seed, settings(shape.leaves))
+    }
+
+    pub(crate) fn with_settings(
+        shape: &Shape,
+        stores: Vec<Vec<(Key, Record)>>,
+        seed: u64,
+        anti_entropy: AntiEntropySettings,
+    ) -> World {
+        let layout = layout(shape);
+        let mut world = World {
+            houses: BTreeMap::new(),
+            millis: 0,
+            traffic: Traffic::default(),
+            layout: layout.clone(),
+            asked: Vec::new(),
+            answered: Vec::new(),
+            wire: VecDeque::new(),
+            lost: 0,
+            cut_at: None,
+            prng: Prng::new(seed),
+        };
+        let quiet = Duration::from_secs(1_000_000);
+        for (id, records) in (1..).zip(stores) {
+            let gossip = GossipSettings { interval: quiet, ..GossipSettings::default() };
+            let config = config(id);
+            let (layout, r, w) = (Some(layout.clone()), 1, 1);
+            let config =
+                NodeConfig { layout, r, w, gossip, anti_entropy, allow_weak: true, ..config };
+            let store = records.into_iter().map(|(key, record)| {
+                let state = tree_key().state(&key, &record);
+                (place(&key), (Held::from_parts(record, None), state))
+            });
+            world.move_in(id, config, store.collect(), seed ^ id, |_| false);
+        }
+        world
+    }
+
+    fn move_in(
+        &mut self,
+        id: u64,
+        config: NodeConfig,
+        store: Store,
+        seed: u64,
+        hangs: fn(&StoreOp) -> bool,
+    ) {
+        let node = Node::new(config.clone(), seed).unwrap();
+        let fails = |_: &StoreOp| false;
+        let (hanging, events) = (Vec::new(), Vec::new());
+        self.houses.insert(id, House { node, store, config, hanging, hangs, fails, events });
+        let mut out = Effects::new();
+        let now = now(self.millis);
+        self.houses.get_mut(&id).unwrap().node.start(now, &mut out);
+        self.carry_out(id, out);
+    }
+
+    /// A node begins another life with what is in its store.
+    pub(crate) fn restart(&mut self, id: u64, seed: u64) {
+        let others: Vec<u64> = self.houses.keys().copied().filter(|other| *other != id).collect();
+        others.iter().for_each(|other| self.disconnect(id, *other));
+        let House { config, store, hangs, .. } = self.houses.remove(&id).unwrap();
+        self.move_in(id, config, store, seed, hangs);
+    }
+
+    pub(crate) fn connect_all(&mut self) {
+        let ids: Vec<u64> = self.houses.keys().copied().collect();
+        for one in &ids {
+            for other in ids.iter().filter(|other| *other > one) {
+                self.connect(*one, *other);
+            }
+        }
+    }
+
+    pub(crate) fn connect(&mut self, one: u64, other: u64) {
+        self.input(one, Input::PeerUp(Peer::Node(NodeId(other))));
+        self.input(other, Input::PeerUp(Peer::Node(NodeId(one))));
+    }
+
+    pub(crate) fn disconnect(&mut self, one: u64, other: u64) {
+        self.wire
+            .retain(|(from, to, _)| (*from, *to) != (one, other) && (*to, *from) != (one, other));
+        self.input(one, Input::PeerDown(Peer::Node(NodeId(other))));
+        self.input(other, Input::PeerDown(Peer::Node(NodeId(one))));
+    }
+
+    pub(crate) fn input(&mut self, id: u64, input: Input) {
+        let Some(house) = self.houses.get_mut(&id) else { return };
+        let mut out = Effects::new();
+        house.node.handle(now(self.millis), input, &mut out);
+        house.node.check_invariants();
+        self.carry_out(id, out);
+    }
+
+    fn carry_out(&mut self, id: u64, mut out: Effects<Effect>) {
+        while let Some(effect) = out.pop() {
+            let house = self.houses.get_mut(&id).unwrap();
+            match effect {
+                Effect::Send { to: Peer::Node(to), message } => self.send(id, to.0, message),
+                Effect::Store { ticket, op, .. } => {
+                    if (house.hangs)(&op) {
+                        house.hanging.push((ticket, op));
+                        continue;
+                    }
+                    for outcome in house.run(op) {
+                        let input = Input::Stored { ticket, outcome };
+                        house.node.handle(now(self.millis), input, &mut out);
+                    }
+                }
+                Effect::Observe(event) => house.events.push(event),
+                _ => {}
+            }
+        }
+    }
+
+    fn send(&mut self, from: u64, to: u64, message: Message) {
+        let counted = match &message {
+            Message::Compare(Compare { question, .. }) => {
+                self.traffic.questions += 1;
+                match question {
+                    Question::Branches(branches) => {
+                        let roots = branches.iter().filter(|branch| branch.branch.level == 0);
+                        self.traffic.roots += roots.count();
+                    }
+                    Question::States { piece, states, .. } => {
+                        self.traffic.pieces.push((*piece, states.len()));
+                    }
+                    Question::Records { .. } | Question::Rest { .. } => {}
+                }
+                true
+            }
+            Message::Compared(compared) => {
+                if let Comparison::Records { records, .. } = &compared.answer {
+                    let moved = records.iter().map(|(key, _)| (from, to, key.clone()));
+                    self.traffic.moved.extend(moved);
+                }
+                true
+            }
+            Message::ReplicaMerge(merge) => {
+                if merge.reason == MergeReason::AntiEntropy {
+                    self.traffic.moved.push((from, to, merge.key.clone()));
+                }
+                merge.reason == MergeReason::AntiEntropy
+            }
+            Message::ReplicaMerged(_) => to != WRITER.0,
+            _ => return,
+        };
+        if counted {
+            let mut frame = Vec::new();
+            encode(&message, &mut frame);
+            self.traffic.bytes += frame.len();
+            self.traffic.frames += 1;
+        }
+        if self.cut_at.take_if(|at| *at <= self.traffic.frames).is_some() {
+            self.wire.clear();
+            self.input(1, Input::PeerDown(Peer::Node(NodeId(2))));
+            self.input(2, Input::PeerDown(Peer::Node(NodeId(1))));
+        } else if !self.prng.chance(self.lost, 1_000) {
+            self.wire.push_back((from, to, message));
+        }
+    }
+
+    pub(crate) fn deliver(&mut self) {
+        while let Some((from, to, message)) = self.wire.pop_front() {
+            if !self.houses.contains_key(&to) {
+                match message {
+                    Message::Compare(compare) => self.asked.push(compare),
+                    Message::Compared(compared) => self.answered.push(compared),
+                    _ => {}
+                }
+                continue;
+            }
+            self.input(to, Input::Frame { from: Peer::Node(NodeId(from)), message });
+        }
+    }
+
+    /// Lets time pass, and everything that happens with it.
+    pub(crate) fn pass(&mut self, millis: u64) {
+        let until = self.millis + millis;
+        let mut in_vain = 0;
+        loop {
+            self.deliver();
+            let wakes = self.houses.iter().filter_map(|(id, house)| {
+                Some((house.node.next_wake()?.at.0.div_ceil(1_000).max(self.millis), *id))
+            });
+            let Some((at, id)) = wakes.min().filter(|(at, _)| *at <= until) else { break };
+            in_vain = if at == self.millis { in_vain + 1 } else { 0 };
+            assert!(in_vain < 1_000, "time stands still at {at}");
+            self.millis = at;
+            self.input(id, Input::Wake);
+        }
+        self.millis = until;
+    }
+
+    /// A record comes from a coordinator.
+    pub(crate) fn merge(&mut self, id: u64, key: &Key, record: &Record) {
+        let merge = ReplicaMerge {
+            call: CallId(1),
+            key: key.clone(),
+            record: record.clone(),
+            hint_for: None,
+            reason: MergeReason::Write,
+        };
+        let from = Peer::Node(WRITER);
+        self.input(id, Input::Frame { from, message: Message::ReplicaMerge(merge) });
+    }
+
+    /// Carries out what hangs, in its order.
+    pub(crate) fn let_go(&mut self, id: u64) {
+        let house = self.houses.get_mut(&id).unwrap();
+        for (ticket, op) in std::mem::take(&mut house.hanging) {
+            let outcomes = self.houses.get_mut(&id).unwrap().run(op);
+            for outcome in outcomes {
+                self.input(id, Input::Stored { ticket, outcome });
+            }
+        }
+    }
+
+    pub(crate) fn repair(&mut self, id: u64) {
+        let mut out = Effects::new();
+        let now = now(self.millis);
+        self.houses.get_mut(&id).unwrap().node.repair(now, None, &mut out).unwrap();
+        self.carry_out(id, out);
+    }
+
+    pub(crate) fn records(&self, id: u64) -> BTreeMap<Key, Record> {
+        let store = &self.houses[&id].store;
+        store.iter().map(|((_, key), (held, _))| (key.clone(), held.record().clone())).collect()
+    }
+
+    /// Whether all nodes hold the same.
+    pub(crate) fn are_equal(&self) -> bool {
+        let first = self.records(1);
+        self.houses.keys().all(|id| self.records(*id) == first)
+    }
+
+    /// The trees of a node tell what is stored.
+    pub(crate) fn check_trees(&self, id: u64) {
+        let house = &self.houses[&id];
+        let trees = house.node.view().trees().expect("counted, and without doubts");
+        let mut fresh = Forest::new(tree_key(), trees.slots(), trees.leaves());
+        for ((position, _), (_, state)) in &house.store {
+            fresh.change(*position, StateHash(0), *state);
+        }
+        for slot in trees.slots().slots() {
+            let root = Piece::whole(slot);
+            assert_eq!(trees.hash(root), fresh.hash(root), "node {id}, {slot:?}");
+        }
+    }
+
+    pub(crate) fn count(&self, id: u64, name: &str) -> u64 {
+        let counters = self.houses[&id].node.view().counters();
+        counters.iter().find(|(found, _)| *found == name).expect("a counter of that name").1
+    }
+}
+
+impl House {
+    fn run(&mut self, op: StoreOp) -> Vec<StoreOutcome> {
+        if (self.fails)(&op) {
+            return vec![StoreOutcome::Failed(StoreError::Io)];
+        }
+        let found = |arc: quorate_core::ring::RingArc, after: Option<Key>| {
+            let first = after.map_or((arc.first, Key::from(vec![])), |after| place(&after));
+            let behind = first.clone();
+            let range = self.store.range(first..).filter(move |(at, _)| **at > behind);
+            range.take_while(move |((position, _), _)| *position <= arc.last)
+        };
+        match op {
+            StoreOp::Apply { key, copy: HeldAs::Own, op } => {
+                let at = place(&key);
+                let (held, state) = self.store.entry(at.clone()).or_default();
+                let before = *state;
+                let applied = held.apply(&op).unwrap();
+                let after = tree_key().state(&key, held.record());
+                *state = after;
+                let record = matches!(op, RecordOp::Write(_)).then(|| held.record().clone());
+                let state = Some(StateChange { position: at.0, before, after });
+                let first = StoreOutcome::Applied { applied, record, hint: None, state };
+                vec![first, StoreOutcome::Durable]
+            }
+            StoreOp::Read { key, .. } => {
+                let held = self.store.get(&place(&key));
+                vec![StoreOutcome::Read { record: held.map(|(held, _)| held.record().clone()) }]
+            }
+            StoreOp::ScanStates { arc, after, count_max } => {
+                let mut found = found(arc, after);
+                let state = |((_, key), (_, state)): (&(Position, Key), &(Held, StateHash))| {
+                    (key.clone(), *state)
+                };
+                let states = found.by_ref().take(count_max).map(state).collect();
+                vec![StoreOutcome::StatesScanned { states, more: found.next().is_some() }]
+            }
+            StoreOp::ScanRecords { arc, after, bytes_max } => {
+                let (mut records, mut bytes) = (Vec::new(), 0);
+                let mut found = found(arc, after);
+                while bytes < bytes_max as u64
+                    && let Some(((_, key), (held, _))) = found.next()
+                {
+                    bytes += key.as_bytes().len() as u64 + held.record().weight();
+                    records.push((key.clone(), held.record().clone()));
+                }
+                let more = found.next().is_some();
+                vec![StoreOutcome::RecordsScanned { records, more }]
+            }
+            StoreOp::CountHints => vec![StoreOutcome::HintsCounted(Vec::new())],
+            StoreOp::SaveLayout(_) => vec![StoreOutcome::Durable],
+            StoreOp::Apply { .. } | StoreOp::FindHints { .. } | StoreOp::RemoveHint { .. } => {
+                panic!("no hints are held: {op:?}")
+            }
+        }
+    }
+}
+
+pub(crate) fn key(number: u64) -> Key {
+    Key::from(format!("key {number}").into_bytes())
+}
+
+/// A record of one value of a hundred bytes.
+pub(crate) fn record(node: u64) -> Record {
+    const VALUE: &str = concat!(
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567",
+        "890123456789"
+    );
+    write(&mut Held::new(), node, crate::machines::value(VALUE), &Context::new())
+}
+
+/// A record, and the same after one more write that had seen it.
+pub(crate) fn older_and_newer(node: u64) -> (Record, Record) {
+    let older = record(node);
+    let mut held = Held::from_parts(older.clone(), None);
+    let newer = write(&mut held, node + 10, crate::machines::value("newer"), &older.context());
+    (older, newer)
+}

@@ -1,0 +1,58 @@
+//! The node's own copy of a record, and the name of its state.
+
+use quorate_core::causality::{Held, RecordOp};
+use quorate_core::ids::Key;
+use quorate_core::machine::{StateChange, StoreOutcome};
+use quorate_core::merkle::{StateHash, TreeKey};
+use quorate_core::ring::Position;
+
+use super::applied_outcome;
+
+/// What is held of a key, with its state where that is known: a state costs more to work out than
+/// to keep, and each change needs that before it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OwnCopy {
+    held: Held,
+    /// Invariant: that of the record, or 0, which only a record that was never stored has.
+    state: StateHash,
+}
+
+impl OwnCopy {
+    /// A copy as it was read.
+    pub(super) fn new(held: Held) -> OwnCopy {
+        OwnCopy { held, state: StateHash(0) }
+    }
+
+    /// What is held.
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// The state of the record.
+    pub(super) fn state(&self, tree_key: &TreeKey, key: &Key) -> StateHash {
+        if self.state == StateHash(0) {
+            return tree_key.state(key, self.held.record());
+        }
+        self.state
+    }
+
+    /// Applies one operation. Also answers whether there is something to store. After a refusal
+    /// the copy is as it was before.
+    pub(super) fn apply(
+        &mut self,
+        tree_key: &TreeKey,
+        (position, key): (Position, &Key),
+        op: &RecordOp,
+    ) -> (StoreOutcome, bool) {
+        let before = self.state(tree_key, key);
+        let applied = match self.held.apply(op) {
+            Ok(applied) => applied,
+            Err(refusal) => return (StoreOutcome::Refused(refusal), false),
+        };
+        let changed = applied.changed;
+        let after = if changed { tree_key.state(key, self.held.record()) } else { before };
+        self.state = after;
+        let state = StateChange { position, before, after };
+        (applied_outcome(applied, op, &self.held, None, Some(state)), changed)
+    }
+}

@@ -1,0 +1,163 @@
+//! States: the sum of all changes is what a scan finds, whatever happens to the disk.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one outcome")]
+
+use bytes::Bytes;
+use quorate_core::causality::{Actor, Birth, Checksum, Context, Payload, Write};
+use quorate_core::ids::{ClusterId, Incarnation, RequestId};
+use quorate_core::merkle::StateHash;
+use quorate_core::ring::{Position, RingArc};
+use quorate_core::time::UnixMs;
+
+use super::*;
+
+const NOW: Instant = Instant(1_000_000);
+
+fn disk(temper: DiskTemper) -> Disk {
+    Disk::new(0, 1, TreeKey::derive(ClusterId(1), b"secret"), temper)
+}
+
+fn key(number: u64) -> Key {
+    Key::from(format!("key {number}").into_bytes())
+}
+
+fn write(value: u64, siblings_max: usize) -> RecordOp {
+    let payload = Payload::Value(Bytes::from(value.to_string()));
+    RecordOp::Write(Write {
+        context: Context::new(),
+        checksum: Checksum::of(&payload),
+        payload,
+        written: UnixMs(1),
+        expires: None,
+        request: RequestId { client: 1, sequence: value },
+        newborn: Actor { node: NodeId(1), incarnation: Incarnation(1), birth: Birth(value) },
+        siblings_max,
+        record_bytes_max: 1 << 20,
+        actors_kept: 10,
+        actor_age_min: Duration::from_secs(1),
+    })
+}
+
+/// Writes, refusals, merges of what is new and of what is known, and hints, over a few keys.
+fn any_change(prng: &mut Prng) -> StoreOp {
+    let (key, value) = (key(prng.below(12)), prng.below(30) + 1);
+    let (copy, op) = match prng.below(5) {
+        0 | 1 => (HeldAs::Own, write(value, 100)),
+        2 => (HeldAs::Own, write(value, 1)),
+        3 => {
+            let mut held = Held::new();
+            held.apply(&write(value, 100)).unwrap();
+            (HeldAs::Own, RecordOp::Merge(held.into_record()))
+        }
+        _ => (HeldAs::Hint { target: NodeId(4) }, write(value, 100)),
+    };
+    StoreOp::Apply { key, copy, op }
+}
+
+/// The states in an arc, by pages of `count_max`; pages that cannot be read are asked for again.
+fn states(disk: &mut Disk, arc: RingArc, count_max: usize) -> Vec<(Key, StateHash)> {
+    let mut found: Vec<(Key, StateHash)> = Vec::new();
+    loop {
+        let after = found.last().map(|(key, _)| key.clone());
+        match disk.run(NOW, Ticket(0), &StoreOp::ScanStates { arc, after, count_max }).outcome {
+            StoreOutcome::StatesScanned { states, more } => {
+                found.extend(states);
+                if !more {
+                    return found;
+                }
+            }
+            outcome => assert_eq!(outcome, StoreOutcome::Failed(StoreError::Io)),
+        }
+    }
+}
+
+fn sum(disk: &mut Disk) -> u128 {
+    let states = states(disk, RingArc::ALL, 1_000);
+    states.iter().fold(0, |sum, (_, state)| sum.wrapping_add(state.0))
+}
+
+/// As core does it: it adds up what it is told, looks again at what is in doubt, and begins anew
+/// with each life.
+#[test]
+fn all_changes_add_up_to_what_a_scan_finds() {
+    let temper =
+        DiskTemper { write_fails: 100, read_fails: 50, sync_fails: 50, ..DiskTemper::default() };
+    let mut disk = disk(temper);
+    let mut prng = Prng::new(7);
+    let mut known = 0_u128;
+    let (mut failed, mut kept, mut refused, mut crashes, mut poisoned) = (0, 0, 0, 0, 0);
+    for step in 0..20_000 {
+        match prng.below(20) {
+            0 => {
+                if disk.begin_sync(NOW + Duration::from_secs(3_600)).is_some() {
+                    disk.end_sync();
+                }
+                poisoned += u32::from(disk.is_poisoned());
+            }
+            1 if prng.chance(1, 20) => {
+                disk.crash(NOW, 500);
+                known = sum(&mut disk);
+                crashes += 1;
+            }
+            _ => match disk.run(NOW, Ticket(step), &any_change(&mut prng)).outcome {
+                StoreOutcome::Applied { state, hint, .. } => {
+                    assert_ne!(state.is_some(), hint.is_some());
+                    if let Some(change) = state {
+                        known = known.wrapping_sub(change.before.0).wrapping_add(change.after.0);
+                    }
+                }
+                StoreOutcome::Refused(_) => refused += 1,
+                StoreOutcome::Failed(_) => {
+                    failed += 1;
+                    let found = sum(&mut disk);
+                    kept += u32::from(found != known);
+                    known = found;
+                }
+                outcome => panic!("{outcome:?}"),
+            },
+        }
+        if step % 10 == 0 {
+            assert_eq!(known, sum(&mut disk), "step {step}");
+        }
+    }
+    for met in [failed, kept, refused, crashes, poisoned] {
+        assert!(met > 0, "{failed} {kept} {refused} {crashes} {poisoned}");
+    }
+}
+
+#[test]
+fn a_scan_goes_along_the_ring_page_by_page_and_leaves_out_what_is_damaged() {
+    let mut disk = disk(DiskTemper { read_fails: 300, ..DiskTemper::default() });
+    let mut keys: Vec<Key> = (0..40).map(key).collect();
+    for key in &keys {
+        let op = StoreOp::Apply { key: key.clone(), copy: HeldAs::Own, op: write(1, 100) };
+        disk.run(NOW, Ticket(1), &op);
+    }
+    keys.sort_by_key(|key| Position::of(key.as_bytes()));
+    let position = |index: usize| Position::of(keys[index].as_bytes());
+    disk.damage(&keys[13]);
+    let arc = RingArc { first: position(10), last: position(20) };
+    let readable: Vec<Key> = [&keys[10..13], &keys[14..21]].concat();
+    for count_max in [0, 1, 3, 100] {
+        let found: Vec<Key> =
+            states(&mut disk, arc, count_max).into_iter().map(|(key, _)| key).collect();
+        assert_eq!(found, readable);
+    }
+    let mut records: Vec<(Key, Record)> = Vec::new();
+    let mut more = true;
+    while more {
+        let after = records.last().map(|(key, _)| key.clone());
+        let scan = StoreOp::ScanRecords { arc, after, bytes_max: 150 };
+        match disk.run(NOW, Ticket(0), &scan).outcome {
+            StoreOutcome::RecordsScanned { records: found, more: others } => {
+                assert!(!found.is_empty() && found.len() < readable.len());
+                records.extend(found);
+                more = others;
+            }
+            outcome => assert_eq!(outcome, StoreOutcome::Failed(StoreError::Io)),
+        }
+    }
+    let found: Vec<Key> = records.iter().map(|(key, _)| key.clone()).collect();
+    assert_eq!(found, readable);
+    assert!(records.iter().all(|(key, record)| disk.memory(key) == Some(record)));
+}
