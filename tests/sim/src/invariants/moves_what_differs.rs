@@ -16,7 +16,8 @@ use crate::observation::{Applied, Crashed, Destroyed, Sent, Stepped};
 pub(crate) const PROPERTY: Property = Property {
     name: "moves-what-differs",
     definition: "A comparison moves a record only where the two stores held different records of \
-                 the key at some time since the node that asks asked for the root of its slot. \
+                 the key at some time since the node that asks asked for the root of its slot, or \
+                 shortly before: a node hears of a change when its storage answers. \
                  One that was asked for by its key, or is given to the peer, moves only where \
                  neither of the two changed it for as long as the recheck of that node (less a \
                  fifth, since clocks drift), and they differed all that time: a write on its way \
@@ -25,7 +26,10 @@ pub(crate) const PROPERTY: Property = Property {
 };
 
 /// Stretches of a difference that are remembered.
-const STRETCHES: usize = 32;
+const STRETCHES: usize = 256;
+
+/// Storages take no longer to tell of a change, but for what waits before it.
+const LAG: Duration = Duration::from_secs(3);
 
 /// Questions that are remembered.
 const QUESTIONS: usize = 256;
@@ -190,13 +194,13 @@ impl MovesWhatDiffers {
         let recheck = self.rechecks.get(&asker).copied().unwrap_or_default();
         let long = if whole { Duration::ZERO } else { recheck * 4 / 5 };
         let pair = self.pairs.get(&(key.clone(), asker.min(asked), asker.max(asked)));
-        if pair.is_some_and(|pair| pair.differed(begun.first, scene.now, long)) {
+        let since = Instant(begun.first.0.saturating_sub(LAG.as_micros() as u64));
+        if pair.is_some_and(|pair| pair.differed(since, scene.now, long)) {
             return Ok(());
         }
         let text = format!(
             "a record moves between n{asker} and n{asked} that did not differ for {long:?} since \
-             {:?}",
-            begun.first
+             {since:?}"
         );
         Err(Violation::new(text).at(asker).of(key))
     }
