@@ -44,7 +44,7 @@ use budget::ByteBudget;
 use holder::Holder;
 use schedule::Schedule;
 use session::{Lost, Progress, SLOTS_MAX, Session};
-use surroundings::Surroundings;
+use surroundings::{Shared, Surroundings};
 use trees::Trees;
 
 /// Sessions that a node has under way as the one that asks.
@@ -56,13 +56,10 @@ const BLOCKED_PAUSE: Duration = Duration::from_secs(1);
 /// All that a node does to be equal to the other replicas.
 #[derive(Clone, Debug)]
 pub(crate) struct AntiEntropy {
-    trees: Trees,
-    schedule: Schedule,
-    budget: ByteBudget,
+    shared: Shared,
     /// Invariant: no more than [`SESSIONS_MAX`], and no slot is in two of them.
     sessions: BTreeMap<NodeId, Session>,
     holder: Holder,
-    last_call: CallId,
     /// When a session can begin that cannot at this time.
     begins: Option<Instant>,
 }
@@ -70,12 +67,14 @@ pub(crate) struct AntiEntropy {
 impl AntiEntropy {
     pub(crate) fn new(seed: u64) -> AntiEntropy {
         AntiEntropy {
-            trees: Trees::default(),
-            schedule: Schedule::new(seed),
-            budget: ByteBudget::default(),
+            shared: Shared {
+                trees: Trees::default(),
+                schedule: Schedule::new(seed),
+                budget: ByteBudget::default(),
+                last_call: CallId::first(&mut Prng::stream(seed, "comparisons")),
+            },
             sessions: BTreeMap::new(),
             holder: Holder::default(),
-            last_call: CallId::first(&mut Prng::stream(seed, "comparisons")),
             begins: None,
         }
     }
@@ -83,35 +82,37 @@ impl AntiEntropy {
     /// A layout is in force.
     pub(crate) fn on_layout(&mut self, now: Now, config: &NodeConfig, layout: &Layout) {
         let interval = config.anti_entropy.interval;
-        self.trees.on_layout(now.instant, config, layout.slot_count());
-        self.schedule.on_layout(now.instant, config.id, layout, interval);
+        self.shared.trees.on_layout(now.instant, config, layout.slot_count());
+        self.shared.schedule.on_layout(now.instant, config.id, layout, interval);
         // What was asked under another layout gets no answer.
         for (peer, session) in core::mem::take(&mut self.sessions) {
             let slots = session.slots();
-            slots.for_each(|(slot, _)| self.schedule.retry(now.instant, peer, slot, interval));
+            slots.for_each(|(slot, _)| {
+                self.shared.schedule.retry(now.instant, peer, slot, interval)
+            });
         }
         self.begins = Some(now.instant);
     }
 
     /// The state of an own copy has changed.
     pub(crate) fn on_change(&mut self, key: &Key, change: StateChange) {
-        self.trees.on_change(key, change);
+        self.shared.trees.on_change(key, change);
     }
 
     /// The storage cannot say what became of a change of an own copy.
     pub(crate) fn on_doubt(&mut self, now: Now, key: &Key) {
-        self.trees.on_doubt(now.instant, key);
+        self.shared.trees.on_doubt(now.instant, key);
     }
 
     /// When something is to be done.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         let sessions = self.sessions.values().filter_map(Session::next_wake);
-        sessions.chain(self.trees.next_wake()).chain(self.begins).min()
+        sessions.chain(self.shared.trees.next_wake()).chain(self.begins).min()
     }
 
     /// Something may be due.
     pub(crate) fn on_wake(&mut self, turn: &mut Turn<'_>) {
-        self.trees.on_wake(turn);
+        self.shared.trees.on_wake(turn);
         let now = turn.now.instant;
         let due = |session: &Session| session.next_wake().is_some_and(|at| at <= now);
         let due = self.sessions.iter().filter(|(_, session)| due(session));
@@ -123,7 +124,7 @@ impl AntiEntropy {
 
     /// A page of the trees is there.
     pub(crate) fn on_scanned(&mut self, turn: &mut Turn<'_>, outcome: &StoreOutcome) {
-        if self.trees.on_scanned(turn, outcome) {
+        if self.shared.trees.on_scanned(turn, outcome) {
             self.begin_sessions(turn);
         }
     }
@@ -132,13 +133,7 @@ impl AntiEntropy {
     pub(crate) fn on_compare(&mut self, turn: &mut Turn<'_>, from: NodeId, compare: Compare) {
         let sessions = &mut self.sessions;
         let own = turn.config.id;
-        let mut around = Surroundings {
-            turn,
-            trees: &self.trees,
-            schedule: &mut self.schedule,
-            budget: &mut self.budget,
-            last_call: &mut self.last_call,
-        };
+        let mut around = self.shared.around(turn);
         let busy = |around: &mut Surroundings<'_, '_>, slot: Slot, theirs: u128, ours: u128| {
             let (empty_here, empty_there) = (theirs != 0 && ours == 0, theirs == 0 && ours != 0);
             let held = sessions.iter_mut().find(|(_, session)| session.holds(slot));
@@ -199,20 +194,14 @@ impl AntiEntropy {
         question: (NodeId, CallId, u32),
         outcome: StoreOutcome,
     ) {
-        let mut around = Surroundings {
-            turn,
-            trees: &self.trees,
-            schedule: &mut self.schedule,
-            budget: &mut self.budget,
-            last_call: &mut self.last_call,
-        };
+        let mut around = self.shared.around(turn);
         self.holder.on_stored(&mut around, question, outcome);
     }
 
     /// A node is there: what it missed is found at once, unless hints for it do that first.
     pub(crate) fn on_node_up(&mut self, turn: &mut Turn<'_>, node: NodeId) {
         if turn.hints.of(node).hints == 0 {
-            self.schedule.hasten(turn.now.instant, Some(node), None);
+            self.shared.schedule.hasten(turn.now.instant, Some(node), None);
         }
         self.begin_sessions(turn);
     }
@@ -226,7 +215,7 @@ impl AntiEntropy {
 
     /// All hints for a node have come home: whether it lacks anything else is found at once.
     pub(crate) fn on_handed_over(&mut self, turn: &mut Turn<'_>, node: NodeId) {
-        self.schedule.hasten(turn.now.instant, Some(node), None);
+        self.shared.schedule.hasten(turn.now.instant, Some(node), None);
         self.begin_sessions(turn);
     }
 
@@ -249,7 +238,7 @@ impl AntiEntropy {
                 return Err(RepairRefusal::NotAPrimary);
             }
         }
-        let pairs = self.schedule.hasten(turn.now.instant, None, slot);
+        let pairs = self.shared.schedule.hasten(turn.now.instant, None, slot);
         self.begin_sessions(turn);
         Ok(saturate(pairs))
     }
@@ -263,11 +252,11 @@ impl AntiEntropy {
 
     /// The trees, where they say what is stored: everything is counted and nothing in doubt.
     pub(crate) fn forest(&self) -> Option<&Forest> {
-        self.trees.forest().filter(|_| !self.trees.has_doubts())
+        self.shared.trees.forest().filter(|_| !self.shared.trees.has_doubts())
     }
 
     pub(crate) fn pairs(&self) -> impl Iterator<Item = PairStatus> {
-        self.schedule.pairs().map(|(peer, slot, pair)| PairStatus {
+        self.shared.schedule.pairs().map(|(peer, slot, pair)| PairStatus {
             slot,
             peer,
             compared: pair.compared,
@@ -281,8 +270,8 @@ impl AntiEntropy {
 
     /// Asserts what must hold between inputs.
     pub(crate) fn check_invariants(&self) {
-        self.trees.check_invariants();
-        self.schedule.check_invariants();
+        self.shared.trees.check_invariants();
+        self.shared.schedule.check_invariants();
         self.holder.check_invariants();
         assert!(self.sessions.len() <= SESSIONS_MAX, "sessions are bounded");
         let mut slots: Vec<Slot> = Vec::new();
@@ -304,13 +293,7 @@ impl AntiEntropy {
         act: impl FnOnce(&mut Session, &mut Surroundings<'_, '_>) -> Result<Progress, Lost>,
     ) {
         let Some(session) = self.sessions.get_mut(&peer) else { return };
-        let mut around = Surroundings {
-            turn,
-            trees: &self.trees,
-            schedule: &mut self.schedule,
-            budget: &mut self.budget,
-            last_call: &mut self.last_call,
-        };
+        let mut around = self.shared.around(turn);
         let progress = act(session, &mut around);
         if progress == Ok(Progress::UnderWay) {
             return;
@@ -323,8 +306,9 @@ impl AntiEntropy {
                 let (done, left): (Vec<_>, Vec<_>) = session.slots().partition(|(_, done)| *done);
                 let done: Vec<Slot> = done.into_iter().map(|(slot, _)| slot).collect();
                 turn.counters.slots_repaired += done.len() as u64;
-                self.schedule.on_compared(now, peer, &done, false, interval);
-                left.iter().for_each(|(slot, _)| self.schedule.set_due(peer, *slot, now.instant));
+                self.shared.schedule.on_compared(now, peer, &done, false, interval);
+                left.iter()
+                    .for_each(|(slot, _)| self.shared.schedule.set_due(peer, *slot, now.instant));
             }
             Err(lost) => {
                 turn.counters.anti_entropy_lost += 1;
@@ -333,7 +317,7 @@ impl AntiEntropy {
                     turn.out.observe(Event::Misbehaved(Peer::Node(peer)));
                 }
                 for (slot, _) in session.slots() {
-                    self.schedule.retry(now.instant, peer, slot, interval);
+                    self.shared.schedule.retry(now.instant, peer, slot, interval);
                 }
             }
         }
@@ -343,34 +327,30 @@ impl AntiEntropy {
     fn begin_sessions(&mut self, turn: &mut Turn<'_>) {
         self.begins = None;
         let now = turn.now.instant;
-        if self.trees.forest().is_none() || turn.config.anti_entropy.bytes_per_second == 0 {
+        if self.shared.trees.forest().is_none() || turn.config.anti_entropy.bytes_per_second == 0 {
             return;
         }
         while self.sessions.len() < SESSIONS_MAX {
             let free = |(peer, _): &(NodeId, Instant)| {
                 turn.peers.is_up(*peer) && !self.sessions.contains_key(peer)
             };
-            let next = self.schedule.peers().filter(free).min_by_key(|(peer, due)| (*due, *peer));
+            let next =
+                self.shared.schedule.peers().filter(free).min_by_key(|(peer, due)| (*due, *peer));
             let Some((peer, due)) = next else { return };
-            let mut around = Surroundings {
-                turn,
-                trees: &self.trees,
-                schedule: &mut self.schedule,
-                budget: &mut self.budget,
-                last_call: &mut self.last_call,
-            };
+            let mut around = self.shared.around(turn);
             let held = around.holds_until().unwrap_or(now);
             if due.max(held) > now {
                 self.begins = Some(due.max(held));
                 return;
             }
             let blocked = |slot: &Slot| {
-                self.trees.doubts(*slot)
+                self.shared.trees.doubts(*slot)
                     || self.sessions.values().any(|session| session.holds(*slot))
             };
             let (wait, mut slots): (Vec<Slot>, Vec<Slot>) =
-                self.schedule.due(now, peer).partition(blocked);
-            wait.iter().for_each(|slot| self.schedule.set_due(peer, *slot, now + BLOCKED_PAUSE));
+                self.shared.schedule.due(now, peer).partition(blocked);
+            wait.iter()
+                .for_each(|slot| self.shared.schedule.set_due(peer, *slot, now + BLOCKED_PAUSE));
             slots.truncate(SLOTS_MAX);
             if !slots.is_empty() {
                 self.sessions.insert(peer, Session::new(now, peer, slots));

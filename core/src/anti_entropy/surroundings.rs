@@ -21,6 +21,16 @@ const YIELDED_PART: u64 = 10;
 /// The wait while the storage has too much to do.
 const BUSY_PAUSE: Duration = Duration::from_millis(250);
 
+/// What all comparisons of a node share.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) trees: Trees,
+    pub(super) schedule: Schedule,
+    pub(super) budget: ByteBudget,
+    /// The last call number that was given.
+    pub(super) last_call: CallId,
+}
+
 pub(super) struct Surroundings<'a, 't> {
     pub(super) turn: &'a mut Turn<'t>,
     pub(super) trees: &'a Trees,
@@ -28,6 +38,13 @@ pub(super) struct Surroundings<'a, 't> {
     pub(super) budget: &'a mut ByteBudget,
     /// The last call number that was given.
     pub(super) last_call: &'a mut CallId,
+}
+
+impl Shared {
+    pub(super) fn around<'a, 't>(&'a mut self, turn: &'a mut Turn<'t>) -> Surroundings<'a, 't> {
+        let Shared { trees, schedule, budget, last_call } = self;
+        Surroundings { turn, trees, schedule, budget, last_call }
+    }
 }
 
 impl Surroundings<'_, '_> {
