@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::ids::{ClusterId, Incarnation, NodeId, Text};
 use crate::layout::PlanSettings;
 use crate::limits::Limits;
-use crate::merkle::{LeafCount, TreeKey};
+use crate::merkle::{LeafCount, SavedTrees, TreeKey};
 use crate::message::{Failure, FailureCode, LayoutUpdate, QuorumChoice, Strictness};
 use crate::quorum::{Quorum, QuorumError};
 use crate::time::Duration;
@@ -35,6 +35,9 @@ pub struct NodeConfig {
     pub seeds: Vec<Text>,
     /// The newest layout that it knows; `None`: it has never seen one.
     pub layout: Option<Arc<LayoutUpdate>>,
+    /// The trees of all that its storage holds, as its former life saved them when it stopped, or
+    /// `None`: they are counted. The machine takes them out.
+    pub trees: Option<SavedTrees>,
     /// Set where this node is to make the first layout of a new cluster.
     pub founding: Option<Founding>,
     /// Answers that end a read which does not say otherwise.

@@ -61,11 +61,15 @@ pub struct Counters {
     pub records_handed_out: u64,
     /// About how many bytes were exchanged for comparisons, in both directions.
     pub anti_entropy_bytes: u64,
+    /// How often all trees were begun to be counted from what is stored.
+    pub trees_counted: u64,
+    /// 1 where this life began with the trees that the former one had saved.
+    pub trees_kept: u64,
 }
 
 impl Counters {
     /// All counts with their names.
-    pub fn list(&self) -> [(&'static str, u64); 29] {
+    pub fn list(&self) -> [(&'static str, u64); 31] {
         [
             ("gets", self.gets),
             ("puts", self.puts),
@@ -96,6 +100,8 @@ impl Counters {
             ("records_given", self.records_given),
             ("records_handed_out", self.records_handed_out),
             ("anti_entropy_bytes", self.anti_entropy_bytes),
+            ("trees_counted", self.trees_counted),
+            ("trees_kept", self.trees_kept),
         ]
     }
 }

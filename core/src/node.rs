@@ -80,8 +80,9 @@ impl Node {
     ///
     /// # Errors
     /// A configuration that cannot work; see [`ConfigError`].
-    pub fn new(config: NodeConfig, seed: u64) -> Result<Node, ConfigError> {
+    pub fn new(mut config: NodeConfig, seed: u64) -> Result<Node, ConfigError> {
         config.check()?;
+        let saved = config.trees.take();
         Ok(Node {
             layout: config.layout.clone(),
             peers: Peers::new(&config, seed),
@@ -94,7 +95,7 @@ impl Node {
             coordinator: Coordinator::new(&config, seed),
             pass_on: PassOn::new(seed),
             handoff: Handoff::new(seed),
-            anti_entropy: AntiEntropy::new(seed),
+            anti_entropy: AntiEntropy::new(&config, saved, seed),
             keeping: Keeping::default(),
             identity_conflicts: 0,
             config,

@@ -31,7 +31,7 @@ use crate::config::NodeConfig;
 use crate::ids::{Key, NodeId};
 use crate::layout::Layout;
 use crate::machine::{Event, Peer, StateChange, StoreOutcome};
-use crate::merkle::Forest;
+use crate::merkle::{Forest, SavedTrees};
 use crate::message::{
     CallId, Compare, Compared, Message, PairStatus, RepairRefusal, RepairReply, RepairRequest,
     ReplicaMerged, saturate,
@@ -65,10 +65,11 @@ pub(crate) struct AntiEntropy {
 }
 
 impl AntiEntropy {
-    pub(crate) fn new(seed: u64) -> AntiEntropy {
+    /// With the trees that the former life had saved, if there are any.
+    pub(crate) fn new(config: &NodeConfig, saved: Option<SavedTrees>, seed: u64) -> AntiEntropy {
         AntiEntropy {
             shared: Shared {
-                trees: Trees::default(),
+                trees: Trees::new(config, saved),
                 schedule: Schedule::new(seed),
                 budget: ByteBudget::default(),
                 last_call: CallId::first(&mut Prng::stream(seed, "comparisons")),

@@ -12,6 +12,9 @@
 //! in doubt, since the storage failed to say what became of a change, is counted anew in the same
 //! way.
 //!
+//! Trees that the former life had saved are there from the first moment, before any layout is known:
+//! so they miss no change, and there is nothing to count.
+//!
 //! Invariant: where a leaf is neither behind the cursor nor in doubt, it is the sum of the states
 //! of all own copies in it.
 
@@ -19,8 +22,8 @@ use alloc::collections::BTreeSet;
 
 use crate::config::NodeConfig;
 use crate::ids::Key;
-use crate::machine::{StateChange, StoreOp, StoreOutcome};
-use crate::merkle::{Forest, Piece, StateHash};
+use crate::machine::{Event, StateChange, StoreOp, StoreOutcome};
+use crate::merkle::{Forest, Piece, SavedTrees, StateHash, TreesMisfit};
 use crate::ring::{Position, RingArc, Slot, SlotCount};
 use crate::tickets::Purpose;
 use crate::time::{Duration, Instant};
@@ -51,6 +54,8 @@ pub(crate) struct Trees {
     doubtful: BTreeSet<Piece>,
     /// When the next page is to be asked for; `None`: one is under way, or nothing is to be done.
     due: Option<Instant>,
+    /// What became of the trees that were saved, until it is told.
+    saved: Option<Result<(), TreesMisfit>>,
 }
 
 /// A count under way.
@@ -68,10 +73,21 @@ struct Count {
 }
 
 impl Trees {
-    /// The number of slots is known: the count begins, unless it has.
+    /// Those that were saved, where they fit; else none, until a layout is known.
+    pub(crate) fn new(config: &NodeConfig, saved: Option<SavedTrees>) -> Trees {
+        let leaves = config.anti_entropy.leaves;
+        let fitted = saved.map(|saved| saved.into_forest(config.tree_key(), leaves));
+        let saved = fitted.as_ref().map(|fitted| fitted.as_ref().map(|_| ()).map_err(|why| *why));
+        Trees { forest: fitted.and_then(Result::ok), saved, ..Trees::default() }
+    }
+
+    /// The number of slots is known: the count begins, unless it has, or there is nothing to count.
     pub(crate) fn on_layout(&mut self, now: Instant, config: &NodeConfig, slots: SlotCount) {
         if self.forest.as_ref().is_some_and(|forest| forest.slots() == slots) {
             return;
+        }
+        if self.forest.is_some() {
+            self.saved = Some(Err(TreesMisfit::Slots));
         }
         let leaves = config.anti_entropy.leaves;
         self.forest = Some(Forest::new(config.tree_key(), slots, leaves));
@@ -143,6 +159,14 @@ impl Trees {
 
     /// Asks for the page that is due, if one is.
     pub(crate) fn on_wake(&mut self, turn: &mut Turn<'_>) {
+        match self.saved.take() {
+            Some(Ok(())) => {
+                turn.counters.trees_kept += 1;
+                turn.out.observe(Event::TreesKept);
+            }
+            Some(Err(why)) => turn.out.observe(Event::TreesUnfit(why)),
+            None => {}
+        }
         if self.due.take_if(|at| *at <= turn.now.instant).is_some() {
             self.go_on(turn);
         }
@@ -198,6 +222,7 @@ impl Trees {
     fn go_on(&mut self, turn: &mut Turn<'_>) {
         let Some(forest) = &mut self.forest else { return };
         if core::mem::take(&mut self.recount) {
+            turn.counters.trees_counted += 1;
             *forest = Forest::new(turn.config.tree_key(), forest.slots(), forest.leaves());
             self.doubtful.clear();
             self.count = Some(Count::new(None, RingArc::ALL));

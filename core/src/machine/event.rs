@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{Peer, StoreError};
 use crate::ids::{Incarnation, Key, NodeId};
 use crate::layout::LayoutVersion;
+use crate::merkle::TreesMisfit;
 use crate::time::Duration;
 
 /// What people may want to know.
@@ -131,6 +132,10 @@ pub enum Event {
         /// How many there are by now.
         hints: u64,
     },
+    /// The trees that the former life had saved are in use: nothing is counted.
+    TreesKept,
+    /// The trees that the former life had saved are of no use here: everything is counted.
+    TreesUnfit(TreesMisfit),
 }
 
 impl Event {
@@ -161,7 +166,9 @@ impl Event {
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
             | Event::LayoutChanged(_)
-            | Event::HintsDamaged { .. } => None,
+            | Event::HintsDamaged { .. }
+            | Event::TreesKept
+            | Event::TreesUnfit(_) => None,
         }
     }
 }

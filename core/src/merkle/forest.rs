@@ -44,6 +44,33 @@ impl Forest {
         Forest { key, leaves, trees: (0..slots.get()).map(|_| None).collect() }
     }
 
+    /// The given trees, which have as many leaves, of some of the slots.
+    pub(super) fn of(
+        key: TreeKey,
+        slots: SlotCount,
+        leaves: LeafCount,
+        trees: Vec<(Slot, SlotTree)>,
+    ) -> Forest {
+        let mut forest = Forest::new(key, slots, leaves);
+        for (slot, tree) in trees {
+            forest.trees[slot.index()] = Some(tree);
+        }
+        forest
+    }
+
+    /// The key of all hashes.
+    pub(super) fn key(&self) -> &TreeKey {
+        &self.key
+    }
+
+    /// The slots that have a tree, in their order.
+    pub(super) fn trees(&self) -> impl Iterator<Item = (Slot, &SlotTree)> {
+        self.slots()
+            .slots()
+            .zip(&self.trees)
+            .filter_map(|(slot, tree)| Some((slot, tree.as_ref()?)))
+    }
+
     /// Q: the number of slots.
     pub fn slots(&self) -> SlotCount {
         SlotCount::new(self.trees.len() as u32).expect("a forest has a place for each slot")

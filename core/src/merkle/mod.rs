@@ -17,10 +17,12 @@
 
 mod forest;
 mod hash;
+mod saved;
 mod tree;
 
 pub use forest::{Forest, Piece};
 pub use hash::{StateHash, TreeKey};
+pub use saved::{SAVED_BYTES_MAX, SavedTrees, TreesDamaged, TreesMisfit};
 pub use tree::{Branch, LeafCount, SlotTree, WIDTH};
 
 #[cfg(test)]

@@ -88,6 +88,16 @@ impl SlotTree {
         SlotTree { sums: vec![0; leaves.0 as usize].into() }
     }
 
+    /// The tree with these sums, one for each leaf.
+    pub(super) fn from_sums(sums: Vec<u128>) -> SlotTree {
+        SlotTree { sums: sums.into() }
+    }
+
+    /// The sum of each leaf.
+    pub(super) fn sums(&self) -> &[u128] {
+        &self.sums
+    }
+
     /// A record in `leaf` went from one state to another; [`StateHash`] 0: it was, or is, not there.
     pub fn change(&mut self, leaf: u32, before: StateHash, after: StateHash) {
         let sum = &mut self.sums[leaf as usize];

@@ -77,6 +77,7 @@ pub(crate) fn config(id: u64) -> NodeConfig {
         address: format!("ws://{id}").into(),
         seeds: vec![],
         layout: None,
+        trees: None,
         founding: None,
         r: 2,
         w: 2,

@@ -144,6 +144,7 @@ impl Profile {
             seeds: self.other_seeds().iter().map(|seed| seed.as_str().into()).collect(),
             founding: founding.filter(|_| layout.is_none()),
             layout,
+            trees: None,
             r: settings.r,
             w: settings.w,
             strict: settings.strict,

@@ -345,6 +345,7 @@ impl GossipNet {
             address: info.address,
             seeds: vec![self.info(0).address],
             layout: None,
+            trees: None,
             founding: None,
             r: 2,
             w: 2,

@@ -151,6 +151,7 @@ mod tests {
             address: "ws://n".into(),
             seeds: Vec::new(),
             layout: Some(Arc::new(stage.layout.clone())),
+            trees: None,
             founding: None,
             r: 2,
             w: 2,

@@ -361,6 +361,7 @@ impl World {
             address: address(index),
             seeds: (0..self.nodes.len().min(SEEDS)).map(address).collect(),
             layout: self.known_layout(index),
+            trees: None,
             founding: (self.config.birth == Birth::OneSeed && index == FOUNDER)
                 .then_some(Founding { members: self.nodes.len(), plan: settings(&self.config) }),
             r: self.config.r,
