@@ -12,6 +12,8 @@ mod costs;
 #[path = "anti_entropy/hostile.rs"]
 mod hostile;
 mod machines;
+#[path = "anti_entropy/saved.rs"]
+mod saved;
 #[path = "anti_entropy/trees.rs"]
 mod trees;
 #[path = "anti_entropy/world.rs"]

@@ -269,6 +269,13 @@ fn a_state_depends_on_cluster_credentials_key_and_record() {
 }
 
 #[test]
+fn states_are_what_they_were_when_the_format_of_saved_trees_was_numbered() {
+    // Where this changes, `FORMAT` of saved trees is to be raised.
+    let state = key().state(&Key::from("a"), &record("1", 1));
+    assert_eq!(state, StateHash(0x3172_26ea_1657_22c2_a9d0_5877_07b3_e9fd));
+}
+
+#[test]
 fn trees_are_made_with_the_first_record_of_their_slot() {
     let mut forest = forest(1_024, 256);
     assert_eq!(forest.bytes(), 0);

@@ -34,7 +34,8 @@ pub(crate) type Store = BTreeMap<(Position, Key), (Held, StateHash)>;
 pub(crate) struct House {
     pub(crate) node: Node,
     pub(crate) store: Store,
-    config: NodeConfig,
+    /// What its next life is told; trees go to one life alone.
+    pub(crate) config: NodeConfig,
     /// Operations that wait for [`World::let_go`].
     pub(crate) hanging: Vec<(Ticket, StoreOp)>,
     pub(crate) hangs: fn(&StoreOp) -> bool,
@@ -153,6 +154,7 @@ impl World {
         hangs: fn(&StoreOp) -> bool,
     ) {
         let node = Node::new(config.clone(), seed).unwrap();
+        let config = NodeConfig { trees: None, ..config };
         let fails = |_: &StoreOp| false;
         let (hanging, events) = (Vec::new(), Vec::new());
         self.houses.insert(id, House { node, store, config, hanging, hangs, fails, events });
@@ -345,7 +347,7 @@ impl World {
     pub(crate) fn check_trees(&self, id: u64) {
         let house = &self.houses[&id];
         let trees = house.node.view().trees().expect("counted, and without doubts");
-        let mut fresh = Forest::new(tree_key(), trees.slots(), trees.leaves());
+        let mut fresh = Forest::new(house.config.tree_key(), trees.slots(), trees.leaves());
         for ((position, _), (_, state)) in &house.store {
             fresh.change(*position, StateHash(0), *state);
         }
