@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use quorate_core::ids::Text;
 use quorate_core::machine::{Effect, Effects, Input, Peer};
+use quorate_core::merkle::SavedTrees;
 use quorate_core::message::{
     CallId, Failure, FailureCode, Get, Hello, Message, Put, RejectCode, Reply, Role, StatusReply,
     StatusRequest, Welcome,
@@ -37,6 +38,9 @@ const RETRY_STOPPING: Duration = Duration::from_secs(1);
 
 /// How long connections may take to close after that.
 const HANGUP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the storage may then take to answer what is under way, so that the trees tell it all.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct Driver {
     node: Node,
@@ -335,7 +339,7 @@ impl Driver {
         self.stop_by.is_some_and(|by| self.registry.calls() == 0 || Instant::now() >= by)
     }
 
-    async fn finish(self) -> bool {
+    async fn finish(mut self) -> bool {
         for outbox in self.registry.outboxes() {
             outbox.close(CloseCode::Away, "the node stops");
         }
@@ -346,9 +350,49 @@ impl Driver {
         };
         // Whoever has not closed by then is cut.
         let _ = time::timeout(HANGUP_TIMEOUT, hung_up).await;
-        let synced = self.storage.close();
+        let trees = self.settled_trees().await;
+        let trees = trees.inspect_err(|why| {
+            tracing::info!(on = &*self.label, "no trees are saved: {why}");
+        });
+        let synced = match trees {
+            Ok(trees) => self.storage.close_with_trees(&trees),
+            Err(_) => self.storage.close(),
+        };
         tracing::info!(on = &*self.label, synced, "stopped");
         synced
+    }
+
+    /// Hears of nothing but the storage until that has nothing to do, and then has the trees of all
+    /// that it stores.
+    ///
+    /// # Errors
+    /// Why there are none.
+    async fn settled_trees(&mut self) -> Result<Vec<u8>, &'static str> {
+        if !self.storage.outlives_the_process() {
+            return Err("the storage ends with the process");
+        }
+        let by = Instant::now() + SETTLE_TIMEOUT;
+        let shared = Arc::clone(&self.shared);
+        let mut events = VecDeque::new();
+        loop {
+            let view = self.node.view();
+            let trees = view.trees().filter(|_| self.storage.is_healthy());
+            let trees = trees.ok_or("they are being counted, or in doubt")?;
+            if view.storage_operations_under_way() == 0 {
+                return SavedTrees::encode(trees).ok_or("they are too big");
+            }
+            let heard = time::timeout_at(by, shared.mailbox.take(&mut events)).await;
+            if heard.is_err() || Instant::now() >= by {
+                return Err("the storage takes too long");
+            }
+            for event in events.drain(..) {
+                if let Event::Stored(answers) = event {
+                    self.answered.extend(answers);
+                }
+            }
+            self.carry_out();
+            self.storage.flush();
+        }
     }
 
     fn status(&self, request: StatusRequest) -> StatusReply {

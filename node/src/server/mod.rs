@@ -34,7 +34,7 @@ use std::thread::{self, JoinHandle};
 use std::{fmt, io};
 
 use quorate_core::ids::Text;
-use quorate_core::merkle::TreeKey;
+use quorate_core::merkle::{SavedTrees, TreeKey};
 use quorate_core::message::{Hello, Message, Reject, Welcome};
 use quorate_core::node::{ConfigError, Node, NodeConfig};
 use tokio::runtime::Builder;
@@ -112,19 +112,20 @@ pub struct RunningNode {
 
 /// Opens the storage and starts the node.
 pub fn start(options: NodeOptions) -> Result<RunningNode, StartError> {
-    let NodeOptions { config, label, storage, listener, allow_origins } = options;
+    let NodeOptions { mut config, label, storage, listener, allow_origins } = options;
     let address = listener.local_addr().map_err(StartError::Io)?;
     listener.set_nonblocking(true).map_err(StartError::Io)?;
     let seed = getrandom::u64().map_err(|error| StartError::Io(error.into()))?;
     let tree_key = config.tree_key();
-    let node = Node::new(config, seed).map_err(StartError::Config)?;
     let shared = Arc::new(Shared {
         mailbox: Mailbox::new(),
         connections: AtomicUsize::new(0),
         next_connection: AtomicU64::new(1),
         allow_origins,
     });
-    let storage = open_storage(storage, tree_key, &shared).map_err(StartError::Storage)?;
+    let mut storage = open_storage(storage, tree_key, &shared).map_err(StartError::Storage)?;
+    config.trees = saved_trees(&label, &mut storage);
+    let node = Node::new(config, seed).map_err(StartError::Config)?;
     let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Io)?;
     let (ending, ended) = oneshot::channel();
     let driver = Driver::new(node, label, storage, Arc::clone(&shared));
@@ -152,6 +153,19 @@ fn open_storage(
             Storage::fjall(directory, options, tree_key, Arc::new(answers))
         }
     }
+}
+
+/// The trees that the last stop saved. `None`: they are counted, and why is in the log.
+fn saved_trees(on: &str, storage: &mut Storage) -> Option<SavedTrees> {
+    if !storage.outlives_the_process() {
+        return None;
+    }
+    let Some(bytes) = storage.take_trees() else {
+        tracing::info!(on, "the trees are counted: no clean stop has saved any");
+        return None;
+    };
+    let saved = SavedTrees::decode(&bytes);
+    saved.inspect_err(|error| tracing::info!(on, "the trees are counted: {error}")).ok()
 }
 
 impl RunningNode {

@@ -120,6 +120,10 @@ fn report(on: &str, node: &Node, now: Now, event: &Event) {
              nodes of their keys may still hold what they say",
             name(target)
         ),
+        Event::TreesKept => tracing::info!(on, "the trees of the last stop are in use"),
+        Event::TreesUnfit(why) => {
+            tracing::info!(on, "the trees are counted, since those that were saved do not fit: {why}");
+        }
         Event::Repaired { .. }
         | Event::PassedOn { .. }
         | Event::Truncated { .. }

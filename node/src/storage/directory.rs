@@ -49,6 +49,9 @@ const CLUSTER: &str = "cluster";
 
 pub(super) const LAYOUT: &str = "layout";
 
+/// There from a clean stop to the next start.
+const TREES: &str = "trees";
+
 /// A data directory that this process holds, and nobody else.
 pub struct Directory {
     path: PathBuf,
@@ -166,6 +169,22 @@ impl AdoptedDirectory {
         self.identity
     }
 
+    /// Takes out the trees that the last stop saved, synced: an end that is no clean stop leaves
+    /// none. `None` where there are none, or where they cannot be read.
+    pub(super) fn take_trees(&self) -> Result<Option<Bytes>, OpenError> {
+        let trees = self.meta.get(TREES).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the saved trees cannot be read");
+            Some(Default::default())
+        });
+        if trees.is_some() {
+            let removed = self.meta.remove(TREES);
+            removed
+                .and_then(|()| self.database.persist(PersistMode::SyncAll))
+                .map_err(|error| engine_error(&self.path, &error))?;
+        }
+        Ok(trees.map(Bytes::from))
+    }
+
     pub(super) fn records(&self) -> Result<Keyspace, OpenError> {
         keyspace(&self.database, &self.path, RECORDS)
     }
@@ -210,6 +229,15 @@ fn keyspace(database: &Database, path: &Path, name: &str) -> Result<Keyspace, Op
 
 pub(super) fn engine_error(path: &Path, reason: &dyn fmt::Display) -> OpenError {
     OpenError::Engine { directory: path.to_owned(), reason: reason.to_string() }
+}
+
+/// Saves trees of all that is stored, synced. Nothing may be written after them.
+///
+/// All keyspaces share one journal, which the engine reads in its order up to the first entry that
+/// is not whole. So where the trees are found, nothing that was written before them is lost: no
+/// count or number of the engine has to be compared.
+pub(super) fn save_trees(database: &Database, meta: &Keyspace, trees: &[u8]) -> fjall::Result<()> {
+    meta.insert(TREES, trees).and_then(|()| database.persist(PersistMode::SyncAll))
 }
 
 /// What a directory says about itself.

@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::{fmt, io, mem};
 
+use bytes::Bytes;
 use fjall::{Database, Keyspace, PersistMode};
 use quorate_core::machine::{HeldAs, StoreError, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
 
 use super::cache::RecordCache;
-use super::directory::{AdoptedDirectory, engine_error};
+use super::directory::{AdoptedDirectory, engine_error, save_trees};
 use super::identity::OpenError;
 use super::reader::{ReadJob, ReadOp, Reader};
 use super::turn::WriteOp;
@@ -49,6 +50,8 @@ pub(super) struct Fjall {
     threads: [JoinHandle<()>; 2],
     next_writes: Vec<WriteJob>,
     next_reads: Vec<ReadJob>,
+    /// What the last stop saved, and the directory has no more.
+    trees: Option<Bytes>,
 }
 
 /// What the threads and the driver see.
@@ -61,9 +64,12 @@ pub(super) struct Shared {
     pub(super) tree_key: TreeKey,
     /// Set by the first commit or sync that failed, and never taken back.
     pub(super) failed: AtomicBool,
+    /// Whether any operation was answered `Failed`: something may be stored that cannot be read, and
+    /// to find it the records are to be counted again.
+    pub(super) doubtful: AtomicBool,
     /// An estimate: the engine counts rewritten records twice until it compacts them.
     pub(super) record_count: AtomicU64,
-    pub(super) answers: Answers,
+    answers: Answers,
 }
 
 impl Fjall {
@@ -74,6 +80,7 @@ impl Fjall {
         answers: Answers,
     ) -> Result<Fjall, OpenError> {
         let FjallOptions { durability, cache_bytes } = options;
+        let trees = directory.take_trees()?;
         let (records, hints) = (directory.records()?, directory.hints()?);
         let AdoptedDirectory { path, database, meta, .. } = directory;
         let record_count = AtomicU64::new(records.approximate_len() as u64);
@@ -85,13 +92,18 @@ impl Fjall {
             cache: Mutex::new(RecordCache::new(cache_bytes)),
             tree_key,
             failed: AtomicBool::new(false),
+            doubtful: AtomicBool::new(false),
             record_count,
             answers,
         });
-        Fjall::start(shared, durability).map_err(|error| engine_error(&path, &error))
+        Fjall::start(shared, durability, trees).map_err(|error| engine_error(&path, &error))
     }
 
-    fn start(shared: Arc<Shared>, durability: Durability) -> io::Result<Fjall> {
+    fn start(
+        shared: Arc<Shared>,
+        durability: Durability,
+        trees: Option<Bytes>,
+    ) -> io::Result<Fjall> {
         let (writes, write_jobs) = mpsc::channel();
         let (reads, read_jobs) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&shared), durability, write_jobs);
@@ -101,7 +113,7 @@ impl Fjall {
             thread::Builder::new().name("store-read".into()).spawn(move || reader.run())?,
         ];
         let (next_writes, next_reads) = (Vec::new(), Vec::new());
-        Ok(Fjall { shared, writes, reads, threads, next_writes, next_reads })
+        Ok(Fjall { shared, writes, reads, threads, next_writes, next_reads, trees })
     }
 
     pub(super) fn submit(&mut self, ticket: Ticket, op: StoreOp, answered: &mut Vec<Answer>) {
@@ -175,8 +187,12 @@ impl Fjall {
         if !lost.is_empty() {
             self.shared.fail("a storage thread is gone");
             let answers = lost.into_iter().map(|ticket| failed(ticket, StoreError::Closed));
-            (self.shared.answers)(answers.collect());
+            self.shared.answer(answers.collect());
         }
+    }
+
+    pub(super) fn take_trees(&mut self) -> Option<Bytes> {
+        self.trees.take()
     }
 
     pub(super) fn records(&self) -> u64 {
@@ -193,13 +209,21 @@ impl Fjall {
         self.shared.fail("a test");
     }
 
-    pub(super) fn close(mut self) -> bool {
+    pub(super) fn close(mut self, trees: Option<&[u8]>) -> bool {
         self.flush();
         let Fjall { shared, writes, reads, threads, .. } = self;
         drop((writes, reads));
         let ended = threads.map(|thread| thread.join().is_ok());
         let synced = shared.sync(PersistMode::SyncAll);
-        ended == [true, true] && synced
+        let closed = ended == [true, true] && synced;
+        let doubtful = shared.doubtful.load(Ordering::Acquire);
+        if let Some(trees) = trees.filter(|_| closed && !doubtful)
+            && let Err(error) = save_trees(&shared.database, &shared.meta, trees)
+        {
+            // What was acknowledged is synced all the same.
+            tracing::warn!(%error, "the trees could not be saved");
+        }
+        closed
     }
 }
 
@@ -212,6 +236,18 @@ impl fmt::Debug for Fjall {
 impl Shared {
     pub(super) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn answer(&self, answers: Vec<Answer>) {
+        if answers.iter().any(|(_, outcome)| matches!(outcome, StoreOutcome::Failed(_))) {
+            self.doubtful.store(true, Ordering::Release);
+        }
+        (self.answers)(answers);
+    }
+
+    /// What is stored and cannot be read was left out of a scan.
+    pub(super) fn note_left_out(&self) {
+        self.doubtful.store(true, Ordering::Release);
     }
 
     /// From here on everything is answered `Failed`.

@@ -131,12 +131,39 @@ impl Storage {
         }
     }
 
+    /// Whether what it holds is there when the process starts again.
+    pub fn outlives_the_process(&self) -> bool {
+        match &self.engine {
+            Engine::Memory(_) => false,
+            Engine::Fjall(_) => true,
+        }
+    }
+
+    /// What the last stop gave to [`close_with_trees`](Storage::close_with_trees): once, and only
+    /// where nothing was opened or written since.
+    pub fn take_trees(&mut self) -> Option<Bytes> {
+        match &mut self.engine {
+            Engine::Memory(_) => None,
+            Engine::Fjall(fjall) => fjall.take_trees(),
+        }
+    }
+
     /// Finishes what was submitted, syncs, and ends the threads. False where that failed.
     #[must_use]
     pub fn close(self) -> bool {
         match self.engine {
             Engine::Memory(_) => true,
-            Engine::Fjall(fjall) => fjall.close(),
+            Engine::Fjall(fjall) => fjall.close(None),
+        }
+    }
+
+    /// The same, and saves `trees` of all that is stored for the next start: synced behind
+    /// everything else, and not where an operation has failed since the storage was opened.
+    #[must_use]
+    pub fn close_with_trees(self, trees: &[u8]) -> bool {
+        match self.engine {
+            Engine::Memory(_) => true,
+            Engine::Fjall(fjall) => fjall.close(Some(trees)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
-use fjall::{Guard, Keyspace};
+use fjall::Guard;
 use quorate_core::causality::{Held, Record};
 use quorate_core::codec;
 use quorate_core::ids::{Key, NodeId};
@@ -68,7 +68,7 @@ impl Reader {
                 jobs.extend(more);
             }
             let answers = jobs.into_iter().map(|job| self.run_job(job)).collect();
-            (self.shared.answers)(answers);
+            self.shared.answer(answers);
         }
     }
 
@@ -87,7 +87,7 @@ impl Reader {
             }
             ReadOp::CountHints => hints::count(self.shared.hints.iter().filter_map(decode_hint)),
             ReadOp::ScanRecords { arc, after, bytes_max } => {
-                scan::records(scan_records(&self.shared.records, arc, after), bytes_max)
+                scan::records(scan_records(&self.shared, arc, after), bytes_max)
             }
         };
         (ticket, outcome)
@@ -126,13 +126,18 @@ impl Reader {
 
 /// The own copies in an arc, behind a key, in the order of the ring.
 pub(super) fn scan_records(
-    records: &Keyspace,
+    shared: &Shared,
     arc: RingArc,
     after: Option<Key>,
 ) -> impl Iterator<Item = Found<(Key, Record)>> {
     let range = scan::range(arc, after.map(|key| RecordKey::of(&key)), RecordKey::first_at);
     let range = range.map(|(start, end)| (start.map(|place| place.0), end.map(|place| place.0)));
-    range.into_iter().flat_map(|range| records.range(range)).map(decode_record)
+    let stored = range.into_iter().flat_map(|range| shared.records.range(range));
+    stored.map(decode_record).inspect(|found| {
+        if matches!(found, Ok(None)) {
+            shared.note_left_out();
+        }
+    })
 }
 
 /// `None` where no read of any key would find what is stored.

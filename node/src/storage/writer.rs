@@ -162,7 +162,7 @@ impl Writer {
         }
         let StateScan { arc, after, count_max } = scan;
         let tree_key = self.shared.tree_key;
-        let records = scan_records(&self.shared.records, arc, after);
+        let records = scan_records(&self.shared, arc, after);
         let state = |(key, record): (Key, Record)| {
             let state = tree_key.state(&key, &record);
             (key, state)
@@ -172,13 +172,13 @@ impl Writer {
 
     fn answer(&self, answers: Vec<Answer>) {
         if !answers.is_empty() {
-            (self.shared.answers)(answers);
+            self.shared.answer(answers);
         }
     }
 
     fn fail_all(&self, tickets: Vec<Ticket>) {
         let answers = tickets.into_iter().map(|ticket| failed(ticket, StoreError::Io)).collect();
-        (self.shared.answers)(answers);
+        self.shared.answer(answers);
     }
 
     fn sync_late(&mut self) {
