@@ -8,6 +8,8 @@ mod hints;
 
 mod states;
 
+mod trees;
+
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
