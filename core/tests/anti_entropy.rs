@@ -5,6 +5,8 @@
 
 #[path = "anti_entropy/asked.rs"]
 mod asked;
+#[path = "anti_entropy/busy.rs"]
+mod busy;
 #[path = "anti_entropy/chance.rs"]
 mod chance;
 #[path = "anti_entropy/costs.rs"]
