@@ -350,40 +350,43 @@ impl Driver {
         };
         // Whoever has not closed by then is cut.
         let _ = time::timeout(HANGUP_TIMEOUT, hung_up).await;
-        let trees = self.settled_trees().await;
-        let trees = trees.inspect_err(|why| {
-            tracing::info!(on = &*self.label, "no trees are saved: {why}");
-        });
-        let synced = match trees {
-            Ok(trees) => self.storage.close_with_trees(&trees),
-            Err(_) => self.storage.close(),
+        let synced = match self.settled_trees().await {
+            Some(trees) => self.storage.close_with_trees(&trees),
+            None => self.storage.close(),
         };
         tracing::info!(on = &*self.label, synced, "stopped");
         synced
     }
 
-    /// Hears of nothing but the storage until that has nothing to do, and then has the trees of all
-    /// that it stores.
-    ///
-    /// # Errors
-    /// Why there are none.
-    async fn settled_trees(&mut self) -> Result<Vec<u8>, &'static str> {
+    /// The trees of all that the storage will still hold when the process starts again. `None`
+    /// where nothing says so for certain.
+    async fn settled_trees(&mut self) -> Option<Vec<u8>> {
         if !self.storage.outlives_the_process() {
-            return Err("the storage ends with the process");
+            return None;
         }
+        let settled = self.settle().await;
+        let trees = self.node.view().trees().filter(|_| self.storage.is_healthy());
+        let saved = match trees {
+            Some(_) if !settled => Err("the storage takes too long"),
+            Some(trees) => SavedTrees::encode(trees).ok_or("they are too big"),
+            None => Err("they are being counted, or in doubt"),
+        };
+        saved.inspect_err(|why| tracing::info!(on = &*self.label, "no trees are saved: {why}")).ok()
+    }
+
+    /// Hears of nothing but the storage, until that has nothing to do. False where it goes on for
+    /// too long, or counts: a count may take a minute.
+    async fn settle(&mut self) -> bool {
         let by = Instant::now() + SETTLE_TIMEOUT;
         let shared = Arc::clone(&self.shared);
         let mut events = VecDeque::new();
-        loop {
-            let view = self.node.view();
-            let trees = view.trees().filter(|_| self.storage.is_healthy());
-            let trees = trees.ok_or("they are being counted, or in doubt")?;
-            if view.storage_operations_under_way() == 0 {
-                return SavedTrees::encode(trees).ok_or("they are too big");
+        while self.node.view().storage_operations_under_way() > 0 {
+            if self.node.view().trees().is_none() {
+                return false;
             }
             let heard = time::timeout_at(by, shared.mailbox.take(&mut events)).await;
             if heard.is_err() || Instant::now() >= by {
-                return Err("the storage takes too long");
+                return false;
             }
             for event in events.drain(..) {
                 if let Event::Stored(answers) = event {
@@ -393,6 +396,7 @@ impl Driver {
             self.carry_out();
             self.storage.flush();
         }
+        true
     }
 
     fn status(&self, request: StatusRequest) -> StatusReply {
