@@ -409,7 +409,9 @@ impl Watch {
             | Event::LayoutChanged(_)
             | Event::HandedOver { .. }
             | Event::HintDropped { .. }
-            | Event::HintsDamaged { .. } => {}
+            | Event::HintsDamaged { .. }
+            | Event::TreesKept
+            | Event::TreesUnfit(_) => {}
             // For those that core may add.
             _ => {}
         }
