@@ -19,7 +19,7 @@ use quorate_core::causality::{
 };
 use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId};
 use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
-use quorate_core::merkle::{Forest, LeafCount, StateHash, TreeKey};
+use quorate_core::merkle::{Forest, LeafCount, SavedTrees, StateHash, TreeKey};
 use quorate_core::ring::{Position, RingArc, SlotCount};
 use quorate_core::time::UnixMs;
 use quorate_node::storage::{
@@ -140,6 +140,14 @@ fn figures_of_memory() -> Result<()> {
         forest.leaves().get(),
         forest.bytes()
     );
+    let start = Instant::now();
+    let saved = SavedTrees::encode(&forest).context("they are not too big")?;
+    let encoded = start.elapsed();
+    let start = Instant::now();
+    let read = SavedTrees::decode(&saved)?.into_forest(tree_key(), forest.leaves());
+    ensure!(read.is_ok_and(|read| read.bytes() == forest.bytes()), "they come back");
+    let (bytes, decoded) = (saved.len(), start.elapsed());
+    println!("saved: {bytes} B, encoded in {encoded:?}, decoded in {decoded:?}");
     Ok(())
 }
 
