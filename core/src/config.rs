@@ -54,6 +54,8 @@ pub struct NodeConfig {
     pub gossip: GossipSettings,
     /// How replicas are compared.
     pub anti_entropy: AntiEntropySettings,
+    /// When what was deleted goes for good.
+    pub collection: CollectionSettings,
     /// What nodes and clients must show; empty: nothing.
     pub credentials: Bytes,
     /// Bounds on what it accepts and keeps.
@@ -133,6 +135,32 @@ impl Default for AntiEntropySettings {
             recheck: Duration::from_secs(1),
             bytes_per_second: 32 * 1024 * 1024,
         }
+    }
+}
+
+/// When records that are dead, of nothing but tombstones and values whose time is over, go for good
+/// (DESIGN.md §12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollectionSettings {
+    /// A record is left alone until it has been dead for so long, by the wall clock. The context of
+    /// a read is of use for as long.
+    pub grace: Duration,
+}
+
+/// What is on its way is given so much time before it is of no use, if the grace time is not short.
+const SETTLE: Duration = Duration::from_secs(600);
+
+impl CollectionSettings {
+    /// The time between the two looks of a collection. What was read before the first one and
+    /// arrives after the second one is not merged.
+    pub fn settle(&self) -> Duration {
+        SETTLE.min(self.grace / 2)
+    }
+}
+
+impl Default for CollectionSettings {
+    fn default() -> CollectionSettings {
+        CollectionSettings { grace: Duration::from_secs(24 * 60 * 60) }
     }
 }
 

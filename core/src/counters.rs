@@ -61,6 +61,13 @@ pub struct Counters {
     pub records_handed_out: u64,
     /// About how many bytes were exchanged for comparisons, in both directions.
     pub anti_entropy_bytes: u64,
+    /// Own copies of records that were dead and are removed for good.
+    pub records_collected: u64,
+    /// Collections that this node began and gave up.
+    pub collections_given_up: u64,
+    /// Records from other nodes that were not merged, since they were read before a collection
+    /// began.
+    pub stale_refused: u64,
     /// How often all trees were begun to be counted from what is stored.
     pub trees_counted: u64,
     /// 1 where this life began with the trees that the former one had saved.
@@ -69,7 +76,7 @@ pub struct Counters {
 
 impl Counters {
     /// All counts with their names.
-    pub fn list(&self) -> [(&'static str, u64); 31] {
+    pub fn list(&self) -> [(&'static str, u64); 34] {
         [
             ("gets", self.gets),
             ("puts", self.puts),
@@ -100,6 +107,9 @@ impl Counters {
             ("records_given", self.records_given),
             ("records_handed_out", self.records_handed_out),
             ("anti_entropy_bytes", self.anti_entropy_bytes),
+            ("records_collected", self.records_collected),
+            ("collections_given_up", self.collections_given_up),
+            ("stale_refused", self.stale_refused),
             ("trees_counted", self.trees_counted),
             ("trees_kept", self.trees_kept),
         ]

@@ -107,3 +107,26 @@ pub struct RequestId {
 
 /// A name for people or an address for sockets: shared text that is cloned freely.
 pub type Text = Arc<str>;
+
+/// A stretch of one life of a node: what it took from a storage before an epoch began is told from
+/// what it took later (see [`Collect`](crate::message::Collect)). The upper half is the incarnation,
+/// the lower half counts from 1; 0 where none is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// The first one of a life.
+    pub fn first(incarnation: Incarnation) -> Epoch {
+        Epoch(u64::from(incarnation.0) << 32 | 1)
+    }
+
+    /// The one after it.
+    pub fn next(self) -> Epoch {
+        Epoch(self.0 + 1)
+    }
+
+    /// The life that it is of.
+    pub fn incarnation(self) -> Incarnation {
+        Incarnation((self.0 >> 32) as u32)
+    }
+}

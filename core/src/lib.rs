@@ -62,6 +62,10 @@ mod verdicts;
 
 mod hints;
 
+mod epochs;
+
+mod recent_hints;
+
 mod tickets;
 
 mod incoming;
@@ -75,6 +79,8 @@ mod coordinator;
 mod handoff;
 
 mod anti_entropy;
+
+mod collection;
 
 mod replica;
 

@@ -262,6 +262,23 @@ mutants! {
     /// What differs at the first look is repaired at once: writes on their way, too.
     RepairsWritesInFlight = "repairs-writes-in-flight",
 
+    /// What was read before a collection began is merged after it.
+    StaleIsMerged = "stale-is-merged",
+    /// A member that is told to begin a new epoch goes on with the old one.
+    EpochNeverBegins = "epoch-never-begins",
+    /// A record is collected although a member of its preference list holds something else.
+    CollectsWithoutAll = "collects-without-all",
+    /// A record is collected although a value stands beside its tombstone.
+    CollectsBesideValue = "collects-beside-value",
+    /// A record is collected as soon as it is dead.
+    CollectsYoung = "collects-young",
+    /// A record is collected although a member that may hold a hint for it is not there.
+    CollectsWithoutTheAbsent = "collects-without-the-absent",
+    /// Hints are not looked for before a record is collected.
+    CollectsBesideHints = "collects-beside-hints",
+    /// A record is collected after the first look.
+    CollectsAtFirstLook = "collects-at-first-look",
+
     /// A higher heartbeat does not end the doubts about a member.
     DoubtStands = "doubt-stands",
     /// One witness is enough to find that a member is down, whatever the size of the cluster.

@@ -7,6 +7,7 @@
 //!        ---> Replica*ed ----> coordinator                answers to its own questions
 //!        ---> Compare(d) ----> anti_entropy
 //!        ---> RepairRequest -> anti_entropy
+//!        ---> Collect(ed) ---> collection
 //!  Stored --> tickets -------> trees, then coordinator | replica | ...
 //!  PeerUp, PeerDown ---------> peers, then whoever waits for the peer
 //!  Wake ---------------------> whoever's time is up
@@ -20,21 +21,23 @@ mod view;
 use alloc::sync::Arc;
 
 use crate::anti_entropy::AntiEntropy;
+use crate::collection::Collection;
 pub use crate::config::{
-    AntiEntropySettings, ConfigError, Fanout, Founding, GossipSettings, NodeConfig,
+    AntiEntropySettings, CollectionSettings, ConfigError, Fanout, Founding, GossipSettings,
+    NodeConfig,
 };
 use crate::coordinator::Coordinator;
 pub use crate::counters::Counters;
+use crate::epochs::Epochs;
 use crate::founding::Keeping;
 use crate::handoff::Handoff;
-use crate::handshake;
 use crate::hints::Hints;
 use crate::ids::NodeId;
 use crate::incoming::Request;
 use crate::machine::{Effect, Effects, Event, Input, Peer, StoreOp, Wake, WakeReason};
 use crate::membership::Membership;
 pub use crate::message::PairStatus;
-use crate::message::{Hello, LayoutUpdate, Message, Reject, RepairRefusal, Welcome};
+use crate::message::{LayoutUpdate, Message, RepairRefusal};
 use crate::pass_on::PassOn;
 use crate::peers::Peers;
 use crate::replica;
@@ -62,6 +65,7 @@ pub struct Node {
     membership: Membership,
     verdicts: Verdicts,
     hints: Hints,
+    epochs: Epochs,
     tickets: Tickets,
     gate: Gate,
     counters: Counters,
@@ -69,6 +73,7 @@ pub struct Node {
     pass_on: PassOn,
     handoff: Handoff,
     anti_entropy: AntiEntropy,
+    collection: Collection,
     keeping: Keeping,
     /// Handshakes of processes whose id lives elsewhere.
     identity_conflicts: u64,
@@ -89,13 +94,15 @@ impl Node {
             membership: Membership::new(&config, seed),
             verdicts: Verdicts::default(),
             hints: Hints::new(&config.limits),
-            tickets: Tickets::new(&config),
+            epochs: Epochs::new(config.id, config.incarnation),
+            tickets: Tickets::new(&config, seed),
             gate: Gate::default(),
             counters: Counters::default(),
             coordinator: Coordinator::new(&config, seed),
             pass_on: PassOn::new(seed),
             handoff: Handoff::new(seed),
             anti_entropy: AntiEntropy::new(&config, saved, seed),
+            collection: Collection::new(&config, seed),
             keeping: Keeping::default(),
             identity_conflicts: 0,
             config,
@@ -138,7 +145,9 @@ impl Node {
         let handoff = handoff.map(|at| Wake { at, reason: WakeReason::Handoff });
         let compare = self.anti_entropy.next_wake();
         let compare = compare.map(|at| Wake { at, reason: WakeReason::AntiEntropy });
-        deadlines.chain(dial).chain(gossip).chain(handoff).chain(compare).min()
+        let collect = self.collection.next_wake();
+        let collect = collect.map(|at| Wake { at, reason: WakeReason::Collection });
+        deadlines.chain(dial).chain(gossip).chain(handoff).chain(compare).chain(collect).min()
     }
 
     /// Compares a slot, or everything that this node holds, with all other primaries as soon as it
@@ -157,36 +166,6 @@ impl Node {
         parts.anti_entropy.repair(&mut turn, slot)
     }
 
-    /// The first frame of a connection that this node dialled.
-    pub fn hello(&self) -> Hello {
-        handshake::hello(&self.config, self.layout.as_ref())
-    }
-
-    /// The answer to the first frame of a connection that somebody else dialled. The embedder
-    /// carries out the effects like those of an input.
-    ///
-    /// # Errors
-    /// What to send before the connection is closed.
-    pub fn welcome(
-        &mut self,
-        now: Now,
-        hello: &Hello,
-        out: &mut Effects<Effect>,
-    ) -> Result<Welcome, Reject> {
-        self.on_hello(now, hello, out)
-    }
-
-    /// Checks the answer to [`hello`](Node::hello) of the node that should be `expected`; `None`
-    /// after the dial of a seed: anybody but this node itself.
-    ///
-    /// # Errors
-    /// Why the connection is of no use.
-    pub fn accepts(&mut self, expected: Option<NodeId>, welcome: &Welcome) -> Result<(), Reject> {
-        handshake::accepts(&self.config, expected, welcome)?;
-        self.peers.on_greeted(welcome.node, welcome.incarnation);
-        Ok(())
-    }
-
     /// What metrics, status pages and tests may look at.
     pub fn view(&self) -> NodeView<'_> {
         NodeView { node: self }
@@ -202,6 +181,7 @@ impl Node {
         self.peers.check_invariants();
         self.handoff.check_invariants();
         self.anti_entropy.check_invariants();
+        self.collection.check_invariants();
     }
 
     fn on_frame(&mut self, now: Now, from: Peer, message: Message, out: &mut Effects<Effect>) {
@@ -257,6 +237,12 @@ impl Node {
             (Message::RepairRequest(request), from) => {
                 parts.anti_entropy.on_repair(turn, from, request);
             }
+            (Message::Collect(collect), Peer::Node(from)) => {
+                parts.collection.on_collect(turn, from, collect);
+            }
+            (Message::Collected(collected), Peer::Node(from)) => {
+                parts.collection.on_collected(turn, from, collected);
+            }
             (Message::Unsupported(_), _) => {}
             (
                 Message::Hello(_)
@@ -269,6 +255,8 @@ impl Node {
                 | Message::ReplicaMerged(_)
                 | Message::Compare(_)
                 | Message::Compared(_)
+                | Message::Collect(_)
+                | Message::Collected(_)
                 | Message::StatusRequest(_)
                 | Message::StatusReply(_)
                 | Message::RepairReply(_)
@@ -315,6 +303,7 @@ impl Node {
         parts.adopt(turn, orphans);
         parts.handoff.on_wake(turn);
         parts.anti_entropy.on_wake(turn);
+        parts.collection.on_wake(turn);
     }
 
     /// The surroundings of one input, apart from the parts that run requests.
@@ -327,6 +316,7 @@ impl Node {
             membership: &self.membership,
             verdicts: &mut self.verdicts,
             hints: &mut self.hints,
+            epochs: &mut self.epochs,
             tickets: &mut self.tickets,
             gate: &mut self.gate,
             counters: &mut self.counters,
@@ -334,6 +324,7 @@ impl Node {
         };
         let (coordinator, pass_on) = (&mut self.coordinator, &mut self.pass_on);
         let (handoff, anti_entropy) = (&mut self.handoff, &mut self.anti_entropy);
-        (turn, Parts { coordinator, pass_on, handoff, anti_entropy })
+        let collection = &mut self.collection;
+        (turn, Parts { coordinator, pass_on, handoff, anti_entropy, collection })
     }
 }

@@ -195,6 +195,11 @@ impl Peers {
         }
     }
 
+    /// The life of `node` that this one is connected to; `None` where it is not, or was not told.
+    pub(crate) fn life(&self, node: NodeId) -> Option<Incarnation> {
+        self.links.get(&node).and_then(|link| link.life)
+    }
+
     /// Whether `node` is connected in another life than `incarnation` and was heard from within
     /// `recently`: then two processes have its id. A node that started again is silent in its
     /// former life.

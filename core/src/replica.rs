@@ -36,11 +36,14 @@ pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
 /// Starts a merge for a coordinator, into the own copy or into a hint.
 pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
     turn.counters.replica_merges += 1;
-    let ReplicaMerge { call, key, record, hint_for, reason } = merge;
+    let ReplicaMerge { call, key, record, hint_for, reason, epoch } = merge;
     sane_or!(
         let record,
         ExpiryByLocalClock => crate::causality::wrong::expiring_by(&record, turn.now.unix)
     );
+    if !turn.admits(from, epoch) {
+        return acknowledge(turn, Peer::Node(from), call, false);
+    }
     let from = Peer::Node(from);
     if turn.tickets.is_full_for(reason) {
         turn.note_overload("store_ops_max");
@@ -84,7 +87,9 @@ pub(crate) fn on_read_done(
         | StoreOutcome::HintRemoved { .. }
         | StoreOutcome::HintsCounted(_)
         | StoreOutcome::StatesScanned { .. }
-        | StoreOutcome::RecordsScanned { .. } => return,
+        | StoreOutcome::RecordsScanned { .. }
+        | StoreOutcome::Confirmed(_)
+        | StoreOutcome::Removed { .. } => return,
     };
     answer(turn, to, call, state);
 }
@@ -110,7 +115,9 @@ pub(crate) fn on_merge_done(turn: &mut Turn<'_>, to: Peer, call: CallId, outcome
         | StoreOutcome::HintRemoved { .. }
         | StoreOutcome::HintsCounted(_)
         | StoreOutcome::StatesScanned { .. }
-        | StoreOutcome::RecordsScanned { .. } => {}
+        | StoreOutcome::RecordsScanned { .. }
+        | StoreOutcome::Confirmed(_)
+        | StoreOutcome::Removed { .. } => {}
     }
 }
 
@@ -155,7 +162,9 @@ pub(crate) fn on_hint_stored(
         | StoreOutcome::HintRemoved { .. }
         | StoreOutcome::HintsCounted(_)
         | StoreOutcome::StatesScanned { .. }
-        | StoreOutcome::RecordsScanned { .. } => {}
+        | StoreOutcome::RecordsScanned { .. }
+        | StoreOutcome::Confirmed(_)
+        | StoreOutcome::Removed { .. } => {}
     }
 }
 

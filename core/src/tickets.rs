@@ -8,6 +8,8 @@ use crate::hints::HintRoom;
 use crate::ids::{Key, NodeId};
 use crate::machine::{Effect, Effects, HeldAs, Peer, StoreOp, Ticket};
 use crate::message::{CallId, MergeReason};
+use crate::prng::Prng;
+use crate::recent_hints::RecentHints;
 use crate::ring::Slot;
 
 /// Who waits for an operation of the storage.
@@ -34,6 +36,12 @@ pub(crate) enum Purpose {
     Asker { peer: NodeId, call: CallId, item: u32 },
     /// A question of another replica, under its call; the item says which of its operations.
     Holder { asker: NodeId, call: CallId, item: u32 },
+    /// A page of what this node looks through for records that are dead, and its number.
+    DeadScan { page: u32 },
+    /// A question of a collector: what is held of some keys.
+    Confirm { from: NodeId, call: CallId },
+    /// The removal of an own copy that all agree on.
+    Remove,
     /// A new layout.
     Layout,
 }
@@ -60,6 +68,8 @@ pub(crate) struct Tickets {
     rooms: BTreeMap<NodeId, u64>,
     /// While hints are counted: the targets whose hints may have changed meanwhile.
     disturbed: Option<BTreeSet<NodeId>>,
+    /// For which keys hints were made of late.
+    recent_hints: RecentHints,
 }
 
 impl Purpose {
@@ -76,6 +86,9 @@ impl Purpose {
             | Purpose::Trees
             | Purpose::Asker { .. }
             | Purpose::Holder { .. }
+            | Purpose::DeadScan { .. }
+            | Purpose::Confirm { .. }
+            | Purpose::Remove
             | Purpose::Layout => None,
         }
     }
@@ -93,19 +106,23 @@ impl Purpose {
             | Purpose::Trees
             | Purpose::Asker { .. }
             | Purpose::Holder { .. }
+            | Purpose::DeadScan { .. }
+            | Purpose::Confirm { .. }
+            | Purpose::Remove
             | Purpose::Layout => self.room().map(|room| room.target),
         }
     }
 }
 
 impl Tickets {
-    pub(crate) fn new(config: &NodeConfig) -> Tickets {
+    pub(crate) fn new(config: &NodeConfig, seed: u64) -> Tickets {
         Tickets {
             limit: config.limits.store_ops_max,
             last: 0,
             open: BTreeMap::new(),
             rooms: BTreeMap::new(),
             disturbed: None,
+            recent_hints: RecentHints::new(Prng::stream(seed, "recent hints").next_u64()),
         }
     }
 
@@ -136,7 +153,9 @@ impl Tickets {
         self.last += 1;
         let ticket = Ticket(self.last);
         let changes = match &op {
-            StoreOp::Apply { key, copy: HeldAs::Own, .. } => Some(key.clone()),
+            StoreOp::Apply { key, copy: HeldAs::Own, .. } | StoreOp::Remove { key, .. } => {
+                Some(key.clone())
+            }
             StoreOp::Apply { copy: HeldAs::Hint { .. }, .. }
             | StoreOp::Read { .. }
             | StoreOp::FindHints { .. }
@@ -144,8 +163,12 @@ impl Tickets {
             | StoreOp::CountHints
             | StoreOp::ScanStates { .. }
             | StoreOp::ScanRecords { .. }
+            | StoreOp::Confirm { .. }
             | StoreOp::SaveLayout(_) => None,
         };
+        if let StoreOp::Apply { key, copy: HeldAs::Hint { .. }, .. } = &op {
+            self.recent_hints.note(key);
+        }
         if let Purpose::HintCount = purpose {
             self.disturbed =
                 Some(self.open.values().filter_map(|open| open.purpose.disturbs()).collect());
@@ -182,6 +205,16 @@ impl Tickets {
         Some(open)
     }
 
+    /// For which keys hints were made of late.
+    pub(crate) fn recent_hints(&self) -> &RecentHints {
+        &self.recent_hints
+    }
+
+    /// Those for whom hints are being made.
+    pub(crate) fn hint_targets(&self) -> impl Iterator<Item = NodeId> {
+        self.rooms.keys().copied()
+    }
+
     /// Bytes that are kept free for hints for `target`, and for all hints.
     pub(crate) fn rooms(&self, target: NodeId) -> (u64, u64) {
         (self.rooms.get(&target).copied().unwrap_or(0), self.rooms.values().sum())
@@ -210,5 +243,6 @@ impl Tickets {
         }
         rooms.retain(|_, bytes| *bytes > 0);
         assert_eq!(rooms, self.rooms, "room is kept for what is under way");
+        self.recent_hints.check_invariants();
     }
 }

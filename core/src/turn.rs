@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use crate::config::NodeConfig;
 use crate::counters::Counters;
+use crate::epochs::Epochs;
 use crate::hints::{HintRoom, Hints, HintsFull};
-use crate::ids::{Key, NodeId};
+use crate::ids::{Epoch, Key, NodeId};
 use crate::incoming::Request;
 use crate::layout::LayoutVersion;
 use crate::machine::{Effect, Effects, Event, Peer};
@@ -31,6 +32,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) membership: &'a Membership,
     pub(crate) verdicts: &'a mut Verdicts,
     pub(crate) hints: &'a mut Hints,
+    pub(crate) epochs: &'a mut Epochs,
     pub(crate) tickets: &'a mut Tickets,
     pub(crate) gate: &'a mut Gate,
     pub(crate) counters: &'a mut Counters,
@@ -121,6 +123,17 @@ impl Turn<'_> {
     pub(crate) fn hint_room(&self, target: NodeId, bytes: u64) -> Result<HintRoom, HintsFull> {
         let room = HintRoom { target, bytes };
         self.hints.check_room(room, self.tickets.rooms(target)).map(|()| room)
+    }
+
+    /// Whether what `from` took in `epoch` may be merged. What may not was on its way, or in
+    /// somebody's memory, since before a collection began, or is of a former life.
+    pub(crate) fn admits(&mut self, from: NodeId, epoch: Epoch) -> bool {
+        let admitted = self.epochs.admits(from, self.peers.life(from), epoch);
+        if !admitted {
+            self.counters.stale_refused += 1;
+            self.out.observe(Event::StaleRefused(from));
+        }
+        admitted
     }
 
     /// Tells people that the table behind `limit` is full.

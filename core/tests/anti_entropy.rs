@@ -18,7 +18,6 @@ mod machines;
 mod saved;
 #[path = "anti_entropy/trees.rs"]
 mod trees;
-#[path = "anti_entropy/world.rs"]
 mod world;
 
 use quorate_core::causality::Record;

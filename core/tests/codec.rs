@@ -1,5 +1,7 @@
 //! The codec (DESIGN.md §14): what goes out comes in again, and no bytes do harm.
 
+#[path = "codec/collection_strategies.rs"]
+mod collection_strategies;
 #[path = "codec/damage.rs"]
 mod damage;
 #[path = "codec/exchange_strategies.rs"]
@@ -24,7 +26,7 @@ use quorate_core::causality::{
 use quorate_core::codec::{
     DecodeError, decode, decode_answer, decode_held, encode, encode_held, frames,
 };
-use quorate_core::ids::{Incarnation, Key, NodeId, RequestId};
+use quorate_core::ids::{Epoch, Incarnation, Key, NodeId, RequestId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::LINK_FRAME_BYTES_MAX;
 use quorate_core::message::{
@@ -237,6 +239,8 @@ fn check(message: &Message) {
         | Message::ReplicaMerged(_)
         | Message::Compare(_)
         | Message::Compared(_)
+        | Message::Collect(_)
+        | Message::Collected(_)
         | Message::StatusRequest(_)
         | Message::StatusReply(_)
         | Message::RepairRequest(_)
@@ -357,6 +361,7 @@ fn a_payload_is_a_slice_of_its_frame() {
         record: record_of(1, 1, Payload::Value(Bytes::from_static(&[7; 1_000]))),
         hint_for: None,
         reason: MergeReason::Write,
+        epoch: Epoch(1),
     }));
     let within = frame.as_ptr_range();
     let Ok(Message::ReplicaMerge(merge)) = decode(frame) else { panic!("a merge") };

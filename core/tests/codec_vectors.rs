@@ -6,6 +6,10 @@
 
 #[path = "codec/between_nodes.rs"]
 mod between_nodes;
+#[path = "codec/collection.rs"]
+mod collection;
+#[path = "codec/collection_json.rs"]
+mod collection_json;
 #[path = "codec/examples.rs"]
 mod examples;
 #[path = "codec/exchange.rs"]

@@ -70,6 +70,8 @@ export interface ReadOptions extends CallOptions {
   /**
    * From an earlier entry or write of this key. The read is answered as soon as one replica holds
    * all of that, so it shows at least your own writes, also with `r: 1`; `STALE` where none does.
+   * For a context of what was deleted longer ago than the cluster's grace time (24 hours unless
+   * configured), none ever does.
    */
   context?: Context | undefined;
 }

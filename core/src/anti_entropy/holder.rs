@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::surroundings::Surroundings;
 use super::window::{Window, differing};
 use crate::causality::Record;
-use crate::ids::{Key, NodeId};
+use crate::ids::{Epoch, Key, NodeId};
 use crate::machine::{Event, Peer, StoreOp, StoreOutcome};
 use crate::merkle::{Branch, Forest, Piece, StateHash};
 use crate::message::{
@@ -18,7 +18,6 @@ use crate::message::{
 };
 use crate::ring::{RingArc, Slot};
 use crate::tickets::Purpose;
-use crate::time::UnixMs;
 
 /// Branches that a question names at most.
 pub(super) const BRANCHES_MAX: usize = 512;
@@ -58,7 +57,7 @@ struct Task {
 enum Work {
     States { window: Window, states: Vec<(Key, StateHash)> },
     Records(Records),
-    Rest { taken: UnixMs },
+    Rest { epoch: Epoch },
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +71,7 @@ struct Records {
     open: usize,
     bytes: u64,
     bytes_max: u64,
-    taken: UnixMs,
+    epoch: Epoch,
 }
 
 /// Why a question gets no answer.
@@ -134,8 +133,8 @@ impl Holder {
                 }
                 records.answer(around.trees.forest())
             }
-            (Work::Rest { taken }, StoreOutcome::RecordsScanned { records, more }) => {
-                rest_answer(records, more, *taken)
+            (Work::Rest { epoch }, StoreOutcome::RecordsScanned { records, more }) => {
+                rest_answer(records, more, *epoch)
             }
             (Work::States { .. } | Work::Records(_) | Work::Rest { .. }, _) => Comparison::NotNow,
         };
@@ -169,7 +168,7 @@ impl Holder {
         if crowded || around.holds_until().is_some() {
             return Err(NoAnswer::NotNow);
         }
-        let taken = around.turn.now.unix;
+        let epoch = around.turn.epochs.current();
         let arc_of = |piece: Piece| {
             let arc = forest.arc_of(piece).filter(|_| around.schedule.contains(from, piece.slot));
             arc.ok_or(NoAnswer::Misbehaved)
@@ -188,13 +187,13 @@ impl Holder {
             }
             Question::Records { slot, keys, bytes_max } => {
                 let arc = arc_of(Piece::whole(slot))?;
-                let records = Records::new(keys, arc, bytes_max, taken)?;
+                let records = Records::new(keys, arc, bytes_max, epoch)?;
                 (Work::Records(records), None)
             }
             Question::Rest { piece, after, bytes_max } => {
                 let bytes_max = bytes_max.min(BYTES_MAX) as usize;
                 let op = StoreOp::ScanRecords { arc: arc_of(piece)?, after, bytes_max };
-                (Work::Rest { taken }, Some(op))
+                (Work::Rest { epoch }, Some(op))
             }
         };
         let task = self.tasks.entry(from).insert_entry(Task { call, work }).into_mut();
@@ -215,7 +214,7 @@ impl Records {
         keys: Vec<Difference>,
         arc: RingArc,
         bytes_max: u64,
-        taken: UnixMs,
+        epoch: Epoch,
     ) -> Result<Records, NoAnswer> {
         let window = Window { arc, after: None, until: None };
         let valid = !keys.is_empty()
@@ -225,7 +224,7 @@ impl Records {
             return Err(NoAnswer::Misbehaved);
         }
         let (read, bytes_max) = (vec![Record::new(); keys.len()], bytes_max.min(BYTES_MAX));
-        Ok(Records { keys, read, next: 0, open: 0, bytes: 0, bytes_max, taken })
+        Ok(Records { keys, read, next: 0, open: 0, bytes: 0, bytes_max, epoch })
     }
 
     /// Reads as many as may be read at one time.
@@ -277,7 +276,7 @@ impl Records {
         }
         let until = self.keys.get(answered).and(self.keys.get(answered.wrapping_sub(1)));
         let until = until.map(|difference| difference.key.clone());
-        Comparison::Records { records, wants, until, taken: self.taken }
+        Comparison::Records { records, wants, until, epoch: self.epoch }
     }
 }
 
@@ -335,12 +334,12 @@ fn states_answer(
     Comparison::States { differ: differing(&asked, &ours), until }
 }
 
-fn rest_answer(records: Vec<(Key, Record)>, more: bool, taken: UnixMs) -> Comparison {
+fn rest_answer(records: Vec<(Key, Record)>, more: bool, epoch: Epoch) -> Comparison {
     let until = records.last().map(|(key, _)| key.clone()).filter(|_| more);
     if more && until.is_none() {
         return Comparison::NotNow;
     }
-    Comparison::Records { records, wants: Vec::new(), until, taken }
+    Comparison::Records { records, wants: Vec::new(), until, epoch }
 }
 
 fn answer(around: &mut Surroundings<'_, '_>, to: NodeId, call: CallId, answer: Comparison) {

@@ -33,8 +33,8 @@ use crate::layout::Layout;
 use crate::machine::{Event, Peer, StateChange, StoreOutcome};
 use crate::merkle::{Forest, SavedTrees};
 use crate::message::{
-    CallId, Compare, Compared, Message, PairStatus, RepairRefusal, RepairReply, RepairRequest,
-    ReplicaMerged, saturate,
+    CallId, Compare, Compared, MemberState, Message, PairStatus, RepairRefusal, RepairReply,
+    RepairRequest, ReplicaMerged, saturate,
 };
 use crate::prng::Prng;
 use crate::ring::Slot;
@@ -335,9 +335,14 @@ impl AntiEntropy {
             let free = |(peer, _): &(NodeId, Instant)| {
                 turn.peers.is_up(*peer) && !self.sessions.contains_key(peer)
             };
-            let next =
-                self.shared.schedule.peers().filter(free).min_by_key(|(peer, due)| (*due, *peer));
-            let Some((peer, due)) = next else { return };
+            // A session with somebody who keeps silent would hold its slots back from all others.
+            let silent = |peer| turn.membership.state(peer) == Some(MemberState::Down);
+            let begins = |(peer, due): (NodeId, Instant)| {
+                let due = if silent(peer) { due.max(now + BLOCKED_PAUSE) } else { due };
+                (due, peer)
+            };
+            let next = self.shared.schedule.peers().filter(free).map(begins).min();
+            let Some((due, peer)) = next else { return };
             let mut around = self.shared.around(turn);
             let held = around.holds_until().unwrap_or(now);
             if due.max(held) > now {

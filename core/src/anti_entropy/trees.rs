@@ -197,7 +197,9 @@ impl Trees {
             | StoreOutcome::HintsFound { .. }
             | StoreOutcome::HintRemoved { .. }
             | StoreOutcome::HintsCounted(_)
-            | StoreOutcome::RecordsScanned { .. } => {
+            | StoreOutcome::RecordsScanned { .. }
+            | StoreOutcome::Confirmed(_)
+            | StoreOutcome::Removed { .. } => {
                 self.due = Some(turn.now.instant + FAILURE_PAUSE);
                 return false;
             }

@@ -22,8 +22,8 @@ pub(super) fn without_tombstones(answer: Comparison) -> Comparison {
         records.into_iter().filter(|(_, record)| !is_deleted(record)).collect()
     };
     match answer {
-        Comparison::Records { records, wants, until, taken } => {
-            Comparison::Records { records: kept(records), wants, until, taken }
+        Comparison::Records { records, wants, until, epoch } => {
+            Comparison::Records { records: kept(records), wants, until, epoch }
         }
         Comparison::NotNow | Comparison::Branches { .. } | Comparison::States { .. } => answer,
     }

@@ -75,6 +75,22 @@ impl Record {
         })
     }
 
+    /// Since when nothing but tombstones and values whose time is over stands in the record, by the
+    /// clocks of those who wrote it; `None` where a value stands, or will until after `now`.
+    pub fn dead_since(&self, now: UnixMs) -> Option<UnixMs> {
+        let mut since = self.histories().map(|(_, history)| history.at()).max()?;
+        for (_, sibling) in self.siblings() {
+            let dead = match sibling.payload {
+                Payload::Tombstone => Some(sibling.written),
+                Payload::Value(_) => sibling.expires.filter(|expires| *expires <= now),
+            };
+            sane_or!(let dead, CollectsBesideValue => Some(dead.unwrap_or(sibling.written)));
+            since = since.max(dead?);
+        }
+        sane_or!(let since, CollectsBesideValue => super::wrong::without_tombstone(self, since)?);
+        Some(since)
+    }
+
     /// The number of distinct values and tombstones: the length of [`values`](Record::values). A
     /// value that has expired is counted, as a tombstone is, until somebody overwrites it.
     pub fn sibling_count(&self) -> usize {

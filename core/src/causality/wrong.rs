@@ -102,3 +102,9 @@ fn live(record: &Record, keep: impl Fn(&Sibling) -> bool) -> Record {
     });
     Record::from_histories(histories).unwrap_or_default()
 }
+
+/// Leaves a record alone in which no tombstone stands.
+pub(crate) fn without_tombstone(record: &Record, since: UnixMs) -> Option<UnixMs> {
+    let mut siblings = record.siblings();
+    siblings.any(|(_, sibling)| sibling.payload == Payload::Tombstone).then_some(since)
+}

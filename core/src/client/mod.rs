@@ -349,7 +349,9 @@ impl Client {
             | Message::StatusReply(_)
             | Message::Gossip(_)
             | Message::RepairRequest(_)
-            | Message::RepairReply(_) => {}
+            | Message::RepairReply(_)
+            | Message::Collect(_)
+            | Message::Collected(_) => {}
         }
         self.on_heard(now, link, out);
     }

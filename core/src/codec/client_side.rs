@@ -47,7 +47,9 @@ pub fn encode_request(message: &Message, out: &mut Vec<u8>) {
         | Message::StatusReply(_)
         | Message::Gossip(_)
         | Message::RepairRequest(_)
-        | Message::RepairReply(_) => panic!("no client sends this"),
+        | Message::RepairReply(_)
+        | Message::Collect(_)
+        | Message::Collected(_) => panic!("no client sends this"),
     }
 }
 

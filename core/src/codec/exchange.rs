@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::record::{actor_in, actor_out, record_in, record_out, seen_in, seen_out};
 use super::{DecodeError, byte, malformed, wire};
 use crate::causality::{Actor, Counter, HistoryOutline, Outline, Record};
-use crate::ids::Key;
+use crate::ids::{Epoch, Key};
 use crate::layout::LayoutVersion;
 use crate::merkle::{Branch, Piece, StateHash};
 use crate::message::{
@@ -94,12 +94,12 @@ pub(super) fn compared_out(compared: &Compared) -> wire::Compared {
             differ: states_out(differ),
             until: key_out(until.as_ref()),
         })),
-        Comparison::Records { records, wants, until, taken } => {
+        Comparison::Records { records, wants, until, epoch } => {
             Some(Answer::Records(wire::RecordsGiven {
                 records: records.iter().map(key_record_out).collect(),
                 wants: wants.iter().map(|key| key.0.clone()).collect(),
                 until: key_out(until.as_ref()),
-                taken_ms: taken.0,
+                epoch: epoch.0,
             }))
         }
     };
@@ -121,7 +121,7 @@ pub(super) fn compared_in(compared: wire::Compared) -> Result<Compared, DecodeEr
             records: all(answer.records, key_record_in)?,
             wants: answer.wants.into_iter().map(Key).collect(),
             until: answer.until.map(Key),
-            taken: UnixMs(answer.taken_ms),
+            epoch: Epoch(answer.epoch),
         },
     };
     Ok(Compared { call: CallId(compared.call), answer })
@@ -129,7 +129,7 @@ pub(super) fn compared_in(compared: wire::Compared) -> Result<Compared, DecodeEr
 
 /// Room is made once: a vector that grows takes three times the memory while the first one stands,
 /// and the guard grants less.
-fn all<From, To>(
+pub(super) fn all<From, To>(
     from: Vec<From>,
     mut to: impl FnMut(From) -> Result<To, DecodeError>,
 ) -> Result<Vec<To>, DecodeError> {
@@ -145,11 +145,11 @@ fn key_out(key: Option<&Key>) -> Option<Bytes> {
 }
 
 /// Nothing held is nothing sent.
-fn hash_out(hash: u128) -> Bytes {
+pub(super) fn hash_out(hash: u128) -> Bytes {
     if hash == 0 { Bytes::new() } else { Bytes::copy_from_slice(&hash.to_be_bytes()) }
 }
 
-fn hash_in(bytes: &[u8]) -> Result<u128, DecodeError> {
+pub(super) fn hash_in(bytes: &[u8]) -> Result<u128, DecodeError> {
     if bytes.is_empty() {
         return Ok(0);
     }
@@ -189,7 +189,7 @@ fn children_in(branch: wire::BranchChildren) -> Result<BranchChildren, DecodeErr
     Ok(BranchChildren { slot, branch: above, children: children.collect::<Result<_, _>>()? })
 }
 
-fn states_out(states: &[(Key, StateHash)]) -> Vec<wire::KeyState> {
+pub(super) fn states_out(states: &[(Key, StateHash)]) -> Vec<wire::KeyState> {
     let state = |(key, state): &(Key, StateHash)| wire::KeyState {
         key: key.0.clone(),
         state: hash_out(state.0),
@@ -197,7 +197,7 @@ fn states_out(states: &[(Key, StateHash)]) -> Vec<wire::KeyState> {
     states.iter().map(state).collect()
 }
 
-fn state_in(state: wire::KeyState) -> Result<(Key, StateHash), DecodeError> {
+pub(super) fn state_in(state: wire::KeyState) -> Result<(Key, StateHash), DecodeError> {
     Ok((Key(state.key), StateHash(hash_in(&state.state)?)))
 }
 

@@ -100,6 +100,11 @@ const COMPARED: Shape = Shape(&[
     one(3, Shape(&[many::<wire::KeyState>(1, LEAF)])),
     one(4, Shape(&[many::<wire::KeyRecord>(1, KEY_RECORD), blobs(2)])),
 ]);
+const COLLECT: Shape = Shape(&[
+    one(3, Shape(&[blobs(1), many::<wire::EpochOf>(3, LEAF)])),
+    one(5, Shape(&[many::<wire::KeyState>(1, LEAF)])),
+]);
+const COLLECTED: Shape = Shape(&[one(2, Shape(&[many::<wire::HeldState>(1, LEAF)]))]);
 const STATUS_REPLY: Shape = Shape(&[
     many::<wire::MemberStatus>(11, LEAF),
     many::<wire::Number>(12, LEAF),
@@ -115,6 +120,8 @@ const FRAME: Shape = Shape(&[
     one(14, GOSSIP),
     one(15, COMPARE),
     one(16, COMPARED),
+    one(19, COLLECT),
+    one(20, COLLECTED),
 ]);
 
 /// Refuses a frame whose elements are too many for its length.

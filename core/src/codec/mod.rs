@@ -11,6 +11,7 @@
 //! of the frame, never copies.
 
 mod client_side;
+mod collection;
 mod exchange;
 mod gossip;
 mod guard;
@@ -179,6 +180,8 @@ fn body(message: &Message) -> Body {
         Message::Gossip(gossip) => Body::Gossip(gossip::gossip_out(gossip)),
         Message::RepairRequest(request) => Body::RepairRequest(repair::request_out(*request)),
         Message::RepairReply(reply) => Body::RepairReply(repair::reply_out(*reply)),
+        Message::Collect(collect) => Body::Collect(collection::collect_out(collect)),
+        Message::Collected(collected) => Body::Collected(collection::collected_out(collected)),
     }
 }
 
@@ -204,6 +207,8 @@ fn message(body: Body) -> Result<Message, DecodeError> {
         Body::Gossip(gossip) => Message::Gossip(gossip::gossip_in(gossip)?),
         Body::RepairRequest(request) => Message::RepairRequest(repair::request_in(request)),
         Body::RepairReply(reply) => Message::RepairReply(repair::reply_in(reply)?),
+        Body::Collect(collect) => Message::Collect(collection::collect_in(collect)?),
+        Body::Collected(collected) => Message::Collected(collection::collected_in(collected)?),
     })
 }
 

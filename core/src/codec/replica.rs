@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{DecodeError, malformed, record, wire};
 use crate::causality::{Record, RecordDigest};
-use crate::ids::{Key, NodeId};
+use crate::ids::{Epoch, Key, NodeId};
 use crate::message::{
     CallId, MergeReason, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
 };
@@ -61,6 +61,7 @@ pub(super) fn merge_out(merge: &ReplicaMerge) -> wire::ReplicaMerge {
         record: Some(record::record_out(&merge.record)),
         hint_for: merge.hint_for.map(|node| node.0),
         reason: reason.into(),
+        epoch: merge.epoch.0,
     }
 }
 
@@ -78,6 +79,7 @@ pub(super) fn merge_in(merge: wire::ReplicaMerge) -> Result<ReplicaMerge, Decode
         record: present(merge.record)?,
         hint_for: merge.hint_for.map(NodeId),
         reason,
+        epoch: Epoch(merge.epoch),
     })
 }
 

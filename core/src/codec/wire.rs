@@ -14,7 +14,7 @@
 pub struct Frame {
     #[prost(
         oneof = "frame::Body",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
     )]
     pub body: ::core::option::Option<frame::Body>,
 }
@@ -58,6 +58,10 @@ pub mod frame {
         RepairRequest(super::RepairRequest),
         #[prost(message, tag = "18")]
         RepairReply(super::RepairReply),
+        #[prost(message, tag = "19")]
+        Collect(super::Collect),
+        #[prost(message, tag = "20")]
+        Collected(super::Collected),
     }
 }
 // ---- handshake
@@ -467,6 +471,9 @@ pub struct ReplicaMerge {
     pub hint_for: ::core::option::Option<u64>,
     #[prost(enumeration = "MergeReason", tag = "5")]
     pub reason: i32,
+    /// The sender's epoch before it took the record from a storage or an answer: see Collect.
+    #[prost(fixed64, tag = "6")]
+    pub epoch: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReplicaMerged {
@@ -662,9 +669,9 @@ pub struct RecordsGiven {
     /// How far the holder got; absent: all is answered.
     #[prost(bytes = "bytes", optional, tag = "3")]
     pub until: ::core::option::Option<::prost::bytes::Bytes>,
-    /// The holder's wall clock before it read them.
-    #[prost(uint64, tag = "4")]
-    pub taken_ms: u64,
+    /// The holder's epoch before it read them: see Collect.
+    #[prost(fixed64, tag = "4")]
+    pub epoch: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct KeyRecord {
@@ -672,6 +679,97 @@ pub struct KeyRecord {
     pub key: ::prost::bytes::Bytes,
     #[prost(message, optional, tag = "2")]
     pub record: ::core::option::Option<Record>,
+}
+/// Asks a member for its part in the collection of records that are dead: of nothing but tombstones
+/// and values whose time is over. See core/src/collection.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Collect {
+    #[prost(uint64, tag = "1")]
+    pub call: u64,
+    /// Only nodes of one layout collect.
+    #[prost(uint64, tag = "2")]
+    pub layout_version: u64,
+    #[prost(oneof = "collect::Step", tags = "3, 4, 5")]
+    pub step: ::core::option::Option<collect::Step>,
+}
+/// Nested message and enum types in `Collect`.
+pub mod collect {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Step {
+        #[prost(message, tag = "3")]
+        Confirm(super::ConfirmDead),
+        /// Begins a new epoch.
+        #[prost(message, tag = "4")]
+        NewEpoch(super::NewEpoch),
+        #[prost(message, tag = "5")]
+        Remove(super::RemoveDead),
+    }
+}
+/// Asks what is held of some keys.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ConfirmDead {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// What the member answered the first time; absent: this is the first time.
+    #[prost(uint64, optional, tag = "2")]
+    pub since: ::core::option::Option<u64>,
+    /// From here on, what members took before these epochs is not merged.
+    #[prost(message, repeated, tag = "3")]
+    pub floors: ::prost::alloc::vec::Vec<EpochOf>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NewEpoch {}
+/// Removes copies that nobody needs. It has no answer.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RemoveDead {
+    #[prost(message, repeated, tag = "1")]
+    pub records: ::prost::alloc::vec::Vec<KeyState>,
+}
+/// An epoch of a member. The upper half is the life, its incarnation; the lower half counts from 1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EpochOf {
+    #[prost(fixed64, tag = "1")]
+    pub node: u64,
+    #[prost(fixed64, tag = "2")]
+    pub epoch: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Collected {
+    #[prost(uint64, tag = "1")]
+    pub call: u64,
+    /// None is set: the member cannot say.
+    #[prost(oneof = "collected::Answer", tags = "2, 3")]
+    pub answer: ::core::option::Option<collected::Answer>,
+}
+/// Nested message and enum types in `Collected`.
+pub mod collected {
+    /// None is set: the member cannot say.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Answer {
+        #[prost(message, tag = "2")]
+        Confirmed(super::DeadConfirmed),
+        #[prost(message, tag = "3")]
+        Epoch(super::EpochOf),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeadConfirmed {
+    /// In the order of the question.
+    #[prost(message, repeated, tag = "1")]
+    pub held: ::prost::alloc::vec::Vec<HeldState>,
+    /// Names the moment: hints that are made after it are known to be.
+    #[prost(uint64, tag = "2")]
+    pub since: u64,
+}
+/// What a member holds of a key.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeldState {
+    /// The state of its own copy, 16 bytes; empty: it holds none.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub state: ::prost::bytes::Bytes,
+    /// It holds a hint, or has held one since it was asked first, or cannot say what it holds.
+    #[prost(bool, tag = "2")]
+    pub unsettled: bool,
 }
 /// Everything that a node holds for one key: siblings and causal history.
 #[derive(Clone, PartialEq, ::prost::Message)]

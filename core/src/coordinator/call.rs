@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::roster::Roster;
 use crate::causality::{Context, Dot, Record};
-use crate::ids::{Key, NodeId, RequestId};
+use crate::ids::{Epoch, Key, NodeId, RequestId};
 use crate::message::{Entry, EntryValue, Receipt, StandIn};
 use crate::quorum::{Quorum, Replicas};
 use crate::request;
@@ -23,6 +23,8 @@ pub(crate) struct Call {
     pub(crate) sloppy: bool,
     /// When it began.
     pub(crate) begun: Instant,
+    /// This node's epoch when it began: all that it holds in memory was read after that.
+    pub(crate) epoch: Epoch,
     /// When it ends at the latest.
     pub(crate) deadline: Instant,
     /// When something is to be done about it; at most `deadline`.

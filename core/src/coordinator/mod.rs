@@ -188,7 +188,9 @@ impl Coordinator {
             | StoreOutcome::HintRemoved { .. }
             | StoreOutcome::HintsCounted(_)
             | StoreOutcome::StatesScanned { .. }
-            | StoreOutcome::RecordsScanned { .. } => {}
+            | StoreOutcome::RecordsScanned { .. }
+            | StoreOutcome::Confirmed(_)
+            | StoreOutcome::Removed { .. } => {}
         }
     }
 

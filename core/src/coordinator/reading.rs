@@ -62,10 +62,11 @@ impl Coordinator {
         let purpose = Purpose::Call { call: id, hint_for: None };
         turn.tickets.store(purpose, roster.slot, read, turn.out);
         let stage = Stage::Read { get, own: None, asked: false, then };
-        let begun = turn.now.instant;
+        let (begun, epoch) = (turn.now.instant, turn.epochs.current());
         let timer = deadline.min(begun + OWN_READ);
         let askers = vec![asker];
-        let call = Call { askers, key, roster, quorum, sloppy, begun, deadline, timer, stage };
+        let call =
+            Call { askers, key, roster, quorum, sloppy, begun, epoch, deadline, timer, stage };
         self.insert(id, call);
     }
 
@@ -305,7 +306,10 @@ impl Coordinator {
             let record,
             RepairSendsLiveOnly => &crate::causality::wrong::live_only(record)
         );
-        let own = call.roster.own();
+        let (own, epoch) = (call.roster.own(), call.epoch);
+        if !turn.epochs.is_fresh(epoch) {
+            return;
+        }
         sane_or!(
             let stale,
             NoRepair => Replicas::new(),
@@ -321,7 +325,8 @@ impl Coordinator {
             let (key, record) = (call.key.clone(), record.clone());
             if index != own {
                 let reason = MergeReason::Repair;
-                let merge = ReplicaMerge { call: REPAIR, key, record, hint_for: None, reason };
+                let merge =
+                    ReplicaMerge { call: REPAIR, key, record, hint_for: None, reason, epoch };
                 turn.out.send(Peer::Node(node), Message::ReplicaMerge(merge));
             } else if turn.tickets.is_full() {
                 turn.note_overload("store_ops_max");

@@ -45,10 +45,11 @@ impl Coordinator {
         let Plan { key, roster, quorum, sloppy, deadline } = plan;
         let record = Record::new();
         let stage = Stage::Write { put, context, request, dot: None, siblings: 0, record };
-        let begun = turn.now.instant;
+        let (begun, epoch) = (turn.now.instant, turn.epochs.current());
         let askers = vec![asker];
         let timer = deadline;
-        let call = Call { askers, key, roster, quorum, sloppy, begun, deadline, timer, stage };
+        let call =
+            Call { askers, key, roster, quorum, sloppy, begun, epoch, deadline, timer, stage };
         self.apply(turn, id, call, (request, write));
     }
 
@@ -158,8 +159,9 @@ impl Coordinator {
         *record = written;
         let others = put.on_applied();
         sane_or!(AppliedCounts => put.on_ack(put.own()));
+        let fresh = turn.epochs.is_fresh(call.epoch);
         for index in others.iter() {
-            if turn.is_reachable(call.roster.node(index)) {
+            if fresh && turn.is_reachable(call.roster.node(index)) {
                 send(turn, call, id, index);
             } else if let Stage::Write { put, .. } = &mut call.stage {
                 put.on_fail(index);
@@ -205,6 +207,10 @@ impl Coordinator {
             let Some(call) = self.calls.get_mut(&id) else { return };
             let Stage::Write { put, .. } = &mut call.stage else { return };
             let Some(primary) = put.wants_stand_in() else { break };
+            if !turn.epochs.is_fresh(call.epoch) {
+                put.give_up(primary);
+                continue;
+            }
             // A primary that was spared is asked itself before a fallback that is no better.
             let spared = put.spared().contains(primary);
             let fallback =
@@ -415,6 +421,7 @@ fn send(turn: &mut Turn<'_>, call: &mut Call, id: CallId, index: usize) {
         record: record.clone(),
         hint_for,
         reason: MergeReason::Write,
+        epoch: call.epoch,
     };
     call.roster.on_asked(turn, index);
     turn.out.send(Peer::Node(call.roster.node(index)), Message::ReplicaMerge(merge));

@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 
 use crate::causality::{Record, RecordDigest, RecordOp};
 use crate::hints::HintRoom;
-use crate::ids::{Key, NodeId};
+use crate::ids::{Epoch, Key, NodeId};
 use crate::layout::LayoutVersion;
 use crate::machine::{Event, HeldAs, HintCount, Peer, StoreOp, StoreOutcome};
 use crate::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged};
@@ -250,7 +250,9 @@ impl Handoff {
             StoreOutcome::Read { .. }
             | StoreOutcome::HintsCounted(_)
             | StoreOutcome::StatesScanned { .. }
-            | StoreOutcome::RecordsScanned { .. } => {}
+            | StoreOutcome::RecordsScanned { .. }
+            | StoreOutcome::Confirmed(_)
+            | StoreOutcome::Removed { .. } => {}
         }
     }
 
@@ -329,7 +331,7 @@ impl Handoff {
             self.served += 1;
             self.last_call = self.last_call.next();
             let call = self.last_call;
-            let after = target.on_read(call);
+            let after = target.on_read(call, turn.epochs.current());
             let op = StoreOp::FindHints { target: id, after, bytes_max: BATCH_BYTES_MAX };
             turn.tickets.store(Purpose::Handoff { target: id, call }, None, op, turn.out);
         }
@@ -354,10 +356,15 @@ impl Handoff {
                     break;
                 }
             }
+            if !turn.epochs.is_fresh(target.epoch) {
+                target.hold(turn.now.instant);
+                break;
+            }
+            let epoch = target.epoch;
             let Some((key, record)) = target.next() else { break };
             if let Some(recipients) = recipients(turn, id, &key) {
                 target.on_sent();
-                self.send(turn, id, (key, record), recipients);
+                self.send(turn, id, (key, record, epoch), recipients);
             }
         }
         let ended = self.targets.get_mut(&id).is_some_and(|target| target.ends(turn.now.instant));
@@ -370,7 +377,7 @@ impl Handoff {
         &mut self,
         turn: &mut Turn<'_>,
         target: NodeId,
-        (key, record): (Key, Record),
+        (key, record, epoch): (Key, Record, Epoch),
         Recipients { nodes, home, slot }: Recipients,
     ) {
         self.last_call = self.last_call.next();
@@ -384,7 +391,7 @@ impl Handoff {
                 turn.tickets.store(Purpose::Handoff { target, call }, slot, apply, turn.out);
             } else {
                 let reason = MergeReason::Handoff;
-                let merge = ReplicaMerge { call, key, record, hint_for: None, reason };
+                let merge = ReplicaMerge { call, key, record, hint_for: None, reason, epoch };
                 turn.out.send(Peer::Node(*node), Message::ReplicaMerge(merge));
             }
         }

@@ -7,7 +7,7 @@
 use alloc::collections::VecDeque;
 
 use crate::causality::Record;
-use crate::ids::Key;
+use crate::ids::{Epoch, Key};
 use crate::message::CallId;
 use crate::time::{Duration, Instant};
 
@@ -49,6 +49,8 @@ pub(super) struct Target {
     pub(super) due: Option<Instant>,
     /// The read of the batch that is under way.
     pub(super) reading: Option<CallId>,
+    /// This node's epoch before the batch was read.
+    pub(super) epoch: Epoch,
     /// The rest of the batch, not sent yet.
     pub(super) waiting: VecDeque<(Key, Record)>,
     /// Calls that are not acknowledged. Invariant: never more than were allowed when sent.
@@ -101,6 +103,7 @@ impl Target {
             queued: false,
             due: None,
             reading: None,
+            epoch: Epoch::default(),
             waiting: VecDeque::new(),
             unacknowledged: 0,
             open: 0,
@@ -126,9 +129,10 @@ impl Target {
     }
 
     /// Begins a batch with its read; answers the key behind which it begins.
-    pub(super) fn on_read(&mut self, call: CallId) -> Option<Key> {
+    pub(super) fn on_read(&mut self, call: CallId, epoch: Epoch) -> Option<Key> {
         self.served = true;
         self.reading = Some(call);
+        self.epoch = epoch;
         (self.sent, self.held_up) = (false, false);
         self.after.clone()
     }

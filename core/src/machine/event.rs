@@ -124,6 +124,13 @@ pub enum Event {
         /// The peer.
         to: NodeId,
     },
+    /// The own copy of a record that was dead is removed for good: no member holds anything older.
+    Collected {
+        /// The key.
+        key: Key,
+    },
+    /// A node sent a record that it had read before a collection began; it was not merged.
+    StaleRefused(NodeId),
     /// Hints for a target cannot be read. They are told of once, stay where they are, and hold
     /// nothing back.
     HintsDamaged {
@@ -149,7 +156,8 @@ impl Event {
             | Event::HandedOver { key, .. }
             | Event::HintDropped { key, .. }
             | Event::RecordTaken { key, .. }
-            | Event::RecordGiven { key, .. } => Some(key),
+            | Event::RecordGiven { key, .. }
+            | Event::Collected { key } => Some(key),
             Event::NodeUp(_)
             | Event::NodeDown(_)
             | Event::PassedOn { .. }
@@ -166,6 +174,7 @@ impl Event {
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
             | Event::LayoutChanged(_)
+            | Event::StaleRefused(_)
             | Event::HintsDamaged { .. }
             | Event::TreesKept
             | Event::TreesUnfit(_) => None,

@@ -20,7 +20,8 @@ use alloc::collections::vec_deque::Drain;
 
 pub use event::Event;
 pub use storage::{
-    HeldAs, HintChange, HintCount, StateChange, StoreError, StoreOp, StoreOutcome, hint_bytes,
+    Confirmed, HeldAs, HintChange, HintCount, StateChange, StoreError, StoreOp, StoreOutcome,
+    hint_bytes,
 };
 
 use crate::ids::{NodeId, Text};
@@ -139,6 +140,8 @@ pub enum WakeReason {
     Handoff,
     /// Replicas are to be compared.
     AntiEntropy,
+    /// Records that are dead are to be collected.
+    Collection,
 }
 
 /// The effects of a call, in order. The embedder keeps one and drains it after each input.

@@ -78,6 +78,24 @@ pub enum StoreOp {
         /// Ends with the record that reaches this many bytes.
         bytes_max: usize,
     },
+    /// Looks for what is held of some keys. Answers `Confirmed` or `Failed`.
+    ///
+    /// The answer tells what is there after all operations that were asked for before this one,
+    /// and comes once everything that it tells is synced: a crash changes nothing of it.
+    Confirm {
+        /// The keys.
+        keys: Vec<Key>,
+        /// Hints for these targets are looked for.
+        hints: Vec<NodeId>,
+    },
+    /// Removes the own copy of a key unless its state is another one. Answers `Removed` or
+    /// `Failed`; after the latter it may be gone or not. A crash may bring it back.
+    Remove {
+        /// The key.
+        key: Key,
+        /// Its state.
+        state: StateHash,
+    },
     /// Stores the newest layout in the place of the former one. Answers `Durable` or `Failed`.
     SaveLayout(Arc<LayoutUpdate>),
 }
@@ -163,8 +181,24 @@ pub enum StoreOutcome {
         /// Whether there are others behind them.
         more: bool,
     },
+    /// What is held of the keys that were asked for, in their order.
+    Confirmed(Vec<Confirmed>),
+    /// What became of an own copy that was to be removed.
+    Removed {
+        /// Its change; `None` where it had another state, and stays.
+        state: Option<StateChange>,
+    },
     /// The storage cannot say, or cannot promise. Never an absence.
     Failed(StoreError),
+}
+
+/// What is held of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Confirmed {
+    /// The state of the own copy, 0 where there is none; `None`: it cannot be read.
+    pub state: Option<StateHash>,
+    /// Whether there is a hint, readable or not.
+    pub hinted: bool,
 }
 
 /// What an operation did to the [`hint_bytes`] of a hint.

@@ -23,11 +23,10 @@ use alloc::vec::Vec;
 
 use super::CallId;
 use crate::causality::{Outline, Record};
-use crate::ids::Key;
+use crate::ids::{Epoch, Key};
 use crate::layout::LayoutVersion;
 use crate::merkle::{Branch, Piece, StateHash};
 use crate::ring::Slot;
-use crate::time::UnixMs;
 
 /// A question about what another replica holds.
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -150,7 +149,8 @@ pub enum Comparison {
         wants: Vec<Key>,
         /// How far the holder got; `None`: all is answered.
         until: Option<Key>,
-        /// The holder's wall clock before it read them.
-        taken: UnixMs,
+        /// The holder's epoch before it read them: what was read too long ago is not merged (see
+        /// [`Collect`](super::Collect)).
+        epoch: Epoch,
     },
 }

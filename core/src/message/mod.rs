@@ -4,6 +4,7 @@
 //! within limits, records and layouts canonical), so no machine checks it again. The meaning of
 //! each field is told once, in `core/proto/quorate.proto`.
 
+mod collection;
 mod exchange;
 mod handshake;
 mod membership;
@@ -13,6 +14,7 @@ mod reply;
 mod request;
 mod status;
 
+pub use collection::{Collect, CollectAnswer, CollectStep, Collected, EpochOf};
 pub use exchange::{
     BranchChildren, BranchHash, Compare, Compared, Comparison, Difference, Question,
 };
@@ -55,6 +57,8 @@ pub enum Message {
     Gossip(Gossip),
     RepairRequest(RepairRequest),
     RepairReply(RepairReply),
+    Collect(Collect),
+    Collected(Collected),
 }
 
 /// Names a request among those of its sender; the answer carries it back.

@@ -2,7 +2,7 @@
 
 use super::CallId;
 use crate::causality::{Record, RecordDigest};
-use crate::ids::{Key, NodeId};
+use crate::ids::{Epoch, Key, NodeId};
 
 /// Asks a replica for its record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +50,9 @@ pub struct ReplicaMerge {
     pub hint_for: Option<NodeId>,
     /// What it is sent for.
     pub reason: MergeReason,
+    /// The sender's epoch before it took the record from a storage or an answer: what was taken too
+    /// long ago is not merged (see [`Collect`](super::Collect)).
+    pub epoch: Epoch,
 }
 
 /// What a record is sent for. Under load the receiver refuses the later ones first.

@@ -20,11 +20,61 @@ const ALIVE_INTERVALS: u32 = 3;
 const DOWN_TOLD: usize = 64;
 
 impl Node {
+    /// The first frame of a connection that this node dialled.
+    pub fn hello(&self) -> Hello {
+        handshake::hello(&self.config, self.layout.as_ref())
+    }
+
+    /// The answer to the first frame of a connection that somebody else dialled. The embedder
+    /// carries out the effects like those of an input.
+    ///
+    /// # Errors
+    /// What to send before the connection is closed.
+    pub fn welcome(
+        &mut self,
+        now: Now,
+        hello: &Hello,
+        out: &mut Effects<Effect>,
+    ) -> Result<Welcome, Reject> {
+        let down = self.membership.down().take(DOWN_TOLD).collect();
+        let welcome = handshake::welcome(&self.config, self.layout.as_ref(), down, hello);
+        let Role::Node { id, incarnation } = hello.role else { return welcome };
+        let recently = self.config.gossip.interval * ALIVE_INTERVALS;
+        let life = (id, incarnation);
+        let lives_elsewhere = match &welcome {
+            // The node's own id; its own life is itself at another address, which is no conflict.
+            Err(reject) => {
+                reject.code == RejectCode::Identity && incarnation != self.config.incarnation
+            }
+            Ok(_) => self.peers.lives_elsewhere(now, life, &self.membership, recently),
+        };
+        if lives_elsewhere {
+            self.identity_conflicts += 1;
+            out.observe(Event::IdentityConflict { node: id, incarnation });
+            return Err(handshake::lives_elsewhere(id));
+        }
+        if welcome.is_ok() {
+            self.peers.on_greeted(id, incarnation);
+        }
+        welcome
+    }
+
+    /// Checks the answer to [`hello`](Node::hello) of the node that should be `expected`; `None`
+    /// after the dial of a seed: anybody but this node itself.
+    ///
+    /// # Errors
+    /// Why the connection is of no use.
+    pub fn accepts(&mut self, expected: Option<NodeId>, welcome: &Welcome) -> Result<(), Reject> {
+        handshake::accepts(&self.config, expected, welcome)?;
+        self.peers.on_greeted(welcome.node, welcome.incarnation);
+        Ok(())
+    }
+
     pub(super) fn start_membership(&mut self, now: Now, out: &mut Effects<Effect>) {
         if let Some(update) = &self.layout {
             self.membership.introduce_layout(now, update);
-            self.anti_entropy.on_layout(now, &self.config, &update.layout);
         }
+        self.on_own_layout(now);
         self.membership.start(now);
         self.peers.start(now, &self.membership, out);
     }
@@ -72,35 +122,6 @@ impl Node {
         self.peers.on_seed_up(now, address, node);
     }
 
-    pub(super) fn on_hello(
-        &mut self,
-        now: Now,
-        hello: &Hello,
-        out: &mut Effects<Effect>,
-    ) -> Result<Welcome, Reject> {
-        let down = self.membership.down().take(DOWN_TOLD).collect();
-        let welcome = handshake::welcome(&self.config, self.layout.as_ref(), down, hello);
-        let Role::Node { id, incarnation } = hello.role else { return welcome };
-        let recently = self.config.gossip.interval * ALIVE_INTERVALS;
-        let life = (id, incarnation);
-        let lives_elsewhere = match &welcome {
-            // The node's own id; its own life is itself at another address, which is no conflict.
-            Err(reject) => {
-                reject.code == RejectCode::Identity && incarnation != self.config.incarnation
-            }
-            Ok(_) => self.peers.lives_elsewhere(now, life, &self.membership, recently),
-        };
-        if lives_elsewhere {
-            self.identity_conflicts += 1;
-            out.observe(Event::IdentityConflict { node: id, incarnation });
-            return Err(handshake::lives_elsewhere(id));
-        }
-        if welcome.is_ok() {
-            self.peers.on_greeted(id, incarnation);
-        }
-        welcome
-    }
-
     /// The storage holds a layout, or could not take it.
     pub(super) fn on_layout_stored(
         &mut self,
@@ -129,8 +150,16 @@ impl Node {
         out.observe(Event::LayoutChanged(update.layout.version()));
         self.membership.introduce_layout(now, &update);
         self.peers.admit_all(now, &self.membership);
-        self.anti_entropy.on_layout(now, &self.config, &update.layout);
         self.layout = Some(update);
+        self.on_own_layout(now);
+    }
+
+    /// The parts that work with the slots of a layout begin anew.
+    fn on_own_layout(&mut self, now: Now) {
+        let Some(update) = &self.layout else { return };
+        self.anti_entropy.on_layout(now, &self.config, &update.layout);
+        self.collection.on_layout(now, &self.config);
+        self.epochs.retain(|node| update.layout.member(node).is_some());
     }
 
     fn keep_layout(&mut self, now: Now, out: &mut Effects<Effect>) {

@@ -3,6 +3,7 @@
 
 use crate::admission;
 use crate::anti_entropy::AntiEntropy;
+use crate::collection::Collection;
 use crate::coordinator::{Coordinator, Roster};
 use crate::handoff::Handoff;
 use crate::incoming::Request;
@@ -24,6 +25,7 @@ pub(super) struct Parts<'a> {
     pub(super) pass_on: &'a mut PassOn,
     pub(super) handoff: &'a mut Handoff,
     pub(super) anti_entropy: &'a mut AntiEntropy,
+    pub(super) collection: &'a mut Collection,
 }
 
 impl Parts<'_> {

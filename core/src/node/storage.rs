@@ -25,7 +25,7 @@ impl Node {
             out.observe(Event::StorageFailed(error));
         }
         let (mut turn, parts) = self.turn(now, out);
-        let Parts { coordinator, handoff, anti_entropy, .. } = parts;
+        let Parts { coordinator, handoff, anti_entropy, collection, .. } = parts;
         let turn = &mut turn;
         if let Some(key) = &changes {
             if let Some(change) = change(&outcome) {
@@ -63,6 +63,15 @@ impl Node {
                 anti_entropy.on_holder_stored(turn, (asker, call, item), outcome);
             }
             Purpose::Repair => {}
+            Purpose::DeadScan { page } => collection.on_scanned(turn, page, outcome),
+            Purpose::Confirm { from, call } => {
+                collection.on_confirmed(turn, (from, call), outcome);
+            }
+            Purpose::Remove => {
+                if let Some(key) = changes {
+                    collection.on_removed(turn, key, &outcome);
+                }
+            }
             Purpose::Layout => self.on_layout_stored(now, ticket, &outcome, out),
         }
     }
@@ -70,6 +79,8 @@ impl Node {
 
 /// What became of the state of an own copy.
 fn change(outcome: &StoreOutcome) -> Option<StateChange> {
-    let StoreOutcome::Applied { state, .. } = outcome else { return None };
+    let (StoreOutcome::Applied { state, .. } | StoreOutcome::Removed { state }) = outcome else {
+        return None;
+    };
     sane_or!(*state, TreeForgetsDeletes => state.filter(|_| !wrong::is_delete(outcome)))
 }

@@ -103,6 +103,7 @@ impl<'a> NodeView<'a> {
             ("requests_under_way", self.requests_under_way() as u64),
             ("storage_operations_under_way", self.storage_operations_under_way() as u64),
             ("answers_kept", node.coordinator.answers_kept() as u64),
+            ("records_collecting", node.collection.collecting() as u64),
             ("comparisons_under_way", node.anti_entropy.sessions() as u64),
         ];
         node.counters.list().into_iter().chain(tables).collect()
@@ -116,7 +117,7 @@ impl<'a> NodeView<'a> {
         certain.then(|| hints.total())
     }
 
-    /// The limits, by name, and how replicas are compared.
+    /// The limits, by name, how replicas are compared, and when what is dead is collected.
     pub fn limits(&self) -> Vec<(&'static str, u64)> {
         let settings = &self.node.config.anti_entropy;
         let anti_entropy = [
@@ -125,7 +126,11 @@ impl<'a> NodeView<'a> {
             ("anti_entropy_bytes_per_second", settings.bytes_per_second),
             ("anti_entropy_leaves", settings.leaves.get().into()),
         ];
-        self.node.config.limits.list().into_iter().chain(anti_entropy).collect()
+        let collection = &self.node.config.collection;
+        let collection =
+            [("grace_ms", millis(collection.grace)), ("settle_ms", millis(collection.settle()))];
+        let limits = self.node.config.limits.list().into_iter();
+        limits.chain(anti_entropy).chain(collection).collect()
     }
 
     /// A member of the layout is a member of the membership, too, so this is about anybody.

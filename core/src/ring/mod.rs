@@ -112,6 +112,14 @@ impl SlotCount {
         self.0
     }
 
+    /// Where the positions of a slot lie.
+    pub fn arc(self, slot: Slot) -> RingArc {
+        let bits = self.0.trailing_zeros();
+        let first = u128::from(slot.0).checked_shl(u128::BITS - bits).unwrap_or(0);
+        let rest = u128::MAX.checked_shr(bits).unwrap_or(0);
+        RingArc { first: Position(first), last: Position(first | rest) }
+    }
+
     /// Every slot, clockwise.
     pub fn slots(self) -> impl ExactSizeIterator<Item = Slot> + DoubleEndedIterator {
         (0..self.0).map(Slot)
@@ -141,6 +149,20 @@ mod tests {
         assert_eq!(Position((1 << 125) - 1).slot(slots), Slot(0));
         assert_eq!(Position(1 << 125).slot(slots), Slot(1));
         assert_eq!(Position(u128::MAX).slot(slots), Slot(7));
+    }
+
+    #[test]
+    fn the_arcs_of_all_slots_are_the_ring() {
+        for slots in [1, 2, 8, 1024].map(|slots| SlotCount::new(slots).unwrap()) {
+            let mut next = 0_u128;
+            for slot in slots.slots() {
+                let arc = slots.arc(slot);
+                assert_eq!(arc.first, Position(next));
+                assert_eq!([arc.first, arc.last].map(|end| end.slot(slots)), [slot, slot]);
+                next = arc.last.0.wrapping_add(1);
+            }
+            assert_eq!(next, 0, "the last one ends with the ring");
+        }
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! A peer that says of a slot that it is busy: it is asked again, and nothing is taken for equal.
 
-use quorate_core::ids::{Key, NodeId};
+use quorate_core::ids::{Epoch, Key, NodeId};
 use quorate_core::machine::{Input, Peer};
 use quorate_core::merkle::Branch;
 use quorate_core::message::{
     BranchChildren, BranchHash, Compared, Comparison, Message, PairStatus, Question,
 };
 use quorate_core::ring::Slot;
-use quorate_core::time::UnixMs;
 
 use crate::world::{RECHECK_MS, Shape, World, key, record};
 
@@ -72,7 +71,7 @@ fn give(world: &mut World, slot: Slot) {
         let Question::Rest { piece, .. } = asked else { panic!("{asked:?}") };
         assert_eq!((piece.slot, piece.branch), (slot, Branch::ROOT));
         let records = vec![(taken.clone(), record(2))];
-        Comparison::Records { records, wants: Vec::new(), until: None, taken: UnixMs(0) }
+        Comparison::Records { records, wants: Vec::new(), until: None, epoch: Epoch(0) }
     });
     assert_eq!(world.records(1).into_keys().collect::<Vec<_>>(), [taken]);
     assert_eq!((world.count(1, "records_taken"), world.count(1, "slots_repaired")), (1, 1));

@@ -1,7 +1,7 @@
 //! What comparisons cost on the wire.
 
 use quorate_core::causality::Record;
-use quorate_core::ids::Key;
+use quorate_core::ids::{Epoch, Key};
 
 use crate::world::{INTERVAL_MS, Shape, World, key, older_and_newer, record};
 
@@ -93,8 +93,8 @@ fn frame_bytes(key: &Key, record: &Record) -> usize {
     use quorate_core::codec::encode;
     use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge};
     let (key, record) = (key.clone(), record.clone());
-    let merge =
-        ReplicaMerge { call: CallId(0), key, record, hint_for: None, reason: MergeReason::Write };
+    let (call, reason, epoch) = (CallId(0), MergeReason::Write, Epoch(1));
+    let merge = ReplicaMerge { call, key, record, hint_for: None, reason, epoch };
     let mut frame = Vec::new();
     encode(&Message::ReplicaMerge(merge), &mut frame);
     frame.len()

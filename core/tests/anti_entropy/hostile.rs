@@ -1,7 +1,7 @@
 //! A peer that does not go by the rules: nothing it says is stored where it does not belong, and
 //! nothing it asks panics.
 
-use quorate_core::ids::{Key, NodeId};
+use quorate_core::ids::{Epoch, Key, NodeId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::{Event, Input, Peer};
 use quorate_core::merkle::{Branch, Piece, StateHash};
@@ -11,7 +11,6 @@ use quorate_core::message::{
 };
 use quorate_core::prng::Prng;
 use quorate_core::ring::{Position, Slot};
-use quorate_core::time::UnixMs;
 
 use crate::world::{INTERVAL_MS, Shape, World, key, older_and_newer, record};
 
@@ -67,7 +66,7 @@ fn some_answer(prng: &mut Prng, asked: &Question) -> Comparison {
             records: some_keys(prng).into_iter().map(|key| (key, record(7))).collect(),
             wants: some_keys(prng),
             until: maybe(prng),
-            taken: UnixMs(0),
+            epoch: Epoch(0),
         },
     }
 }

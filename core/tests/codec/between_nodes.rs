@@ -4,7 +4,7 @@ use ::bytes::Bytes;
 use quorate_core::causality::{
     Actor, Birth, Checksum, Counter, History, Payload, Record, RecordDigest, Seen, Sibling,
 };
-use quorate_core::ids::{Incarnation, Key, NodeId, RequestId};
+use quorate_core::ids::{Epoch, Incarnation, Key, NodeId, RequestId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
     CallId, Gossip, MemberInfo, MergeReason, Message, Pulse, ReplicaMerge, ReplicaMerged,
@@ -73,12 +73,14 @@ pub(crate) fn between_replicas(add: &mut impl FnMut(&str, Message)) {
         record: Record::new(),
         hint_for: None,
         reason: MergeReason::Write,
+        epoch: Epoch(0),
     };
     add("replica merge, minimal", Message::ReplicaMerge(merge.clone()));
     let hint_for = Some(NodeId(0));
     let present_zero = ReplicaMerge { hint_for, ..merge.clone() };
     add("replica merge, present zero", Message::ReplicaMerge(present_zero));
-    let of_cart = ReplicaMerge { call, key: Key::from("cart"), record: record(), ..merge };
+    let (key, epoch) = (Key::from("cart"), Epoch(GREAT));
+    let of_cart = ReplicaMerge { call, key, record: record(), epoch, ..merge };
     for (name, hint_for, reason) in [
         ("replica merge of a write", None, MergeReason::Write),
         ("replica merge of a repair", None, MergeReason::Repair),

@@ -16,6 +16,7 @@ use quorate_core::ring::Slot;
 use quorate_core::time::{Duration, UnixMs};
 
 use crate::between_nodes::{between_members, between_replicas};
+use crate::collection::collections;
 use crate::exchange::between_trees;
 use crate::json::{FAILURE_CODES, REJECT_CODES, failure_name, reject_name};
 use crate::status_json::{REPAIR_REFUSALS, refusal_name};
@@ -31,6 +32,7 @@ pub(crate) fn examples() -> Vec<(String, Message)> {
     replies(&mut add);
     between_replicas(&mut add);
     between_trees(&mut add);
+    collections(&mut add);
     statuses(&mut add);
     between_members(&mut add);
     repairs(&mut add);

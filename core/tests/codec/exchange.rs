@@ -1,7 +1,7 @@
 //! Examples of how replicas compare what they hold.
 
 use quorate_core::causality::{Outline, Record};
-use quorate_core::ids::Key;
+use quorate_core::ids::{Epoch, Key};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::merkle::{Branch, Piece, StateHash};
 use quorate_core::message::{
@@ -9,10 +9,9 @@ use quorate_core::message::{
     Question,
 };
 use quorate_core::ring::Slot;
-use quorate_core::time::UnixMs;
 
 use crate::between_nodes::record;
-use crate::examples::{GREAT, TIME_MS};
+use crate::examples::GREAT;
 
 const HASH: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
 
@@ -95,13 +94,13 @@ fn answers(add: &mut impl FnMut(&str, Message)) {
     add("compared states, full", full(states(differ, Some(Key::from("list")))));
 
     let records =
-        |records, wants, until, taken| Comparison::Records { records, wants, until, taken };
-    add("compared records, minimal", least(records(Vec::new(), Vec::new(), None, UnixMs(0))));
+        |records, wants, until, epoch| Comparison::Records { records, wants, until, epoch };
+    add("compared records, minimal", least(records(Vec::new(), Vec::new(), None, Epoch(0))));
     let nothing = (Key::from(vec![]), Record::new());
-    let zeros = records(vec![nothing], vec![Key::from(vec![])], zero, UnixMs(0));
+    let zeros = records(vec![nothing], vec![Key::from(vec![])], zero, Epoch(0));
     add("compared records, present zeros", least(zeros));
     let given = vec![(Key::from("cart"), record())];
     let wants = vec![Key::from("bag"), Key::from("list")];
-    let answer = records(given, wants, Some(Key::from("cart")), TIME_MS);
+    let answer = records(given, wants, Some(Key::from("cart")), Epoch(GREAT));
     add("compared records, full", full(answer));
 }

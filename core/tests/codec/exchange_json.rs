@@ -49,11 +49,11 @@ pub(crate) fn compared_fields(compared: &Compared) -> Fields {
             let answer = fields().list("differ", differ, state);
             common.message("states", optional_key(answer, "until", until.as_ref()))
         }
-        Comparison::Records { records, wants, until, taken } => {
+        Comparison::Records { records, wants, until, epoch } => {
             let want = |key: &Key| base64(key.as_bytes()).into();
             let answer = fields().list("records", records, key_record).list("wants", wants, want);
             let answer = optional_key(answer, "until", until.as_ref());
-            common.message("records", answer.long("takenMs", taken.0))
+            common.message("records", answer.long("epoch", epoch.0))
         }
     }
 }
@@ -70,7 +70,7 @@ fn optional_key(fields: Fields, name: &str, key: Option<&Key>) -> Fields {
     }
 }
 
-fn hash(fields: Fields, name: &str, hash: u128) -> Fields {
+pub(crate) fn hash(fields: Fields, name: &str, hash: u128) -> Fields {
     if hash == 0 { fields } else { fields.bytes(name, &hash.to_be_bytes()) }
 }
 
@@ -92,7 +92,7 @@ fn children(branch: &BranchChildren) -> Value {
         .done()
 }
 
-fn state((key, state): &(Key, StateHash)) -> Value {
+pub(crate) fn state((key, state): &(Key, StateHash)) -> Value {
     hash(fields().bytes("key", key.as_bytes()), "state", state.0).done()
 }
 

@@ -11,7 +11,9 @@ use quorate_core::message::{
 };
 use quorate_core::ring::Slot;
 
-use crate::strategies::{actor, call, key, layout_version, number, record, seen, small, unix};
+use crate::strategies::{
+    actor, call, epoch, key, layout_version, number, record, seen, small, unix,
+};
 
 pub(crate) fn compare() -> impl Strategy<Value = Compare> {
     let branch_hash = (slot(), branch(), hash()).prop_map(|(slot, branch, hash)| BranchHash {
@@ -44,18 +46,18 @@ pub(crate) fn compare() -> impl Strategy<Value = Compare> {
 pub(crate) fn compared() -> impl Strategy<Value = Compared> {
     let children = (slot(), branch(), vec(hash(), 0..20))
         .prop_map(|(slot, branch, children)| BranchChildren { slot, branch, children });
-    let records = (vec((key(), record()), 0..4), vec(key(), 0..6), option::of(key()), unix());
+    let records = (vec((key(), record()), 0..4), vec(key(), 0..6), option::of(key()), epoch());
     let answer = prop_oneof![
         Just(Comparison::NotNow),
         (vec(children, 0..10), vec(slot(), 0..20))
             .prop_map(|(differ, busy)| Comparison::Branches { differ, busy }),
         (states(), option::of(key()))
             .prop_map(|(differ, until)| Comparison::States { differ, until }),
-        records.prop_map(|(records, wants, until, taken)| Comparison::Records {
+        records.prop_map(|(records, wants, until, epoch)| Comparison::Records {
             records,
             wants,
             until,
-            taken,
+            epoch,
         }),
     ];
     (call(), answer).prop_map(|(call, answer)| Compared { call, answer })
@@ -73,11 +75,11 @@ fn branch() -> impl Strategy<Value = Branch> {
     (any::<u8>(), small()).prop_map(|(level, index)| Branch { level, index })
 }
 
-fn hash() -> impl Strategy<Value = u128> {
+pub(crate) fn hash() -> impl Strategy<Value = u128> {
     prop_oneof![Just(0), any::<u128>()]
 }
 
-fn states() -> impl Strategy<Value = Vec<(Key, StateHash)>> {
+pub(crate) fn states() -> impl Strategy<Value = Vec<(Key, StateHash)>> {
     vec((key(), hash().prop_map(StateHash)), 0..30)
 }
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quorate_core::causality::Payload;
 use quorate_core::codec::decode;
-use quorate_core::ids::{Incarnation, Key, NodeId, Text};
+use quorate_core::ids::{Epoch, Incarnation, Key, NodeId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member};
+use quorate_core::merkle::StateHash;
 use quorate_core::message::{
-    Answer, CallId, Entry, Failure, Gossip, LayoutUpdate, MemberInfo, MergeReason, Message, Pulse,
-    Receipt, ReplicaMerge, Reply, StandIn,
+    Answer, CallId, Collect, CollectAnswer, CollectStep, Collected, Entry, EpochOf, Failure,
+    Gossip, LayoutUpdate, MemberInfo, MergeReason, Message, Pulse, Receipt, ReplicaMerge, Reply,
+    StandIn,
 };
 
 use super::{body, record_of};
@@ -35,6 +37,23 @@ fn no_gossip() -> Gossip {
         layout_version: LayoutVersion(1),
         layout: None,
     }
+}
+
+/// Keys of one round of a collection.
+const KEYS: usize = 64;
+
+fn keys() -> Vec<Key> {
+    vec![Key::from("k"); KEYS]
+}
+
+fn collect(step: CollectStep) -> Message {
+    Message::Collect(Collect { call: CallId(1), layout_version: LayoutVersion(1), step })
+}
+
+/// The first epochs of as many members.
+fn epochs(count: u64) -> Vec<EpochOf> {
+    let epoch = |id| EpochOf { node: NodeId(id), epoch: Epoch::first(Incarnation(1)) };
+    (1..=count).map(epoch).collect()
 }
 
 /// Signs of life of as many members, each doubted by as many, all numbers small.
@@ -85,6 +104,7 @@ fn the_guard_lets_the_greatest_real_messages_through() {
             record,
             hint_for: None,
             reason: MergeReason::Write,
+            epoch: Epoch(1),
         })
     };
     let receipt = Receipt {
@@ -116,6 +136,12 @@ fn the_guard_lets_the_greatest_real_messages_through() {
             wanted: (1..=10_000).map(NodeId).collect(),
             layout: update(&members[..1_000]),
             ..no_gossip()
+        }),
+        collect(CollectStep::Confirm { keys: keys(), since: Some(1), floors: epochs(10_000) }),
+        collect(CollectStep::Remove(keys().into_iter().map(|key| (key, StateHash(1))).collect())),
+        Message::Collected(Collected {
+            call: CallId(1),
+            answer: CollectAnswer::Confirmed { states: vec![None; KEYS], since: 1 },
         }),
     ];
     for message in messages {

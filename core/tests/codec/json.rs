@@ -14,6 +14,7 @@ use quorate_core::message::{
 use quorate_core::time::Duration;
 use serde_json::{Map, Value};
 
+use crate::collection_json::{collect_fields, collected_fields};
 use crate::exchange_json::{compare_fields, compared_fields};
 use crate::status_json::{repair_fields, status_fields};
 
@@ -197,6 +198,8 @@ pub(crate) fn json(message: &Message) -> Value {
             ("repairRequest", slot.into_iter().fold(common, |all, slot| all.set("slot", slot)))
         }
         Message::RepairReply(reply) => ("repairReply", repair_fields(reply)),
+        Message::Collect(collect) => ("collect", collect_fields(collect)),
+        Message::Collected(collected) => ("collected", collected_fields(collected)),
     };
     fields().message(kind, body).done()
 }
@@ -389,6 +392,7 @@ fn merge_fields(merge: &ReplicaMerge) -> Fields {
         .message("record", record_fields(&merge.record))
         .optional_long("hintFor", merge.hint_for.map(|node| node.0))
         .text("reason", reason)
+        .long("epoch", merge.epoch.0)
 }
 
 fn gossip_fields(gossip: &Gossip) -> Fields {

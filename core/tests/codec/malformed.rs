@@ -153,6 +153,43 @@ fn fields_that_make_no_comparison_are_malformed() {
 }
 
 #[test]
+fn fields_that_make_no_collection_are_malformed() {
+    let asks = |step: u8, fields: &[&[u8]]| inside(19, &[&inside(step, fields)]);
+    let says = |answer: u8, fields: &[&[u8]]| inside(20, &[&inside(answer, fields)]);
+    // Each part is in order but for what its name says.
+    for sound in [
+        asks(3, &[]),
+        asks(3, &[&[0x0a, 1, b'k'], &[16, 1], &inside(3, &[&[24, 1]])]),
+        asks(4, &[]),
+        asks(5, &[&inside(1, &[&inside(2, &[&[1; 16]])])]),
+        inside(20, &[]),
+        says(2, &[&inside(1, &[&inside(1, &[&[1; 16]])]), &[0x0a, 2, 16, 1]]),
+        says(3, &[]),
+    ] {
+        assert!(decode(sound.clone().into()).is_ok(), "{sound:02x?}");
+    }
+    let malformed = [
+        ("a collection without a step", inside(19, &[&[8, 1, 16, 1]])),
+        ("a step of the future", asks(6, &[])),
+        ("a removal of a state of 15 bytes", asks(5, &[&inside(1, &[&inside(2, &[&[1; 15]])])])),
+        ("a removal of a state of 17 bytes", asks(5, &[&inside(1, &[&inside(2, &[&[1; 17]])])])),
+        ("a held state of 15 bytes", says(2, &[&inside(1, &[&inside(1, &[&[1; 15]])])])),
+        ("a held state of 17 bytes", says(2, &[&inside(1, &[&inside(1, &[&[1; 17]])])])),
+        ("an unsettled state of 1 byte", {
+            says(2, &[&inside(1, &[&inside(1, &[&[1]]), &[16, 1]])])
+        }),
+        ("a floor whose epoch is a text", asks(3, &[&inside(3, &[&[0x12, 0]])])),
+        ("100,000 empty keys", asks(3, &[&[0x0a, 0].repeat(100_000)])),
+        ("100,000 empty removals", asks(5, &[&[0x0a, 0].repeat(100_000)])),
+        ("100,000 empty states that are held", says(2, &[&[0x0a, 0].repeat(100_000)])),
+    ];
+    for (what, frame) in malformed {
+        let result = decode(frame.into());
+        assert!(matches!(result, Err(DecodeError::Malformed { .. })), "{what}: {result:?}");
+    }
+}
+
+#[test]
 fn a_failure_of_the_future_is_told_as_one() {
     for code in [&[8, 0x11][..], &[8, 0xff, 0x01], &[8, 0], &[]] {
         let failure = inside(8, &[code, &[16, 1, 24, 2, 32, 1]]);

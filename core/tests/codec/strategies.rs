@@ -12,7 +12,7 @@ use quorate_core::causality::{
     Actor, Birth, Checksum, Counter, Held, History, Own, Payload, Record, RecordDigest, Seen,
     Sibling,
 };
-use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
+use quorate_core::ids::{ClusterId, Epoch, Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
     Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, FailureCode, Get, Gossip, Hello,
@@ -24,6 +24,7 @@ use quorate_core::message::{
 use quorate_core::ring::Slot;
 use quorate_core::time::{Duration, UnixMs};
 
+use crate::collection_strategies::{collect, collected};
 use crate::exchange_strategies::{compare, compared};
 use crate::status_strategies::{repair_reply, status};
 
@@ -83,6 +84,8 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         (call(), option::of(small().prop_map(Slot)))
             .prop_map(|(call, slot)| Message::RepairRequest(RepairRequest { call, slot })),
         repair_reply().prop_map(Message::RepairReply),
+        collect().prop_map(Message::Collect),
+        collected().prop_map(Message::Collected),
     ]
 }
 
@@ -133,6 +136,10 @@ pub(crate) fn nodes() -> impl Strategy<Value = Vec<NodeId>> {
 
 pub(crate) fn incarnation() -> impl Strategy<Value = Incarnation> {
     small().prop_map(Incarnation)
+}
+
+pub(crate) fn epoch() -> impl Strategy<Value = Epoch> {
+    number().prop_map(Epoch)
 }
 
 pub(crate) fn layout_version() -> impl Strategy<Value = LayoutVersion> {
@@ -347,13 +354,14 @@ fn replica_merge() -> impl Strategy<Value = ReplicaMerge> {
         MergeReason::Handoff,
         MergeReason::AntiEntropy,
     ]);
-    (call(), key(), record(), option::of(node()), reason).prop_map(
-        |(call, key, record, hint_for, reason)| ReplicaMerge {
+    (call(), key(), record(), option::of(node()), reason, epoch()).prop_map(
+        |(call, key, record, hint_for, reason, epoch)| ReplicaMerge {
             call,
             key,
             record,
             hint_for,
             reason,
+            epoch,
         },
     )
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use quorate_core::causality::{Held, Record, RecordOp};
-use quorate_core::ids::{Key, NodeId};
+use quorate_core::ids::{Epoch, Key, NodeId};
 use quorate_core::limits::Limits;
 use quorate_core::machine::{Input, Peer};
 use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge};
@@ -90,6 +90,7 @@ impl Chance {
             record: record(100 + self.made, "v"),
             hint_for: Some(target),
             reason: MergeReason::Write,
+            epoch: Epoch(1),
         };
         self.house.frame(NodeId(2), Message::ReplicaMerge(hint));
     }

@@ -16,6 +16,7 @@ use quorate_core::message::{
     CallId, LayoutUpdate, MergeReason, Message, ReplicaMerge, ReplicaMerged,
 };
 use quorate_core::node::{Node, NodeConfig};
+use quorate_core::ring::Position;
 
 use crate::machines::{ALICE, Alone, layout, now, value, write};
 
@@ -147,7 +148,21 @@ impl Disk {
             StoreOp::ScanStates { .. } => {
                 vec![StoreOutcome::StatesScanned { states: Vec::new(), more: false }]
             }
-            StoreOp::Read { .. } | StoreOp::ScanRecords { .. } | StoreOp::SaveLayout(_) => {
+            StoreOp::ScanRecords { arc, after, bytes_max } => {
+                assert!(bytes_max > 0);
+                let place = |key: &Key| (Position::of(key.as_bytes()), key.clone());
+                let behind =
+                    |at: &(Position, Key)| after.as_ref().is_none_or(|after| *at > place(after));
+                let all = self.own.iter().map(|(key, held)| (place(key), held.record().clone()));
+                let found = all.filter(|(at, _)| arc.contains(at.0) && behind(at));
+                let found: BTreeMap<(Position, Key), Record> = found.collect();
+                let records = found.into_iter().map(|((_, key), record)| (key, record)).collect();
+                vec![StoreOutcome::RecordsScanned { records, more: false }]
+            }
+            StoreOp::Read { .. }
+            | StoreOp::Confirm { .. }
+            | StoreOp::Remove { .. }
+            | StoreOp::SaveLayout(_) => {
                 panic!("not asked here: {op:?}")
             }
         }
@@ -288,6 +303,7 @@ impl House {
     /// Lets time pass; every wake must move the next one into the future.
     pub(crate) fn pass(&mut self, millis: u64) {
         let until = self.millis + millis;
+        let mut empty_slots = 0;
         while let Some(Wake { at, reason }) = self.node.next_wake() {
             let due = at.0.div_ceil(1_000).max(self.millis);
             if due > until {
@@ -296,7 +312,15 @@ impl House {
             self.millis = due;
             self.input(Input::Wake);
             let later = self.node.next_wake().is_none_or(|next| next.at > now(self.millis).instant);
-            assert!(later, "woken in vain at {} ms for {reason:?}", self.millis);
+            // Empty slots are looked through without a pause.
+            let looks = reason == WakeReason::Collection;
+            empty_slots = if later { 0 } else { empty_slots + 1 };
+            let once_each = empty_slots <= self.layout.layout.slot_count().get();
+            assert!(
+                later || looks && once_each,
+                "woken in vain at {} ms for {reason:?}",
+                self.millis
+            );
             if reason == WakeReason::Dial {
                 self.refuse_dials();
             }

@@ -21,7 +21,9 @@ use quorate_core::machine::{
 use quorate_core::message::{
     CallId, Change, Get, LayoutUpdate, Message, Put, QuorumChoice, Reply, RequestHead, Strictness,
 };
-use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings, Node, NodeConfig};
+use quorate_core::node::{
+    AntiEntropySettings, CollectionSettings, Fanout, GossipSettings, Node, NodeConfig,
+};
 use quorate_core::ring::{Position, SlotCount};
 use quorate_core::time::{Duration, Instant, Now, UnixMs};
 
@@ -87,6 +89,7 @@ pub(crate) fn config(id: u64) -> NodeConfig {
         gossip: GossipSettings::default(),
         // Replicas are compared in tests of that alone.
         anti_entropy: AntiEntropySettings { bytes_per_second: 0, ..AntiEntropySettings::default() },
+        collection: CollectionSettings::default(),
         credentials: Bytes::new(),
         limits: Limits::default(),
     }
@@ -250,6 +253,8 @@ pub(crate) fn run(held: &mut Held, op: &StoreOp) -> Vec<StoreOutcome> {
         | StoreOp::CountHints
         | StoreOp::ScanStates { .. }
         | StoreOp::ScanRecords { .. }
+        | StoreOp::Confirm { .. }
+        | StoreOp::Remove { .. }
         | StoreOp::SaveLayout(_) => panic!("this disk keeps one record: {op:?}"),
     }
 }

@@ -111,8 +111,14 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     positive.then_some(duration).ok_or_else(|| "write more than 0 seconds".into())
 }
 
-/// A time with its unit; a number alone is seconds.
+/// A time with its unit, more than zero; a number alone is seconds.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
+    let positive = time(text).map(|time| Some(time).filter(|time| !time.is_zero()));
+    positive?.ok_or_else(|| "write more than zero".into())
+}
+
+/// A time with its unit, zero or more; a number alone is seconds.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match text.strip_prefix(digits).unwrap_or_default() {
         "ms" => 0.001,
@@ -124,9 +130,6 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
     };
     let number: f64 = digits.parse().map_err(|_| "write a time such as 30s, 1.5h or 7d")?;
     let duration = Duration::try_from_secs_f64(number * unit).map_err(|error| error.to_string())?;
-    if duration.is_zero() {
-        return Err("write more than zero".into());
-    }
     if duration > TTL_MAX {
         return Err("100 years of 365 days are the most".into());
     }

@@ -11,7 +11,7 @@ use quorate_core::layout::{Member, PlanSettings, plan_first};
 use quorate_core::limits::Limits;
 use quorate_core::merkle::LeafCount;
 use quorate_core::message::LayoutUpdate;
-use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings};
+use quorate_core::node::{AntiEntropySettings, CollectionSettings, Fanout, GossipSettings};
 use serde_json::json;
 
 use super::failure::Failure;
@@ -175,6 +175,7 @@ impl Dev {
             fanout: Fanout::All,
             gossip: GossipSettings { interval: GOSSIP_INTERVAL, ..GossipSettings::default() },
             anti_entropy: AntiEntropySettings { leaves, ..AntiEntropySettings::default() },
+            collection: CollectionSettings::default(),
             limits: Limits::default(),
         };
         Ok(Planned { listener, profile, directory, id })

@@ -5,9 +5,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use quorate_core::limits::Limits;
 use quorate_core::merkle::LeafCount;
-use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings};
+use quorate_core::node::{AntiEntropySettings, CollectionSettings, Fanout, GossipSettings};
 
-use super::args::{seconds, span};
+use super::args::{seconds, span, time};
 use crate::cluster::Profile;
 
 /// What an operator says about a node.
@@ -52,6 +52,22 @@ pub(super) struct MemberArgs {
     /// that have as many [default: 256].
     #[arg(long, value_name = "COUNT", value_parser = leaves)]
     anti_entropy_leaves: Option<LeafCount>,
+    /// What was deleted, or has expired, goes for good after this time, such as 12h or 7d; the same
+    /// on all nodes, at least 1s [default: 24h].
+    ///
+    /// The context of a read is of use for as long: do not keep one longer. While a node of the
+    /// layout is away, nothing is collected.
+    #[arg(long, value_name = "TIME", value_parser = grace)]
+    grace: Option<Duration>,
+}
+
+/// With less, a context might be of no use to the write that follows its read.
+const GRACE_MIN: Duration = Duration::from_secs(1);
+
+fn grace(text: &str) -> Result<Duration, String> {
+    let long = |grace: &Duration| *grace >= GRACE_MIN;
+    let short = || "1s is the least: what was deleted is always collected at some time".into();
+    time(text).and_then(|grace| Some(grace).filter(long).ok_or_else(short))
 }
 
 fn leaves(text: &str) -> Result<LeafCount, String> {
@@ -94,6 +110,8 @@ impl MemberArgs {
             bytes_per_second: self.anti_entropy_rate.unwrap_or(default.bytes_per_second),
             ..default
         };
+        let default = CollectionSettings::default();
+        let collection = CollectionSettings { grace: self.grace.unwrap_or(default.grace) };
         Profile {
             label,
             zone,
@@ -104,7 +122,32 @@ impl MemberArgs {
             fanout,
             gossip,
             anti_entropy,
+            collection,
             limits,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, grace};
+
+    #[test]
+    fn a_grace_time_is_at_least_a_second() {
+        for (text, expected) in [
+            ("1s", Some(Duration::from_secs(1))),
+            ("2", Some(Duration::from_secs(2))),
+            ("12h", Some(Duration::from_secs(12 * 3_600))),
+            ("7d", Some(Duration::from_secs(7 * 86_400))),
+            ("0", None),
+            ("0s", None),
+            ("999ms", None),
+            ("-1s", None),
+            ("36501d", None),
+            ("never", None),
+        ] {
+            assert_eq!(grace(text).ok(), expected, "{text:?}");
+        }
+        assert!(grace("0").unwrap_err().contains("1s is the least"));
     }
 }

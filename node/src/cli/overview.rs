@@ -101,6 +101,12 @@ pub(super) fn heartbeat(member: &MemberStatus) -> String {
     }
 }
 
+/// A limit of a node by its name.
+pub(super) fn limit(reply: &StatusReply, name: &str) -> Option<u64> {
+    let found = reply.limits.iter().find(|(limit, _)| &**limit == name);
+    found.map(|(_, value)| *value)
+}
+
 /// A member for programs.
 pub(super) fn member_json(overview: &Overview, member: &MemberStatus) -> Value {
     json!({

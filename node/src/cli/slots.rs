@@ -10,7 +10,7 @@ use quorate_core::ring::Slot;
 use serde_json::{Value, json};
 
 use super::output::table;
-use super::overview::Overview;
+use super::overview::{Overview, limit};
 use crate::server::span;
 
 /// A pair needs attention when it was not compared for so many intervals.
@@ -142,12 +142,6 @@ impl<'a> Comparisons<'a> {
         let mut members = self.seen.status.members.iter();
         members.any(|member| member.id == id && member.state == MemberState::Up)
     }
-}
-
-/// A limit of a node by its name.
-fn limit(reply: &StatusReply, name: &str) -> Option<u64> {
-    let found = reply.limits.iter().find(|(limit, _)| &**limit == name);
-    found.map(|(_, value)| *value)
 }
 
 fn latest(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {

@@ -1,10 +1,11 @@
 //! `status`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::Args;
 use futures_util::future::join_all;
-use quorate_core::ids::NodeId;
+use quorate_core::ids::{NodeId, Text};
 use quorate_core::layout::{Layout, Member, MemberLoad};
 use quorate_core::message::{MemberState, MemberStatus, StatusReply};
 use serde_json::{Value, json};
@@ -12,9 +13,9 @@ use serde_json::{Value, json};
 use super::args::{AskOptions, ClientArgs, block_on};
 use super::failure::Failure;
 use super::output::{Format, print_json, print_line, table};
-use super::overview::{Overview, bytes, heartbeat, member_json, state};
+use super::overview::{Overview, bytes, heartbeat, limit, member_json, state};
 use super::slots::Comparisons;
-use crate::server::span;
+use crate::server::{enumerate, span};
 
 /// Show how every node is, and what needs attention.
 ///
@@ -108,6 +109,7 @@ impl Cluster {
         for member in self.seen.members() {
             sentences.extend(self.attention_for(member));
         }
+        sentences.extend(self.collection_attention());
         sentences.extend(self.comparisons().attention());
         sentences
     }
@@ -141,6 +143,26 @@ impl Cluster {
             more => format!(": {more} hints wait for it ({})", bytes(hint_bytes)),
         };
         Some(format!("node {label} {what}{wait}"))
+    }
+
+    /// Who holds up collection. A node that is away for less than the grace time holds up nothing
+    /// that would be noticed.
+    fn collection_attention(&self) -> Option<String> {
+        let layout = &self.seen.layout.as_ref()?.layout;
+        let replies = self.replies.values().flatten();
+        let grace = replies.filter_map(|reply| limit(reply, "grace_ms")).min()?;
+        let grace = Duration::from_millis(grace);
+        let holds_up = |member: &&MemberStatus| {
+            let away = member.state == MemberState::Down && member.down >= grace;
+            away && layout.member(member.id).is_some()
+        };
+        let away = self.seen.members().into_iter().filter(holds_up);
+        let away: Vec<Text> = away.map(|member| member.label.clone()).collect();
+        let are = if away.len() == 1 { "is" } else { "are" };
+        (!away.is_empty()).then(|| {
+            let away = enumerate(&away);
+            format!("what was deleted or has expired is not collected while {away} {are} away")
+        })
     }
 
     fn comparisons(&self) -> Comparisons<'_> {
@@ -274,7 +296,7 @@ fn silent_json(member: &MemberStatus, reason: &str) -> Value {
 
 /// What a node says of itself and of the others.
 fn reply_json(seen: &Overview, reply: &StatusReply, address: &str) -> Value {
-    let numbers = |numbers: &[(quorate_core::ids::Text, u64)]| -> Value {
+    let numbers = |numbers: &[(Text, u64)]| -> Value {
         numbers.iter().map(|(name, value)| (name.to_string(), json!(value))).collect()
     };
     let members = reply.members.iter().map(|member| member_json(seen, member));

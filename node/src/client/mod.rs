@@ -194,7 +194,8 @@ impl Client {
     /// earlier read or write of this key: so a writer reads its own writes, also at R=1.
     ///
     /// # Errors
-    /// `STALE` where no replica within reach holds it.
+    /// `STALE` where no replica within reach holds it; for ever where it is of something that was
+    /// deleted longer ago than the cluster's grace time, and collected.
     pub async fn get_after(
         &self,
         key: impl AsRef<[u8]>,

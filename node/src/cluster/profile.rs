@@ -7,7 +7,9 @@ use bytes::Bytes;
 use quorate_core::ids::{ClusterId, Incarnation, NodeId, Text};
 use quorate_core::limits::{HELLO_BYTES_MAX, Limits};
 use quorate_core::message::LayoutUpdate;
-use quorate_core::node::{AntiEntropySettings, Fanout, Founding, GossipSettings, NodeConfig};
+use quorate_core::node::{
+    AntiEntropySettings, CollectionSettings, Fanout, Founding, GossipSettings, NodeConfig,
+};
 
 use crate::socket::Address;
 use crate::storage::{Identity, Settings};
@@ -39,6 +41,8 @@ pub struct Profile {
     pub gossip: GossipSettings,
     /// How replicas are compared.
     pub anti_entropy: AntiEntropySettings,
+    /// When what was deleted goes for good.
+    pub collection: CollectionSettings,
     /// Bounds on what it accepts and keeps.
     pub limits: Limits,
 }
@@ -152,6 +156,7 @@ impl Profile {
             fanout: self.fanout,
             gossip: self.gossip,
             anti_entropy: self.anti_entropy,
+            collection: self.collection,
             credentials: self.credentials(),
             limits: self.limits.clone(),
         })
@@ -173,6 +178,7 @@ mod tests {
             fanout: Fanout::All,
             gossip: GossipSettings::default(),
             anti_entropy: AntiEntropySettings::default(),
+            collection: CollectionSettings::default(),
             limits: Limits::default(),
         }
     }

@@ -46,7 +46,7 @@ use crate::storage::{AdoptedDirectory, Answer, FjallOptions, OpenError, Storage}
 
 use self::dialler::{DialFailure, Dialled};
 use self::driver::Driver;
-pub(crate) use self::report::span;
+pub(crate) use self::report::{enumerate, span};
 use self::status::Look;
 
 /// Connections of one node, whoever dialled.

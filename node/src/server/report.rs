@@ -8,24 +8,29 @@ use quorate_core::machine::Event;
 use quorate_core::node::Node;
 use quorate_core::time::{Instant, Now};
 
-/// What comes once for each key of a target is told of no more often.
+/// What comes once for each key of a node is told of no more often.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Writes what a node observes to the log.
 #[derive(Debug, Default)]
 pub(super) struct Reporter {
-    dropped: Dropped,
+    /// Hints that were dropped, by target.
+    dropped: AddedUp,
+    /// Records that were not merged, by sender.
+    stale: AddedUp,
 }
 
-/// Hints that were dropped, by target: when people may be told next, and of how many.
+/// What comes often, by node: when people may be told next, and of how many.
 #[derive(Debug, Default)]
-struct Dropped(BTreeMap<NodeId, (Instant, u64)>);
+struct AddedUp(BTreeMap<NodeId, (Instant, u64)>);
 
 impl Reporter {
     /// Writes an observation. `on` is the label of the node.
     pub(super) fn report(&mut self, on: &str, node: &Node, now: Now, event: &Event) {
         if let Event::HintDropped { target, .. } = event {
             self.dropped.add(now.instant, *target);
+        } else if let Event::StaleRefused(from) = event {
+            self.stale.add(now.instant, *from);
         } else {
             report(on, node, now, event);
         }
@@ -37,27 +42,36 @@ impl Reporter {
                 name(node, now, target)
             );
         }
+        for (from, records) in self.stale.due(now.instant) {
+            tracing::warn!(
+                on,
+                records,
+                "node {} sent records that it had read before a collection began: they were not \
+                 merged",
+                name(node, now, from)
+            );
+        }
     }
 }
 
-impl Dropped {
-    fn add(&mut self, now: Instant, target: NodeId) {
+impl AddedUp {
+    fn add(&mut self, now: Instant, of: NodeId) {
         // The first one is told of at once.
-        let (_, hints) = self.0.entry(target).or_insert((now, 0));
-        *hints += 1;
+        let (_, count) = self.0.entry(of).or_insert((now, 0));
+        *count += 1;
     }
 
-    /// Targets of which people are to be told, and how many hints. A target is forgotten after an
+    /// Nodes of which people are to be told, and how many times. A node is forgotten after an
     /// interval without any.
     fn due(&mut self, now: Instant) -> Vec<(NodeId, u64)> {
         let mut due = Vec::new();
-        self.0.retain(|target, (next, hints)| {
+        self.0.retain(|of, (next, count)| {
             if now < *next {
                 return true;
             }
-            let told = std::mem::take(hints);
+            let told = std::mem::take(count);
             if told > 0 {
-                due.push((*target, told));
+                due.push((*of, told));
                 *next = now + INTERVAL;
             }
             told > 0
@@ -130,8 +144,10 @@ fn report(on: &str, node: &Node, now: Now, event: &Event) {
         | Event::HandedOver { .. }
         | Event::RecordTaken { .. }
         | Event::RecordGiven { .. }
+        | Event::Collected { .. }
         // Those are added up.
-        | Event::HintDropped { .. } => tracing::debug!(on, ?event, "observed"),
+        | Event::HintDropped { .. }
+        | Event::StaleRefused(_) => tracing::debug!(on, ?event, "observed"),
         _ => tracing::info!(on, ?event, "observed"),
     }
 }
@@ -145,7 +161,7 @@ fn name(node: &Node, now: Now, id: NodeId) -> Text {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-fn enumerate(names: &[Text]) -> String {
+pub(crate) fn enumerate(names: &[Text]) -> String {
     match names {
         [] => "nobody".into(),
         [only] => only.to_string(),
@@ -168,10 +184,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dropped_hints_are_told_of_at_once_and_then_once_a_minute_with_their_number() {
+    fn what_comes_often_is_told_of_at_once_and_then_once_a_minute_with_its_number() {
         let at = |seconds: u64| Instant(seconds * 1_000_000);
         let (one, two) = (NodeId(1), NodeId(2));
-        let mut dropped = Dropped::default();
+        let mut dropped = AddedUp::default();
         dropped.add(at(5), one);
         assert_eq!(dropped.due(at(5)), [(one, 1)]);
         for second in 6..65 {
@@ -179,7 +195,7 @@ mod tests {
             assert_eq!(dropped.due(at(second)), []);
         }
         dropped.add(at(64), two);
-        assert_eq!(dropped.due(at(64)), [(two, 1)], "each target has its own minute");
+        assert_eq!(dropped.due(at(64)), [(two, 1)], "each node has its own minute");
         assert_eq!(dropped.due(at(65)), [(one, 59)]);
         assert_eq!(dropped.due(at(200)), []);
         assert!(dropped.0.is_empty(), "they are forgotten");

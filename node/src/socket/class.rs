@@ -11,7 +11,7 @@ pub(super) enum Class {
     Control,
     /// What a client waits for, also between nodes.
     Client,
-    /// Records for stale replicas: what is dropped is found stale again.
+    /// Records for stale replicas, and what is dead: what is dropped is found again.
     Repair,
     /// Hints on their way home: what is dropped is sent again.
     Handoff,
@@ -47,7 +47,10 @@ impl Class {
             | Message::ReplicaRead(_)
             | Message::ReplicaRecord(_)
             | Message::ReplicaMerged(_) => Class::Client,
-            Message::Compare(_) | Message::Compared(_) => Class::Repair,
+            Message::Compare(_)
+            | Message::Compared(_)
+            | Message::Collect(_)
+            | Message::Collected(_) => Class::Repair,
             Message::ReplicaMerge(merge) => match merge.reason {
                 MergeReason::Write => Class::Client,
                 MergeReason::Repair | MergeReason::AntiEntropy => Class::Repair,

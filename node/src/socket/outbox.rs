@@ -236,7 +236,7 @@ mod tests {
 
     use bytes::Bytes;
     use quorate_core::causality::Record;
-    use quorate_core::ids::Key;
+    use quorate_core::ids::{Epoch, Key};
     use quorate_core::limits::LINK_FRAME_BYTES_MAX;
     use quorate_core::message::{CallId, MergeReason, ReplicaMerge, Unsupported};
 
@@ -255,6 +255,7 @@ mod tests {
             record: Record::default(),
             hint_for: None,
             reason,
+            epoch: Epoch(1),
         })
     }
 

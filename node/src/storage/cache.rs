@@ -1,7 +1,7 @@
 //! Records in memory above the engine, bounded in bytes.
 //!
 //! Invariant: what is here equals what is applied. The writer puts in what it committed before it
-//! says `Applied`. The reader may only add what it read while no commit touched the same stripe:
+//! says so: records that are written, and that keys it knows here are gone. The reader may only add what it read while no commit touched the same stripe:
 //! else it might add, after a commit, what it had read before it.
 
 use std::collections::{HashMap, VecDeque};
@@ -49,7 +49,7 @@ impl RecordCache {
         }
     }
 
-    /// What is held of a key, where it is known here.
+    /// What is held of a key, where it is known here; empty where it is known that there is none.
     pub(super) fn get(&mut self, key: &RecordKey) -> Option<&OwnCopy> {
         let entry = self.entries.get_mut(key)?;
         entry.used = true;
@@ -80,8 +80,19 @@ impl RecordCache {
         self.insert(key, copy, encoded_bytes);
     }
 
+    /// Takes in that a commit removed what was held of a key. The empty copy goes as soon as the
+    /// hand passes.
+    pub(super) fn removed(&mut self, key: &RecordKey) {
+        self.commits[stripe(key)] += 1;
+        if let Some(entry) = self.entries.get_mut(key) {
+            self.bytes -= entry.bytes;
+            *entry = Entry { copy: OwnCopy::default(), bytes: entry_bytes(key, 0), used: false };
+            self.bytes += entry.bytes;
+        }
+    }
+
     fn insert(&mut self, key: RecordKey, copy: OwnCopy, encoded_bytes: usize) {
-        let bytes = key.0.len() + encoded_bytes + ENTRY_OVERHEAD_BYTES;
+        let bytes = entry_bytes(&key, encoded_bytes);
         let entry = Entry { copy, bytes, used: false };
         match self.entries.insert(key.clone(), entry) {
             Some(former) => self.bytes -= former.bytes,
@@ -106,6 +117,10 @@ impl RecordCache {
     }
 }
 
+fn entry_bytes(key: &RecordKey, encoded_bytes: usize) -> usize {
+    key.0.len() + encoded_bytes + ENTRY_OVERHEAD_BYTES
+}
+
 fn stripe(key: &RecordKey) -> usize {
     // The first byte of a position is spread evenly.
     key.0.first().map_or(0, |&byte| usize::from(byte))
@@ -113,7 +128,11 @@ fn stripe(key: &RecordKey) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use quorate_core::ids::Key;
+    use quorate_core::causality::{
+        Actor, Birth, Checksum, Context, Held, Payload, RecordOp, Write,
+    };
+    use quorate_core::ids::{Incarnation, Key, NodeId, RequestId};
+    use quorate_core::time::{Duration, UnixMs};
 
     use super::*;
 
@@ -131,6 +150,50 @@ mod tests {
         }
         assert_eq!(cache.clock.len(), cache.entries.len());
         assert!(cache.get(&key(1)).is_none());
+    }
+
+    #[test]
+    fn what_was_removed_is_empty_counts_little_and_goes_first() {
+        let mut cache = RecordCache::new(10 * (ENTRY_OVERHEAD_BYTES + 100));
+        cache.committed(key(0), held(), 600);
+        cache.committed(key(1), held(), 50);
+        for n in [0, 1] {
+            assert!(cache.get(&key(n)).is_some_and(|copy| !copy.is_empty()));
+        }
+        let epoch = cache.epoch(&key(0));
+        for gone in [0, 2] {
+            cache.removed(&key(gone));
+            assert!(cache.get(&key(gone)).is_none_or(OwnCopy::is_empty));
+        }
+        assert!(cache.entries[&key(0)].bytes < ENTRY_OVERHEAD_BYTES + 100);
+        assert_eq!((cache.clock.len(), cache.entries.len()), (2, 2));
+        assert_eq!(cache.bytes, cache.entries.values().map(|entry| entry.bytes).sum::<usize>());
+        cache.offer(key(0), held(), 600, epoch);
+        assert!(cache.get(&key(0)).is_none_or(OwnCopy::is_empty), "it was read before it went");
+        cache.removed(&key(0));
+        for n in 3..13 {
+            cache.committed(key(n), held(), 50);
+        }
+        assert!(cache.get(&key(0)).is_none() && cache.get(&key(1)).is_some());
+    }
+
+    fn held() -> OwnCopy {
+        let write = Write {
+            context: Context::new(),
+            payload: Payload::Tombstone,
+            checksum: Checksum::of(&Payload::Tombstone),
+            written: UnixMs(1),
+            expires: None,
+            request: RequestId { client: 1, sequence: 1 },
+            newborn: Actor { node: NodeId(1), incarnation: Incarnation(1), birth: Birth(1) },
+            siblings_max: 10,
+            record_bytes_max: 1_000,
+            actors_kept: 10,
+            actor_age_min: Duration::from_secs(1),
+        };
+        let mut held = Held::new();
+        held.apply(&RecordOp::Write(write)).unwrap();
+        OwnCopy::new(held)
     }
 
     #[test]

@@ -67,7 +67,8 @@ pub(super) struct Shared {
     /// Whether any operation was answered `Failed`: something may be stored that cannot be read, and
     /// to find it the records are to be counted again.
     pub(super) doubtful: AtomicBool,
-    /// An estimate: the engine counts rewritten records twice until it compacts them.
+    /// An estimate: at the start the engine counts rewritten records twice, and removed ones, until
+    /// it compacts them.
     pub(super) record_count: AtomicU64,
     answers: Answers,
 }
@@ -128,6 +129,12 @@ impl Fjall {
             StoreOp::Apply { key, copy: HeldAs::Hint { target }, op } => {
                 self.write(ticket, WriteOp::ApplyHint { target, key, op });
             }
+            StoreOp::Remove { key, state } => {
+                self.write(ticket, WriteOp::Remove { key: RecordKey::of(&key), state });
+            }
+            StoreOp::Confirm { keys, hints } => {
+                self.write(ticket, WriteOp::Confirm { keys, hints });
+            }
             StoreOp::RemoveHint { target, key, digest } => {
                 self.write(ticket, WriteOp::RemoveHint { target, key, digest });
             }
@@ -164,7 +171,7 @@ impl Fjall {
     fn read(&mut self, ticket: Ticket, key: RecordKey) -> Option<Answer> {
         let mut cache = lock(&self.shared.cache);
         if let Some(copy) = cache.get(&key) {
-            let record = Some(copy.held().record().clone());
+            let record = copy.record().cloned();
             return Some((ticket, StoreOutcome::Read { record }));
         }
         let epoch = cache.epoch(&key);
@@ -207,6 +214,11 @@ impl Fjall {
     #[cfg(test)]
     pub(super) fn break_down(&self) {
         self.shared.fail("a test");
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     pub(super) fn close(mut self, trees: Option<&[u8]>) -> bool {
@@ -259,6 +271,12 @@ impl Shared {
                  device and the free space"
             );
         }
+    }
+
+    /// Takes in what a commit made and removed. Only the writer does.
+    pub(super) fn count_records(&self, made: u64, removed: u64) {
+        let before = self.record_count.load(Ordering::Relaxed);
+        self.record_count.store((before + made).saturating_sub(removed), Ordering::Relaxed);
     }
 
     /// Syncs all commits. False where it failed, now or earlier.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use quorate_core::causality::{Held, Record, RecordOp};
 use quorate_core::ids::{Key, NodeId};
-use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
-use quorate_core::merkle::TreeKey;
+use quorate_core::machine::{Confirmed, HeldAs, StoreOp, StoreOutcome, Ticket};
+use quorate_core::merkle::{StateHash, TreeKey};
 use quorate_core::ring::{Position, RingArc};
 
 use super::hints::{self, Hint, HintKey};
@@ -54,6 +54,11 @@ impl Memory {
                 };
                 scan::records(self.scan(arc, after).map(record), bytes_max)
             }
+            StoreOp::Confirm { keys, hints } => {
+                let held = keys.into_iter().map(|key| self.confirm(key, &hints));
+                StoreOutcome::Confirmed(held.collect())
+            }
+            StoreOp::Remove { key, state } => self.remove(key, state),
             // The machine holds the newest layout itself, and nothing here outlives the machine.
             StoreOp::SaveLayout(_) => StoreOutcome::Durable,
         };
@@ -74,6 +79,26 @@ impl Memory {
             self.records.remove(&key);
         }
         outcome
+    }
+
+    fn remove(&mut self, key: Key, state: StateHash) -> StoreOutcome {
+        let key = place(key);
+        let copy = self.records.get_mut(&key);
+        let tree_key = &self.tree_key;
+        let change = copy.and_then(|copy| copy.remove(tree_key, (key.0, &key.1), state));
+        if change.is_some() {
+            self.records.remove(&key);
+        }
+        StoreOutcome::Removed { state: change }
+    }
+
+    fn confirm(&self, key: Key, targets: &[NodeId]) -> Confirmed {
+        let is_hinted = |target: &NodeId| self.hints.contains_key(&HintKey::of(*target, &key));
+        let hinted = targets.iter().any(is_hinted);
+        let key = place(key);
+        let copy = self.records.get(&key);
+        let state = copy.map_or(StateHash(0), |copy| copy.state(&self.tree_key, &key.1));
+        Confirmed { state: Some(state), hinted }
     }
 
     fn scan(

@@ -3,8 +3,8 @@
 //! ```text
 //!   driver --submit--> cache hit, memory engine ------------------> answer at once
 //!             |  flush, once per turn
-//!             +--> writer: load, Held::apply, one batch, commit --> Applied, HintRemoved
-//!             |                                 one sync for all -> Durable
+//!             +--> writer: load, Held::apply, one batch, commit --> Applied, Removed, HintRemoved
+//!             |                                 one sync for all -> Durable, Confirmed
 //!             |                                           states -> StatesScanned
 //!             +--> reader: what the cache does not hold, hints ---> Read, HintsFound, RecordsScanned
 //! ```

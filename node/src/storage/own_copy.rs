@@ -1,6 +1,6 @@
 //! The node's own copy of a record, and the name of its state.
 
-use quorate_core::causality::{Held, RecordOp};
+use quorate_core::causality::{Held, Record, RecordOp};
 use quorate_core::ids::Key;
 use quorate_core::machine::{StateChange, StoreOutcome};
 use quorate_core::merkle::{StateHash, TreeKey};
@@ -8,12 +8,12 @@ use quorate_core::ring::Position;
 
 use super::applied_outcome;
 
-/// What is held of a key, with its state where that is known: a state costs more to work out than
-/// to keep, and each change needs that before it.
+/// What is held of a key, if anything, with its state where that is known: a state costs more to
+/// work out than to keep, and each change needs that before it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OwnCopy {
     held: Held,
-    /// Invariant: that of the record, or 0, which only a record that was never stored has.
+    /// Invariant: that of the record, or 0, which only an empty record has.
     state: StateHash,
 }
 
@@ -28,7 +28,17 @@ impl OwnCopy {
         &self.held
     }
 
-    /// The state of the record.
+    /// The record; `None` where there is none.
+    pub(super) fn record(&self) -> Option<&Record> {
+        Some(self.held.record()).filter(|record| !record.is_empty())
+    }
+
+    /// Whether nothing is held of the key.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.record().is_empty()
+    }
+
+    /// The state of the record; 0 where there is none.
     pub(super) fn state(&self, tree_key: &TreeKey, key: &Key) -> StateHash {
         if self.state == StateHash(0) {
             return tree_key.state(key, self.held.record());
@@ -54,5 +64,19 @@ impl OwnCopy {
         self.state = after;
         let state = StateChange { position, before, after };
         (applied_outcome(applied, op, &self.held, None, Some(state)), changed)
+    }
+
+    /// Becomes empty, without a right to mint, where it holds a record of this state.
+    pub(super) fn remove(
+        &mut self,
+        tree_key: &TreeKey,
+        (position, key): (Position, &Key),
+        state: StateHash,
+    ) -> Option<StateChange> {
+        if self.is_empty() || self.state(tree_key, key) != state {
+            return None;
+        }
+        *self = OwnCopy::default();
+        Some(StateChange { position, before: state, after: StateHash(0) })
     }
 }

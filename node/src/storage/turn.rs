@@ -5,14 +5,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use fjall::{Keyspace, OwnedWriteBatch};
 use quorate_core::causality::{Held, RecordDigest, RecordOp};
 use quorate_core::codec;
 use quorate_core::ids::{Key, NodeId};
-use quorate_core::machine::{StoreError, StoreOutcome};
+use quorate_core::machine::{Confirmed, StoreError, StoreOutcome};
+use quorate_core::merkle::StateHash;
 use quorate_core::message::LayoutUpdate;
 
 use super::RecordKey;
@@ -22,11 +22,13 @@ use super::hints::{self, HintKey};
 use super::own_copy::OwnCopy;
 use crate::mailbox::lock;
 
-/// What the writer is to change.
+/// What the writer is to change, or to look at between changes.
 pub(super) enum WriteOp {
     Apply { key: RecordKey, op: RecordOp },
     ApplyHint { target: NodeId, key: Key, op: RecordOp },
+    Remove { key: RecordKey, state: StateHash },
     RemoveHint { target: NodeId, key: Key, digest: RecordDigest },
+    Confirm { keys: Vec<Key>, hints: Vec<NodeId> },
     SaveLayout(Arc<LayoutUpdate>),
 }
 
@@ -40,6 +42,7 @@ pub(super) struct Turn<'a> {
 
 /// A record as the turn leaves it.
 struct StagedRecord {
+    /// Empty: there is none.
     copy: OwnCopy,
     /// Whether the engine holds the key.
     stored: bool,
@@ -68,11 +71,16 @@ impl Turn<'_> {
                 hint.changed |= changed;
                 Ok(Some(outcome))
             }
+            WriteOp::Remove { key, state } => self.remove(key, state).map(Some),
             WriteOp::RemoveHint { target, key, digest } => {
                 let hint = self.hint(HintKey::of(target, &key))?;
                 let outcome = hints::remove(&key, &mut hint.held, digest);
                 hint.changed |= matches!(outcome, StoreOutcome::HintRemoved { bytes: Some(_) });
                 Ok(Some(outcome))
+            }
+            WriteOp::Confirm { keys, hints } => {
+                let held = keys.iter().map(|key| self.confirm(key, &hints));
+                held.collect::<Result<_, _>>().map(|held| Some(StoreOutcome::Confirmed(held)))
             }
             WriteOp::SaveLayout(update) => {
                 self.layout = Some(update);
@@ -90,12 +98,17 @@ impl Turn<'_> {
     pub(super) fn commit(self) -> fjall::Result<bool> {
         let Turn { shared, records, hints, layout } = self;
         let mut batch = shared.database.batch();
-        let mut committed = Vec::new();
+        let (mut written, mut removed) = (Vec::new(), Vec::new());
         for (key, staged) in records.into_iter().filter(|(_, staged)| staged.changed) {
-            let value = Bytes::from(codec::encode_held(staged.copy.held()));
-            let bytes = value.len();
-            batch.insert(&shared.records, key.0.clone(), value);
-            committed.push((key, staged, bytes));
+            if !staged.copy.is_empty() {
+                let value = Bytes::from(codec::encode_held(staged.copy.held()));
+                let bytes = value.len();
+                batch.insert(&shared.records, key.0.clone(), value);
+                written.push((key, staged, bytes));
+            } else if staged.stored {
+                batch.remove(&shared.records, key.0.clone());
+                removed.push(key);
+            }
         }
         for (place, staged) in hints.into_iter().filter(|(_, staged)| staged.changed) {
             put_hint(&mut batch, &shared.hints, place, staged.held.as_ref());
@@ -107,34 +120,81 @@ impl Turn<'_> {
             return Ok(false);
         }
         batch.commit()?;
-        let newborn = committed.iter().filter(|(_, staged, _)| !staged.stored).count() as u64;
-        shared.record_count.fetch_add(newborn, Ordering::Relaxed);
+        let newborn = written.iter().filter(|(_, staged, _)| !staged.stored).count() as u64;
+        shared.count_records(newborn, removed.len() as u64);
         let mut cache = lock(&shared.cache);
-        for (key, staged, bytes) in committed {
+        for (key, staged, bytes) in written {
             cache.committed(key, staged.copy, bytes);
         }
+        removed.iter().for_each(|key| cache.removed(key));
         Ok(true)
     }
 
     fn apply(&mut self, key: RecordKey, op: &RecordOp) -> Result<StoreOutcome, StoreError> {
         let (position, name) = key.parts().expect("it was made of a key");
-        let staged = match self.records.entry(key) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let cached = lock(&self.shared.cache).get(entry.key()).cloned();
-                let copy = match cached {
-                    Some(copy) => Some(copy),
-                    None => load(&self.shared.records, &entry.key().0)?
-                        .map(|(held, _)| OwnCopy::new(held)),
-                };
-                let stored = copy.is_some();
-                let copy = copy.unwrap_or_default();
-                entry.insert(StagedRecord { copy, stored, changed: false })
-            }
-        };
-        let (outcome, changed) = staged.copy.apply(&self.shared.tree_key, (position, &name), op);
+        let tree_key = &self.shared.tree_key;
+        let staged = self.record(key)?;
+        let (outcome, changed) = staged.copy.apply(tree_key, (position, &name), op);
         staged.changed |= changed;
         Ok(outcome)
+    }
+
+    fn remove(&mut self, key: RecordKey, state: StateHash) -> Result<StoreOutcome, StoreError> {
+        let (position, name) = key.parts().expect("it was made of a key");
+        let tree_key = &self.shared.tree_key;
+        let staged = self.record(key)?;
+        let change = staged.copy.remove(tree_key, (position, &name), state);
+        staged.changed |= change.is_some();
+        Ok(StoreOutcome::Removed { state: change })
+    }
+
+    /// What is held of a key after what was staged. Damage is a part of the answer.
+    fn confirm(&self, key: &Key, targets: &[NodeId]) -> Result<Confirmed, StoreError> {
+        let place = RecordKey::of(key);
+        let state = |copy: &OwnCopy| copy.state(&self.shared.tree_key, key);
+        let state = match self.records.get(&place) {
+            Some(staged) => Some(state(&staged.copy)),
+            None => match self.stored(&place) {
+                Ok(copy) => Some(state(&copy)),
+                Err(StoreError::Damaged) => None,
+                Err(error @ (StoreError::Io | StoreError::Closed)) => return Err(error),
+            },
+        };
+        let mut hinted = false;
+        for target in targets {
+            hinted |= self.is_hinted(&HintKey::of(*target, key))?;
+        }
+        Ok(Confirmed { state, hinted })
+    }
+
+    /// Whether there is a hint, readable or not.
+    fn is_hinted(&self, place: &HintKey) -> Result<bool, StoreError> {
+        if let Some(staged) = self.hints.get(place) {
+            return Ok(staged.held.is_some());
+        }
+        self.shared.hints.contains_key(&place.0).map_err(|error| {
+            tracing::error!(%error, "a hint could not be looked for");
+            StoreError::Io
+        })
+    }
+
+    fn record(&mut self, key: RecordKey) -> Result<&mut StagedRecord, StoreError> {
+        if !self.records.contains_key(&key) {
+            let copy = self.stored(&key)?;
+            let stored = !copy.is_empty();
+            let staged = StagedRecord { copy, stored, changed: false };
+            self.records.insert(key.clone(), staged);
+        }
+        Ok(self.records.get_mut(&key).expect("it is there, or was put there"))
+    }
+
+    /// The own copy before this turn; empty where there is none.
+    fn stored(&self, key: &RecordKey) -> Result<OwnCopy, StoreError> {
+        if let Some(copy) = lock(&self.shared.cache).get(key) {
+            return Ok(copy.clone());
+        }
+        let found = load(&self.shared.records, &key.0)?;
+        Ok(found.map(|(held, _)| OwnCopy::new(held)).unwrap_or_default())
     }
 
     fn hint(&mut self, place: HintKey) -> Result<&mut StagedHint, StoreError> {

@@ -1,8 +1,8 @@
 //! The thread that writes: everything queued is one turn, one batch, one sync.
 //!
 //! A turn stages all operations, commits what they changed in one batch, gives their first answers,
-//! syncs, and answers `Durable` for all that were promised it. Then it looks for the states that it
-//! was asked for in this turn. What arrives meanwhile is the next turn.
+//! syncs, and answers `Durable` for all that were promised it, and what it was to confirm. Then it
+//! looks for the states that it was asked for in this turn. What arrives meanwhile is the next turn.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -111,6 +111,7 @@ impl Writer {
         let mut turn = Turn::new(&shared);
         let mut answers = Vec::with_capacity(2 * jobs.len());
         let mut promised = Vec::with_capacity(jobs.len());
+        let mut confirmed = Vec::new();
         let mut scans = Vec::new();
         for WriteJob { ticket, op } in jobs {
             let op = match op {
@@ -121,6 +122,7 @@ impl Writer {
                 }
             };
             match turn.stage(op) {
+                Ok(Some(told @ StoreOutcome::Confirmed(_))) => confirmed.push((ticket, told)),
                 Ok(outcome) => {
                     if matches!(outcome, None | Some(StoreOutcome::Applied { .. })) {
                         promised.push(ticket);
@@ -130,7 +132,8 @@ impl Writer {
                 Err(error) => answers.push(failed(ticket, error)),
             }
         }
-        let sync = self.durability == Durability::Group || turn.saves_layout();
+        let sync =
+            self.durability == Durability::Group || turn.saves_layout() || !confirmed.is_empty();
         match turn.commit() {
             Ok(false) => {}
             Ok(true) => {
@@ -148,9 +151,12 @@ impl Writer {
             self.answer(answers);
             let synced =
                 self.unsynced_since.take().is_none() || self.shared.sync(PersistMode::SyncData);
-            let outcome =
-                if synced { StoreOutcome::Durable } else { StoreOutcome::Failed(StoreError::Io) };
-            let all = promised.into_iter().map(|ticket| (ticket, outcome.clone()));
+            let promised = promised.into_iter().map(|ticket| (ticket, StoreOutcome::Durable));
+            let all = promised.chain(confirmed);
+            let all = all.map(|(ticket, outcome)| match synced {
+                true => (ticket, outcome),
+                false => failed(ticket, StoreError::Io),
+            });
             self.answer(all.collect());
         }
         self.answer(scans.into_iter().map(|(ticket, scan)| (ticket, self.scan(scan))).collect());
@@ -202,7 +208,10 @@ impl WriteJob {
                     record.siblings().map(|(_, sibling)| payload_bytes(&sibling.payload)).sum()
                 }
             },
-            WriteOp::RemoveHint { .. } | WriteOp::SaveLayout(_) => 0,
+            WriteOp::Remove { .. }
+            | WriteOp::RemoveHint { .. }
+            | WriteOp::Confirm { .. }
+            | WriteOp::SaveLayout(_) => 0,
         }
     }
 }

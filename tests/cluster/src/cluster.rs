@@ -27,11 +27,13 @@ pub struct Settings {
     pub storage: &'static str,
     /// Q.
     pub slots: u32,
+    /// What else `serve` is told on all of them.
+    pub more: &'static [&'static str],
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { nodes: 5, replication: 3, r: 2, w: 2, storage: "memory", slots: 64 }
+        Settings { nodes: 5, replication: 3, r: 2, w: 2, storage: "memory", slots: 64, more: &[] }
     }
 }
 
@@ -94,7 +96,7 @@ impl Cluster {
 
     /// The arguments that run a member: on a free port at first, later on the same one.
     pub fn serve(&self, label: &str) -> Result<Vec<String>> {
-        let Settings { nodes, replication, r, w, storage, slots } = self.settings;
+        let Settings { nodes, replication, r, w, storage, slots, more } = self.settings;
         let listen = self
             .addresses
             .get(label)
@@ -107,6 +109,7 @@ impl Cluster {
             format!("--data={}", self.data(label).display()),
             "--gossip-interval=100".to_owned(),
         ];
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
         if label == FOUNDER {
             arguments.extend([
                 format!("--found={nodes}"),

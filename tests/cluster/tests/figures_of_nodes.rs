@@ -63,7 +63,7 @@ fn figures_of_a_put() -> Result<()> {
 }
 
 const SETTINGS: Settings =
-    Settings { nodes: 5, replication: 3, r: 2, w: 2, storage: "fjall", slots: 1_024 };
+    Settings { nodes: 5, replication: 3, r: 2, w: 2, storage: "fjall", slots: 1_024, more: &[] };
 
 /// The node that loses data does so while it is stopped: it is given back the directory that it had
 /// before the writes. All nodes took these, so nobody holds a hint.

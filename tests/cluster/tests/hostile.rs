@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const ONE: Settings =
-    Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "memory", slots: 64 };
+    Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "memory", slots: 64, more: &[] };
 
 /// A node, its address, and a client that must not notice anything.
 async fn node() -> Result<(Cluster, String, Client)> {
@@ -173,7 +173,14 @@ fn the_port_speaks_plain_http() -> Result<()> {
         let page = raw(&address, &get("/")).await?;
         assert!(page.contains("<title>n1 · Quorate</title>"), "{page}");
         let metrics = raw(&address, &get("/metrics")).await?;
-        for name in ["quorate_puts 1", "label=\"n1\"} ", "quorate_member_hints{"] {
+        for name in [
+            "quorate_puts 1",
+            "label=\"n1\"} ",
+            "quorate_member_hints{",
+            "quorate_records_collected 0",
+            "quorate_records_collecting 0",
+            "quorate_limit_grace_ms 86400000",
+        ] {
             assert!(metrics.contains(name), "{name}: {metrics}");
         }
         // An upgrade without the subprotocol.

@@ -10,7 +10,7 @@ use quorate_cluster::{Cluster, Process, Settings, quorate, run};
 use tempfile::TempDir;
 
 const ONE: Settings =
-    Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "fjall", slots: 64 };
+    Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "fjall", slots: 64, more: &[] };
 
 /// Runs the program to its end, with `stdin` as its input.
 fn quorate_with(arguments: &[&str], stdin: &[u8]) -> Result<Output> {
@@ -329,6 +329,8 @@ fn status_and_members_tell_who_is_down() -> Result<()> {
         assert!(
             status["attention"][0].as_str().is_some_and(|it| it.starts_with("node n3 is down"))
         );
+        let told = status["attention"].to_string();
+        assert!(!told.contains("collected"), "it is away for less than the grace time: {told}");
         let table = quorate_with(&["status", &seed], b"")?;
         assert!(text(&table.stdout).contains("! node n3 is down for"), "{}", text(&table.stdout));
         cluster.start("n3")?;

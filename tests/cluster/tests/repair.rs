@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// What is acknowledged is on all three, so that two reads of one answer cover it.
 const THREE: Settings =
-    Settings { nodes: 3, replication: 3, r: 1, w: 3, storage: "memory", slots: 64 };
+    Settings { nodes: 3, replication: 3, r: 1, w: 3, storage: "memory", slots: 64, more: &[] };
 
 const KEYS: u64 = 500;
 

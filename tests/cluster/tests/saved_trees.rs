@@ -5,10 +5,10 @@ use quorate_cluster::{Cluster, Settings, eventually, quorate, run};
 use quorate_node::client::ClientError;
 
 const ALONE: Settings =
-    Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "fjall", slots: 64 };
+    Settings { nodes: 1, replication: 1, r: 1, w: 1, storage: "fjall", slots: 64, more: &[] };
 
 const THREE: Settings =
-    Settings { nodes: 3, replication: 3, r: 2, w: 2, storage: "fjall", slots: 64 };
+    Settings { nodes: 3, replication: 3, r: 2, w: 2, storage: "fjall", slots: 64, more: &[] };
 
 const WRITERS: usize = 8;
 

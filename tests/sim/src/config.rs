@@ -1,7 +1,7 @@
 //! How a world is made.
 
 use quorate_core::limits::Limits;
-use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings};
+use quorate_core::node::{AntiEntropySettings, CollectionSettings, Fanout, GossipSettings};
 use quorate_core::time::Duration;
 
 use crate::disk::DiskTemper;
@@ -45,6 +45,8 @@ pub struct WorldConfig {
     pub gossip: GossipSettings,
     /// How replicas are compared in the background.
     pub anti_entropy: AntiEntropySettings,
+    /// When what was deleted goes for good.
+    pub collection: CollectionSettings,
     /// How the nodes come to know each other.
     pub birth: Birth,
     /// Everything that is left to chance follows from it.
@@ -73,6 +75,7 @@ impl Default for WorldConfig {
             fanout: Fanout::All,
             gossip: GossipSettings::default(),
             anti_entropy: AntiEntropySettings::default(),
+            collection: CollectionSettings::default(),
             birth: Birth::Layout,
             seed: 1,
             timeout: Duration::from_secs(5),

@@ -13,7 +13,9 @@ use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::Limits;
 use quorate_core::membership::{Change, Membership};
 use quorate_core::message::{Gossip, MemberInfo, MemberState, Message};
-use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings, NodeConfig};
+use quorate_core::node::{
+    AntiEntropySettings, CollectionSettings, Fanout, GossipSettings, NodeConfig,
+};
 use quorate_core::prng::Prng;
 use quorate_core::time::{Instant, Now, UnixMs};
 
@@ -354,6 +356,7 @@ impl GossipNet {
             fanout: Fanout::All,
             gossip: self.config.settings,
             anti_entropy: AntiEntropySettings::default(),
+            collection: CollectionSettings::default(),
             credentials: bytes::Bytes::new(),
             limits: Limits::default(),
         };

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use quorate_core::causality::{self, Record, RecordOp};
 use quorate_core::client::{CallError, Completion};
-use quorate_core::ids::{Key, NodeId};
+use quorate_core::ids::Key;
 use quorate_core::machine::{Event, HeldAs};
 use quorate_core::message::{CallId, Message, Put, QuorumChoice, Reply, RequestHead, Strictness};
 use quorate_core::node::NodeView;
@@ -78,7 +78,7 @@ pub(crate) enum Observation<'a> {
     Handed(Handed<'a>),
     Applied(Applied<'a>),
     Synced(Synced<'a>),
-    HintRemoved(HintRemoved<'a>),
+    Removed(Removed<'a>),
     Crashed(Crashed<'a>),
     Started(Started),
     Resumed(Resumed),
@@ -217,13 +217,13 @@ pub(crate) struct Synced<'a> {
     pub(crate) record: &'a Record,
 }
 
-/// A storage removed a hint from its memory.
+/// A storage removed a copy from its memory: a hint that came home, or what was collected.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct HintRemoved<'a> {
+pub(crate) struct Removed<'a> {
     /// Whose storage.
     pub(crate) node: usize,
-    /// Whom the hint was for.
-    pub(crate) target: NodeId,
+    /// Which of its copies.
+    pub(crate) copy: HeldAs,
     /// The key.
     pub(crate) key: &'a Key,
     /// What it held.
@@ -308,6 +308,8 @@ pub(crate) fn request_of(message: &Message) -> Option<(&RequestHead, Option<&Put
         | Message::StatusReply(_)
         | Message::RepairRequest(_)
         | Message::RepairReply(_)
+        | Message::Collect(_)
+        | Message::Collected(_)
         | Message::Gossip(_) => None,
     }
 }
@@ -332,6 +334,8 @@ pub(crate) fn key_in(message: &Message) -> Option<&Key> {
         | Message::StatusReply(_)
         | Message::RepairRequest(_)
         | Message::RepairReply(_)
+        | Message::Collect(_)
+        | Message::Collected(_)
         | Message::Gossip(_) => None,
     }
 }

@@ -9,7 +9,7 @@ use crate::anti_entropy::holder::{READS_AT_ONCE, RECORDS_MAX};
 use crate::anti_entropy::surroundings::Surroundings;
 use crate::anti_entropy::window::place;
 use crate::causality::Record;
-use crate::ids::{Key, NodeId};
+use crate::ids::{Epoch, Key, NodeId};
 use crate::merkle::Forest;
 use crate::message::{CallId, Difference};
 use crate::ring::Slot;
@@ -29,6 +29,8 @@ pub(super) struct Batch {
     /// Reads under way.
     open: usize,
     bytes: u64,
+    /// This node's epoch before any of them was read.
+    epoch: Epoch,
 }
 
 /// What follows from the answer to a batch.
@@ -40,7 +42,7 @@ pub(super) struct Answered {
 
 impl Batch {
     /// The first ones of those that differed.
-    pub(super) fn take(pairs: &mut VecDeque<Found>) -> Batch {
+    pub(super) fn take(pairs: &mut VecDeque<Found>, epoch: Epoch) -> Batch {
         let slot = pairs.front().map_or(Slot(0), |first| first.slot);
         let mut keys = Vec::new();
         while keys.len() < RECORDS_MAX
@@ -50,7 +52,7 @@ impl Batch {
         }
         keys.sort_by(|(one, _), (other, _)| place(&one.key).cmp(&place(&other.key)));
         keys.dedup_by(|(one, _), (other, _)| one.key == other.key);
-        Batch { slot, keys, next: 0, open: 0, bytes: 0 }
+        Batch { slot, keys, next: 0, open: 0, bytes: 0, epoch }
     }
 
     pub(super) fn slot(&self) -> Slot {
@@ -122,7 +124,7 @@ impl Batch {
     /// The peer has answered for the keys up to `until`.
     pub(super) fn answered(
         mut self,
-        records: Vec<(Key, Record)>,
+        (epoch, records): (Epoch, Vec<(Key, Record)>),
         wants: &[Key],
         until: Option<&Key>,
     ) -> Result<Answered, Lost> {
@@ -144,7 +146,7 @@ impl Batch {
                 .collect::<Vec<_>>()
         );
         let left = left.into_iter().map(|(found, _)| found).collect();
-        Ok(Answered { moves: Moves::new(records, gives), left })
+        Ok(Answered { moves: Moves::new((epoch, records), (self.epoch, gives)), left })
     }
 
     /// Whether the keys are some of those of the batch, in its order, each once.

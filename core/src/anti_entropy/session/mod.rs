@@ -30,7 +30,7 @@ use super::holder::{BRANCHES_MAX, STATES_MAX};
 use super::surroundings::Surroundings;
 use super::weight;
 use super::window::Window;
-use crate::ids::{Key, NodeId};
+use crate::ids::{Epoch, Key, NodeId};
 use crate::machine::{Peer, StoreOp, StoreOutcome};
 use crate::merkle::{Piece, StateHash, WIDTH};
 use crate::message::{CallId, Compare, Compared, Comparison, Message};
@@ -261,14 +261,14 @@ impl Session {
             (Ask::States { piece, window, mine }, Comparison::States { differ, until }) => {
                 self.on_states(piece, &window, &mine, differ, until)?;
             }
-            (Ask::Records(batch), Comparison::Records { records, wants, until, .. }) => {
-                let answer = batch.answered(records, &wants, until.as_ref())?;
+            (Ask::Records(batch), Comparison::Records { records, wants, until, epoch }) => {
+                let answer = batch.answered((epoch, records), &wants, until.as_ref())?;
                 let left = answer.left.into_iter().rev();
                 left.for_each(|found| self.pairs.push_front(found));
                 self.step = Step::Move(answer.moves);
             }
-            (Ask::Rest { piece, after }, Comparison::Records { records, until, .. }) => {
-                self.on_rest(around, piece, after, records, until)?;
+            (Ask::Rest { piece, after }, Comparison::Records { records, until, epoch, .. }) => {
+                self.on_rest(around, (piece, after), (epoch, records), until)?;
             }
             (
                 Ask::Branches(_)
@@ -388,7 +388,7 @@ impl Session {
                     self.phase = Phase::Repair;
                 }
                 Phase::Repair => {
-                    if let Some(step) = self.repair() {
+                    if let Some(step) = self.repair(around.turn.epochs.current()) {
                         return Choice::Step(step);
                     }
                     self.phase = Phase::Collect;
@@ -418,7 +418,7 @@ impl Session {
     }
 
     /// What differed at the first look and is to be repaired.
-    fn repair(&mut self) -> Option<Step> {
+    fn repair(&mut self, epoch: Epoch) -> Option<Step> {
         if !self.confirming.is_empty() {
             let from = self.confirming.len().saturating_sub(BRANCHES_MAX);
             return Some(Step::Ask(Ask::Confirm(self.confirming.split_off(from))));
@@ -426,7 +426,7 @@ impl Session {
         if let Some((piece, after)) = self.rests.pop_front() {
             return Some(Step::Ask(Ask::Rest { piece, after }));
         }
-        (!self.pairs.is_empty()).then(|| Step::Read(Batch::take(&mut self.pairs)))
+        (!self.pairs.is_empty()).then(|| Step::Read(Batch::take(&mut self.pairs, epoch)))
     }
 
     fn begin(&mut self, around: &mut Surroundings<'_, '_>) -> Result<(), Lost> {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::anti_entropy::surroundings::Surroundings;
 use crate::anti_entropy::weight;
 use crate::causality::{Record, RecordOp};
-use crate::ids::{Key, NodeId};
+use crate::ids::{Epoch, Key, NodeId};
 use crate::machine::{Event, HeldAs, Peer, StoreOp, StoreOutcome};
 use crate::message::{CallId, MergeReason, Message, ReplicaMerge};
 use crate::tickets::Purpose;
@@ -18,20 +18,31 @@ const GIVES_AT_ONCE: usize = 32;
 #[derive(Clone, Debug)]
 pub(super) struct Moves {
     takes: Vec<(Key, Record)>,
+    /// The peer's epoch before it read them.
+    taken: Epoch,
     /// Those that the own storage has not answered for.
     taking: BTreeMap<u32, Key>,
     gives: VecDeque<(Key, Record)>,
+    /// This node's epoch before it read them.
+    given: Epoch,
     /// Those that the peer has not acknowledged. Invariant: no more than [`GIVES_AT_ONCE`].
     giving: BTreeMap<CallId, Key>,
 }
 
 impl Moves {
-    pub(super) fn new(takes: Vec<(Key, Record)>, gives: Vec<(Key, Record)>) -> Moves {
-        Moves { takes, taking: BTreeMap::new(), gives: gives.into(), giving: BTreeMap::new() }
+    pub(super) fn new(
+        (taken, takes): (Epoch, Vec<(Key, Record)>),
+        (given, gives): (Epoch, Vec<(Key, Record)>),
+    ) -> Moves {
+        let (taking, giving) = (BTreeMap::new(), BTreeMap::new());
+        Moves { takes, taken, taking, gives: gives.into(), given, giving }
     }
 
     pub(super) fn begin(&mut self, around: &mut Surroundings<'_, '_>, step: (NodeId, CallId)) {
         let (peer, call) = step;
+        if !around.turn.admits(peer, self.taken) {
+            self.takes.clear();
+        }
         for (item, (key, record)) in (0..).zip(self.takes.drain(..)) {
             let slot = around.turn.slot_of(&key);
             self.taking.insert(item, key.clone());
@@ -70,6 +81,8 @@ impl Moves {
             | StoreOutcome::HintsCounted(_)
             | StoreOutcome::StatesScanned { .. }
             | StoreOutcome::RecordsScanned { .. }
+            | StoreOutcome::Confirmed(_)
+            | StoreOutcome::Removed { .. }
             | StoreOutcome::Failed(_) => {}
         }
     }
@@ -94,6 +107,9 @@ impl Moves {
     }
 
     fn give_on(&mut self, around: &mut Surroundings<'_, '_>, peer: NodeId) {
+        if !around.turn.epochs.is_fresh(self.given) {
+            self.gives.clear();
+        }
         while self.giving.len() < GIVES_AT_ONCE
             && let Some((key, record)) = self.gives.pop_front()
         {
@@ -101,7 +117,8 @@ impl Moves {
             around.spend(weight::of_record(&key, &record));
             self.giving.insert(call, key.clone());
             let reason = MergeReason::AntiEntropy;
-            let merge = ReplicaMerge { call, key, record, hint_for: None, reason };
+            let epoch = self.given;
+            let merge = ReplicaMerge { call, key, record, hint_for: None, reason, epoch };
             around.turn.out.send(Peer::Node(peer), Message::ReplicaMerge(merge));
         }
     }

@@ -8,7 +8,7 @@ use super::{DIFFERING_MAX, Found, Lost, Session, Step};
 use crate::anti_entropy::surroundings::Surroundings;
 use crate::anti_entropy::window::Window;
 use crate::causality::Record;
-use crate::ids::Key;
+use crate::ids::{Epoch, Key};
 use crate::merkle::{Piece, StateHash};
 
 impl Session {
@@ -45,9 +45,8 @@ impl Session {
     pub(super) fn on_rest(
         &mut self,
         around: &mut Surroundings<'_, '_>,
-        piece: Piece,
-        after: Option<Key>,
-        records: Vec<(Key, Record)>,
+        (piece, after): (Piece, Option<Key>),
+        (epoch, records): (Epoch, Vec<(Key, Record)>),
         until: Option<Key>,
     ) -> Result<(), Lost> {
         let arc = around.trees.forest().and_then(|forest| forest.arc_of(piece));
@@ -59,7 +58,8 @@ impl Session {
         if let Some(after) = until {
             self.rests.push_front((piece, Some(after)));
         }
-        self.step = Step::Move(Moves::new(records, Vec::new()));
+        self.step =
+            Step::Move(Moves::new((epoch, records), (around.turn.epochs.current(), Vec::new())));
         Ok(())
     }
 }

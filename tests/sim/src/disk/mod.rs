@@ -9,6 +9,7 @@
 //! Hints lie beside the node's own copies and go the same way. That a hint is gone is a change like
 //! any other: until it is synced, a crash may bring the hint back.
 
+mod confirm;
 mod copies;
 mod hints;
 mod scans;
@@ -26,6 +27,7 @@ use quorate_core::prng::Prng;
 use quorate_core::time::{Duration, Instant};
 
 use crate::network::tail;
+use confirm::Confirm;
 use copies::Copies;
 pub use temper::DiskTemper;
 
@@ -40,6 +42,8 @@ pub(crate) struct Disk {
     tail: Vec<Entry>,
     /// How many entries of the tail the sync under way covers.
     syncing: Option<usize>,
+    /// What is told once the first so many entries of the tail are synced.
+    confirms: Vec<Confirm>,
     /// The newest layout that is synced.
     layout: Option<Arc<LayoutUpdate>>,
     /// A newer one, and when it is synced.
@@ -78,6 +82,15 @@ pub(crate) struct Ran {
     pub(crate) at: Instant,
 }
 
+/// How a sync has ended.
+pub(crate) struct Ended {
+    /// Who is told what.
+    pub(crate) told: Vec<(Ticket, StoreOutcome)>,
+    pub(crate) failed: bool,
+    /// The copies that are synced.
+    pub(crate) copies: Vec<(HeldAs, Key)>,
+}
+
 /// Data that was synced and is no more: not a crash's doing but a fault of the device.
 pub(crate) struct Destroyed {
     pub(crate) copy: HeldAs,
@@ -93,6 +106,7 @@ impl Disk {
             synced: Copies::default(),
             tail: Vec::new(),
             syncing: None,
+            confirms: Vec::new(),
             layout: None,
             saving: None,
             damaged: BTreeSet::new(),
@@ -105,12 +119,12 @@ impl Disk {
         }
     }
 
-    /// Runs an operation.
-    pub(crate) fn run(&mut self, now: Instant, ticket: Ticket, op: &StoreOp) -> Ran {
+    /// Runs an operation; `None`: the answer comes with the end of a sync.
+    pub(crate) fn run(&mut self, now: Instant, ticket: Ticket, op: &StoreOp) -> Option<Ran> {
         let took = self.latency(self.temper.access);
         if let StoreOp::CountHints = op {
             let (outcome, hints) = self.count_hints();
-            return Ran { outcome, at: now + took * (1 + hints) };
+            return Some(Ran { outcome, at: now + took * (1 + hints) });
         }
         let mut at = self.free_at.max(now) + took;
         self.free_at = at;
@@ -130,6 +144,8 @@ impl Disk {
             StoreOp::ScanRecords { arc, after, bytes_max } => {
                 self.scan_records(*arc, after.as_ref(), *bytes_max)
             }
+            StoreOp::Confirm { keys, hints } => self.confirm(ticket, keys, hints)?,
+            StoreOp::Remove { key, state } => self.remove(at, key, *state),
             StoreOp::SaveLayout(layout) => {
                 at = at + self.latency(self.temper.sync);
                 match self.why_no_change() {
@@ -142,7 +158,7 @@ impl Disk {
                 }
             }
         };
-        Ran { outcome, at }
+        Some(Ran { outcome, at })
     }
 
     fn read(&mut self, key: &Key, hints: &[NodeId]) -> StoreOutcome {
@@ -228,23 +244,26 @@ impl Disk {
         Some(now + self.latency(self.temper.sync))
     }
 
-    /// Ends the sync under way: who is told, what, and which copies it synced.
-    pub(crate) fn end_sync(&mut self) -> (Vec<Ticket>, StoreOutcome, Vec<(HeldAs, Key)>) {
+    /// Ends the sync under way: who is told what, and which copies it synced.
+    pub(crate) fn end_sync(&mut self) -> Ended {
         let covered = self.syncing.take().unwrap_or(0);
         if self.draw(self.temper.sync_fails) {
             // What became of the entries shows after a crash.
             self.poisoned = true;
-            let told = self.tail.iter_mut().filter_map(|entry| entry.ticket.take()).collect();
-            return (told, StoreOutcome::Failed(StoreError::Io), Vec::new());
+            let waiting = self.tail.iter_mut().filter_map(|entry| entry.ticket.take());
+            let waiting = waiting.chain(self.confirms.drain(..).map(|confirm| confirm.ticket));
+            let failed = |ticket| (ticket, StoreOutcome::Failed(StoreError::Io));
+            return Ended { told: waiting.map(failed).collect(), failed: true, copies: Vec::new() };
         }
         let mut told = Vec::new();
         let mut copies = Vec::new();
         for Entry { copy, key, held, ticket, .. } in self.tail.drain(..covered) {
-            told.extend(ticket);
+            told.extend(ticket.map(|ticket| (ticket, StoreOutcome::Durable)));
             copies.push((copy, key.clone()));
             self.synced.set(copy, key, held);
         }
-        (told, StoreOutcome::Durable, copies)
+        told.extend(self.confirmed(covered));
+        Ended { told, failed: false, copies }
     }
 
     /// Of what was not synced, each change stays with a chance of `kept` in a thousand. Answers the
@@ -265,6 +284,7 @@ impl Disk {
             }
         }
         self.syncing = None;
+        self.confirms.clear();
         self.poisoned = false;
         self.free_at = Instant(0);
         self.memory = self.synced.clone();
@@ -398,11 +418,11 @@ impl Disk {
         self.memory = self.synced.clone();
         self.tail.clear();
         self.syncing = None;
-        // A hint that had been removed may be there again.
-        let back = self.synced.hints().filter_map(|(target, key, held)| {
-            let copy = HeldAs::Hint { target };
-            let is_back = before.get(copy, key).is_none();
-            let (key, after) = (key.clone(), held.record().clone());
+        self.confirms.clear();
+        // A copy that had been removed may be there again.
+        let back = self.synced.clone().into_all().filter_map(|(copy, key, held)| {
+            let is_back = before.get(copy, &key).is_none();
+            let after = held.record().clone();
             is_back.then_some(Destroyed { copy, key, before: Record::default(), after })
         });
         let back: Vec<Destroyed> = back.collect();

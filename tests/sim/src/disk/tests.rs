@@ -59,7 +59,11 @@ fn states(disk: &mut Disk, arc: RingArc, count_max: usize) -> Vec<(Key, StateHas
     let mut found: Vec<(Key, StateHash)> = Vec::new();
     loop {
         let after = found.last().map(|(key, _)| key.clone());
-        match disk.run(NOW, Ticket(0), &StoreOp::ScanStates { arc, after, count_max }).outcome {
+        match disk
+            .run(NOW, Ticket(0), &StoreOp::ScanStates { arc, after, count_max })
+            .unwrap()
+            .outcome
+        {
             StoreOutcome::StatesScanned { states, more } => {
                 found.extend(states);
                 if !more {
@@ -99,7 +103,7 @@ fn all_changes_add_up_to_what_a_scan_finds() {
                 known = sum(&mut disk);
                 crashes += 1;
             }
-            _ => match disk.run(NOW, Ticket(step), &any_change(&mut prng)).outcome {
+            _ => match disk.run(NOW, Ticket(step), &any_change(&mut prng)).unwrap().outcome {
                 StoreOutcome::Applied { state, hint, .. } => {
                     assert_ne!(state.is_some(), hint.is_some());
                     if let Some(change) = state {
@@ -148,7 +152,7 @@ fn a_scan_goes_along_the_ring_page_by_page_and_leaves_out_what_is_damaged() {
     while more {
         let after = records.last().map(|(key, _)| key.clone());
         let scan = StoreOp::ScanRecords { arc, after, bytes_max: 150 };
-        match disk.run(NOW, Ticket(0), &scan).outcome {
+        match disk.run(NOW, Ticket(0), &scan).unwrap().outcome {
             StoreOutcome::RecordsScanned { records: found, more: others } => {
                 assert!(!found.is_empty() && found.len() < readable.len());
                 records.extend(found);

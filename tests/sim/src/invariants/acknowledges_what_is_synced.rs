@@ -60,6 +60,7 @@ fn check(scene: Scene<'_>, from: usize, to: usize, call: CallId) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use quorate_core::ids::Epoch;
     use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged};
 
     use super::AcknowledgesWhatIsSynced;
@@ -87,6 +88,7 @@ mod tests {
                 record,
                 hint_for: None,
                 reason: MergeReason::Write,
+                epoch: Epoch(1),
             });
             if asked {
                 stage.see(&Observation::Delivered(Delivered { from, to, message, again: false }));

@@ -59,7 +59,7 @@ impl Invariant for CallsAskOneThing {
 #[cfg(test)]
 mod tests {
     use quorate_core::causality::Record;
-    use quorate_core::ids::Key;
+    use quorate_core::ids::{Epoch, Key};
     use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaRead};
 
     use super::CallsAskOneThing;
@@ -75,7 +75,8 @@ mod tests {
         };
         let merge = |call, key| {
             let (call, record, reason) = (CallId(call), Record::new(), MergeReason::Write);
-            Message::ReplicaMerge(ReplicaMerge { call, key, record, hint_for: None, reason })
+            let (hint_for, epoch) = (None, Epoch(1));
+            Message::ReplicaMerge(ReplicaMerge { call, key, record, hint_for, reason, epoch })
         };
         let (one, other) = (Key::from("k"), Key::from("l"));
         for (messages, fine) in [

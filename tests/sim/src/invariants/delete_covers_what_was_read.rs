@@ -57,6 +57,7 @@ impl Invariant for DeleteCoversWhatWasRead {
         let stands = key.standing.iter().find(|dot| {
             promise.known.covers(**dot)
                 && !promise.excused.contains(dot)
+                && !key.is_dropped(**dot)
                 && key.writes[dot].payload != Payload::Tombstone
         });
         let Some(dot) = stands else { return Ok(()) };

@@ -4,7 +4,7 @@ use quorate_core::causality::Dot;
 use quorate_core::machine::HeldAs;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
-use crate::observation::{Applied, HintRemoved};
+use crate::observation::{Applied, Removed};
 use crate::oracle::known;
 
 pub(crate) const PROPERTY: Property = Property {
@@ -37,8 +37,10 @@ impl Invariant for HintsComeHome {
         Err(Violation::new(text).at(node).of(name))
     }
 
-    fn on_hint_removed(&mut self, scene: Scene<'_>, removed: HintRemoved<'_>) -> Verdict {
-        let HintRemoved { node, target, key: name, record } = removed;
+    fn on_removed(&mut self, scene: Scene<'_>, removed: Removed<'_>) -> Verdict {
+        let Removed { node, copy: HeldAs::Hint { target }, key: name, record } = removed else {
+            return Ok(());
+        };
         let (Some(key), Some(home)) = (scene.facts.key(name), scene.facts.index(target)) else {
             return Ok(());
         };

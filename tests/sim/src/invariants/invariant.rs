@@ -3,8 +3,8 @@
 use crate::invariants::{Scene, Verdict};
 use crate::observation::{
     Applied, CallEnded, CallStarted, CallerGone, CallerThawed, Cancelled, Closed, Crashed,
-    Delivered, Destroyed, Handed, HintRemoved, Observation, Resumed, Sent, Started, Stepped,
-    Synced, Told,
+    Delivered, Destroyed, Handed, Observation, Removed, Resumed, Sent, Started, Stepped, Synced,
+    Told,
 };
 use crate::oracle::Carried;
 
@@ -57,7 +57,7 @@ pub(crate) trait Invariant {
         Ok(())
     }
 
-    fn on_hint_removed(&mut self, _scene: Scene<'_>, _removed: HintRemoved<'_>) -> Verdict {
+    fn on_removed(&mut self, _scene: Scene<'_>, _removed: Removed<'_>) -> Verdict {
         Ok(())
     }
 
@@ -112,7 +112,7 @@ pub(crate) trait Invariant {
             Observation::Handed(handed) => self.on_handed(scene, handed),
             Observation::Applied(applied) => self.on_applied(scene, applied),
             Observation::Synced(synced) => self.on_synced(scene, synced),
-            Observation::HintRemoved(removed) => self.on_hint_removed(scene, removed),
+            Observation::Removed(removed) => self.on_removed(scene, removed),
             Observation::Crashed(crashed) => self.on_crashed(scene, crashed),
             Observation::Started(started) => self.on_started(scene, started),
             Observation::Resumed(resumed) => self.on_resumed(scene, resumed),

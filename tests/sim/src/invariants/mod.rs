@@ -30,6 +30,7 @@ mod requests_take_one_detour;
 mod retries_are_one;
 mod siblings_are_maximal;
 mod stand_ins_tell_their_hints;
+mod the_dead_stay_dead;
 mod trees_match_the_store;
 mod truncation_is_careful;
 mod truthful_receipt;
@@ -164,6 +165,7 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             Box::new(trees_match_the_store::TreesMatchTheStore::default()),
         ),
         (moves_what_differs::PROPERTY, Box::new(moves_what_differs::MovesWhatDiffers::default())),
+        (the_dead_stay_dead::PROPERTY, Box::new(the_dead_stay_dead::TheDeadStayDead::default())),
         (truncation_is_careful::PROPERTY, Box::new(truncation_is_careful::TruncationIsCareful)),
     ]
 }

@@ -11,7 +11,7 @@ use quorate_core::time::{Duration, Instant};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::{Applied, Crashed, Destroyed, Sent, Stepped};
+use crate::observation::{Applied, Crashed, Destroyed, Removed, Sent, Stepped};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "moves-what-differs",
@@ -81,6 +81,13 @@ impl Invariant for MovesWhatDiffers {
         Ok(())
     }
 
+    fn on_removed(&mut self, scene: Scene<'_>, removed: Removed<'_>) -> Verdict {
+        if removed.copy == HeldAs::Own {
+            self.on_change(scene, removed.node, removed.key);
+        }
+        Ok(())
+    }
+
     fn on_destroyed(&mut self, scene: Scene<'_>, destroyed: Destroyed<'_>) -> Verdict {
         if destroyed.copy == HeldAs::Own {
             self.on_change(scene, destroyed.node, destroyed.key);
@@ -120,6 +127,8 @@ impl Invariant for MovesWhatDiffers {
             | Message::ReplicaRead(_)
             | Message::ReplicaRecord(_)
             | Message::ReplicaMerged(_)
+            | Message::Collect(_)
+            | Message::Collected(_)
             | Message::StatusRequest(_)
             | Message::StatusReply(_)
             | Message::RepairRequest(_)
@@ -235,13 +244,14 @@ fn node_at(end: End) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use quorate_core::causality::Record;
+    use quorate_core::ids::Epoch;
     use quorate_core::layout::LayoutVersion;
     use quorate_core::merkle::Piece;
     use quorate_core::message::{
         BranchHash, CallId, Compare, Compared, Comparison, MergeReason, Message, Question,
         ReplicaMerge,
     };
-    use quorate_core::time::{Duration, UnixMs};
+    use quorate_core::time::Duration;
 
     use super::MovesWhatDiffers;
     use crate::network::End;
@@ -282,14 +292,15 @@ mod tests {
     fn give(stage: &mut Stage, from: usize, to: usize) {
         let (key, record) = (stage.key.clone(), stage.record(from));
         let reason = MergeReason::AntiEntropy;
-        let merge = ReplicaMerge { call: CallId(7), key, record, hint_for: None, reason };
+        let (call, epoch) = (CallId(7), Epoch(1));
+        let merge = ReplicaMerge { call, key, record, hint_for: None, reason, epoch };
         send(stage, from, to, &Message::ReplicaMerge(merge));
     }
 
     fn answer(stage: &mut Stage, from: usize, to: usize, record: Record) {
         let records = vec![(stage.key.clone(), record)];
-        let (wants, until, taken) = (Vec::new(), None, UnixMs(0));
-        let answer = Comparison::Records { records, wants, until, taken };
+        let (wants, until, epoch) = (Vec::new(), None, Epoch(1));
+        let answer = Comparison::Records { records, wants, until, epoch };
         send(stage, from, to, &Message::Compared(Compared { call: CallId(5), answer }));
     }
 

@@ -13,7 +13,7 @@ pub(crate) const PROPERTY: Property = Property {
                  unless faults once had destroyed every synced copy of it; and where it is \
                  superseded, a write that the same record knows had been shown it. Excused: \
                  writes whose synced copies are all at nodes that are not whole or in hints for \
-                 such nodes, and actors that truncation dropped.",
+                 such nodes, actors that truncation dropped, and what was collected.",
     source: "DESIGN.md §2 (always, in every setting), §6",
 };
 
@@ -29,8 +29,7 @@ impl Invariant for NoAcknowledgedWriteLost {
                     covered.merge(&fact.context);
                 }
                 for ack in &key.acknowledged {
-                    let Some(dot) = ack.dot.filter(|dot| !key.truncated.contains(&dot.actor))
-                    else {
+                    let Some(dot) = ack.dot.filter(|dot| !key.is_dropped(*dot)) else {
                         continue;
                     };
                     let text = if !knows(record, dot) {

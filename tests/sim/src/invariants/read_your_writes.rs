@@ -18,7 +18,8 @@ pub(crate) const PROPERTY: Property = Property {
                  to none of this: it covers what its caller had been shown, always. Excused: \
                  writes of which, at the start of the get, faults left fewer than n - r + 1 \
                  synced copies; gets during which a fault destroyed a copy of the key; \
-                 actors that truncation dropped.",
+                 actors that truncation dropped; tombstones and expired values that were collected, and what they had \
+                 superseded where a fault brought back an older copy.",
     source: "DESIGN.md §2 (the table); Dynamo §4.5",
 };
 
@@ -94,9 +95,8 @@ fn check(scene: Scene<'_>, op: &Op, how: &How, key: &KeyFacts, promise: &Promise
         return Err(Violation::new(text));
     }
     for dot in key.standing.iter().copied() {
-        let due = promise.known.covers(dot)
-            && !promise.excused.contains(&dot)
-            && !key.truncated.contains(&dot.actor);
+        let due =
+            promise.known.covers(dot) && !promise.excused.contains(&dot) && !key.is_dropped(dot);
         if due && !key.shows(dot, values, *tombstones) {
             let text = format!(
                 "{op} does not show {}, which was {} and which no write had been shown",
@@ -109,7 +109,8 @@ fn check(scene: Scene<'_>, op: &Op, how: &How, key: &KeyFacts, promise: &Promise
     for shown in values {
         let dots = key.by_value.get(&shown.payload).map_or(&[][..], Vec::as_slice);
         let over = |dot: &quorate_core::causality::Dot| {
-            promise.overwritten.covers(*dot) && !key.truncated.contains(&dot.actor)
+            let revived = key.revived && key.collected.gone.covers(*dot);
+            promise.overwritten.covers(*dot) && !key.truncated.contains(&dot.actor) && !revived
         };
         if dots.is_empty() || !dots.iter().all(over) {
             continue;

@@ -16,8 +16,8 @@ pub(crate) const PROPERTY: Property = Property {
                  where it was asked as a stand-in. Where it answers that it has the same as the \
                  coordinator, the digest that it was sent is that of its own copy when it was \
                  asked, merged with some of those hints. All this unless a fault destroyed data \
-                 of the key in between. Actors that truncation dropped are excused; once it \
-                 dropped any of a key, the record may know more.",
+                 of the key in between. Actors that truncation dropped, and what was \
+                 collected, are excused; once it dropped any of a key, the record may know more.",
     source: "DESIGN.md §7 (Get), §13 (a node must never mistake damage for absence)",
 };
 
@@ -57,7 +57,7 @@ fn check(scene: Scene<'_>, (node, to, call): (usize, usize, CallId), record: &Re
         });
     }
     let mut forgotten = known(first.own.record());
-    forgotten.retain(|dot| !knows(record, *dot) && !key.truncated.contains(&dot.actor));
+    forgotten.retain(|dot| !knows(record, *dot) && !key.is_dropped(*dot));
     let (what, dots) = if !forgotten.is_empty() {
         ("does not know", forgotten)
     } else if key.truncated.is_empty() && exceeds(&record.context(), &all) {

@@ -9,7 +9,7 @@ use quorate_core::message::{CallId, Message, ReplicaMerged, ReplicaRecord, Repli
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::{Delivered, Destroyed, HintRemoved, Sent, Started};
+use crate::observation::{Delivered, Destroyed, Removed, Sent, Started};
 use crate::oracle::{Task, unknown_to};
 
 pub(crate) const PROPERTY: Property = Property {
@@ -52,8 +52,10 @@ impl Invariant for StandInsTellTheirHints {
         Ok(())
     }
 
-    fn on_hint_removed(&mut self, _: Scene<'_>, removed: HintRemoved<'_>) -> Verdict {
-        self.forget(removed.node, removed.target, removed.key);
+    fn on_removed(&mut self, _: Scene<'_>, removed: Removed<'_>) -> Verdict {
+        if let Removed { node, copy: HeldAs::Hint { target }, key, .. } = removed {
+            self.forget(node, target, key);
+        }
         Ok(())
     }
 
@@ -115,7 +117,8 @@ impl Invariant for StandInsTellTheirHints {
 #[cfg(test)]
 mod tests {
     use quorate_core::causality::Record;
-    use quorate_core::ids::NodeId;
+    use quorate_core::ids::{Epoch, NodeId};
+    use quorate_core::machine::HeldAs;
     use quorate_core::message::{
         CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord,
         ReplicaState,
@@ -123,7 +126,7 @@ mod tests {
 
     use super::StandInsTellTheirHints;
     use crate::network::End;
-    use crate::observation::{Delivered, HintRemoved, Observation, Sent};
+    use crate::observation::{Delivered, Observation, Removed, Sent};
     use crate::oracle::stage::Stage;
 
     const COORDINATOR: usize = 0;
@@ -157,15 +160,25 @@ mod tests {
             let (key, record, target) = (stage.key.clone(), stage.record(COORDINATOR), NodeId(3));
             let (call, reason) = (CallId(7), MergeReason::Write);
             let (hint_for, hint) = (Some(target), record.clone());
-            let merge = ReplicaMerge { call, key: key.clone(), record: hint, hint_for, reason };
-            ask(&mut stage, &Message::ReplicaMerge(merge));
+            ask(
+                &mut stage,
+                &Message::ReplicaMerge(ReplicaMerge {
+                    call,
+                    key: key.clone(),
+                    record: hint,
+                    hint_for,
+                    reason,
+                    epoch: Epoch(1),
+                }),
+            );
             answer(&mut stage, &Message::ReplicaMerged(ReplicaMerged { call, durable }));
             let call = CallId(8);
             let read = ReplicaRead { call, key: key.clone(), digest: None, stand_in };
             ask(&mut stage, &Message::ReplicaRead(read));
             if removed {
-                let (node, key, record) = (FALLBACK, &key, &record);
-                stage.see(&Observation::HintRemoved(HintRemoved { node, target, key, record }));
+                let (node, copy) = (FALLBACK, HeldAs::Hint { target });
+                let (key, record) = (&key, &record);
+                stage.see(&Observation::Removed(Removed { node, copy, key, record }));
             }
             let state = ReplicaState::Record(if told { record } else { Record::new() });
             answer(&mut stage, &Message::ReplicaRecord(ReplicaRecord { call, state }));

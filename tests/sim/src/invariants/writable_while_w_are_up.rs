@@ -131,7 +131,9 @@ mod tests {
     use quorate_core::limits::Limits;
     use quorate_core::machine::{Effects, Input, Peer};
     use quorate_core::message::{CallId, Failure, FailureCode, Message};
-    use quorate_core::node::{AntiEntropySettings, Fanout, GossipSettings, Node, NodeConfig};
+    use quorate_core::node::{
+        AntiEntropySettings, CollectionSettings, Fanout, GossipSettings, Node, NodeConfig,
+    };
     use quorate_core::time::{Instant, Now, UnixMs};
 
     use super::WritableWhileWAreUp;
@@ -160,6 +162,7 @@ mod tests {
             fanout: Fanout::All,
             gossip: GossipSettings::default(),
             anti_entropy: AntiEntropySettings::default(),
+            collection: CollectionSettings::default(),
             credentials: Bytes::new(),
             limits: Limits::default(),
         };

@@ -1,6 +1,7 @@
 //! Rare states that a run should meet sometimes, by name, and how often it did.
 
 mod comparisons;
+mod different;
 mod requests;
 mod watch;
 mod writes;
@@ -109,6 +110,12 @@ marks! {
     ComparisonBringsTombstone = "a comparison brings nothing but tombstones",
     /// A comparison brings a record to a node whose disk had lost it.
     WipedNodeRefilled = "a wiped node is refilled by a comparison",
+    /// A node removed the last of what it held of a key that was deleted.
+    RecordCollected = "a dead record is collected",
+    /// A key is written after a record of it was collected.
+    CollectedKeyWritten = "a key is written after it was collected",
+    /// A node did not merge what another one had read before a collection began.
+    StaleRefused = "a record that was read long ago is refused",
     /// A record that cannot be read was to be read.
     RottenRecordMet = "a rotten record is met by a read",
     /// A sync failed while at least one change waited for it.

@@ -14,6 +14,7 @@ use quorate_core::message::{
 };
 use quorate_core::time::{Duration, Instant};
 
+use super::different::Different;
 use super::requests::{Asker, Requests};
 use super::writes::Keys;
 use super::{Mark, Marks};
@@ -70,13 +71,6 @@ struct Open {
     writes: bool,
     /// `None` for what does not write.
     key: Option<Key>,
-}
-
-/// Up to three different records, by their hashes.
-#[derive(Clone, Copy, Debug, Default)]
-struct Different {
-    records: [u64; 3],
-    count: usize,
 }
 
 impl Watch {
@@ -158,7 +152,7 @@ impl Watch {
             Observation::Cancelled(_)
             | Observation::Closed(_)
             | Observation::Synced(_)
-            | Observation::HintRemoved(_)
+            | Observation::Removed(_)
             | Observation::Started(_)
             | Observation::Stepped(_) => {}
         }
@@ -188,6 +182,8 @@ impl Watch {
                     | StoreOutcome::HintsCounted(_)
                     | StoreOutcome::StatesScanned { .. }
                     | StoreOutcome::RecordsScanned { .. }
+                    | StoreOutcome::Confirmed(_)
+                    | StoreOutcome::Removed { .. }
                     | StoreOutcome::Durable => {}
                 }
             }
@@ -311,8 +307,7 @@ impl Watch {
             self.on_numbered(from, read.call);
             if !self.reads.contains(&(from, read.call)) {
                 let own = self.node(from).read;
-                let records = [own, 0, 0];
-                self.reads.insert((from, read.call), Different { records, count: 1 });
+                self.reads.insert((from, read.call), Different::one(own));
             }
         }
     }
@@ -390,6 +385,8 @@ impl Watch {
                     self.keys.on_taken(to, key, &mut self.marks);
                 }
             }
+            Event::Collected { key } => self.keys.on_collected(key, &mut self.marks),
+            Event::StaleRefused(_) => self.marks.add(Mark::StaleRefused, true),
             Event::NodeUp(_)
             | Event::NodeDown(_)
             | Event::ManyActors { .. }
@@ -456,18 +453,6 @@ impl Watch {
 
     fn node(&mut self, node: usize) -> &mut NodeState {
         slot(&mut self.nodes, node)
-    }
-}
-
-impl Different {
-    /// Adds a record; answers whether it is the third.
-    fn add(&mut self, record: u64) -> bool {
-        if self.count == 3 || self.records[..self.count].contains(&record) {
-            return false;
-        }
-        self.records[self.count] = record;
-        self.count += 1;
-        self.count == 3
     }
 }
 

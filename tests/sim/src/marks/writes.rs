@@ -27,6 +27,8 @@ struct KeyState {
     copies: Vec<Copy>,
     /// When the last acknowledged writes began, and who acknowledged them, since the last healing.
     acknowledged: Vec<(Instant, Vec<usize>)>,
+    /// Whether a record of it was collected, and nothing written since.
+    collected: bool,
 }
 
 /// What one node holds of a key.
@@ -88,6 +90,8 @@ impl Keys {
         if !applied.changed {
             return;
         }
+        let collected = std::mem::take(&mut state(&mut self.keys, key).collected);
+        marks.add(Mark::CollectedKeyWritten, collected);
         let gap = write.context.iter().any(|(_, seen)| !seen.also().is_empty());
         marks.add(Mark::ContextWithGap, gap);
         marks.add(Mark::ActorsTruncated, applied.truncated > 0);
@@ -109,6 +113,12 @@ impl Keys {
         let copy = self.copy(node, key);
         copy.emptied = after.is_empty();
         copy.taken_back = !after.is_empty();
+    }
+
+    /// A node removed its copy for good.
+    pub(super) fn on_collected(&mut self, key: &Key, marks: &mut Marks) {
+        marks.add(Mark::RecordCollected, true);
+        state(&mut self.keys, key).collected = true;
     }
 
     /// A read repairs a copy.

@@ -45,10 +45,14 @@ pub(crate) struct KeyFacts {
     pub(crate) shown: Context,
     /// Actors that a storage dropped from a record.
     pub(crate) truncated: BTreeSet<Actor>,
+    /// All that was known to records that were collected, and what of it was overwritten.
+    pub(crate) collected: Collected,
     /// What faults destroyed after it was synced, and at which nodes.
     pub(crate) destroyed: BTreeMap<Dot, Vec<usize>>,
     /// The number of the last observation of such a fault.
     pub(crate) destroyed_last: u64,
+    /// Whether a fault brought back an older copy: what was collected may come with it.
+    pub(crate) revived: bool,
     /// What was synced and, at some moment, was synced nowhere any more.
     pub(crate) lost: BTreeSet<Dot>,
     /// What the engine of each node shows.
@@ -58,6 +62,15 @@ pub(crate) struct KeyFacts {
     /// What was removed with hints when those who are to hold it did so durably, and from which
     /// nodes.
     handed_over: BTreeMap<Dot, Vec<usize>>,
+}
+
+/// What went with records that were removed for good.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Collected {
+    /// Everything: whoever does not hold it any more lost nothing.
+    pub(crate) all: Context,
+    /// What was overwritten in them: it must never stand anywhere again.
+    pub(crate) gone: Context,
 }
 
 /// One write, as the storage that carried it out was given it.
@@ -116,6 +129,8 @@ impl KeyFacts {
             overwritten: Vec::new(),
             shown: Context::new(),
             truncated: BTreeSet::new(),
+            collected: Collected::default(),
+            revived: false,
             destroyed: BTreeMap::new(),
             destroyed_last: 0,
             lost: BTreeSet::new(),
@@ -242,6 +257,14 @@ impl KeyFacts {
         }
     }
 
+    /// Takes in that a node removed its own copy for good.
+    pub(super) fn collect(&mut self, record: &Record) {
+        self.collected.all.merge(&record.context());
+        for (actor, history) in record.histories() {
+            self.collected.gone.insert_seen(actor, history.superseded().clone());
+        }
+    }
+
     /// Takes in that `node` no longer holds what it had synced.
     pub(super) fn destroy(
         &mut self,
@@ -251,17 +274,19 @@ impl KeyFacts {
         disks: &[Disk],
     ) {
         self.destroyed_last = number;
-        let usable: Vec<&Record> = disks
-            .iter()
-            .filter(|disk| !disk.is_damaged(key))
-            .flat_map(|disk| disk.copies_synced(key))
-            .collect();
+        self.revived |= !after.is_empty();
+        // What a copy no longer shows, since it was removed, is gone with the next sync.
+        let usable = |disk: &Disk, dot| {
+            let shows = |copy| disk.copy(copy, key).is_some_and(|held| knows(held.record(), dot));
+            disk.synced_as(key).any(|(copy, record)| knows(record, dot) && shows(copy))
+        };
         for dot in known(before).into_iter().filter(|dot| !knows(after, *dot)) {
             let nodes = self.destroyed.entry(dot).or_default();
             if !nodes.contains(&node) {
                 nodes.push(node);
             }
-            if !usable.iter().any(|record| knows(record, dot)) {
+            let mut sound = disks.iter().filter(|disk| !disk.is_damaged(key));
+            if !sound.any(|disk| usable(disk, dot)) {
                 self.lost.insert(dot);
             }
         }
@@ -273,10 +298,9 @@ impl KeyFacts {
             || self.is_excused(node, dot)
     }
 
-    /// Whether a fault destroyed `dot` at `node`, or truncation dropped its actor.
+    /// Whether a fault destroyed `dot` at `node`, truncation dropped its actor, or it was collected.
     pub(crate) fn is_excused(&self, node: usize, dot: Dot) -> bool {
-        self.destroyed.get(&dot).is_some_and(|nodes| nodes.contains(&node))
-            || self.truncated.contains(&dot.actor)
+        self.destroyed.get(&dot).is_some_and(|nodes| nodes.contains(&node)) || self.is_dropped(dot)
     }
 
     /// Whether `node` holds `dot` durably in its own copy or in a hint, or did so until a fault
@@ -378,8 +402,14 @@ impl KeyFacts {
             return Vec::new();
         }
         let mut dots = difference(&promise.known, context);
-        dots.retain(|dot| !promise.excused.contains(dot) && !self.truncated.contains(&dot.actor));
+        dots.retain(|dot| !promise.excused.contains(dot) && !self.is_dropped(*dot));
         dots
+    }
+
+    /// Whether nobody has to know of a write any more: truncation dropped its actor, or it was
+    /// collected.
+    pub(crate) fn is_dropped(&self, dot: Dot) -> bool {
+        self.truncated.contains(&dot.actor) || self.collected.all.covers(dot)
     }
 
     /// Whether a get with these values shows the write named `dot`: its bytes, or another write of

@@ -7,7 +7,7 @@ use quorate_core::causality::{
     Actor, Birth, Checksum, Context, Counter, Dot, Payload, Record, RecordOp, Write,
 };
 use quorate_core::client::{Completion, Link};
-use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
+use quorate_core::ids::{ClusterId, Epoch, Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
 use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
@@ -25,7 +25,7 @@ use crate::invariants::{Invariant, Scene, Verdict};
 use crate::network::End;
 use crate::observation::{
     Applied, Asked, CallEnded, CallStarted, Caller, Crashed, Destroyed, Ending, Handed,
-    HintRemoved, Observation, Sent, Synced,
+    Observation, Removed, Sent, Synced,
 };
 
 /// A call made on the stage.
@@ -40,6 +40,7 @@ pub(crate) struct Stage {
     /// What every node reads on its wall clock.
     pub(crate) wall: UnixMs,
     pub(crate) key: Key,
+    tree_key: TreeKey,
     invariant: Box<dyn Invariant>,
     verdict: Verdict,
     calls: u64,
@@ -69,6 +70,7 @@ impl Stage {
             now: Instant(1_000_000),
             wall: UnixMs(1_000),
             key: Key::from("k"),
+            tree_key,
             invariant: Box::new(invariant),
             verdict: Ok(()),
             calls: 0,
@@ -309,7 +311,7 @@ impl Stage {
     fn apply_to(&mut self, node: usize, copy: HeldAs, op: RecordOp, told: bool) -> Option<Dot> {
         let key = self.key.clone();
         let store = StoreOp::Apply { key: key.clone(), copy, op: op.clone() };
-        let ran = self.disks[node].run(self.now, Ticket(1), &store);
+        let ran = self.disks[node].run(self.now, Ticket(1), &store).unwrap();
         let StoreOutcome::Applied { applied, .. } = ran.outcome else {
             panic!("refused: {:?}", ran.outcome)
         };
@@ -325,7 +327,7 @@ impl Stage {
         let copy = HeldAs::Own;
         let key = self.key.clone();
         let store = StoreOp::Apply { key: key.clone(), copy, op: op.clone() };
-        let ran = self.disks[node].run(self.now, Ticket(1), &store);
+        let ran = self.disks[node].run(self.now, Ticket(1), &store).unwrap();
         let StoreOutcome::Applied { applied, .. } = ran.outcome else {
             panic!("refused: {:?}", ran.outcome)
         };
@@ -350,13 +352,25 @@ impl Stage {
     /// `node` removes its hint for `target`.
     pub(crate) fn remove_hint(&mut self, node: usize, target: usize) {
         let (key, target) = (self.key.clone(), self.id(target));
-        let held = self.disks[node].copy(HeldAs::Hint { target }, &key).unwrap().clone();
+        let copy = HeldAs::Hint { target };
+        let held = self.disks[node].copy(copy, &key).unwrap().clone();
         let (record, digest) = (held.record(), held.record().digest());
         let remove = StoreOp::RemoveHint { target, key: key.clone(), digest };
-        let ran = self.disks[node].run(self.now, Ticket(1), &remove);
+        let ran = self.disks[node].run(self.now, Ticket(1), &remove).unwrap();
         assert!(matches!(ran.outcome, StoreOutcome::HintRemoved { bytes: Some(_) }));
         let key = &key;
-        self.see(&Observation::HintRemoved(HintRemoved { node, target, key, record }));
+        self.see(&Observation::Removed(Removed { node, copy, key, record }));
+    }
+
+    /// `node` removes its own copy for good.
+    pub(crate) fn collect(&mut self, node: usize) {
+        let (key, record) = (self.key.clone(), self.record(node));
+        let state = self.tree_key.state(&key, &record);
+        let remove = StoreOp::Remove { key: key.clone(), state };
+        let ran = self.disks[node].run(self.now, Ticket(1), &remove).unwrap();
+        assert!(matches!(ran.outcome, StoreOutcome::Removed { state: Some(_) }));
+        let (key, record, copy) = (&key, &record, HeldAs::Own);
+        self.see(&Observation::Removed(Removed { node, copy, key, record }));
     }
 
     pub(crate) fn id(&self, node: usize) -> NodeId {
@@ -371,7 +385,8 @@ impl Stage {
     pub(crate) fn send_record(&mut self, from: usize, to: usize) {
         let record = self.record(from);
         let (key, reason) = (self.key.clone(), MergeReason::Write);
-        let merge = ReplicaMerge { call: CallId(77), key, record, hint_for: None, reason };
+        let (call, epoch) = (CallId(77), Epoch(1));
+        let merge = ReplicaMerge { call, key, record, hint_for: None, reason, epoch };
         let message = Message::ReplicaMerge(merge);
         let (from, to) = (End::Node(from), End::Node(to));
         self.see(&Observation::Sent(Sent { from, to, message: &message }));
@@ -383,8 +398,7 @@ impl Stage {
         if self.disks[node].begin_sync(self.now).is_none() {
             return;
         }
-        let (_, _, copies) = self.disks[node].end_sync();
-        for (copy, key) in copies {
+        for (copy, key) in self.disks[node].end_sync().copies {
             if let Some(held) = self.disks[node].copy_synced(copy, &key).cloned() {
                 let (key, record) = (&key, held.record());
                 self.see(&Observation::Synced(Synced { node, copy, key, record }));

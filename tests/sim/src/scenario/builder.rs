@@ -72,6 +72,12 @@ impl Builder {
         self
     }
 
+    /// How long what is dead is left alone; 24 h unless said.
+    pub fn grace(mut self, grace: Duration) -> Builder {
+        self.config.collection.grace = grace;
+        self
+    }
+
     /// The nodes begin without a layout: they know the address of `n0`, which makes the first
     /// layout once all have met.
     pub fn found_from_one_seed(mut self) -> Builder {

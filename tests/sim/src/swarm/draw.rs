@@ -11,6 +11,7 @@ use quorate_core::time::{Duration, Instant};
 
 use settings::{be_sloppy, config};
 
+use super::collection::draw_collection;
 use super::comparisons::draw_comparisons;
 use super::expiry::Expiry;
 use super::plan::{Act, Ailment, FaultClass, KEYS, Kind, Loses, Outcast, Plan, Shown, Step};
@@ -97,6 +98,7 @@ impl Drawing {
         let mut sloppiness = Prng::stream(seed, "plan of fallbacks");
         be_sloppy(&mut sloppiness, &mut config, classes.contains(&FaultClass::SmallTables));
         config.anti_entropy = draw_comparisons(seed);
+        config.collection = draw_collection(seed);
         let clients = 1 + prng.below(5) as usize;
         let is_stale =
             |prng: &mut Prng| classes.contains(&FaultClass::StaleClients) && prng.chance(1, 2);

@@ -1,5 +1,6 @@
 //! Random runs: a plan drawn from a seed, carried out in a world under the eyes of the oracle.
 
+mod collection;
 mod comparisons;
 mod draw;
 mod expiry;

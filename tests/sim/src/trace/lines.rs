@@ -4,7 +4,8 @@ use quorate_core::causality::{Applied, RecordOp, Write};
 use quorate_core::ids::Key;
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{
-    CallId, Change, Comparison, MergeReason, Message, Put, Question, ReplicaState,
+    CallId, Change, CollectAnswer, CollectStep, Comparison, MergeReason, Message, Put, Question,
+    ReplicaState,
 };
 use quorate_core::time::Instant;
 
@@ -13,8 +14,8 @@ use super::words::{self, Words};
 use crate::network::End;
 use crate::observation::{
     self, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Closed,
-    Crashed, Delivered, Destroyed, Ending, Handed, HintRemoved, Observation, Resumed, Sent,
-    Started, Synced, Told, key_in,
+    Crashed, Delivered, Destroyed, Ending, Handed, Observation, Removed, Resumed, Sent, Started,
+    Synced, Told, key_in,
 };
 
 /// The columns of a line that are the same for all lines.
@@ -157,8 +158,8 @@ pub(super) fn line<'a>(
             words.add(format_args!("since {}", time(since).trim_start()));
             at(node, "resumed", None)
         }
-        Observation::HintRemoved(HintRemoved { node, target, key, record }) => {
-            held_as(words, HeldAs::Hint { target });
+        Observation::Removed(Removed { node, copy, key, record }) => {
+            held_as(words, copy);
             words.record(record);
             at(node, "removed", Some(key))
         }
@@ -335,6 +336,35 @@ fn body(
             call(words, compared.call);
             comparison(words, &compared.answer);
             "COMPARED"
+        }
+        Message::Collect(collect) => {
+            call(words, collect.call);
+            match &collect.step {
+                CollectStep::Confirm { keys, since: None, .. } => {
+                    words.add(format_args!("what of {} keys", keys.len()));
+                }
+                CollectStep::Confirm { keys, since: Some(_), floors } => {
+                    let (keys, floors) = (keys.len(), floors.len());
+                    words.add(format_args!("what of {keys} keys, {floors} epochs are over"));
+                }
+                CollectStep::NewEpoch => words.add("a new epoch begins"),
+                CollectStep::Remove(dead) => {
+                    words.add(format_args!("{} records go", dead.len()));
+                }
+            }
+            "COLLECT"
+        }
+        Message::Collected(collected) => {
+            call(words, collected.call);
+            match &collected.answer {
+                CollectAnswer::NotNow => words.add("cannot say"),
+                CollectAnswer::Confirmed { states, .. } => {
+                    let settled = states.iter().flatten().count();
+                    words.add(format_args!("{settled} of {} are settled", states.len()));
+                }
+                CollectAnswer::Begun(_) => words.add("it has begun"),
+            }
+            "COLLECTED"
         }
         Message::Hello(hello) => {
             words.add(format_args!("layout {}", hello.layout_version.0));

@@ -23,7 +23,7 @@ use crate::detail::Detail;
 use crate::network::Place;
 use crate::observation::{
     Applied, CallerGone, CallerThawed, Cancelled, Closed, Crashed, Delivered, Destroyed, Handed,
-    HintRemoved, Observation, Resumed, Sent, Started, Stepped, Synced, Told,
+    Observation, Removed, Resumed, Sent, Started, Stepped, Synced, Told,
 };
 
 /// Which lines are of interest; an empty filter lets everything through.
@@ -128,6 +128,8 @@ impl Log {
                     }
                     StoreOutcome::StatesScanned { .. }
                     | StoreOutcome::RecordsScanned { .. }
+                    | StoreOutcome::Confirmed(_)
+                    | StoreOutcome::Removed { .. }
                     | StoreOutcome::HintRemoved { bytes: Some(_) }
                     | StoreOutcome::HintsCounted(_)
                     | StoreOutcome::Applied { .. }
@@ -136,11 +138,13 @@ impl Log {
                 let key = match op {
                     StoreOp::Apply { key, .. }
                     | StoreOp::Read { key, .. }
-                    | StoreOp::RemoveHint { key, .. } => Some(key),
+                    | StoreOp::RemoveHint { key, .. }
+                    | StoreOp::Remove { key, .. } => Some(key),
                     StoreOp::FindHints { .. }
                     | StoreOp::CountHints
                     | StoreOp::ScanStates { .. }
                     | StoreOp::ScanRecords { .. }
+                    | StoreOp::Confirm { .. }
                     | StoreOp::SaveLayout(_) => None,
                 };
                 let follows = ties.follows_answer(node, ticket);
@@ -235,7 +239,7 @@ fn places(seen: &Observation<'_>) -> [Option<Place>; 2] {
         Observation::Handed(Handed { node, .. })
         | Observation::Applied(Applied { node, .. })
         | Observation::Synced(Synced { node, .. })
-        | Observation::HintRemoved(HintRemoved { node, .. })
+        | Observation::Removed(Removed { node, .. })
         | Observation::Crashed(Crashed { node, .. })
         | Observation::Started(Started { node })
         | Observation::Resumed(Resumed { node, .. })

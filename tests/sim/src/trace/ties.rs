@@ -14,7 +14,7 @@ use quorate_core::message::{CallId, Comparison, Message};
 use crate::network::End;
 use crate::observation::{
     Applied, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Delivered,
-    Destroyed, HintRemoved, Observation, Sent, Synced, Told, key_in,
+    Destroyed, Observation, Removed, Sent, Synced, Told, key_in,
 };
 use crate::recent::Recent;
 
@@ -165,7 +165,7 @@ impl Ties {
                 followed.applied(key, op, applied.and_then(|applied| applied.dot), record)
             }
             Observation::Synced(Synced { record, .. }) => followed.is_in(record),
-            Observation::HintRemoved(HintRemoved { record, .. }) => followed.is_in(record),
+            Observation::Removed(Removed { record, .. }) => followed.is_in(record),
             Observation::Destroyed(Destroyed { before, .. }) => followed.is_in(before),
             Observation::Told(Told { node, event }) => match event.key() {
                 Some(key) => followed.key.as_ref() == Some(key),
@@ -280,6 +280,8 @@ impl Followed {
             | Message::StatusReply(_)
             | Message::RepairRequest(_)
             | Message::RepairReply(_)
+            | Message::Collect(_)
+            | Message::Collected(_)
             | Message::Gossip(_) => false,
         };
         if let (true, Owner::Node(node)) = (is, owner) {
@@ -321,6 +323,8 @@ pub(super) fn owner(from: End, to: End, message: &Message) -> Option<(Owner, Cal
         Message::Compared(compared) => (to, from, compared.call),
         Message::StatusReply(status) => (to, from, status.call),
         Message::RepairReply(reply) => (to, from, reply.call),
+        Message::Collect(collect) => (from, to, collect.call),
+        Message::Collected(collected) => (to, from, collected.call),
         Message::Hello(_)
         | Message::Welcome(_)
         | Message::Reject(_)

@@ -302,6 +302,10 @@ impl Words<'_> {
             Event::RecordGiven { to, .. } => {
                 self.add(format_args!("gave it to {}, which lacked it", Node(*to)));
             }
+            Event::Collected { .. } => self.add("collected"),
+            Event::StaleRefused(from) => {
+                self.add(format_args!("refuses what {} read long ago", Node(*from)));
+            }
             Event::TreesKept => self.add("has the trees of its former life"),
             Event::TreesUnfit(why) => self.add(format_args!("counts its trees: {why}")),
             // For those that core may add.

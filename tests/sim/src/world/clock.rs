@@ -45,6 +45,11 @@ fn millis(instant: Instant) -> i64 {
     i64::try_from(instant.0 / 1_000).unwrap_or(i64::MAX)
 }
 
+/// What a clock reads that was never touched.
+pub(crate) fn unix(instant: Instant) -> UnixMs {
+    Clock::default().read(instant).unix
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Clock, EPOCH_MS};

@@ -11,7 +11,7 @@ use crate::detail::{Detail, Obstacle};
 use crate::marks::Mark;
 use crate::network::{Connection, End, Place};
 use crate::observation::{
-    Applied, CallEnded, Caller, Ending, HintRemoved, Observation, Sent, Stepped, Told,
+    Applied, CallEnded, Caller, Ending, Observation, Removed, Sent, Stepped, Told,
 };
 
 impl World {
@@ -149,20 +149,24 @@ impl World {
         let unsynced = self.disks[node].unsynced();
         let removed = match op {
             StoreOp::RemoveHint { target, key, .. } => {
-                self.disks[node].copy(HeldAs::Hint { target: *target }, key).cloned()
+                Some((HeldAs::Hint { target: *target }, key))
             }
+            StoreOp::Remove { key, .. } => Some((HeldAs::Own, key)),
             StoreOp::Apply { .. }
             | StoreOp::Read { .. }
             | StoreOp::FindHints { .. }
             | StoreOp::CountHints
             | StoreOp::ScanStates { .. }
             | StoreOp::ScanRecords { .. }
+            | StoreOp::Confirm { .. }
             | StoreOp::SaveLayout(_) => None,
         };
+        let removed = removed
+            .and_then(|(copy, key)| Some((copy, key, self.disks[node].copy(copy, key).cloned()?)));
         if matches!(op, StoreOp::SaveLayout(_)) && !self.knows_layout(node) {
             self.watch.add(Mark::FirstLayoutMade, true);
         }
-        let ran = self.disks[node].run(self.now, ticket, op);
+        let Some(ran) = self.disks[node].run(self.now, ticket, op) else { return };
         if let StoreOp::Apply { key, copy, op } = op
             && self.disks[node].unsynced() > unsynced
         {
@@ -178,18 +182,19 @@ impl World {
                 | StoreOutcome::HintsCounted(_)
                 | StoreOutcome::StatesScanned { .. }
                 | StoreOutcome::RecordsScanned { .. }
+                | StoreOutcome::Confirmed(_)
+                | StoreOutcome::Removed { .. }
                 | StoreOutcome::Failed(_) => None,
             };
             let record = held.record();
             let seen = Applied { node, copy, key, op, applied, record };
             self.observe(&Observation::Applied(seen));
         }
-        if let StoreOp::RemoveHint { target, key, .. } = op
-            && let Some(held) = removed
+        if let Some((copy, key, held)) = removed
             && self.disks[node].unsynced() > unsynced
         {
-            let (target, record) = (*target, held.record());
-            self.observe(&Observation::HintRemoved(HintRemoved { node, target, key, record }));
+            let record = held.record();
+            self.observe(&Observation::Removed(Removed { node, copy, key, record }));
         }
         if !matches!(ran.outcome, StoreOutcome::Applied { .. }) {
             self.observe_detail(&Detail::Answered { node, ticket, op, outcome: &ran.outcome });
@@ -272,7 +277,9 @@ fn weight(message: &Message) -> usize {
     use quorate_core::causality::{Payload, Record};
     use quorate_core::ids::Key;
     use quorate_core::merkle::StateHash;
-    use quorate_core::message::{Answer, Change, Comparison, Difference, Question, ReplicaState};
+    use quorate_core::message::{
+        Answer, Change, CollectAnswer, CollectStep, Comparison, Difference, Question, ReplicaState,
+    };
     const HEAD: usize = 64;
     const PULSE: usize = 24;
     const MEMBER: usize = 80;
@@ -327,6 +334,15 @@ fn weight(message: &Message) -> usize {
             Comparison::Records { records, .. } => {
                 records.iter().map(|(key, held)| key.as_bytes().len() + record(held)).sum()
             }
+        },
+        Message::Collect(collect) => match &collect.step {
+            CollectStep::Confirm { keys, .. } => keys.iter().map(|key| key.as_bytes().len()).sum(),
+            CollectStep::NewEpoch => 0,
+            CollectStep::Remove(dead) => dead.iter().map(state).sum(),
+        },
+        Message::Collected(collected) => match &collected.answer {
+            CollectAnswer::Confirmed { states, .. } => states.len() * HASH,
+            CollectAnswer::NotNow | CollectAnswer::Begun(_) => 0,
         },
         Message::Hello(_)
         | Message::Welcome(_)

@@ -1,12 +1,13 @@
 //! What happens when an event is due.
 
 use quorate_core::client::ClientInput;
-use quorate_core::machine::{Input, StoreOutcome, Ticket};
+use quorate_core::machine::Input;
 use quorate_core::message::{Message, Role};
 use quorate_core::node::Node;
 
 use super::{Event, World};
 use crate::detail::{Detail, Obstacle};
+use crate::disk::Ended;
 use crate::marks::Mark;
 use crate::network::{Connection, End, Place};
 use crate::observation::{Delivered, Observation, Synced};
@@ -166,8 +167,8 @@ impl World {
     }
 
     fn on_synced(&mut self, node: usize) {
-        let (told, outcome, copies) = self.disks[node].end_sync();
-        if matches!(outcome, StoreOutcome::Failed(_)) {
+        let Ended { told, failed, copies } = self.disks[node].end_sync();
+        if failed {
             self.observe_detail(&Detail::SyncFailed { node, waiting: told.len() });
         }
         for (copy, key) in copies {
@@ -178,8 +179,7 @@ impl World {
             }
         }
         let life = self.nodes[node].life;
-        for ticket in told {
-            let (ticket, outcome): (Ticket, _) = (ticket, outcome.clone());
+        for (ticket, outcome) in told {
             if self.is_alive(node, life) {
                 self.input(node, Input::Stored { ticket, outcome });
             }

@@ -35,6 +35,7 @@ use crate::observation::{Observation, Started};
 use crate::oracle::{Facts, Moment, Oracle};
 use crate::trace::{Log, Trace};
 use clock::Clock;
+pub(crate) use clock::unix;
 use queue::Queue;
 use rules::Rules;
 pub use rules::{Passing, RuleId};
@@ -205,7 +206,8 @@ impl World {
         });
         let tree_key = TreeKey::derive(CLUSTER, &CREDENTIALS);
         let disk = |node| Disk::new(node, config.seed, tree_key, config.disk);
-        let facts = Facts::new(config.replication, config.r, config.w, config.strict);
+        let facts = Facts::new(config.replication, config.r, config.w, config.strict)
+            .with_grace(config.collection.grace);
         let mut world = World {
             network: Network::new(&config),
             now: Instant(0),
@@ -371,6 +373,7 @@ impl World {
             fanout: self.config.fanout,
             gossip: self.config.gossip,
             anti_entropy: self.config.anti_entropy,
+            collection: self.config.collection,
             credentials: CREDENTIALS,
             limits: self.config.limits.clone(),
         };

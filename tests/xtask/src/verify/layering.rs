@@ -12,7 +12,7 @@ use super::{Verdict, none};
 use crate::workspace::Workspace;
 
 /// The modules of core, lowest first. A new module is put where it belongs.
-const ORDER: [&str; 36] = [
+const ORDER: [&str; 39] = [
     "mutants",
     "sane_or",
     "time",
@@ -37,6 +37,8 @@ const ORDER: [&str; 36] = [
     "latency",
     "verdicts",
     "hints",
+    "epochs",
+    "recent_hints",
     "tickets",
     "incoming",
     "founding",
@@ -44,6 +46,7 @@ const ORDER: [&str; 36] = [
     "coordinator",
     "handoff",
     "anti_entropy",
+    "collection",
     "replica",
     "pass_on",
     "admission",

@@ -10,6 +10,7 @@ use quorate_core::causality::{Actor, Context, Dot, Held, Payload, Record, Record
 use quorate_core::ids::{Key, NodeId, RequestId};
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{Answer, CallId, Message, Put, Reply, Strictness};
+use quorate_core::time::Duration;
 
 pub(crate) use carried::Carried;
 use carried::Familiar;
@@ -21,7 +22,7 @@ use super::ops::{Ended, How, Op, OpId, Wish};
 use crate::network::End;
 use crate::observation::{
     self, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Crashed, Delivered,
-    Destroyed, HintRemoved, Observation, Sent, Synced,
+    Destroyed, Observation, Removed, Sent, Synced,
 };
 use crate::oracle::Moment;
 use crate::recent::Table;
@@ -34,6 +35,8 @@ pub(crate) struct Facts {
     pub(crate) w: u8,
     /// Whether only primaries count, where a call does not say otherwise.
     pub(super) strict: bool,
+    /// How long a record is left alone that is dead.
+    pub(crate) grace: Duration,
     /// The number of the observation that was taken in last.
     pub(crate) number: u64,
     /// The nodes by their index.
@@ -68,6 +71,7 @@ impl Facts {
             r,
             w,
             strict,
+            grace: Duration::ZERO,
             number: 0,
             nodes: Vec::new(),
             ops: Vec::new(),
@@ -80,6 +84,11 @@ impl Facts {
             minted: None,
             familiar: Familiar::Nobody,
         }
+    }
+
+    /// With a grace time.
+    pub(crate) fn with_grace(self, grace: Duration) -> Facts {
+        Facts { grace, ..self }
     }
 
     pub(crate) fn observe(&mut self, moment: Moment<'_>, seen: &Observation<'_>) {
@@ -107,7 +116,7 @@ impl Facts {
             Observation::Handed(handed) => self.on_request(handed.caller, handed.message),
             Observation::Applied(applied) => self.on_applied(moment, applied),
             Observation::Synced(synced) => self.on_synced(moment, synced),
-            Observation::HintRemoved(removed) => self.on_hint_removed(moment, removed),
+            Observation::Removed(removed) => self.on_removed(moment, removed),
             Observation::Crashed(crashed) => self.on_crashed(moment, crashed),
             Observation::Destroyed(destroyed) => self.on_destroyed(moment, destroyed),
             Observation::Closed(_)
@@ -446,13 +455,20 @@ impl Facts {
         facts.set_copy(node, copy, moment.disks[node].copy(copy, key).cloned());
     }
 
-    fn on_hint_removed(&mut self, moment: Moment<'_>, removed: HintRemoved<'_>) {
-        let HintRemoved { node, target, key, record } = removed;
-        let home = self.index(target);
+    fn on_removed(&mut self, moment: Moment<'_>, removed: Removed<'_>) {
+        let Removed { node, copy, key, record } = removed;
+        let home = match copy {
+            HeldAs::Own => None,
+            HeldAs::Hint { target } => self.index(target),
+        };
         let facts = self.key_mut(moment, key);
-        facts.set_copy(node, HeldAs::Hint { target }, None);
-        if let Some(home) = home {
-            facts.hand_over((node, home), key, record, moment.disks);
+        facts.set_copy(node, copy, None);
+        match (copy, home) {
+            (HeldAs::Own, _) => facts.collect(record),
+            (HeldAs::Hint { .. }, Some(home)) => {
+                facts.hand_over((node, home), key, record, moment.disks);
+            }
+            (HeldAs::Hint { .. }, None) => {}
         }
     }
 }

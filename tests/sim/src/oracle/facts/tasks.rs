@@ -106,7 +106,7 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use quorate_core::causality::Record;
-    use quorate_core::ids::Key;
+    use quorate_core::ids::{Epoch, Key};
     use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaRead};
 
     use super::Task;
@@ -125,7 +125,7 @@ mod tests {
 
     fn merge(call: CallId, key: Key) -> ReplicaMerge {
         let (record, reason) = (Record::new(), MergeReason::Write);
-        ReplicaMerge { call, key, record, hint_for: None, reason }
+        ReplicaMerge { call, key, record, hint_for: None, reason, epoch: Epoch(1) }
     }
 
     fn ask(stage: &mut Stage, message: &Message) {

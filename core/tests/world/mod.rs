@@ -1,27 +1,30 @@
 //! Nodes that are joined by a wire that counts bytes, each with a store in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one message")]
+#![allow(dead_code, reason = "each test file asks for something else")]
+
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use quorate_core::causality::{Context, Held, Record, RecordOp};
+use quorate_core::causality::{Context, Held, Record};
 use quorate_core::codec::encode;
-use quorate_core::ids::{Key, NodeId};
+use quorate_core::ids::{Epoch, Key, NodeId};
 use quorate_core::layout::{Member, PlanSettings, plan_first};
-use quorate_core::machine::{
-    Effect, Effects, Event, HeldAs, Input, Peer, StateChange, StoreError, StoreOp, StoreOutcome,
-    Ticket,
-};
+use quorate_core::machine::{Effect, Effects, Event, Input, Peer, StoreOp, Ticket};
 use quorate_core::merkle::{Forest, LeafCount, Piece, StateHash, TreeKey};
 use quorate_core::message::{
     CallId, Compare, Compared, Comparison, LayoutUpdate, MergeReason, Message, Question,
-    ReplicaMerge,
+    ReplicaMerge, Reply,
 };
 use quorate_core::node::{AntiEntropySettings, GossipSettings, Node, NodeConfig};
 use quorate_core::prng::Prng;
 use quorate_core::ring::{Position, SlotCount};
 use quorate_core::time::Duration;
 
-use crate::machines::{config, now, write};
+use crate::machines::{ALICE, config, now, write};
 
 pub(crate) const INTERVAL_MS: u64 = 30_000;
 pub(crate) const RECHECK_MS: u64 = 1_000;
@@ -31,9 +34,12 @@ const WRITER: NodeId = NodeId(99);
 
 pub(crate) type Store = BTreeMap<(Position, Key), (Held, StateHash)>;
 
+pub(crate) type Hints = BTreeMap<(NodeId, Key), Record>;
+
 pub(crate) struct House {
     pub(crate) node: Node,
     pub(crate) store: Store,
+    pub(crate) hints: Hints,
     /// What its next life is told; trees go to one life alone.
     pub(crate) config: NodeConfig,
     /// Operations that wait for [`World::let_go`].
@@ -64,7 +70,16 @@ pub(crate) struct World {
     /// What was asked of nodes that a test plays, and what they were answered.
     pub(crate) asked: Vec<Compare>,
     pub(crate) answered: Vec<Compared>,
+    /// What clients were answered.
+    pub(crate) replies: Vec<Reply>,
     wire: VecDeque<(u64, u64, Message)>,
+    /// Those that are connected, both ways.
+    links: BTreeSet<(u64, u64)>,
+    /// What is sent of these waits in `held` until a test delivers it.
+    pub(crate) holds: fn(u64, u64, &Message) -> bool,
+    pub(crate) held: Vec<(u64, u64, Message)>,
+    /// The messages about collections, and the answers to merges, that were sent.
+    pub(crate) log: Vec<(u64, u64, Message)>,
     /// Frames that are lost, of a thousand.
     pub(crate) lost: u64,
     /// The connection of 1 and 2 is cut when so many frames were sent.
@@ -116,7 +131,21 @@ impl World {
         seed: u64,
         anti_entropy: AntiEntropySettings,
     ) -> World {
-        let layout = layout(shape);
+        World::of(layout(shape), stores, seed, |config| NodeConfig {
+            anti_entropy,
+            r: 1,
+            w: 1,
+            allow_weak: true,
+            ..config
+        })
+    }
+
+    pub(crate) fn of(
+        layout: Arc<LayoutUpdate>,
+        stores: Vec<Vec<(Key, Record)>>,
+        seed: u64,
+        configure: impl Fn(NodeConfig) -> NodeConfig,
+    ) -> World {
         let mut world = World {
             houses: BTreeMap::new(),
             millis: 0,
@@ -124,7 +153,12 @@ impl World {
             layout: layout.clone(),
             asked: Vec::new(),
             answered: Vec::new(),
+            replies: Vec::new(),
             wire: VecDeque::new(),
+            links: BTreeSet::new(),
+            holds: |_, _, _| false,
+            held: Vec::new(),
+            log: Vec::new(),
             lost: 0,
             cut_at: None,
             prng: Prng::new(seed),
@@ -132,32 +166,29 @@ impl World {
         let quiet = Duration::from_secs(1_000_000);
         for (id, records) in (1..).zip(stores) {
             let gossip = GossipSettings { interval: quiet, ..GossipSettings::default() };
-            let config = config(id);
-            let (layout, r, w) = (Some(layout.clone()), 1, 1);
             let config =
-                NodeConfig { layout, r, w, gossip, anti_entropy, allow_weak: true, ..config };
+                configure(NodeConfig { layout: Some(layout.clone()), gossip, ..config(id) });
             let store = records.into_iter().map(|(key, record)| {
                 let state = tree_key().state(&key, &record);
                 (place(&key), (Held::from_parts(record, None), state))
             });
-            world.move_in(id, config, store.collect(), seed ^ id, |_| false);
+            world.move_in((id, seed ^ id), config, (store.collect(), Hints::new()), |_| false);
         }
         world
     }
 
     fn move_in(
         &mut self,
-        id: u64,
+        (id, seed): (u64, u64),
         config: NodeConfig,
-        store: Store,
-        seed: u64,
+        (store, hints): (Store, Hints),
         hangs: fn(&StoreOp) -> bool,
     ) {
         let node = Node::new(config.clone(), seed).unwrap();
         let config = NodeConfig { trees: None, ..config };
         let fails = |_: &StoreOp| false;
         let (hanging, events) = (Vec::new(), Vec::new());
-        self.houses.insert(id, House { node, store, config, hanging, hangs, fails, events });
+        self.houses.insert(id, House { node, store, hints, config, hanging, hangs, fails, events });
         let mut out = Effects::new();
         let now = now(self.millis);
         self.houses.get_mut(&id).unwrap().node.start(now, &mut out);
@@ -168,8 +199,9 @@ impl World {
     pub(crate) fn restart(&mut self, id: u64, seed: u64) {
         let others: Vec<u64> = self.houses.keys().copied().filter(|other| *other != id).collect();
         others.iter().for_each(|other| self.disconnect(id, *other));
-        let House { config, store, hangs, .. } = self.houses.remove(&id).unwrap();
-        self.move_in(id, config, store, seed, hangs);
+        let House { mut config, store, hints, hangs, .. } = self.houses.remove(&id).unwrap();
+        config.incarnation.0 += 1;
+        self.move_in((id, seed), config, (store, hints), hangs);
     }
 
     pub(crate) fn connect_all(&mut self) {
@@ -181,14 +213,29 @@ impl World {
         }
     }
 
+    /// Two nodes greet each other, and are connected.
     pub(crate) fn connect(&mut self, one: u64, other: u64) {
+        if self.houses.contains_key(&one) && self.houses.contains_key(&other) {
+            let hello = self.houses[&one].node.hello();
+            let mut out = Effects::new();
+            let asked = &mut self.houses.get_mut(&other).unwrap().node;
+            let welcome = asked.welcome(now(self.millis), &hello, &mut out).unwrap();
+            self.carry_out(other, out);
+            let asking = &mut self.houses.get_mut(&one).unwrap().node;
+            asking.accepts(Some(NodeId(other)), &welcome).unwrap();
+        }
+        self.links.extend([(one, other), (other, one)]);
         self.input(one, Input::PeerUp(Peer::Node(NodeId(other))));
         self.input(other, Input::PeerUp(Peer::Node(NodeId(one))));
     }
 
     pub(crate) fn disconnect(&mut self, one: u64, other: u64) {
-        self.wire
-            .retain(|(from, to, _)| (*from, *to) != (one, other) && (*to, *from) != (one, other));
+        let between = |(from, to, _): &(u64, u64, Message)| {
+            (*from, *to) == (one, other) || (*to, *from) == (one, other)
+        };
+        self.wire.retain(|frame| !between(frame));
+        self.held.retain(|frame| !between(frame));
+        self.links.retain(|link| ![(one, other), (other, one)].contains(link));
         self.input(one, Input::PeerDown(Peer::Node(NodeId(other))));
         self.input(other, Input::PeerDown(Peer::Node(NodeId(one))));
     }
@@ -206,6 +253,9 @@ impl World {
             let house = self.houses.get_mut(&id).unwrap();
             match effect {
                 Effect::Send { to: Peer::Node(to), message } => self.send(id, to.0, message),
+                Effect::Send { to: Peer::Client(_), message: Message::Reply(reply) } => {
+                    self.replies.push(reply);
+                }
                 Effect::Store { ticket, op, .. } => {
                     if (house.hangs)(&op) {
                         house.hanging.push((ticket, op));
@@ -214,6 +264,7 @@ impl World {
                     for outcome in house.run(op) {
                         let input = Input::Stored { ticket, outcome };
                         house.node.handle(now(self.millis), input, &mut out);
+                        house.node.check_invariants();
                     }
                 }
                 Effect::Observe(event) => house.events.push(event),
@@ -252,8 +303,18 @@ impl World {
                 merge.reason == MergeReason::AntiEntropy
             }
             Message::ReplicaMerged(_) => to != WRITER.0,
+            Message::ReplicaRead(_)
+            | Message::ReplicaRecord(_)
+            | Message::Collect(_)
+            | Message::Collected(_) => false,
             _ => return,
         };
+        if let Message::Collect(_) | Message::Collected(_) | Message::ReplicaMerged(_) = message {
+            self.log.push((from, to, message.clone()));
+        }
+        if self.houses.contains_key(&to) && !self.links.contains(&(from, to)) {
+            return;
+        }
         if counted {
             let mut frame = Vec::new();
             encode(&message, &mut frame);
@@ -264,6 +325,8 @@ impl World {
             self.wire.clear();
             self.input(1, Input::PeerDown(Peer::Node(NodeId(2))));
             self.input(2, Input::PeerDown(Peer::Node(NodeId(1))));
+        } else if (self.holds)(from, to, &message) {
+            self.held.push((from, to, message));
         } else if !self.prng.chance(self.lost, 1_000) {
             self.wire.push_back((from, to, message));
         }
@@ -279,8 +342,18 @@ impl World {
                 }
                 continue;
             }
-            self.input(to, Input::Frame { from: Peer::Node(NodeId(from)), message });
+            self.frame(from, to, message);
         }
+    }
+
+    /// Delivers what waits, or something else.
+    pub(crate) fn frame(&mut self, from: u64, to: u64, message: Message) {
+        self.input(to, Input::Frame { from: Peer::Node(NodeId(from)), message });
+    }
+
+    /// A client says something to a node.
+    pub(crate) fn ask(&mut self, id: u64, message: Message) {
+        self.input(id, Input::Frame { from: ALICE, message });
     }
 
     /// Lets time pass, and everything that happens with it.
@@ -309,6 +382,7 @@ impl World {
             record: record.clone(),
             hint_for: None,
             reason: MergeReason::Write,
+            epoch: Epoch(1),
         };
         let from = Peer::Node(WRITER);
         self.input(id, Input::Frame { from, message: Message::ReplicaMerge(merge) });
@@ -360,63 +434,6 @@ impl World {
     pub(crate) fn count(&self, id: u64, name: &str) -> u64 {
         let counters = self.houses[&id].node.view().counters();
         counters.iter().find(|(found, _)| *found == name).expect("a counter of that name").1
-    }
-}
-
-impl House {
-    fn run(&mut self, op: StoreOp) -> Vec<StoreOutcome> {
-        if (self.fails)(&op) {
-            return vec![StoreOutcome::Failed(StoreError::Io)];
-        }
-        let found = |arc: quorate_core::ring::RingArc, after: Option<Key>| {
-            let first = after.map_or((arc.first, Key::from(vec![])), |after| place(&after));
-            let behind = first.clone();
-            let range = self.store.range(first..).filter(move |(at, _)| **at > behind);
-            range.take_while(move |((position, _), _)| *position <= arc.last)
-        };
-        match op {
-            StoreOp::Apply { key, copy: HeldAs::Own, op } => {
-                let at = place(&key);
-                let (held, state) = self.store.entry(at.clone()).or_default();
-                let before = *state;
-                let applied = held.apply(&op).unwrap();
-                let after = tree_key().state(&key, held.record());
-                *state = after;
-                let record = matches!(op, RecordOp::Write(_)).then(|| held.record().clone());
-                let state = Some(StateChange { position: at.0, before, after });
-                let first = StoreOutcome::Applied { applied, record, hint: None, state };
-                vec![first, StoreOutcome::Durable]
-            }
-            StoreOp::Read { key, .. } => {
-                let held = self.store.get(&place(&key));
-                vec![StoreOutcome::Read { record: held.map(|(held, _)| held.record().clone()) }]
-            }
-            StoreOp::ScanStates { arc, after, count_max } => {
-                let mut found = found(arc, after);
-                let state = |((_, key), (_, state)): (&(Position, Key), &(Held, StateHash))| {
-                    (key.clone(), *state)
-                };
-                let states = found.by_ref().take(count_max).map(state).collect();
-                vec![StoreOutcome::StatesScanned { states, more: found.next().is_some() }]
-            }
-            StoreOp::ScanRecords { arc, after, bytes_max } => {
-                let (mut records, mut bytes) = (Vec::new(), 0);
-                let mut found = found(arc, after);
-                while bytes < bytes_max as u64
-                    && let Some(((_, key), (held, _))) = found.next()
-                {
-                    bytes += key.as_bytes().len() as u64 + held.record().weight();
-                    records.push((key.clone(), held.record().clone()));
-                }
-                let more = found.next().is_some();
-                vec![StoreOutcome::RecordsScanned { records, more }]
-            }
-            StoreOp::CountHints => vec![StoreOutcome::HintsCounted(Vec::new())],
-            StoreOp::SaveLayout(_) => vec![StoreOutcome::Durable],
-            StoreOp::Apply { .. } | StoreOp::FindHints { .. } | StoreOp::RemoveHint { .. } => {
-                panic!("no hints are held: {op:?}")
-            }
-        }
     }
 }
 
