@@ -13,11 +13,14 @@
 //! ```
 //!
 //! [`server`] runs nodes, [`client`] is the client for programs in Rust, [`cluster`] is how a node
-//! comes into a cluster, [`cli`] is the program `quorate`.
+//! comes into a cluster, [`backup`] is the file that a data directory is exported to, [`cli`] is the
+//! program `quorate`.
 
 pub mod clock;
 
 pub mod storage;
+
+pub mod backup;
 
 mod mailbox;
 

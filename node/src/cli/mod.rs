@@ -35,6 +35,8 @@ mod slots;
 
 mod status;
 
+mod store;
+
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
@@ -84,6 +86,7 @@ enum Command {
     Ring(ring::Ring),
     Repair(repair::Repair),
     Bench(bench::Bench),
+    Store(store::Store),
 }
 
 /// Runs the program with the arguments of the process.
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Ring(ring) => ring.run(output),
         Command::Repair(repair) => repair.run(output),
         Command::Bench(bench) => bench.run(output),
+        Command::Store(store) => store.run(output),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

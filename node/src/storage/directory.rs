@@ -33,12 +33,17 @@ const NODE_VERSION: u8 = 1;
 /// leave a flush waiting behind a compaction.
 const WORKER_THREADS: usize = 2;
 
+/// Where a directory is only looked at: nothing is flushed or compacted then.
+const NO_WORKER_THREADS: usize = 0;
+
 /// A file that the engine puts into each of its directories.
 const ENGINE_MARKER: &str = "version";
 
 const RECORDS: &str = "records";
 
 const HINTS: &str = "hints";
+
+const META: &str = "meta";
 
 /// Names in the keyspace `meta`.
 const FORMAT_NAME: &str = "format";
@@ -50,7 +55,7 @@ const CLUSTER: &str = "cluster";
 pub(super) const LAYOUT: &str = "layout";
 
 /// There from a clean stop to the next start.
-const TREES: &str = "trees";
+pub(super) const TREES: &str = "trees";
 
 /// A data directory that this process holds, and nobody else.
 pub struct Directory {
@@ -86,35 +91,43 @@ impl Directory {
         refuse_other_files(&path)
             .map_err(|error| engine_error(&path, &error))?
             .map_or(Ok(()), Err)?;
-        let opened = Database::builder(&path)
-            .manual_journal_persist(true)
-            .worker_threads(WORKER_THREADS)
-            .open();
-        let database = match opened {
-            Ok(database) => database,
-            Err(fjall::Error::Locked) => return Err(OpenError::InUse { directory: path }),
-            Err(error) => return Err(engine_error(&path, &error)),
-        };
-        let meta = keyspace(&database, &path, "meta")?;
+        let database = open_engine(&path, WORKER_THREADS)?;
+        let meta = keyspace(&database, &path, META)?;
         let about = About { path: &path, meta: &meta };
-        let Some(format) = about.get(FORMAT_NAME)? else {
-            if database.keyspace_exists(RECORDS) || about.get(NODE)?.is_some() {
-                return Err(about.damaged("its format"));
-            }
+        let Some(Told { node, belongs, layout }) = about.told(&database)? else {
             let node = NodeId(getrandom::u64().map_err(OpenError::Entropy)?);
             about.found(&database, node)?;
             return Ok(Directory { path, database, meta, node, belongs: None, layout: None });
         };
-        if format != FORMAT {
-            let found = String::from_utf8_lossy(&format).into_owned();
-            return Err(OpenError::Format { directory: path, found });
-        }
-        let (node, belongs, layout) = (about.node()?, about.belongs()?, about.layout()?);
-        let has_data = database.keyspace_exists(RECORDS) || layout.is_some();
-        if has_data && belongs.is_none() {
-            return Err(about.damaged("its cluster"));
-        }
         Ok(Directory { path, database, meta, node, belongs, layout })
+    }
+
+    /// Opens a directory to look at what is in it. Makes nothing and changes nothing, but for what
+    /// the engine does at each start: it cuts off what is not whole at the end of its journal.
+    ///
+    /// # Errors
+    /// All of [`OpenError`] but `Foreign`, `NotEmpty` and `Entropy`.
+    pub(super) fn open_to_read(path: impl Into<PathBuf>) -> Result<Directory, OpenError> {
+        let path = path.into();
+        let is_engine = path.join(ENGINE_MARKER).try_exists();
+        if !is_engine.map_err(|error| engine_error(&path, &error))? {
+            return Err(OpenError::NoData { directory: path });
+        }
+        let database = open_engine(&path, NO_WORKER_THREADS)?;
+        if !database.keyspace_exists(META) {
+            return Err(OpenError::NoData { directory: path });
+        }
+        let meta = keyspace(&database, &path, META)?;
+        let told = About { path: &path, meta: &meta }.told(&database)?;
+        let Some(Told { node, belongs, layout }) = told else {
+            return Err(OpenError::NoData { directory: path });
+        };
+        Ok(Directory { path, database, meta, node, belongs, layout })
+    }
+
+    /// What a directory that this program can read says of its format.
+    pub fn format() -> String {
+        String::from_utf8_lossy(FORMAT).into_owned()
     }
 
     /// Whose data it holds; never changes.
@@ -132,9 +145,45 @@ impl Directory {
         self.belongs.map(|belongs| belongs.settings)
     }
 
+    /// What the newest layout calls its node; `None` where that is no member.
+    pub fn label(&self) -> Option<&str> {
+        let members = self.layout.as_ref()?.layout.members();
+        members.iter().find(|member| member.id == self.node).map(|member| &*member.label)
+    }
+
     /// The newest layout that was saved.
     pub fn layout(&self) -> Option<&Arc<LayoutUpdate>> {
         self.layout.as_ref()
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names of what it says of itself, with the bytes of each.
+    pub(super) fn about(&self) -> Result<Vec<(String, u64)>, OpenError> {
+        let entries = self.meta.iter().map(|entry| {
+            let (name, value) = entry.into_inner()?;
+            Ok((name.escape_ascii().to_string(), value.len() as u64))
+        });
+        let entries: fjall::Result<Vec<_>> = entries.collect();
+        entries.map_err(|error| engine_error(&self.path, &error))
+    }
+
+    /// The own copies; `None` where nothing was ever stored.
+    pub(super) fn stored_records(&self) -> Result<Option<Keyspace>, OpenError> {
+        self.stored(RECORDS)
+    }
+
+    /// The hints; `None` where nothing was ever stored.
+    pub(super) fn stored_hints(&self) -> Result<Option<Keyspace>, OpenError> {
+        self.stored(HINTS)
+    }
+
+    fn stored(&self, name: &str) -> Result<Option<Keyspace>, OpenError> {
+        let there = self.database.keyspace_exists(name);
+        there.then(|| keyspace(&self.database, &self.path, name)).transpose()
     }
 
     /// Makes it the directory of a node of `cluster`, synced. Where it is that already, only the
@@ -222,6 +271,17 @@ fn refuse_other_files(directory: &Path) -> io::Result<Option<OpenError>> {
     Ok((!empty).then(|| OpenError::NotEmpty { directory: directory.to_owned() }))
 }
 
+fn open_engine(path: &Path, worker_threads: usize) -> Result<Database, OpenError> {
+    let opened = Database::builder(path)
+        .manual_journal_persist(true)
+        .worker_threads_unchecked(worker_threads)
+        .open();
+    opened.map_err(|error| match matches!(error, fjall::Error::Locked) {
+        true => OpenError::InUse { directory: path.to_owned() },
+        false => engine_error(path, &error),
+    })
+}
+
 fn keyspace(database: &Database, path: &Path, name: &str) -> Result<Keyspace, OpenError> {
     let opened = database.keyspace(name, KeyspaceCreateOptions::default);
     opened.map_err(|error| engine_error(path, &error))
@@ -246,7 +306,34 @@ struct About<'a> {
     meta: &'a Keyspace,
 }
 
+/// All of it, in one.
+struct Told {
+    node: NodeId,
+    belongs: Option<Belongs>,
+    layout: Option<Arc<LayoutUpdate>>,
+}
+
 impl About<'_> {
+    /// `None`: it says nothing, and nothing was ever stored.
+    fn told(&self, database: &Database) -> Result<Option<Told>, OpenError> {
+        let Some(format) = self.get(FORMAT_NAME)? else {
+            if database.keyspace_exists(RECORDS) || self.get(NODE)?.is_some() {
+                return Err(self.damaged("its format"));
+            }
+            return Ok(None);
+        };
+        if format != FORMAT {
+            let found = String::from_utf8_lossy(&format).into_owned();
+            return Err(OpenError::Format { directory: self.path.to_owned(), found });
+        }
+        let told = Told { node: self.node()?, belongs: self.belongs()?, layout: self.layout()? };
+        let has_data = database.keyspace_exists(RECORDS) || told.layout.is_some();
+        if has_data && told.belongs.is_none() {
+            return Err(self.damaged("its cluster"));
+        }
+        Ok(Some(told))
+    }
+
     fn found(&self, database: &Database, node: NodeId) -> Result<(), OpenError> {
         let node = codec::seal(NODE_VERSION, size_of::<u64>(), |bytes| {
             bytes.extend_from_slice(&node.0.to_be_bytes());

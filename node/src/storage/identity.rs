@@ -64,6 +64,11 @@ pub enum OpenError {
         /// The directory.
         directory: PathBuf,
     },
+    /// It is no directory of a node, or there is none.
+    NoData {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// It was written by another version of the program.
     Format {
         /// The directory.
@@ -109,6 +114,9 @@ impl fmt::Display for OpenError {
                 "data directory {} holds other files: give an empty or a new directory with --data",
                 directory.display()
             ),
+            OpenError::NoData { directory } => {
+                write!(f, "{} is no data directory of a node", directory.display())
+            }
             OpenError::Format { directory, found } => write!(
                 f,
                 "data directory {} has format {found:?}, which this version cannot read: use the \

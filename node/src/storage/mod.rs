@@ -34,6 +34,8 @@ mod writer;
 
 mod reader;
 
+pub mod offline;
+
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};

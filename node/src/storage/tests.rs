@@ -8,6 +8,8 @@ mod directory;
 
 mod hints;
 
+mod offline;
+
 mod states;
 
 mod trees;

@@ -1,0 +1,184 @@
+//! `store inspect`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use quorate_core::ids::NodeId;
+use quorate_core::ring::Slot;
+use serde_json::{Map, Value, json};
+
+use super::super::failure::Failure;
+use super::super::output::{Format, print_json, print_line, table};
+use super::super::overview::bytes;
+use super::progress;
+use super::told::{counted, open};
+use crate::storage::Directory;
+use crate::storage::offline::{HintsFor, Inventory, SlotCounts};
+
+/// Tell what is in the data directory of a stopped node.
+///
+/// Whose it is, which layout it knows, whether the next start finds saved trees, how many records
+/// and hints it holds, and what they take. What cannot be read is counted; `quorate store verify`
+/// names it.
+///
+/// Examples:
+///   quorate store inspect /var/lib/quorate
+///   quorate store inspect /var/lib/quorate --slots -o json
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Inspect {
+    /// Data directory of a node that does not run.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Tell each slot that holds records.
+    #[arg(long)]
+    slots: bool,
+}
+
+impl Inspect {
+    pub(super) fn run(self, output: Format) -> Result<(), Failure> {
+        let contents = open(&self.directory)?;
+        let bar = progress::entries(&contents)?;
+        let inventory = contents.inventory(|| bar.inc(1)).map_err(Failure::failed)?;
+        bar.finish_and_clear();
+        let directory = contents.directory();
+        match output {
+            Format::Json => {
+                let mut told = json(directory, &inventory, self.slots);
+                told["journal_bytes_cut"] = contents.journal_cut().into();
+                print_json(&told)
+            }
+            Format::Table => {
+                print_line(&text(directory, &inventory))?;
+                match (self.slots, &inventory.slots) {
+                    (false, _) => Ok(()),
+                    (true, Some(slots)) => print_line(&slot_table(slots.iter())),
+                    (true, None) => print_line("how many slots there are is not known here"),
+                }
+            }
+        }
+    }
+}
+
+/// What a node is called.
+fn label(directory: &Directory, id: NodeId) -> Option<&str> {
+    let members = directory.layout()?.layout.members();
+    members.iter().find(|member| member.id == id).map(|member| &*member.label)
+}
+
+/// One fact on a line.
+fn text(directory: &Directory, inventory: &Inventory) -> String {
+    let name = directory.label().map(|label| format!(" ({label})")).unwrap_or_default();
+    let cluster = directory.identity().map(|identity| identity.cluster.to_string());
+    let layout = directory.layout().map_or("none yet".into(), |update| {
+        let layout = &update.layout;
+        format!(
+            "version {}, {} members, {} slots, N={}",
+            layout.version(),
+            layout.members().len(),
+            layout.slot_count().get(),
+            layout.replication(),
+        )
+    });
+    let settings = directory.settings().map_or("none yet".into(), |settings| {
+        let strict = if settings.strict { ", strict" } else { "" };
+        format!("R={} W={}{strict}", settings.r, settings.w)
+    });
+    let trees = match inventory.trees_saved {
+        true => "saved by a clean stop: the next start counts nothing",
+        false => "not saved: the next start counts all records",
+    };
+    let hints: Vec<String> = inventory
+        .hints
+        .iter()
+        .map(|(target, hints)| {
+            let name =
+                label(directory, *target).map(|name| format!(" ({name})")).unwrap_or_default();
+            let HintsFor { hints, bytes: size } = hints;
+            format!("\n  for {target}{name}: {}, {}", counted(*hints, "hint"), bytes(*size))
+        })
+        .collect();
+    let damaged = match inventory.damaged {
+        0 => String::new(),
+        damaged => {
+            format!("\ndamaged: {damaged} cannot be read: `quorate store verify` names them")
+        }
+    };
+    let slots = inventory
+        .slots
+        .as_ref()
+        .map_or(String::new(), |slots| format!("\nslots that hold records: {}", slots.len()));
+    format!(
+        "node: {}{name}\ncluster: {}\nformat: {}\nsettings: {settings}\nlayout: {layout}\n\
+         trees: {trees}\nrecords: {}, {}\n  with several concurrent values: {}\n  \
+         dead (only tombstones and expired values): {}\n  with expired values: {}{slots}\n\
+         hints: {}{}{damaged}\non disk: {}",
+        directory.node(),
+        cluster.unwrap_or_else(|| "none yet".into()),
+        Directory::format(),
+        inventory.records,
+        bytes(inventory.record_bytes),
+        inventory.siblings,
+        inventory.dead,
+        inventory.expired,
+        inventory.hints.values().map(|hints| hints.hints).sum::<u64>(),
+        hints.concat(),
+        bytes(inventory.disk_bytes),
+    )
+}
+
+fn slot_table<'a>(slots: impl Iterator<Item = (&'a Slot, &'a SlotCounts)>) -> String {
+    let mut rows = table(&["slot", "records", "bytes"], 0);
+    for (slot, SlotCounts { records, bytes }) in slots {
+        rows.add_row([slot.to_string(), records.to_string(), bytes.to_string()]);
+    }
+    rows.to_string()
+}
+
+fn json(directory: &Directory, inventory: &Inventory, with_slots: bool) -> Value {
+    let hints = inventory.hints.iter().map(|(target, hints)| {
+        let HintsFor { hints, bytes } = hints;
+        json!({
+            "target": target.to_string(),
+            "label": label(directory, *target),
+            "hints": hints,
+            "bytes": bytes,
+        })
+    });
+    let layout = directory.layout().map(|update| {
+        let layout = &update.layout;
+        json!({
+            "version": layout.version().0,
+            "replication": layout.replication(),
+            "slots": layout.slot_count().get(),
+            "members": layout.members().len(),
+        })
+    });
+    let about: Map<String, Value> =
+        inventory.about.iter().map(|(name, size)| (name.clone(), (*size).into())).collect();
+    let mut told = json!({
+        "node": directory.node().to_string(),
+        "cluster": directory.identity().map(|identity| identity.cluster.to_string()),
+        "label": directory.label(),
+        "format": Directory::format(),
+        "settings": directory.settings(),
+        "layout": layout,
+        "about_bytes": about,
+        "trees_saved": inventory.trees_saved,
+        "records": inventory.records,
+        "record_bytes": inventory.record_bytes,
+        "siblings": inventory.siblings,
+        "dead": inventory.dead,
+        "expired": inventory.expired,
+        "hints": hints.collect::<Vec<_>>(),
+        "slots_with_records": inventory.slots.as_ref().map(|slots| slots.len()),
+        "damaged": inventory.damaged,
+        "disk_bytes": inventory.disk_bytes,
+    });
+    if with_slots {
+        let slot = |(slot, counts): (&Slot, &SlotCounts)| json!({ "slot": slot.0, "records": counts.records, "bytes": counts.bytes });
+        told["slots"] =
+            inventory.slots.as_ref().map_or(Value::Null, |slots| slots.iter().map(slot).collect());
+    }
+    told
+}
