@@ -14,7 +14,8 @@ use crate::layout::LayoutVersion;
 use crate::machine::{Effect, Effects, Event, Peer};
 use crate::membership::Membership;
 use crate::message::{
-    Answer, CallId, Failure, FailureCode, LayoutUpdate, Message, Outcome, Receipt, Reply,
+    Answer, CallId, Failure, FailureCode, LayoutUpdate, MemberState, Message, Outcome, Receipt,
+    Reply,
 };
 use crate::peers::Peers;
 use crate::ring::Slot;
@@ -87,6 +88,11 @@ impl Turn<'_> {
     /// Whether `node` is this one, or connected.
     pub(crate) fn is_reachable(&self, node: NodeId) -> bool {
         node == self.config.id || self.peers.is_up(node)
+    }
+
+    /// Whether gossip holds `node` for down. It may be connected, and silent.
+    pub(crate) fn is_held_for_down(&self, node: NodeId) -> bool {
+        self.membership.state(node) == Some(MemberState::Down)
     }
 
     /// Whether requests go around `node`; people are told when that begins.

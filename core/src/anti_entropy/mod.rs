@@ -33,8 +33,8 @@ use crate::layout::Layout;
 use crate::machine::{Event, Peer, StateChange, StoreOutcome};
 use crate::merkle::{Forest, SavedTrees};
 use crate::message::{
-    CallId, Compare, Compared, MemberState, Message, PairStatus, RepairRefusal, RepairReply,
-    RepairRequest, ReplicaMerged, saturate,
+    CallId, Compare, Compared, Message, PairStatus, RepairRefusal, RepairReply, RepairRequest,
+    ReplicaMerged, saturate,
 };
 use crate::prng::Prng;
 use crate::ring::Slot;
@@ -336,9 +336,9 @@ impl AntiEntropy {
                 turn.peers.is_up(*peer) && !self.sessions.contains_key(peer)
             };
             // A session with somebody who keeps silent would hold its slots back from all others.
-            let silent = |peer| turn.membership.state(peer) == Some(MemberState::Down);
             let begins = |(peer, due): (NodeId, Instant)| {
-                let due = if silent(peer) { due.max(now + BLOCKED_PAUSE) } else { due };
+                let due =
+                    if turn.is_held_for_down(peer) { due.max(now + BLOCKED_PAUSE) } else { due };
                 (due, peer)
             };
             let next = self.shared.schedule.peers().filter(free).map(begins).min();

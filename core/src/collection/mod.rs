@@ -35,9 +35,7 @@ use crate::ids::{Key, NodeId};
 use crate::layout::Layout;
 use crate::machine::{Event, Peer, StoreOutcome};
 use crate::merkle::StateHash;
-use crate::message::{
-    CallId, Collect, CollectAnswer, CollectStep, Collected, MemberState, Message,
-};
+use crate::message::{CallId, Collect, CollectAnswer, CollectStep, Collected, Message};
 use crate::prng::Prng;
 use crate::time::{Instant, Now};
 use crate::turn::Turn;
@@ -57,6 +55,8 @@ pub(crate) struct Collection {
     scan: Scan,
     /// By the call of their present step.
     rounds: BTreeMap<CallId, Round>,
+    /// When each of them goes on. Invariant: one entry for each round.
+    due: BTreeSet<(Instant, CallId)>,
     /// The keys of all rounds. Invariant: no more than [`COLLECTING_MAX`].
     collecting: BTreeSet<Key>,
     /// This node's part in all of them.
@@ -70,6 +70,7 @@ impl Collection {
         Collection {
             scan: Scan::new(config),
             rounds: BTreeMap::new(),
+            due: BTreeSet::new(),
             collecting: BTreeSet::new(),
             keeper: Keeper::default(),
             last_call: CallId::first(&mut Prng::stream(seed, "collections")),
@@ -79,21 +80,22 @@ impl Collection {
     /// A layout is in force: what was agreed on under another one is void.
     pub(crate) fn on_layout(&mut self, now: Now, config: &NodeConfig) {
         self.rounds.clear();
+        self.due.clear();
         self.collecting.clear();
         self.scan.on_layout(now.instant, config.collection.grace);
     }
 
     /// When something is to be done.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        self.rounds.values().map(Round::due).chain(self.scan.next_wake()).min()
+        self.due.first().map(|(at, _)| *at).into_iter().chain(self.scan.next_wake()).min()
     }
 
     /// Something may be due.
     pub(crate) fn on_wake(&mut self, turn: &mut Turn<'_>) {
         let Some(update) = turn.layout else { return };
         let now = turn.now.instant;
-        let due = self.rounds.iter().filter(|(_, round)| round.due() <= now);
-        for call in due.map(|(call, _)| *call).collect::<Vec<_>>() {
+        let due = self.due.range(..=(now, CallId(u64::MAX)));
+        for call in due.map(|(_, call)| *call).collect::<BTreeSet<_>>() {
             let Some(mut round) = self.take(call) else { continue };
             let members = members(&update.layout);
             sane_or!(let members, CollectsWithoutTheAbsent => present(turn, members));
@@ -104,10 +106,8 @@ impl Collection {
             return;
         }
         // Whoever is away may hold what is older.
-        let is_there = |node: &NodeId| {
-            turn.is_reachable(*node) && turn.membership.state(*node) != Some(MemberState::Down)
-        };
-        let all_there = members(&update.layout).iter().all(is_there);
+        let is_there = |node| turn.is_reachable(node) && !turn.is_held_for_down(node);
+        let all_there = update.layout.members().iter().all(|member| is_there(member.id));
         let has_room = self.collecting.len() + KEYS_MAX <= COLLECTING_MAX;
         sane_or!(let all_there, CollectsWithoutTheAbsent => true);
         if all_there && has_room {
@@ -122,10 +122,7 @@ impl Collection {
         let Some(update) = turn.layout else { return };
         let grace = turn.config.collection.grace;
         let mut found = self.scan.on_page(turn.now, grace, (page, outcome));
-        found.retain(|(key, _)| {
-            let own = update.layout.primaries(update.layout.slot_of(key.as_bytes())).first();
-            own == Some(&turn.config.id) && !self.collecting.contains(key)
-        });
+        found.retain(|(key, _)| !self.collecting.contains(key));
         while !found.is_empty() && self.collecting.len() + KEYS_MAX <= COLLECTING_MAX {
             let rest = found.split_off(found.len().min(KEYS_MAX));
             self.begin(turn, &update.layout, found);
@@ -186,6 +183,8 @@ impl Collection {
         assert!(self.collecting.len() <= COLLECTING_MAX, "what is being collected is bounded");
         let keys: BTreeSet<&Key> = self.rounds.values().flat_map(Round::keys).collect();
         assert!(keys.into_iter().eq(&self.collecting), "each key is in one round");
+        let due = self.rounds.iter().map(|(call, round)| (round.due(), *call));
+        assert_eq!(due.collect::<BTreeSet<_>>(), self.due, "each round goes on some time");
     }
 
     fn begin(&mut self, turn: &mut Turn<'_>, layout: &Layout, dead: Vec<(Key, StateHash)>) {
@@ -226,11 +225,13 @@ impl Collection {
 
     fn put(&mut self, call: CallId, round: Round) {
         self.collecting.extend(round.keys().cloned());
+        self.due.insert((round.due(), call));
         self.rounds.insert(call, round);
     }
 
     fn take(&mut self, call: CallId) -> Option<Round> {
         let round = self.rounds.remove(&call)?;
+        self.due.remove(&(round.due(), call));
         for key in round.keys() {
             self.collecting.remove(key);
         }
