@@ -95,22 +95,10 @@ impl Purpose {
 
     /// The target whose hints it may change.
     fn disturbs(self) -> Option<NodeId> {
-        match self {
-            Purpose::Handoff { target, .. } => Some(target),
-            Purpose::Call { .. }
-            | Purpose::Read { .. }
-            | Purpose::Merge { .. }
-            | Purpose::Repair
-            | Purpose::Hint { .. }
-            | Purpose::HintCount
-            | Purpose::Trees
-            | Purpose::Asker { .. }
-            | Purpose::Holder { .. }
-            | Purpose::DeadScan { .. }
-            | Purpose::Confirm { .. }
-            | Purpose::Remove
-            | Purpose::Layout => self.room().map(|room| room.target),
+        if let Purpose::Handoff { target, .. } = self {
+            return Some(target);
         }
+        self.room().map(|room| room.target)
     }
 }
 

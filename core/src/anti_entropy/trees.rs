@@ -176,32 +176,19 @@ impl Trees {
     pub(crate) fn on_scanned(&mut self, turn: &mut Turn<'_>, outcome: &StoreOutcome) -> bool {
         let (Some(count), Some(forest)) = (&mut self.count, &mut self.forest) else { return false };
         count.reading = false;
-        match outcome {
-            StoreOutcome::StatesScanned { states, more } if !self.recount && !count.spoiled => {
-                for (key, state) in states {
-                    forest.change(Position::of(key.as_bytes()), StateHash(0), *state);
-                }
-                if let Some((last, _)) = states.last() {
-                    count.cursor = Some((Position::of(last.as_bytes()), last.clone()));
-                }
-                if !more || states.is_empty() {
-                    self.count = None;
-                }
+        let StoreOutcome::StatesScanned { states, more } = outcome else {
+            self.due = Some(turn.now.instant + FAILURE_PAUSE);
+            return false;
+        };
+        if !self.recount && !count.spoiled {
+            for (key, state) in states {
+                forest.change(Position::of(key.as_bytes()), StateHash(0), *state);
             }
-            StoreOutcome::StatesScanned { .. } => {}
-            StoreOutcome::Failed(_)
-            | StoreOutcome::Applied { .. }
-            | StoreOutcome::Durable
-            | StoreOutcome::Refused(_)
-            | StoreOutcome::Read { .. }
-            | StoreOutcome::HintsFound { .. }
-            | StoreOutcome::HintRemoved { .. }
-            | StoreOutcome::HintsCounted(_)
-            | StoreOutcome::RecordsScanned { .. }
-            | StoreOutcome::Confirmed(_)
-            | StoreOutcome::Removed { .. } => {
-                self.due = Some(turn.now.instant + FAILURE_PAUSE);
-                return false;
+            if let Some((last, _)) = states.last() {
+                count.cursor = Some((Position::of(last.as_bytes()), last.clone()));
+            }
+            if !more || states.is_empty() {
+                self.count = None;
             }
         }
         self.go_on(turn);

@@ -103,9 +103,7 @@ impl Forest {
         }
         let bits = self.slots().get().trailing_zeros() + pieces.trailing_zeros();
         let number = u128::from(slot.0) * u128::from(pieces) + u128::from(branch.index);
-        let first = number.checked_shl(u128::BITS - bits).unwrap_or(0);
-        let rest = u128::MAX.checked_shr(bits).unwrap_or(0);
-        Some(RingArc { first: Position(first), last: Position(first | rest) })
+        Some(RingArc::one_of(number, bits))
     }
 
     /// The state of a key in these trees.

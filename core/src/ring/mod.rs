@@ -67,6 +67,13 @@ impl RingArc {
     /// The whole ring.
     pub const ALL: RingArc = RingArc { first: Position(0), last: Position(u128::MAX) };
 
+    /// One of the 2^`bits` equal arcs of the ring, counted clockwise from position 0.
+    pub(crate) fn one_of(number: u128, bits: u32) -> RingArc {
+        let first = number.checked_shl(u128::BITS - bits).unwrap_or(0);
+        let rest = u128::MAX.checked_shr(bits).unwrap_or(0);
+        RingArc { first: Position(first), last: Position(first | rest) }
+    }
+
     /// Whether a position lies in it.
     pub fn contains(self, position: Position) -> bool {
         (self.first..=self.last).contains(&position)
@@ -114,10 +121,7 @@ impl SlotCount {
 
     /// Where the positions of a slot lie.
     pub fn arc(self, slot: Slot) -> RingArc {
-        let bits = self.0.trailing_zeros();
-        let first = u128::from(slot.0).checked_shl(u128::BITS - bits).unwrap_or(0);
-        let rest = u128::MAX.checked_shr(bits).unwrap_or(0);
-        RingArc { first: Position(first), last: Position(first | rest) }
+        RingArc::one_of(u128::from(slot.0), self.0.trailing_zeros())
     }
 
     /// Every slot, clockwise.

@@ -172,19 +172,10 @@ impl World {
         {
             let copy = *copy;
             let held = self.disks[node].copy(copy, key).cloned().unwrap_or_default();
-            let applied = match &ran.outcome {
-                StoreOutcome::Applied { applied, .. } => Some(applied),
-                StoreOutcome::Durable
-                | StoreOutcome::Refused(_)
-                | StoreOutcome::Read { .. }
-                | StoreOutcome::HintsFound { .. }
-                | StoreOutcome::HintRemoved { .. }
-                | StoreOutcome::HintsCounted(_)
-                | StoreOutcome::StatesScanned { .. }
-                | StoreOutcome::RecordsScanned { .. }
-                | StoreOutcome::Confirmed(_)
-                | StoreOutcome::Removed { .. }
-                | StoreOutcome::Failed(_) => None,
+            let applied = if let StoreOutcome::Applied { applied, .. } = &ran.outcome {
+                Some(applied)
+            } else {
+                None
             };
             let record = held.record();
             let seen = Applied { node, copy, key, op, applied, record };
