@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::ids::{ClusterId, Incarnation, NodeId, Text};
 use crate::layout::PlanSettings;
 use crate::limits::Limits;
+use crate::machine::Found;
 use crate::merkle::{LeafCount, SavedTrees, TreeKey};
 use crate::message::{Failure, FailureCode, LayoutUpdate, QuorumChoice, Strictness};
 use crate::quorum::{Quorum, QuorumError};
@@ -38,6 +39,8 @@ pub struct NodeConfig {
     /// The trees of all that its storage holds, as its former life saved them when it stopped, or
     /// `None`: they are counted. The machine takes them out.
     pub trees: Option<SavedTrees>,
+    /// What its storage holds.
+    pub found: Found,
     /// Set where this node is to make the first layout of a new cluster.
     pub founding: Option<Founding>,
     /// Answers that end a read which does not say otherwise.

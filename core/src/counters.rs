@@ -72,11 +72,15 @@ pub struct Counters {
     pub trees_counted: u64,
     /// 1 where this life began with the trees that the former one had saved.
     pub trees_kept: u64,
+    /// How often others remembered commits that are not here.
+    pub data_losses: u64,
+    /// Own copies that could not be read, and were removed to be taken from the others again.
+    pub records_rotten: u64,
 }
 
 impl Counters {
     /// All counts with their names.
-    pub fn list(&self) -> [(&'static str, u64); 34] {
+    pub fn list(&self) -> [(&'static str, u64); 36] {
         [
             ("gets", self.gets),
             ("puts", self.puts),
@@ -112,6 +116,8 @@ impl Counters {
             ("stale_refused", self.stale_refused),
             ("trees_counted", self.trees_counted),
             ("trees_kept", self.trees_kept),
+            ("data_losses", self.data_losses),
+            ("records_rotten", self.records_rotten),
         ]
     }
 }

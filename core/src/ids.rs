@@ -64,8 +64,23 @@ impl fmt::Debug for ClusterId {
 }
 
 /// One life of a node's data, drawn at random: a new one begins where something may be lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub u32);
+
+/// The number of a commit of a node's storage, the last one that is synced unless said otherwise.
+/// It grows through all lives of the node's data; 0 where nothing was ever stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DurableMark(pub u64);
+
+/// The greatest durable mark of a node that others have heard of, and the life that said so. Of two
+/// lives that say the same the first one counts: the other has begun with less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Remembered {
+    /// The number of a commit; 0: nobody has heard of one.
+    pub mark: DurableMark,
+    /// The life of the node in which that was its last synced one.
+    pub life: Incarnation,
+}
 
 /// A key: bytes, at least one and at most [`Limits::key_bytes_max`](crate::limits::Limits).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

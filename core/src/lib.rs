@@ -71,6 +71,7 @@ mod tickets;
 mod incoming;
 
 mod founding;
+mod refill;
 
 mod turn;
 

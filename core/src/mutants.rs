@@ -279,6 +279,27 @@ mutants! {
     /// A record is collected after the first look.
     CollectsAtFirstLook = "collects-at-first-look",
 
+    /// A node does not tell its durable mark.
+    MarkNotTold = "mark-not-told",
+    /// A node does not listen to what others remember of it.
+    RememberedIsIgnored = "remembered-is-ignored",
+    /// A node vouches for what it found before anybody said what he remembers.
+    VouchesUnasked = "vouches-unasked",
+    /// A node that has lost something votes before it is refilled.
+    VouchesWhileRefilling = "vouches-while-refilling",
+    /// A slot counts as refilled after it was compared with one other primary.
+    OneComparisonRefills = "one-comparison-refills",
+    /// A comparison that left out what changed meanwhile counts as a refill.
+    RefillLeavesChanged = "refill-leaves-changed",
+    /// That something was lost is not saved: the next life knows nothing of it.
+    LossNotSaved = "loss-not-saved",
+    /// What is left of a loss is merged, however old it is.
+    OldCopyIsMerged = "old-copy-is-merged",
+    /// The actors of former lives are continued although others may remember later writes of them.
+    ContinuesUnconfirmed = "continues-unconfirmed",
+    /// A copy that cannot be read is removed, and nothing in its place is an answer.
+    RottenIsForgotten = "rotten-is-forgotten",
+
     /// A higher heartbeat does not end the doubts about a member.
     DoubtStands = "doubt-stands",
     /// One witness is enough to find that a member is down, whatever the size of the cluster.

@@ -13,6 +13,7 @@
 //!  Wake ---------------------> whoever's time is up
 //! ```
 
+mod losses;
 mod members;
 mod requests;
 mod storage;
@@ -40,6 +41,7 @@ pub use crate::message::PairStatus;
 use crate::message::{LayoutUpdate, Message, RepairRefusal};
 use crate::pass_on::PassOn;
 use crate::peers::Peers;
+use crate::refill::Refill;
 use crate::replica;
 use crate::ring::Slot;
 use crate::tickets::{Purpose, Tickets};
@@ -66,6 +68,7 @@ pub struct Node {
     verdicts: Verdicts,
     hints: Hints,
     epochs: Epochs,
+    refill: Refill,
     tickets: Tickets,
     gate: Gate,
     counters: Counters,
@@ -95,6 +98,7 @@ impl Node {
             verdicts: Verdicts::default(),
             hints: Hints::new(&config.limits),
             epochs: Epochs::new(config.id, config.incarnation),
+            refill: Refill::new(&config),
             tickets: Tickets::new(&config, seed),
             gate: Gate::default(),
             counters: Counters::default(),
@@ -111,6 +115,7 @@ impl Node {
 
     /// Dials the nodes that this one is to dial.
     pub fn start(&mut self, now: Now, out: &mut Effects<Effect>) {
+        self.refill.start(now, &self.config);
         self.start_membership(now, out);
         self.handoff.start(now.instant);
         self.tickets.store(Purpose::HintCount, None, StoreOp::CountHints, out);
@@ -129,6 +134,7 @@ impl Node {
             Input::SeedUp { address, node } => self.on_seed_up(now, &address, node),
             Input::SeedDown { address } => self.peers.on_seed_down(now, &address),
             Input::Stored { ticket, outcome } => self.on_stored(now, ticket, outcome, out),
+            Input::Marked(mark) => self.on_marked(mark),
             Input::Wake => self.on_wake(now, out),
         }
     }
@@ -182,6 +188,7 @@ impl Node {
         self.handoff.check_invariants();
         self.anti_entropy.check_invariants();
         self.collection.check_invariants();
+        self.refill.check_invariants();
     }
 
     fn on_frame(&mut self, now: Now, from: Peer, message: Message, out: &mut Effects<Effect>) {
@@ -275,6 +282,9 @@ impl Node {
             self.on_node_down(now, node, out);
         }
         self.peers.on_up(now, node, out);
+        if self.peers.is_up(node) {
+            self.greet(node, out);
+        }
         self.verdicts.on_link_changed(node);
         let (mut turn, Parts { handoff, anti_entropy, .. }) = self.turn(now, out);
         handoff.on_node_up(&mut turn, node);
@@ -295,6 +305,7 @@ impl Node {
 
     fn on_wake(&mut self, now: Now, out: &mut Effects<Effect>) {
         self.run_round(now, out);
+        self.refill.save(&mut self.tickets, out);
         self.peers.on_wake(now, &self.membership, out);
         let (mut turn, mut parts) = self.turn(now, out);
         let turn = &mut turn;
@@ -317,6 +328,7 @@ impl Node {
             verdicts: &mut self.verdicts,
             hints: &mut self.hints,
             epochs: &mut self.epochs,
+            refill: &mut self.refill,
             tickets: &mut self.tickets,
             gate: &mut self.gate,
             counters: &mut self.counters,

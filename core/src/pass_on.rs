@@ -329,6 +329,7 @@ fn meaning(failure: Failure) -> Meaning {
             | FailureCode::Overloaded
             | FailureCode::Damaged
             | FailureCode::Storage
+            | FailureCode::StorageFull
             | FailureCode::NotAPrimary
             | FailureCode::NotReady,
         ) => Meaning::ThisOneCannot,

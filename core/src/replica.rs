@@ -13,6 +13,7 @@ use crate::machine::{Event, HeldAs, Peer, StoreError, StoreOp, StoreOutcome, hin
 use crate::message::{
     CallId, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
 };
+use crate::ring::Slot;
 use crate::tickets::Purpose;
 use crate::turn::Turn;
 
@@ -26,10 +27,15 @@ pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
         return answer(turn, from, call, cannot_say());
     }
     let slot = turn.slot_of(&key);
+    if slot.is_none() && !stand_in {
+        // Without a layout there is no slot that it could vouch for.
+        return answer(turn, from, call, cannot_say());
+    }
+    let as_primary = slot.filter(|_| !stand_in);
     sane_or!(let stand_in, StandInForgetsHints => false);
     let hints = if stand_in { turn.hint_targets(slot) } else { Some(Vec::new()) };
     let Some(hints) = hints else { return answer(turn, from, call, cannot_say()) };
-    let purpose = Purpose::Read { from, call, digest };
+    let purpose = Purpose::Read { from, call, digest, as_primary };
     turn.tickets.store(purpose, slot, StoreOp::Read { key, hints }, turn.out);
 }
 
@@ -41,7 +47,7 @@ pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
         let record,
         ExpiryByLocalClock => crate::causality::wrong::expiring_by(&record, turn.now.unix)
     );
-    if !turn.admits(from, epoch) {
+    if turn.refill.holds_back() || !turn.admits(from, epoch) {
         return acknowledge(turn, Peer::Node(from), call, false);
     }
     let from = Peer::Node(from);
@@ -74,10 +80,12 @@ pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
 /// The storage answers a read.
 pub(crate) fn on_read_done(
     turn: &mut Turn<'_>,
-    (to, call, digest): (Peer, CallId, Option<RecordDigest>),
+    (to, call, digest, as_primary): (Peer, CallId, Option<RecordDigest>, Option<Slot>),
     outcome: StoreOutcome,
 ) {
+    let vouches = as_primary.is_none_or(|slot| turn.refill.vouches(slot));
     let state = match outcome {
+        StoreOutcome::Read { .. } if !vouches => cannot_say(),
         StoreOutcome::Read { record } => state(record.unwrap_or_default(), digest),
         StoreOutcome::Failed(_) => cannot_say(),
         StoreOutcome::Applied { .. }
@@ -152,8 +160,8 @@ pub(crate) fn on_hint_stored(
             handoff.on_hinted(turn, room.target);
         }
         StoreOutcome::Failed(StoreError::Io | StoreError::Closed) => handoff.on_doubt(turn, room),
-        // What cannot be read is not changed.
-        StoreOutcome::Failed(StoreError::Damaged)
+        // What cannot be read, or for which there is no room, is not changed.
+        StoreOutcome::Failed(StoreError::Damaged | StoreError::Full)
         | StoreOutcome::Applied { hint: None, .. }
         | StoreOutcome::Durable
         | StoreOutcome::Refused(_)

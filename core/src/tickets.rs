@@ -19,7 +19,8 @@ pub(crate) enum Purpose {
     Call { call: CallId, hint_for: Option<HintRoom> },
     /// A read for the coordinator on another node, under its call, which has a record of the given
     /// digest.
-    Read { from: Peer, call: CallId, digest: Option<RecordDigest> },
+    /// As a primary it answers only for a slot that it vouches for.
+    Read { from: Peer, call: CallId, digest: Option<RecordDigest>, as_primary: Option<Slot> },
     /// A merge for the coordinator on another node, under its call.
     Merge { from: Peer, call: CallId },
     /// A repair of this node's own record.
@@ -44,6 +45,8 @@ pub(crate) enum Purpose {
     Remove,
     /// A new layout.
     Layout,
+    /// What is known of losses.
+    Standing,
 }
 
 /// An operation under way.
@@ -53,6 +56,8 @@ pub(crate) struct Open {
     pub(crate) purpose: Purpose,
     /// The key of the own copy that it changes, if it changes one.
     pub(crate) changes: Option<Key>,
+    /// The key of the own copy that it reads or changes, and nothing else, if it does.
+    pub(crate) own: Option<Key>,
 }
 
 /// The operations under way. A late answer dies by its ticket.
@@ -89,7 +94,8 @@ impl Purpose {
             | Purpose::DeadScan { .. }
             | Purpose::Confirm { .. }
             | Purpose::Remove
-            | Purpose::Layout => None,
+            | Purpose::Layout
+            | Purpose::Standing => None,
         }
     }
 
@@ -152,7 +158,22 @@ impl Tickets {
             | StoreOp::ScanStates { .. }
             | StoreOp::ScanRecords { .. }
             | StoreOp::Confirm { .. }
+            | StoreOp::SaveStanding { .. }
             | StoreOp::SaveLayout(_) => None,
+        };
+        let own = match &op {
+            StoreOp::Read { key, hints } if hints.is_empty() => Some(key.clone()),
+            StoreOp::Read { .. }
+            | StoreOp::Apply { .. }
+            | StoreOp::Remove { .. }
+            | StoreOp::FindHints { .. }
+            | StoreOp::RemoveHint { .. }
+            | StoreOp::CountHints
+            | StoreOp::ScanStates { .. }
+            | StoreOp::ScanRecords { .. }
+            | StoreOp::Confirm { .. }
+            | StoreOp::SaveStanding { .. }
+            | StoreOp::SaveLayout(_) => changes.clone(),
         };
         if let StoreOp::Apply { key, copy: HeldAs::Hint { .. }, .. } = &op {
             self.recent_hints.note(key);
@@ -167,7 +188,7 @@ impl Tickets {
         if let Some(HintRoom { target, bytes }) = purpose.room() {
             *self.rooms.entry(target).or_default() += bytes;
         }
-        self.open.insert(ticket, Open { purpose, changes });
+        self.open.insert(ticket, Open { purpose, changes, own });
         out.push(Effect::Store { ticket, slot: slot.into(), op });
     }
 

@@ -18,6 +18,7 @@ use crate::message::{
     Reply,
 };
 use crate::peers::Peers;
+use crate::refill::Refill;
 use crate::ring::Slot;
 use crate::tickets::Tickets;
 use crate::time::{Duration, Instant, Now};
@@ -34,6 +35,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) verdicts: &'a mut Verdicts,
     pub(crate) hints: &'a mut Hints,
     pub(crate) epochs: &'a mut Epochs,
+    pub(crate) refill: &'a mut Refill,
     pub(crate) tickets: &'a mut Tickets,
     pub(crate) gate: &'a mut Gate,
     pub(crate) counters: &'a mut Counters,

@@ -32,6 +32,7 @@ fn put(newborn: Actor, context: &Context, value: &str) -> Write {
         expires: None,
         request: RequestId::default(),
         newborn,
+        continued: [].into(),
         siblings_max: 100,
         record_bytes_max: usize::MAX,
         actors_kept: 10,

@@ -260,6 +260,7 @@ impl World {
                 incarnation: copy.incarnation,
                 birth: Birth(copy.births + 1),
             },
+            continued: [].into(),
             siblings_max: usize::MAX,
             record_bytes_max: usize::MAX,
             actors_kept,

@@ -174,6 +174,7 @@ fn play(key: &Key, nodes: &BTreeMap<String, Node>, actions: &[Action]) -> Vec<Ex
                         incarnation: Incarnation(node.incarnation),
                         birth: Birth(births + 1),
                     },
+                    continued: [].into(),
                     siblings_max: 100,
                     record_bytes_max: usize::MAX,
                     actors_kept: 10,

@@ -62,6 +62,7 @@ fn record(steps: &[Step]) -> Record {
             expires: step.expires.map(UnixMs),
             request: RequestId { client: step.request, sequence: step.request },
             newborn: Actor { node: NodeId(at), incarnation: Incarnation(77), birth: Birth(1) },
+            continued: [].into(),
             siblings_max: 100,
             record_bytes_max: 1 << 20,
             actors_kept: 10,

@@ -44,7 +44,7 @@ fn a_member_that_is_met_is_dialled_where_it_lives_now() {
     hand.up(2);
     let effects = hand.gossip(2, about(vec![info(2, 1, 5), info(3, 1, 5)]));
     assert_eq!(events(&effects), [Event::MemberMet(NodeId(2)), Event::MemberMet(NodeId(3))]);
-    assert_eq!(dials(&hand.pass(0)), [(3, "ws://3".into())]);
+    assert_eq!(dials(&effects), [(3, "ws://3".into())]);
     hand.down(3);
     let moved = MemberInfo { address: "ws://elsewhere".into(), ..info(3, 2, 6) };
     hand.gossip(2, about(vec![moved]));
@@ -122,7 +122,13 @@ fn a_round_asks_those_who_are_connected() {
 
 fn pulse(id: u64) -> Pulse {
     let (incarnation, heartbeat) = (Incarnation(1), 1);
-    Pulse { id: NodeId(id), incarnation, heartbeat, witnesses: vec![] }
+    Pulse {
+        id: NodeId(id),
+        incarnation,
+        heartbeat,
+        witnesses: vec![],
+        remembered: Default::default(),
+    }
 }
 
 #[test]
@@ -311,7 +317,7 @@ fn a_newer_layout_is_in_force_at_once_and_saved_and_told_to_who_lacks_it() {
     assert_eq!(hand.node.view().layout(), Some(&update));
     let [(ticket, saved)] = &saves(&effects)[..] else { panic!("one save") };
     assert_eq!(saved, &update);
-    assert_eq!(dials(&hand.pass(0)), [(3, "ws://3".into())], "its members are dialled");
+    assert_eq!(dials(&effects), [(3, "ws://3".into())], "its members are dialled");
     let failed = StoreOutcome::Failed(StoreError::Io);
     hand.input(Input::Stored { ticket: *ticket, outcome: failed });
     assert_eq!(saves(&hand.pass(2_000)).len(), 1, "until it is saved");

@@ -39,6 +39,11 @@ impl<T> Mailbox<T> {
         }
     }
 
+    /// Takes what is there, and waits for nothing.
+    pub(crate) fn drain(&self) -> VecDeque<T> {
+        mem::take(&mut lock(&self.state).items)
+    }
+
     /// Waits for at least one item, then moves all of them into `items`, which must be empty.
     pub(crate) async fn take(&self, items: &mut VecDeque<T>) {
         poll_fn(|context| self.poll_take(context, items)).await;

@@ -62,7 +62,7 @@ fn backup(keys: &[&[u8]]) -> Vec<u8> {
 
 /// Flips a bit in the middle of what a directory stores of a key.
 fn damage(data: &Path, key: &[u8]) {
-    let database = Database::builder(data).open().unwrap();
+    let database = Database::builder(data.join("store")).open().unwrap();
     let records = database.keyspace("records", KeyspaceCreateOptions::default).unwrap();
     let place = [&Position::of(key).to_be_bytes(), key].concat();
     let mut value = records.get(&place).unwrap().expect("it is stored").to_vec();

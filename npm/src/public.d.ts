@@ -359,6 +359,7 @@ export type ErrorCode =
   | "REJECTED"
   | "STALE"
   | "STORAGE"
+  | "STORAGE_FULL"
   | "TIMEOUT"
   | "TOO_MANY_SIBLINGS"
   | "UNREACHABLE"

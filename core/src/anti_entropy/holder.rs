@@ -96,7 +96,8 @@ impl Holder {
         let settings = &around.turn.config.anti_entropy;
         let comparable = layout_version == around.turn.layout_version()
             && leaves == settings.leaves.get()
-            && settings.bytes_per_second > 0;
+            && settings.bytes_per_second > 0
+            && around.turn.refill.is_asked();
         let begun = match trees.forest() {
             Some(forest) if comparable => self.begin(around, forest, (from, call), question, busy),
             Some(_) | None => Err(NoAnswer::NotNow),
@@ -311,6 +312,7 @@ fn branches_answer(
     }
     let (now, interval) = (around.turn.now, around.turn.config.anti_entropy.interval);
     around.schedule.on_compared(now, from, &equal, true, interval);
+    around.turn.refill.on_compared(from, &equal);
     Ok(Comparison::Branches { differ, busy })
 }
 

@@ -86,13 +86,13 @@ impl AntiEntropy {
         self.shared.trees.on_layout(now.instant, config, layout.slot_count());
         self.shared.schedule.on_layout(now.instant, config.id, layout, interval);
         // What was asked under another layout gets no answer.
-        for (peer, session) in core::mem::take(&mut self.sessions) {
-            let slots = session.slots();
-            slots.for_each(|(slot, _)| {
-                self.shared.schedule.retry(now.instant, peer, slot, interval)
-            });
-        }
-        self.begins = Some(now.instant);
+        self.give_up(now.instant, interval);
+    }
+
+    /// Something was lost: what was compared before says nothing any more.
+    pub(crate) fn begin_anew(&mut self, now: Now, config: &NodeConfig) {
+        self.give_up(now.instant, config.anti_entropy.interval);
+        self.shared.schedule.hasten(now.instant, None, None);
     }
 
     /// The state of an own copy has changed.
@@ -286,6 +286,15 @@ impl AntiEntropy {
         assert_eq!(slots.len(), count, "a slot is in one session");
     }
 
+    fn give_up(&mut self, now: Instant, interval: Duration) {
+        for (peer, session) in core::mem::take(&mut self.sessions) {
+            for (slot, _) in session.slots() {
+                self.shared.schedule.retry(now, peer, slot, interval);
+            }
+        }
+        self.begins = Some(now);
+    }
+
     /// Lets the session with a peer act, and ends it where it has ended.
     fn in_session(
         &mut self,
@@ -307,6 +316,7 @@ impl AntiEntropy {
                 let (done, left): (Vec<_>, Vec<_>) = session.slots().partition(|(_, done)| *done);
                 let done: Vec<Slot> = done.into_iter().map(|(slot, _)| slot).collect();
                 turn.counters.slots_repaired += done.len() as u64;
+                turn.refill.on_compared(peer, &done);
                 self.shared.schedule.on_compared(now, peer, &done, false, interval);
                 left.iter()
                     .for_each(|(slot, _)| self.shared.schedule.set_due(peer, *slot, now.instant));
@@ -328,7 +338,8 @@ impl AntiEntropy {
     fn begin_sessions(&mut self, turn: &mut Turn<'_>) {
         self.begins = None;
         let now = turn.now.instant;
-        if self.shared.trees.forest().is_none() || turn.config.anti_entropy.bytes_per_second == 0 {
+        let compares = turn.config.anti_entropy.bytes_per_second > 0 && turn.refill.is_asked();
+        if self.shared.trees.forest().is_none() || !compares {
             return;
         }
         while self.sessions.len() < SESSIONS_MAX {
@@ -359,7 +370,8 @@ impl AntiEntropy {
                 .for_each(|slot| self.shared.schedule.set_due(peer, *slot, now + BLOCKED_PAUSE));
             slots.truncate(SLOTS_MAX);
             if !slots.is_empty() {
-                self.sessions.insert(peer, Session::new(now, peer, slots));
+                let refills = slots.iter().any(|slot| turn.refill.is_waiting(*slot, peer));
+                self.sessions.insert(peer, Session::new(now, peer, slots, refills));
                 self.in_session(turn, peer, Session::go_on);
             }
         }

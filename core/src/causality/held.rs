@@ -139,14 +139,15 @@ impl Held {
         Ok(Dot { actor, counter: Counter(1) })
     }
 
-    /// The next dot of the own actor, unless the actor is of an earlier life, is used up, or is
+    /// The next dot of the own actor, unless the actor is of a life that has ended, is used up, or is
     /// claimed to have written more than it did: such a context would supersede the new write.
     fn continued(&self, write: &Write) -> Option<Dot> {
         let actor = self.own?.actor;
         let newborn = write.newborn;
-        let same_life =
-            sane_or!(actor.incarnation == newborn.incarnation, IncarnationIgnored => true);
-        let running = actor.node == newborn.node && same_life;
+        let life = actor.incarnation;
+        let lives = life == newborn.incarnation || write.continued.contains(&life);
+        sane_or!(let lives, IncarnationIgnored => true);
+        let running = actor.node == newborn.node && lives;
         let max = self.record.counter_max(actor)?;
         let claimed = write.context.seen(actor).map_or(Counter(0), |seen| seen.max());
         if !running || claimed > max {

@@ -1,9 +1,10 @@
 //! What storage may do to the record of a key, as plain data.
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use super::{Actor, Checksum, Context, Dot, Payload, Record};
-use crate::ids::RequestId;
+use crate::ids::{Incarnation, RequestId};
 use crate::time::{Duration, UnixMs};
 
 /// One step in the life of a record; [`Held::apply`](super::Held::apply) takes it.
@@ -33,6 +34,9 @@ pub struct Write {
     /// The actor to begin with where none can be continued: of this node, of the running
     /// incarnation, and of a birth that no other key and no earlier write was given.
     pub newborn: Actor,
+    /// Former lives of the node whose actors may be continued: each has ended with all that it wrote
+    /// synced, and none but the running one has written since.
+    pub continued: Arc<[Incarnation]>,
     /// Distinct siblings above which the write is refused.
     pub siblings_max: usize,
     /// Bytes of all siblings together above which the write is refused; a single value passes.

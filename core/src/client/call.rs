@@ -141,6 +141,7 @@ impl Call {
         self.refusal.is_none_or(|(failure, _)| match failure.code {
             FailureCode::Damaged
             | FailureCode::Storage
+            | FailureCode::StorageFull
             | FailureCode::NotAPrimary
             | FailureCode::Stale => true,
             FailureCode::QuorumUnavailable

@@ -84,6 +84,7 @@ impl Client {
             | FailureCode::Overloaded
             | FailureCode::Damaged
             | FailureCode::Storage
+            | FailureCode::StorageFull
             | FailureCode::NotAPrimary
             | FailureCode::Stale
             | FailureCode::NotReady => true,

@@ -118,6 +118,8 @@ error_codes! {
     Unrecognized = 20 "UNRECOGNIZED",
     /// A time to live that is zero or too long, or of a call that writes no value.
     BadTtl = 21 "BAD_TTL",
+    /// The storage of a node has no room.
+    StorageFull = 22 "STORAGE_FULL",
 }
 
 impl ErrorCode {
@@ -135,6 +137,7 @@ impl ErrorCode {
             FailureCode::RecordTooLarge => ErrorCode::RecordTooLarge,
             FailureCode::Damaged => ErrorCode::Damaged,
             FailureCode::Storage => ErrorCode::Storage,
+            FailureCode::StorageFull => ErrorCode::StorageFull,
             FailureCode::NotAPrimary => ErrorCode::NotAPrimary,
             FailureCode::Stale => ErrorCode::Stale,
             FailureCode::NotReady => ErrorCode::NotReady,
@@ -181,6 +184,7 @@ impl CallError {
             | ErrorCode::Timeout
             | ErrorCode::Overloaded
             | ErrorCode::Storage
+            | ErrorCode::StorageFull
             | ErrorCode::NotAPrimary
             | ErrorCode::Damaged
             | ErrorCode::Stale
@@ -248,6 +252,9 @@ impl fmt::Display for CallError {
             ),
             ErrorCode::Damaged => f.write_str("a value does not match its checksum"),
             ErrorCode::Storage => f.write_str("the storage of the node failed: see its log"),
+            ErrorCode::StorageFull => f.write_str(
+                "the storage of the node has no room for more: free some, or add nodes",
+            ),
             ErrorCode::NotAPrimary => {
                 f.write_str("the nodes disagree on the layout: try again in a moment")
             }

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use super::{DecodeError, layout, malformed, nodes_in, nodes_out, text, wire};
-use crate::ids::{Incarnation, NodeId};
+use crate::ids::{DurableMark, Incarnation, NodeId, Remembered};
 use crate::layout::LayoutVersion;
 use crate::message::{Gossip, MemberInfo, Pulse};
 
@@ -18,6 +18,7 @@ pub(super) fn gossip_out(gossip: &Gossip) -> wire::Gossip {
         wanted: nodes_out(&gossip.wanted),
         layout_version: gossip.layout_version.0,
         layout: gossip.layout.as_deref().map(layout::layout_out),
+        to: gossip.to.0,
     }
 }
 
@@ -33,6 +34,7 @@ pub(super) fn gossip_in(gossip: wire::Gossip) -> Result<Gossip, DecodeError> {
         wanted: nodes_in(gossip.wanted),
         layout_version: LayoutVersion(gossip.layout_version),
         layout: gossip.layout.map(layout::layout_in).transpose()?.map(Arc::new),
+        to: Incarnation(gossip.to),
     })
 }
 
@@ -42,6 +44,8 @@ fn pulse_out(pulse: &Pulse) -> wire::Pulse {
         incarnation: pulse.incarnation.0,
         heartbeat: pulse.heartbeat,
         witnesses: nodes_out(&pulse.witnesses),
+        durable_mark: pulse.remembered.mark.0,
+        marked_in: pulse.remembered.life.0,
     }
 }
 
@@ -51,6 +55,7 @@ fn pulse_in(pulse: wire::Pulse) -> Pulse {
         incarnation: Incarnation(pulse.incarnation),
         heartbeat: pulse.heartbeat,
         witnesses: nodes_in(pulse.witnesses),
+        remembered: remembered(pulse.durable_mark, pulse.marked_in),
     }
 }
 
@@ -63,6 +68,8 @@ fn member_out(member: &MemberInfo) -> wire::MemberInfo {
         zone: member.zone.as_ref().into(),
         weight: member.weight,
         address: member.address.as_ref().into(),
+        durable_mark: member.remembered.mark.0,
+        marked_in: member.remembered.life.0,
     }
 }
 
@@ -75,5 +82,10 @@ fn member_in(member: wire::MemberInfo) -> MemberInfo {
         zone: text(member.zone),
         weight: member.weight,
         address: text(member.address),
+        remembered: remembered(member.durable_mark, member.marked_in),
     }
+}
+
+fn remembered(mark: u64, life: u32) -> Remembered {
+    Remembered { mark: DurableMark(mark), life: Incarnation(life) }
 }

@@ -201,6 +201,9 @@ pub struct Gossip {
     /// That layout, where the receiver's is older.
     #[prost(message, optional, tag = "8")]
     pub layout: ::core::option::Option<LayoutUpdate>,
+    /// The life of the receiver that it is meant for; 0: any.
+    #[prost(fixed32, tag = "9")]
+    pub to: u32,
 }
 /// That a member was alive, and who doubts that it still is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -215,6 +218,12 @@ pub struct Pulse {
     /// Members that have seen no greater heartbeat for too long.
     #[prost(fixed64, repeated, tag = "4")]
     pub witnesses: ::prost::alloc::vec::Vec<u64>,
+    /// The number of its last synced commit, the greatest one that was heard of in all its lives, and
+    /// the life that said so.
+    #[prost(uint64, tag = "5")]
+    pub durable_mark: u64,
+    #[prost(fixed32, tag = "6")]
+    pub marked_in: u32,
 }
 /// All that there is to know of a member; the same through one life of it, but for the heartbeat.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -234,6 +243,11 @@ pub struct MemberInfo {
     /// WebSocket URL.
     #[prost(string, tag = "7")]
     pub address: ::prost::alloc::string::String,
+    /// As in Pulse.
+    #[prost(uint64, tag = "8")]
+    pub durable_mark: u64,
+    #[prost(fixed32, tag = "9")]
+    pub marked_in: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Get {
@@ -1104,6 +1118,8 @@ pub enum FailureCode {
     FailureNotReady = 15,
     /// A time to live that is zero or too long.
     FailureBadTtl = 16,
+    /// The coordinator's storage has no room.
+    FailureStorageFull = 17,
 }
 impl FailureCode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1129,6 +1145,7 @@ impl FailureCode {
             Self::FailureStale => "FAILURE_STALE",
             Self::FailureNotReady => "FAILURE_NOT_READY",
             Self::FailureBadTtl => "FAILURE_BAD_TTL",
+            Self::FailureStorageFull => "FAILURE_STORAGE_FULL",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1151,6 +1168,7 @@ impl FailureCode {
             "FAILURE_STALE" => Some(Self::FailureStale),
             "FAILURE_NOT_READY" => Some(Self::FailureNotReady),
             "FAILURE_BAD_TTL" => Some(Self::FailureBadTtl),
+            "FAILURE_STORAGE_FULL" => Some(Self::FailureStorageFull),
             _ => None,
         }
     }

@@ -40,7 +40,7 @@ impl Keeper {
     ) -> Option<CollectAnswer> {
         let of_one_layout = layout_version == turn.layout_version();
         let is_member = turn.layout.is_some_and(|update| update.layout.member(from).is_some());
-        if !of_one_layout || !is_member {
+        if !of_one_layout || !is_member || !turn.refill.is_asked() {
             return Some(CollectAnswer::NotNow);
         }
         match step {

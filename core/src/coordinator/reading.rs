@@ -78,8 +78,9 @@ impl Coordinator {
         if record.is_intact() {
             *own = Some(record.clone());
         }
+        let vouches = call.roster.own_primary().is_none() || turn.refill.vouches(call.roster.slot);
         self.ask_others(turn, id);
-        self.on_record(turn, id, index, Some(record));
+        self.on_record(turn, id, index, Some(record).filter(|_| vouches));
     }
 
     /// Asks the replicas that are to be asked at first.

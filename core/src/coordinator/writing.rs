@@ -291,6 +291,7 @@ impl Coordinator {
                 // A device that failed in the middle may still have kept the write.
                 let failure = match error {
                     StoreError::Damaged => failure,
+                    StoreError::Full => Failure::refused(FailureCode::StorageFull),
                     StoreError::Io | StoreError::Closed => {
                         sane_or!(failure.unknown(), FailedApplyRefused => failure)
                     }
@@ -388,6 +389,7 @@ impl Coordinator {
                 incarnation: turn.config.incarnation,
                 birth: Birth(sane_or!(self.births, NoBirths => 1)),
             },
+            continued: turn.refill.continued(),
             siblings_max: limits.siblings_max,
             record_bytes_max: limits.record_bytes_max,
             actors_kept: limits.actors_kept,

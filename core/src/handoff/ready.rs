@@ -28,7 +28,8 @@ pub(super) fn ready(turn: &Turn<'_>, presence: &Presence, id: NodeId, target: &T
     if let Some(at) = target.pause(now) {
         return Ready::At(at);
     }
-    if turn.tickets.is_full_for(MergeReason::Handoff) {
+    let is_held = !turn.refill.is_asked();
+    if is_held || turn.tickets.is_full_for(MergeReason::Handoff) {
         return Ready::At(now + BUSY_PAUSE);
     }
     if !turn.peers.is_up(id) {

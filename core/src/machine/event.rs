@@ -93,6 +93,18 @@ pub enum Event {
     PeerTrusted(NodeId),
     /// A new layout is in force.
     LayoutChanged(LayoutVersion),
+    /// Others remember commits that are not here: something that was durable is lost.
+    DataLost {
+        /// Whether what is left is an old copy, which is set aside as a whole.
+        is_old: bool,
+    },
+    /// An own copy cannot be read. It is removed, and taken from the other primaries again.
+    RecordRotten {
+        /// The key.
+        key: Key,
+    },
+    /// All that was lost and that the other primaries have is here again.
+    Refilled,
     /// A hint came home: its target holds it durably, and it was removed here.
     HandedOver {
         /// The key.
@@ -157,6 +169,7 @@ impl Event {
             | Event::HintDropped { key, .. }
             | Event::RecordTaken { key, .. }
             | Event::RecordGiven { key, .. }
+            | Event::RecordRotten { key }
             | Event::Collected { key } => Some(key),
             Event::NodeUp(_)
             | Event::NodeDown(_)
@@ -174,6 +187,8 @@ impl Event {
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
             | Event::LayoutChanged(_)
+            | Event::DataLost { .. }
+            | Event::Refilled
             | Event::StaleRefused(_)
             | Event::HintsDamaged { .. }
             | Event::TreesKept

@@ -20,11 +20,11 @@ use alloc::collections::vec_deque::Drain;
 
 pub use event::Event;
 pub use storage::{
-    Confirmed, HeldAs, HintChange, HintCount, StateChange, StoreError, StoreOp, StoreOutcome,
-    hint_bytes,
+    Confirmed, Found, HeldAs, HintChange, HintCount, PastLife, PastLives, Standing, StateChange,
+    StoreError, StoreOp, StoreOutcome, hint_bytes,
 };
 
-use crate::ids::{NodeId, Text};
+use crate::ids::{DurableMark, NodeId, Text};
 use crate::message::Message;
 use crate::ring::Slot;
 use crate::time::Instant;
@@ -75,6 +75,8 @@ pub enum Input {
         /// What became of it.
         outcome: StoreOutcome,
     },
+    /// The storage has synced all commits up to this one.
+    Marked(DurableMark),
     /// Time has passed.
     Wake,
 }
@@ -112,6 +114,9 @@ pub enum Effect {
     },
     /// Close a connection.
     Hangup(Peer),
+    /// Set everything aside that the storage holds, and begin another life with an empty one that is
+    /// to be refilled: what is there is an old copy. The last effect of a machine.
+    StartOver,
     /// Tell people.
     Observe(Event),
 }

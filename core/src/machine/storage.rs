@@ -4,10 +4,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::causality::{Applied, ApplyRefusal, Record, RecordDigest, RecordOp};
-use crate::ids::{Key, NodeId};
+use crate::ids::{DurableMark, Incarnation, Key, NodeId, Remembered};
 use crate::merkle::StateHash;
 use crate::message::LayoutUpdate;
 use crate::ring::{Position, RingArc};
+use crate::time::UnixMs;
 
 /// An operation of the storage.
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -98,6 +99,102 @@ pub enum StoreOp {
     },
     /// Stores the newest layout in the place of the former one. Answers `Durable` or `Failed`.
     SaveLayout(Arc<LayoutUpdate>),
+    /// Stores what is known of losses. Answers `Durable` or `Failed`.
+    SaveStanding {
+        /// What is known.
+        standing: Standing,
+        /// What others remember and is not here: they are told of it no more, and the number of this
+        /// commit is greater.
+        above: Vec<Remembered>,
+        /// Own copies that cannot be read and are removed in the same commit; one that can be read
+        /// stays.
+        discard: Vec<Key>,
+    },
+}
+
+/// What the storage of a node may have lost (DESIGN.md §13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Standing {
+    /// Whether data is missing that the other primaries may have.
+    pub refilling: bool,
+    /// When the last loss was found, by the wall clock; `None`: never.
+    pub lost: Option<UnixMs>,
+}
+
+/// One life of a node, as its storage knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PastLife {
+    /// Which.
+    pub life: Incarnation,
+    /// The number of its last commit that is here, or is known to be lost.
+    pub mark: DurableMark,
+    /// When the last one that is here was made, by the wall clock.
+    pub written: UnixMs,
+}
+
+/// The lives that have written to a storage, the first one first. Numbers alone would not do: a life
+/// that begins with an old copy counts on from there, and reaches what others remember.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PastLives(Vec<PastLife>);
+
+impl PastLives {
+    /// So many of the last ones are known.
+    pub const MAX: usize = 64;
+
+    /// Another one has ended.
+    pub fn push(&mut self, life: PastLife) {
+        if self.0.len() >= PastLives::MAX {
+            self.0.remove(0);
+        }
+        self.0.push(life);
+    }
+
+    /// All of them that are known.
+    pub fn iter(&self) -> impl Iterator<Item = &PastLife> {
+        self.0.iter()
+    }
+
+    /// What is here of a life. `None`: nothing, as far as is known.
+    pub fn get(&self, life: Incarnation) -> Option<&PastLife> {
+        self.0.iter().rev().find(|past| past.life == life)
+    }
+
+    /// Others remember so much of a life: what is not here of it is known to be lost. `written` is
+    /// when the last commit that is here was made.
+    pub fn account(&mut self, told: Remembered, written: UnixMs) {
+        match self.0.iter_mut().rev().find(|past| past.life == told.life) {
+            Some(past) => past.mark = past.mark.max(told.mark),
+            None => {
+                let Remembered { life, mark } = told;
+                self.push(PastLife { life, mark, written });
+            }
+        }
+    }
+
+    /// The greatest mark of a life that may be remembered without anything being lost.
+    pub fn mark_of(&self, life: Incarnation) -> DurableMark {
+        let is_full = self.0.len() >= PastLives::MAX;
+        // Lives before these are not known any more.
+        let before = self.0.first().filter(|_| is_full).map(|first| first.mark);
+        let found = self.get(life).map(|past| past.mark);
+        found.or(before).unwrap_or_default()
+    }
+}
+
+/// What a storage holds when a life of its node begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The number of the last commit.
+    pub mark: DurableMark,
+    /// When that was made, by the wall clock.
+    pub written: UnixMs,
+    /// What is known of losses.
+    pub standing: Standing,
+    /// The lives that have written before.
+    pub past: PastLives,
+    /// Lives that have ended with a clean stop, nothing having been written since by any other:
+    /// their actors may be continued, unless the directory is an old copy.
+    pub lives: Vec<Incarnation>,
 }
 
 /// One of the copies that a node may hold of a record.
@@ -230,4 +327,6 @@ pub enum StoreError {
     Damaged,
     /// The engine stopped.
     Closed,
+    /// There is no room; nothing was changed.
+    Full,
 }

@@ -17,7 +17,7 @@ use super::doubts::WITNESSES_KEPT;
 use super::member::{Entry, HEARTBEAT_MAX};
 use super::own::OfSelf;
 use super::{Change, Membership};
-use crate::ids::{Incarnation, NodeId};
+use crate::ids::{DurableMark, Incarnation, NodeId, Remembered};
 use crate::layout::LayoutVersion;
 use crate::message::{Gossip, LayoutUpdate, MemberInfo, Pulse};
 use crate::time::Now;
@@ -75,7 +75,30 @@ impl Membership {
             wanted: Vec::new(),
             layout_version: layout,
             layout: None,
+            to: Incarnation(0),
         }
+    }
+
+    /// What is said to a peer as soon as it is connected: how this node is, and what it remembers of
+    /// the peer.
+    pub(crate) fn greeting(&self, to: NodeId, layout: LayoutVersion) -> Gossip {
+        let known = [self.own.min(to), self.own.max(to)];
+        let entries = known.into_iter().filter_map(|id| self.members.get(id));
+        let pulses = entries.filter_map(|entry| self.pulse(entry)).collect();
+        let (members, wanted, to) = (Vec::new(), Vec::new(), Incarnation(0));
+        Gossip { asks: None, pulses, members, wanted, layout_version: layout, layout: None, to }
+    }
+
+    /// What the sender of a message remembers of this node. `None`: the message does not say.
+    pub(crate) fn told_of_self(&self, gossip: &Gossip) -> Option<Remembered> {
+        let own = self.own;
+        let pulses = gossip.pulses.iter().filter(|pulse| pulse.id == own);
+        let infos = gossip.members.iter().filter(|info| info.id == own);
+        let pulses = pulses.map(|pulse| pulse.remembered);
+        let told = pulses.chain(infos.map(|info| info.remembered)).max_by_key(|told| told.mark);
+        // An answer names a member of which its sender remembers more than it was told.
+        let would_say = gossip.asks.is_none_or(|(first, last)| (first..=last).contains(&own));
+        told.or_else(|| would_say.then(Remembered::default))
     }
 
     /// Takes in what another member says; the answer goes back to it. `layout` is this node's
@@ -137,6 +160,14 @@ impl Membership {
                 OfSelf::Info => self.describe(self.own, answer),
             }
             return;
+        }
+        if let Some(entry) = place.and_then(|place| self.members.at_mut(place)) {
+            let known = entry.remembered;
+            entry.remember(pulse.remembered);
+            if pulse.remembered.mark < known.mark {
+                let entry = place.and_then(|place| self.members.at(place));
+                answer.pulses.extend(entry.and_then(|entry| self.pulse(entry)));
+            }
         }
         let known = place.and_then(|place| Some((place, self.members.at(place)?)));
         let Some((place, entry)) = known else {
@@ -210,6 +241,9 @@ impl Membership {
             return;
         }
         let place = self.members.find_from(0, info.id);
+        if let Some(entry) = place.ok().and_then(|place| self.members.at_mut(place)) {
+            entry.remember(info.remembered);
+        }
         let known = place.ok().and_then(|place| Some((place, self.members.at(place)?)));
         let life =
             known.map_or((0, Incarnation(0)), |(_, entry)| (entry.heartbeat, entry.incarnation));
@@ -261,7 +295,11 @@ impl Membership {
 
     /// A member that is new, or lives anew.
     fn meet(&mut self, now: Now, info: &MemberInfo, changes: &mut Vec<Change>) {
-        let entry = Entry::new(Arc::new(info.clone()), now.instant, self.settings.interval);
+        let mut entry = Entry::new(Arc::new(info.clone()), now.instant, self.settings.interval);
+        entry.remember(info.remembered);
+        if let Some(former) = self.members.get(info.id) {
+            entry.remember(former.remembered);
+        }
         self.members.insert(entry);
         self.note_seed(&info.address, info.id);
         self.clear_doubt(info.id, changes);
@@ -311,11 +349,12 @@ impl Membership {
     /// What there is to say of a member's heartbeat. Of one that was never heard of, only who
     /// doubts that it is there.
     fn pulse(&self, entry: &Entry) -> Option<Pulse> {
-        let Entry { id, incarnation, heartbeat, .. } = *entry;
+        let Entry { id, incarnation, heartbeat, remembered, .. } = *entry;
         let doubt = self.doubts.get(&id);
         let witnesses = doubt.map(|doubt| doubt.witnesses.clone()).unwrap_or_default();
-        let is_worth_it = heartbeat > 0 || !witnesses.is_empty();
-        is_worth_it.then_some(Pulse { id, incarnation, heartbeat, witnesses })
+        let is_worth_it =
+            heartbeat > 0 || !witnesses.is_empty() || remembered.mark > DurableMark(0);
+        is_worth_it.then_some(Pulse { id, incarnation, heartbeat, witnesses, remembered })
     }
 }
 
@@ -355,6 +394,7 @@ impl Answer {
             wanted: self.wanted,
             layout_version: version,
             layout,
+            to: Incarnation(0),
         })
     }
 }

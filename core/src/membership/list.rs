@@ -128,6 +128,7 @@ mod tests {
             zone: Text::default(),
             weight: 1,
             address: Text::default(),
+            remembered: Default::default(),
         };
         Entry::new(Arc::new(info), Instant::default(), Duration::from_secs(1))
     }

@@ -2,12 +2,15 @@
 
 use alloc::sync::Arc;
 
-use crate::ids::{Incarnation, NodeId};
+use crate::ids::{DurableMark, Incarnation, NodeId, Remembered};
 use crate::message::MemberInfo;
 use crate::time::{Duration, Instant, micros};
 
 /// No heartbeat is as high: at one a second it is not reached in a million years.
 pub(super) const HEARTBEAT_MAX: u64 = 1 << 48;
+
+/// No mark is as high: at a million commits a second it is not reached in a hundred thousand years.
+const MARK_MAX: DurableMark = DurableMark(1 << 62);
 
 /// A heartbeat that others tell of rises by no more than this in an interval: clocks differ, and
 /// two processes of one id leapfrog.
@@ -42,6 +45,8 @@ pub(super) struct Entry {
     pub(super) incarnation: Incarnation,
     /// Rises since it was met, up to [`SETTLED_RISES`].
     rises: u8,
+    /// What is remembered of its storage, in whatever life.
+    pub(super) remembered: Remembered,
 }
 
 impl Entry {
@@ -51,6 +56,7 @@ impl Entry {
             id: info.id,
             heartbeat: info.heartbeat,
             incarnation: info.incarnation,
+            remembered: Remembered::default(),
             info,
             rose: now,
             interval,
@@ -61,7 +67,18 @@ impl Entry {
 
     /// All of it, with the heartbeat of today.
     pub(super) fn info(&self) -> MemberInfo {
-        MemberInfo { heartbeat: self.heartbeat, ..(*self.info).clone() }
+        MemberInfo {
+            heartbeat: self.heartbeat,
+            remembered: self.remembered,
+            ..(*self.info).clone()
+        }
+    }
+
+    /// Somebody remembers a durable mark of it, of whatever life.
+    pub(super) fn remember(&mut self, told: Remembered) {
+        if told.mark > self.remembered.mark && told.mark < MARK_MAX {
+            self.remembered = told;
+        }
     }
 
     /// Whether a heartbeat that somebody else tells of can be, given when the last one was heard.

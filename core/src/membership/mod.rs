@@ -35,7 +35,7 @@ use member::Entry;
 use own::Rival;
 
 use crate::config::{GossipSettings, NodeConfig};
-use crate::ids::{Incarnation, NodeId, Text};
+use crate::ids::{DurableMark, Incarnation, NodeId, Remembered, Text};
 use crate::layout::LayoutVersion;
 use crate::message::{Gossip, LayoutUpdate, MemberInfo, MemberState};
 use crate::prng::Prng;
@@ -142,6 +142,7 @@ impl Membership {
             zone: config.zone.clone(),
             weight: config.weight,
             address: config.address.clone(),
+            remembered: Remembered::default(),
         });
         let own = Entry::new(info, Instant::default(), config.gossip.interval);
         Membership {
@@ -189,6 +190,7 @@ impl Membership {
                 zone: member.zone.clone(),
                 weight: member.weight,
                 address: address.clone(),
+                remembered: Remembered::default(),
             };
             self.introduce(now, Arc::new(info));
         }
@@ -268,6 +270,11 @@ impl Membership {
     /// The last known heartbeat of a member.
     pub fn heartbeat(&self, id: NodeId) -> Option<u64> {
         self.members.get(id).map(|entry| entry.heartbeat)
+    }
+
+    /// The greatest durable mark of a member that was heard of.
+    pub fn mark(&self, id: NodeId) -> DurableMark {
+        self.members.get(id).map_or(DurableMark(0), |entry| entry.remembered.mark)
     }
 
     /// Members that are down, ascending by id.

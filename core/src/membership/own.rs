@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use super::hot::rounds_to_all;
 use super::member::HEARTBEAT_MAX;
 use super::{Change, Membership};
-use crate::ids::Incarnation;
+use crate::ids::{DurableMark, Incarnation, Remembered};
 use crate::time::{Duration, Instant, Now};
 
 /// A former life had no higher heartbeat: above it there is room to go on rising.
@@ -50,6 +50,13 @@ impl Membership {
         let entry = self.own_mut();
         entry.heartbeat = (entry.heartbeat + 1).max(raise_to);
         entry.rose = now.instant;
+    }
+
+    /// The own storage has synced so much: told with the next heartbeat.
+    pub(crate) fn set_own_mark(&mut self, mark: DurableMark) {
+        sane_or!(MarkNotTold => return);
+        let own = self.own_mut();
+        own.remember(Remembered { mark, life: own.incarnation });
     }
 
     /// Raises the heartbeats of all others that are trusted.

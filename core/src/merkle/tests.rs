@@ -43,6 +43,7 @@ fn record(value: &'static str, request: u64) -> Record {
         expires: None,
         request: RequestId { client: 1, sequence: request },
         newborn: Actor { node: NodeId(1), incarnation: Incarnation(1), birth: Birth(1) },
+        continued: [].into(),
         siblings_max: 100,
         record_bytes_max: 1 << 20,
         actors_kept: 10,

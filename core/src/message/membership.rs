@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::ids::{Incarnation, NodeId, Text};
+use crate::ids::{Incarnation, NodeId, Remembered, Text};
 use crate::layout::{Layout, LayoutVersion};
 
 /// A layout together with where its members listen.
@@ -39,6 +39,9 @@ pub struct Gossip {
     pub layout_version: LayoutVersion,
     /// That layout, where the receiver's is older.
     pub layout: Option<Arc<LayoutUpdate>>,
+    /// The life of the receiver that it is meant for; 0: any. What comes late says nothing of what is
+    /// remembered by now.
+    pub to: Incarnation,
 }
 
 /// That a member was alive, and who doubts that it still is.
@@ -52,9 +55,11 @@ pub struct Pulse {
     pub heartbeat: u64,
     /// Members that have seen no greater heartbeat for too long.
     pub witnesses: Vec<NodeId>,
+    /// What is remembered of its storage.
+    pub remembered: Remembered,
 }
 
-/// All that there is to know of a member. But for the heartbeat it is the same through one life.
+/// All that there is to know of a member. But for the heartbeat and what is remembered it is the same through one life.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MemberInfo {
     /// Who it is.
@@ -71,4 +76,6 @@ pub struct MemberInfo {
     pub weight: u32,
     /// The WebSocket URL where others reach it.
     pub address: Text,
+    /// What is remembered of its storage.
+    pub remembered: Remembered,
 }

@@ -164,6 +164,8 @@ pub enum FailureCode {
     Damaged,
     /// The coordinator's own storage failed.
     Storage,
+    /// The coordinator's own storage has no room.
+    StorageFull,
     /// A request that was passed on came to a node that is no primary either: layouts differ.
     NotAPrimary,
     /// A session read: nobody within reach holds what its context covers.

@@ -8,9 +8,9 @@ use crate::founding;
 use crate::handshake;
 use crate::ids::{NodeId, Text};
 use crate::layout::LayoutVersion;
-use crate::machine::{Effect, Effects, Event, Peer, StoreOutcome, Ticket};
+use crate::machine::{Effect, Effects, Event, StoreOutcome, Ticket};
 use crate::membership::Change;
-use crate::message::{Gossip, Hello, LayoutUpdate, Message, Reject, RejectCode, Role, Welcome};
+use crate::message::{Gossip, Hello, LayoutUpdate, Reject, RejectCode, Role, Welcome};
 use crate::time::Now;
 
 /// A node that was heard from within so many gossip intervals is alive.
@@ -88,7 +88,7 @@ impl Node {
         let (version, peers) = (self.layout_version(), &self.peers);
         let connected = |node| peers.is_up(node);
         for (node, question) in self.membership.on_wake(now, version, &connected, &mut changes) {
-            out.send(Peer::Node(node), Message::Gossip(question));
+            self.say(node, question, out);
         }
         self.on_changes(now, changes, out);
         self.keep_layout(now, out);
@@ -108,12 +108,13 @@ impl Node {
         let mut changes = Vec::new();
         let layout = self.layout.as_ref();
         if let Some(answer) = self.membership.on_gossip(now, from, &gossip, layout, &mut changes) {
-            out.send(Peer::Node(from), Message::Gossip(answer));
+            self.say(from, answer, out);
         }
         self.on_changes(now, changes, out);
         if self.layout.is_none() {
             self.keep_layout(now, out);
         }
+        self.on_told_of_self(now, from, &gossip, out);
     }
 
     /// Somebody answered at the address of a seed; its connection comes up next.
@@ -158,6 +159,7 @@ impl Node {
     fn on_own_layout(&mut self, now: Now) {
         let Some(update) = &self.layout else { return };
         self.anti_entropy.on_layout(now, &self.config, &update.layout);
+        self.refill.on_layout(&self.config, &update.layout);
         self.collection.on_layout(now, &self.config);
         self.epochs.retain(|node| update.layout.member(node).is_some());
     }
@@ -202,7 +204,7 @@ impl Node {
         }
     }
 
-    fn layout_version(&self) -> LayoutVersion {
+    pub(super) fn layout_version(&self) -> LayoutVersion {
         self.layout.as_ref().map_or(LayoutVersion(0), |update| update.layout.version())
     }
 }

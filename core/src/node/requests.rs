@@ -55,6 +55,7 @@ pub(super) fn on_request(turn: &mut Turn<'_>, parts: &mut Parts<'_>, from: Peer,
     let slot = layout.map(|layout| layout.slot_of(request.head().key.as_bytes()));
     let asker = Asker::new(from, &request, slot);
     let under_way = turn.gate.enter(asker);
+    let layout = layout.filter(|_| !turn.refill.holds_back());
     let (Some(layout), Some(slot)) = (layout, slot) else {
         let failure = Failure::refused(FailureCode::NotReady).retry_after(RETRY_UNREADY);
         return turn.answer(asker, None, None, Err(failure));

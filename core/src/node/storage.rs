@@ -4,7 +4,7 @@ use super::Node;
 use super::requests::Parts;
 #[cfg(feature = "mutants")]
 use crate::anti_entropy::wrong;
-use crate::machine::{Effect, Effects, Event, StateChange, StoreOutcome, Ticket};
+use crate::machine::{Effect, Effects, Event, StateChange, StoreError, StoreOutcome, Ticket};
 use crate::replica;
 use crate::tickets::{Open, Purpose};
 use crate::time::Now;
@@ -19,10 +19,13 @@ impl Node {
     ) {
         let more_follow = matches!(outcome, StoreOutcome::Applied { .. });
         let Some(open) = self.tickets.on_answer(ticket, more_follow) else { return };
-        let Open { purpose, changes } = open;
+        let Open { purpose, changes, own } = open;
         if let StoreOutcome::Failed(error) = outcome {
             self.counters.storage_failures += 1;
             out.observe(Event::StorageFailed(error));
+        }
+        if let (StoreOutcome::Failed(StoreError::Damaged), Some(key)) = (&outcome, &own) {
+            self.on_rotten(now, key, out);
         }
         let (mut turn, parts) = self.turn(now, out);
         let Parts { coordinator, handoff, anti_entropy, collection, .. } = parts;
@@ -40,8 +43,8 @@ impl Node {
                 replica::on_hint_stored(turn, handoff, hint_for, &outcome);
                 coordinator.on_stored(turn, call, outcome);
             }
-            Purpose::Read { from, call, digest } => {
-                replica::on_read_done(turn, (from, call, digest), outcome);
+            Purpose::Read { from, call, digest, as_primary } => {
+                replica::on_read_done(turn, (from, call, digest, as_primary), outcome);
             }
             Purpose::Merge { from, call } => replica::on_merge_done(turn, from, call, outcome),
             Purpose::Hint { from, call, room } => {
@@ -73,6 +76,7 @@ impl Node {
                 }
             }
             Purpose::Layout => self.on_layout_stored(now, ticket, &outcome, out),
+            Purpose::Standing => self.on_standing_stored(now, ticket, &outcome, out),
         }
     }
 }

@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 
 use super::Node;
 use crate::config::NodeConfig;
-use crate::ids::NodeId;
+use crate::ids::{DurableMark, Incarnation, NodeId};
 use crate::layout::MemberLoad;
-use crate::machine::HintCount;
+use crate::machine::{HintCount, Standing};
 use crate::membership::{MemberView, Membership};
 use crate::merkle::Forest;
 use crate::message::{LayoutUpdate, MemberStatus, PairStatus};
+use crate::ring::Slot;
 use crate::time::{Now, millis};
 
 /// A read-only look at a [`Node`].
@@ -78,6 +79,37 @@ impl<'a> NodeView<'a> {
         self.node.anti_entropy.forest()
     }
 
+    /// What is known of losses.
+    pub fn standing(&self) -> Standing {
+        self.node.refill.standing()
+    }
+
+    /// Whether this node may say what it holds of a slot.
+    pub fn vouches(&self, slot: Slot) -> bool {
+        self.node.refill.vouches(slot)
+    }
+
+    /// The number of the last synced commit that the machine heard of.
+    pub fn durable_mark(&self) -> DurableMark {
+        self.node.refill.mark()
+    }
+
+    /// The number that this node gives others to remember; `None` while they are to remember what they
+    /// do: nobody has spoken yet, or something that was lost is not accounted for.
+    pub fn mark_to_tell(&self) -> Option<DurableMark> {
+        self.node.refill.mark_to_tell()
+    }
+
+    /// What this node remembers of another one's storage, and tells of its own.
+    pub fn remembered_mark(&self, node: NodeId) -> DurableMark {
+        self.node.membership.mark(node)
+    }
+
+    /// The lives whose actors the next life may continue, if this one ends with a clean stop.
+    pub fn lives(&self) -> Vec<Incarnation> {
+        self.node.refill.lives()
+    }
+
     /// When each slot of this node was compared with each other primary of it.
     pub fn comparisons(&self) -> impl Iterator<Item = PairStatus> + use<'a> {
         self.node.anti_entropy.pairs()
@@ -105,6 +137,11 @@ impl<'a> NodeView<'a> {
             ("answers_kept", node.coordinator.answers_kept() as u64),
             ("records_collecting", node.collection.collecting() as u64),
             ("comparisons_under_way", node.anti_entropy.sessions() as u64),
+            ("durable_mark", node.refill.mark().0),
+            // Of which this node says nothing until it has looked at what the others hold.
+            ("slots_refilling", node.refill.slots() as u64),
+            // 0 until a peer has said what it remembers of this node.
+            ("vouches", u64::from(node.refill.is_asked())),
         ];
         node.counters.list().into_iter().chain(tables).collect()
     }

@@ -18,6 +18,7 @@ const PEER: Peer = Peer::Node(NodeId(2));
 fn emptied() -> World {
     let mut world = World::new(&SHAPE, vec![Vec::new()], 1);
     world.input(1, Input::PeerUp(PEER));
+    world.greeted(1, PEER);
     world
 }
 

@@ -22,6 +22,7 @@ fn alone(seed: u64) -> World {
     let one: Vec<_> = (0..40).map(|number| (key(number), older.clone())).collect();
     let mut world = World::new(&SHAPE, vec![one], seed);
     world.input(1, Input::PeerUp(Peer::Node(NodeId(2))));
+    world.greeted(1, Peer::Node(NodeId(2)));
     world
 }
 

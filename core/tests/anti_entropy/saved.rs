@@ -64,6 +64,7 @@ fn tell_layout(world: &mut World, shape: &Shape) {
         wanted: vec![],
         layout_version: LayoutVersion(1),
         layout: Some(update),
+        to: Default::default(),
     };
     let from = Peer::Node(NodeId(2));
     world.input(1, Input::PeerUp(from));

@@ -4,7 +4,7 @@ use ::bytes::Bytes;
 use quorate_core::causality::{
     Actor, Birth, Checksum, Counter, History, Payload, Record, RecordDigest, Seen, Sibling,
 };
-use quorate_core::ids::{Epoch, Incarnation, Key, NodeId, RequestId};
+use quorate_core::ids::{DurableMark, Epoch, Incarnation, Key, NodeId, Remembered, RequestId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
     CallId, Gossip, MemberInfo, MergeReason, Message, Pulse, ReplicaMerge, ReplicaMerged,
@@ -103,15 +103,22 @@ pub(crate) fn between_members(add: &mut impl FnMut(&str, Message)) {
         wanted: Vec::new(),
         layout_version: LayoutVersion(0),
         layout: None,
+        to: Default::default(),
     };
     let answer = Gossip { asks: None, ..question.clone() };
-    let nothing =
-        Pulse { id: NodeId(0), incarnation: Incarnation(0), heartbeat: 0, witnesses: Vec::new() };
+    let nothing = Pulse {
+        id: NodeId(0),
+        incarnation: Incarnation(0),
+        heartbeat: 0,
+        witnesses: Vec::new(),
+        remembered: Remembered { mark: DurableMark(0), life: Incarnation(0) },
+    };
     let pulse = Pulse {
         id: NodeId(0x0a00_0000_0000_0001),
         incarnation: Incarnation(4_000_000_000),
         heartbeat: u64::MAX,
         witnesses: vec![NodeId(GREAT), NodeId(0)],
+        remembered: Remembered { mark: DurableMark(300), life: Incarnation(4_000_000_001) },
     };
     let nobody = MemberInfo {
         id: NodeId(0),
@@ -121,6 +128,7 @@ pub(crate) fn between_members(add: &mut impl FnMut(&str, Message)) {
         zone: text(""),
         weight: 0,
         address: text(""),
+        remembered: Remembered { mark: DurableMark(0), life: Incarnation(0) },
     };
     let member = MemberInfo {
         id: NodeId(0x0b00_0000_0000_0002),
@@ -130,6 +138,7 @@ pub(crate) fn between_members(add: &mut impl FnMut(&str, Message)) {
         zone: text("north"),
         weight: u32::MAX,
         address: text("wss://b.example/q"),
+        remembered: Remembered { mark: DurableMark(u64::MAX), life: Incarnation(4_000_000_001) },
     };
     let full = Gossip {
         asks: Some((NodeId(1), NodeId(u64::MAX))),
@@ -138,6 +147,7 @@ pub(crate) fn between_members(add: &mut impl FnMut(&str, Message)) {
         wanted: vec![NodeId(GREAT), NodeId(0)],
         layout_version: LayoutVersion(300),
         layout: layout_full(),
+        to: Incarnation(4_000_000_002),
     };
     let least = Gossip {
         pulses: vec![nothing],

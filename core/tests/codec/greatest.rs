@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quorate_core::causality::Payload;
 use quorate_core::codec::decode;
-use quorate_core::ids::{Epoch, Incarnation, Key, NodeId, Text};
+use quorate_core::ids::{DurableMark, Epoch, Incarnation, Key, NodeId, Remembered, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::merkle::StateHash;
 use quorate_core::message::{
@@ -36,6 +36,7 @@ fn no_gossip() -> Gossip {
         wanted: Vec::new(),
         layout_version: LayoutVersion(1),
         layout: None,
+        to: Default::default(),
     }
 }
 
@@ -64,6 +65,7 @@ fn pulses(count: u64, witnesses: u64) -> Vec<Pulse> {
         incarnation: Incarnation(1),
         heartbeat: 1,
         witnesses: witnesses.clone(),
+        remembered: Remembered { mark: DurableMark(1), life: Incarnation(1) },
     };
     (1..=count).map(pulse).collect()
 }
@@ -78,6 +80,7 @@ fn infos(count: u64) -> Vec<MemberInfo> {
         zone: Text::from(""),
         weight: 1,
         address: Text::from("ws://a"),
+        remembered: Remembered { mark: DurableMark(1), life: Incarnation(1) },
     };
     (1..=count).map(member).collect()
 }

@@ -38,7 +38,7 @@ pub(crate) fn reject_name(code: RejectCode) -> &'static str {
     }
 }
 
-pub(crate) const FAILURE_CODES: [FailureCode; 16] = [
+pub(crate) const FAILURE_CODES: [FailureCode; 17] = [
     FailureCode::QuorumUnavailable,
     FailureCode::Timeout,
     FailureCode::Overloaded,
@@ -55,6 +55,7 @@ pub(crate) const FAILURE_CODES: [FailureCode; 16] = [
     FailureCode::Stale,
     FailureCode::NotReady,
     FailureCode::BadTtl,
+    FailureCode::StorageFull,
 ];
 
 pub(crate) fn failure_name(code: FailureCode) -> &'static str {
@@ -71,6 +72,7 @@ pub(crate) fn failure_name(code: FailureCode) -> &'static str {
         FailureCode::TooManySiblings => "FAILURE_TOO_MANY_SIBLINGS",
         FailureCode::Damaged => "FAILURE_DAMAGED",
         FailureCode::Storage => "FAILURE_STORAGE",
+        FailureCode::StorageFull => "FAILURE_STORAGE_FULL",
         FailureCode::NotAPrimary => "FAILURE_NOT_A_PRIMARY",
         FailureCode::RecordTooLarge => "FAILURE_RECORD_TOO_LARGE",
         FailureCode::Stale => "FAILURE_STALE",
@@ -403,6 +405,8 @@ fn gossip_fields(gossip: &Gossip) -> Fields {
             .small("incarnation", pulse.incarnation.0)
             .long("heartbeat", pulse.heartbeat)
             .list("witnesses", &pulse.witnesses, node)
+            .long("durableMark", pulse.remembered.mark.0)
+            .small("markedIn", pulse.remembered.life.0)
             .done()
     };
     let member = |member: &MemberInfo| {
@@ -414,6 +418,8 @@ fn gossip_fields(gossip: &Gossip) -> Fields {
             .text("zone", &member.zone)
             .small("weight", member.weight)
             .text("address", &member.address)
+            .long("durableMark", member.remembered.mark.0)
+            .small("markedIn", member.remembered.life.0)
             .done()
     };
     fields()
@@ -425,6 +431,7 @@ fn gossip_fields(gossip: &Gossip) -> Fields {
         .list("wanted", &gossip.wanted, node)
         .long("layoutVersion", gossip.layout_version.0)
         .optional("layout", gossip.layout.as_deref(), layout_fields)
+        .small("to", gossip.to.0)
 }
 
 pub(crate) fn millis(time: Duration) -> u64 {

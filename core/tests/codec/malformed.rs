@@ -191,7 +191,7 @@ fn fields_that_make_no_collection_are_malformed() {
 
 #[test]
 fn a_failure_of_the_future_is_told_as_one() {
-    for code in [&[8, 0x11][..], &[8, 0xff, 0x01], &[8, 0], &[]] {
+    for code in [&[8, 0x12][..], &[8, 0xff, 0x01], &[8, 0], &[]] {
         let failure = inside(8, &[code, &[16, 1, 24, 2, 32, 1]]);
         let Ok(Message::Reply(reply)) = decode(inside(7, &[&failure]).into()) else {
             panic!("{code:?}")
@@ -201,9 +201,9 @@ fn a_failure_of_the_future_is_told_as_one() {
         assert_eq!((failure.outcome, failure.needed, failure.acked), (Outcome::Unknown, 2, 1));
     }
     // The last one that is known.
-    let known = inside(7, &[&inside(8, &[&[8, 0x10]])]);
+    let known = inside(7, &[&inside(8, &[&[8, 0x11]])]);
     let Ok(Message::Reply(reply)) = decode(known.into()) else { panic!("a reply") };
-    assert_eq!(reply.result.map_err(|failure| failure.code), Err(FailureCode::BadTtl));
+    assert_eq!(reply.result.map_err(|failure| failure.code), Err(FailureCode::StorageFull));
 }
 
 #[test]

@@ -12,7 +12,9 @@ use quorate_core::causality::{
     Actor, Birth, Checksum, Counter, Held, History, Own, Payload, Record, RecordDigest, Seen,
     Sibling,
 };
-use quorate_core::ids::{ClusterId, Epoch, Incarnation, Key, NodeId, RequestId, Text};
+use quorate_core::ids::{
+    ClusterId, DurableMark, Epoch, Incarnation, Key, NodeId, Remembered, RequestId, Text,
+};
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
     Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, FailureCode, Get, Gossip, Hello,
@@ -37,7 +39,7 @@ pub(crate) const REJECT_CODES: [RejectCode; 6] = [
     RejectCode::Malformed,
 ];
 
-pub(crate) const FAILURE_CODES: [FailureCode; 17] = [
+pub(crate) const FAILURE_CODES: [FailureCode; 18] = [
     FailureCode::QuorumUnavailable,
     FailureCode::Timeout,
     FailureCode::Overloaded,
@@ -50,6 +52,7 @@ pub(crate) const FAILURE_CODES: [FailureCode; 17] = [
     FailureCode::RecordTooLarge,
     FailureCode::Damaged,
     FailureCode::Storage,
+    FailureCode::StorageFull,
     FailureCode::NotAPrimary,
     FailureCode::Stale,
     FailureCode::NotReady,
@@ -367,26 +370,30 @@ fn replica_merge() -> impl Strategy<Value = ReplicaMerge> {
 }
 
 fn gossip() -> impl Strategy<Value = Gossip> {
-    let pulses = btree_map(number(), (incarnation(), number(), nodes()), 0..30);
+    let pulses = btree_map(number(), (incarnation(), number(), nodes(), remembered()), 0..30);
     let layout = option::of(layout_update().prop_map(Arc::new));
     let asks = option::of((node(), node()));
-    (asks, pulses, vec(member_info(), 0..20), nodes(), layout_version(), layout).prop_map(
-        |(asks, pulses, members, wanted, layout_version, layout)| {
-            let pulse = |(id, (incarnation, heartbeat, witnesses))| Pulse {
+    (asks, pulses, vec(member_info(), 0..20), nodes(), layout_version(), layout, incarnation())
+        .prop_map(|(asks, pulses, members, wanted, layout_version, layout, to)| {
+            let pulse = |(id, (incarnation, heartbeat, witnesses, remembered))| Pulse {
                 id: NodeId(id),
                 incarnation,
                 heartbeat,
                 witnesses,
+                remembered,
             };
             let pulses = pulses.into_iter().map(pulse).collect();
-            Gossip { asks, pulses, members, wanted, layout_version, layout }
-        },
-    )
+            Gossip { asks, pulses, members, wanted, layout_version, layout, to }
+        })
+}
+
+fn remembered() -> impl Strategy<Value = Remembered> {
+    (number(), incarnation()).prop_map(|(mark, life)| Remembered { mark: DurableMark(mark), life })
 }
 
 fn member_info() -> impl Strategy<Value = MemberInfo> {
-    (node(), incarnation(), number(), text(), text(), small(), text()).prop_map(
-        |(id, incarnation, heartbeat, label, zone, weight, address)| MemberInfo {
+    (node(), incarnation(), number(), text(), text(), small(), text(), remembered()).prop_map(
+        |(id, incarnation, heartbeat, label, zone, weight, address, remembered)| MemberInfo {
             id,
             incarnation,
             heartbeat,
@@ -394,6 +401,7 @@ fn member_info() -> impl Strategy<Value = MemberInfo> {
             zone,
             weight,
             address,
+            remembered,
         },
     )
 }

@@ -85,6 +85,7 @@ pub(crate) fn of_one(payload: Payload, written_ms: u64, expires_ms: Option<u64>)
         expires: expires_ms.map(moment),
         request: RequestId::default(),
         newborn: Actor { node: NodeId(1), incarnation: Incarnation(9), birth: Birth(1) },
+        continued: [].into(),
         siblings_max: 100,
         record_bytes_max: 1 << 20,
         actors_kept: 10,

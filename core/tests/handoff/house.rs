@@ -18,7 +18,7 @@ use quorate_core::message::{
 use quorate_core::node::{Node, NodeConfig};
 use quorate_core::ring::Position;
 
-use crate::machines::{ALICE, Alone, layout, now, value, write};
+use crate::machines::{ALICE, Alone, greeting, layout, now, value, write};
 
 /// A record of one value that a node wrote.
 pub(crate) fn record(node: u64, text: &'static str) -> Record {
@@ -162,6 +162,7 @@ impl Disk {
             StoreOp::Read { .. }
             | StoreOp::Confirm { .. }
             | StoreOp::Remove { .. }
+            | StoreOp::SaveStanding { .. }
             | StoreOp::SaveLayout(_) => {
                 panic!("not asked here: {op:?}")
             }
@@ -294,6 +295,7 @@ impl House {
 
     pub(crate) fn connect(&mut self, node: NodeId) {
         self.input(Input::PeerUp(Peer::Node(node)));
+        self.frame(node, Message::Gossip(greeting()));
     }
 
     pub(crate) fn acknowledge(&mut self, from: NodeId, call: CallId, durable: bool) {

@@ -19,7 +19,8 @@ use quorate_core::machine::{
     hint_bytes,
 };
 use quorate_core::message::{
-    CallId, Change, Get, LayoutUpdate, Message, Put, QuorumChoice, Reply, RequestHead, Strictness,
+    CallId, Change, Get, Gossip, LayoutUpdate, Message, Put, QuorumChoice, Reply, RequestHead,
+    Strictness,
 };
 use quorate_core::node::{
     AntiEntropySettings, CollectionSettings, Fanout, GossipSettings, Node, NodeConfig,
@@ -80,6 +81,7 @@ pub(crate) fn config(id: u64) -> NodeConfig {
         seeds: vec![],
         layout: None,
         trees: None,
+        found: Default::default(),
         founding: None,
         r: 2,
         w: 2,
@@ -113,6 +115,19 @@ impl Alone {
     }
 
     pub(crate) fn with_config(
+        nodes: u64,
+        seed: u64,
+        configure: impl FnOnce(&mut NodeConfig),
+    ) -> Alone {
+        let mut alone = Alone::ungreeted(nodes, seed, configure);
+        for other in 2..=nodes {
+            alone.frame(Peer::Node(NodeId(other)), Message::Gossip(greeting()));
+        }
+        alone
+    }
+
+    /// The others are connected and have not said a word.
+    pub(crate) fn ungreeted(
         nodes: u64,
         seed: u64,
         configure: impl FnOnce(&mut NodeConfig),
@@ -225,6 +240,19 @@ pub(crate) fn replies(effects: &[Effect]) -> Vec<Reply> {
     sends(effects).into_iter().filter_map(reply).collect()
 }
 
+/// What somebody says as soon as it is connected that remembers nothing of the other.
+pub(crate) fn greeting() -> Gossip {
+    Gossip {
+        asks: None,
+        pulses: Vec::new(),
+        members: Vec::new(),
+        wanted: Vec::new(),
+        layout_version: LayoutVersion(0),
+        layout: None,
+        to: Default::default(),
+    }
+}
+
 /// What a disk answers to an operation, in its order.
 pub(crate) fn run(held: &mut Held, op: &StoreOp) -> Vec<StoreOutcome> {
     match op {
@@ -255,6 +283,7 @@ pub(crate) fn run(held: &mut Held, op: &StoreOp) -> Vec<StoreOutcome> {
         | StoreOp::ScanRecords { .. }
         | StoreOp::Confirm { .. }
         | StoreOp::Remove { .. }
+        | StoreOp::SaveStanding { .. }
         | StoreOp::SaveLayout(_) => panic!("this disk keeps one record: {op:?}"),
     }
 }
@@ -274,6 +303,7 @@ pub(crate) fn write(held: &mut Held, node: u64, payload: Payload, context: &Cont
             incarnation: Incarnation(77),
             birth: Birth(held.record().actors() as u64 + 1),
         },
+        continued: [].into(),
         siblings_max: 100,
         record_bytes_max: 1 << 20,
         actors_kept: 10,

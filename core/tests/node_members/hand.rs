@@ -106,6 +106,7 @@ pub(crate) fn info(id: u64, incarnation: u32, heartbeat: u64) -> MemberInfo {
         zone: "z".into(),
         weight: 1,
         address: format!("ws://{id}").into(),
+        remembered: Default::default(),
     }
 }
 
@@ -117,6 +118,7 @@ pub(crate) fn silence() -> Gossip {
         wanted: vec![],
         layout_version: LayoutVersion(0),
         layout: None,
+        to: Default::default(),
     }
 }
 

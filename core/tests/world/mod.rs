@@ -24,7 +24,7 @@ use quorate_core::prng::Prng;
 use quorate_core::ring::{Position, SlotCount};
 use quorate_core::time::Duration;
 
-use crate::machines::{ALICE, config, now, write};
+use crate::machines::{ALICE, config, greeting, now, write};
 
 pub(crate) const INTERVAL_MS: u64 = 30_000;
 pub(crate) const RECHECK_MS: u64 = 1_000;
@@ -213,6 +213,11 @@ impl World {
         }
     }
 
+    /// A peer that a test plays says that it remembers nothing of a node.
+    pub(crate) fn greeted(&mut self, id: u64, from: Peer) {
+        self.input(id, Input::Frame { from, message: Message::Gossip(greeting()) });
+    }
+
     /// Two nodes greet each other, and are connected.
     pub(crate) fn connect(&mut self, one: u64, other: u64) {
         if self.houses.contains_key(&one) && self.houses.contains_key(&other) {
@@ -307,6 +312,14 @@ impl World {
             | Message::ReplicaRecord(_)
             | Message::Collect(_)
             | Message::Collected(_) => false,
+            // A greeting: there are no rounds of gossip here.
+            Message::Gossip(_) => {
+                if self.links.contains(&(from, to)) {
+                    let from = Peer::Node(NodeId(from));
+                    self.input(to, Input::Frame { from, message });
+                }
+                return;
+            }
             _ => return,
         };
         if let Message::Collect(_) | Message::Collected(_) | Message::ReplicaMerged(_) = message {

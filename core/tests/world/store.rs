@@ -129,7 +129,7 @@ impl House {
                 }
                 vec![StoreOutcome::HintsCounted(counts)]
             }
-            StoreOp::SaveLayout(_) => vec![StoreOutcome::Durable],
+            StoreOp::SaveStanding { .. } | StoreOp::SaveLayout(_) => vec![StoreOutcome::Durable],
         }
     }
 }

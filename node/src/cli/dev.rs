@@ -19,7 +19,7 @@ use super::output::{Format, print_line};
 use super::run::{DurabilityArg, StorageArg, bind, local_address, run_until_signal, storage};
 use crate::cluster::{FoundingOptions, Origin, Profile};
 use crate::server::{NodeOptions, RunningNode, start};
-use crate::storage::{Directory, Settings};
+use crate::storage::{Directory, FjallOptions, Settings};
 
 /// Run a whole cluster in this process, to try things out.
 ///
@@ -219,7 +219,9 @@ impl Dev {
         let config = profile.config(origin).map_err(Failure::failed)?;
         let adopted = directory.map(|directory| directory.adopt(cluster, settings));
         let adopted = adopted.transpose().map_err(Failure::failed)?;
-        let (storage, _) = storage(self.storage, self.durability, adopted)?;
+        let options =
+            FjallOptions { durability: self.durability.into(), ..FjallOptions::default() };
+        let (storage, _) = storage(self.storage, options, adopted)?;
         let label = profile.label();
         start(NodeOptions { config, label, storage, listener, allow_origins: None })
             .map_err(Failure::failed)

@@ -6,9 +6,13 @@ mod bench;
 
 mod dev;
 
+mod disk;
+
 mod failure;
 
 mod keys;
+
+mod losses;
 
 mod member;
 
@@ -76,7 +80,7 @@ Environment:
 // Each command's own documentation is its help.
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     Dev(dev::Dev),
     Get(keys::Get),
     Put(keys::Put),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorate_core::ids::NodeId;
+use quorate_core::ids::{NodeId, Text};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
     Defaults, LayoutUpdate, MemberState, MemberStatus, StatusReply, Welcome,
@@ -103,8 +103,16 @@ pub(super) fn heartbeat(member: &MemberStatus) -> String {
 
 /// A limit of a node by its name.
 pub(super) fn limit(reply: &StatusReply, name: &str) -> Option<u64> {
-    let found = reply.limits.iter().find(|(limit, _)| &**limit == name);
-    found.map(|(_, value)| *value)
+    number(&reply.limits, name)
+}
+
+/// A count of a node by its name; `None` where a former version does not count that.
+pub(super) fn counter(reply: &StatusReply, name: &str) -> Option<u64> {
+    number(&reply.counters, name)
+}
+
+fn number(numbers: &[(Text, u64)], name: &str) -> Option<u64> {
+    numbers.iter().find(|(known, _)| &**known == name).map(|(_, value)| *value)
 }
 
 /// A member for programs.

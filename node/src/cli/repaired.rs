@@ -8,7 +8,7 @@ use quorate_core::ring::Slot;
 use quorate_core::time::UnixMs;
 
 use super::args::AskOptions;
-use super::overview::Overview;
+use super::overview::{Overview, counter};
 use crate::cluster::Door;
 
 /// One node that was asked.
@@ -48,10 +48,7 @@ pub(super) struct Moved {
 
 impl Moved {
     fn of(status: &StatusReply) -> Moved {
-        let count = |name: &str| {
-            let found = status.counters.iter().find(|(counter, _)| &**counter == name);
-            found.map_or(0, |(_, count)| *count)
-        };
+        let count = |name: &str| counter(status, name).unwrap_or(0);
         Moved {
             records_taken: count("records_taken"),
             records_given: count("records_given") + count("records_handed_out"),

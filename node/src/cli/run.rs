@@ -11,9 +11,6 @@ use super::failure::Failure;
 use crate::server::{RunningNode, StorageChoice};
 use crate::storage::{AdoptedDirectory, Durability, FjallOptions};
 
-/// Bytes of records that a node keeps in memory above the engine.
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
-
 /// Where records go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum StorageArg {
@@ -32,20 +29,24 @@ pub(super) enum DurabilityArg {
     Periodic,
 }
 
+impl From<DurabilityArg> for Durability {
+    fn from(durability: DurabilityArg) -> Durability {
+        match durability {
+            DurabilityArg::Group => Durability::Group,
+            DurabilityArg::Periodic => Durability::Periodic,
+        }
+    }
+}
+
 /// Where records go, and the directory where they do not go there.
 pub(super) fn storage(
     storage: StorageArg,
-    durability: DurabilityArg,
+    options: FjallOptions,
     directory: Option<AdoptedDirectory>,
 ) -> Result<(StorageChoice, Option<AdoptedDirectory>), Failure> {
-    let durability = match durability {
-        DurabilityArg::Group => Durability::Group,
-        DurabilityArg::Periodic => Durability::Periodic,
-    };
     match (storage, directory) {
         (StorageArg::Memory, directory) => Ok((StorageChoice::Memory, directory)),
         (StorageArg::Fjall, Some(directory)) => {
-            let options = FjallOptions { durability, cache_bytes: CACHE_BYTES };
             Ok((StorageChoice::Fjall(directory, options), None))
         }
         (StorageArg::Fjall, None) => Err(Failure::failed("--storage fjall needs --data DIR")),

@@ -11,11 +11,14 @@ use quorate_core::node::Founding;
 use serde_json::json;
 
 use super::args::block_on;
+use super::disk::DiskArgs;
 use super::failure::{Failure, Kind};
 use super::member::MemberArgs;
 use super::output::{Format, print_json, print_line};
 use super::run::{DurabilityArg, StorageArg, bind, local_address, run_until_signal, storage};
-use crate::cluster::{FoundingOptions, Origin, Profile, join, nobody_there, same_cluster};
+use crate::cluster::{
+    FoundingOptions, Origin, Place, Profile, former_self, join, nobody_there, same_cluster,
+};
 use crate::server::{NodeOptions, start};
 use crate::storage::{Directory, Settings};
 
@@ -24,7 +27,9 @@ use crate::storage::{Directory, Settings};
 /// The first node of a new cluster is started with --found and the number of nodes that the
 /// cluster begins with; the others with --seed and the address of any node. As soon as all of them
 /// have met, the cluster is ready. A node remembers in its directory which one it is and which
-/// cluster it belongs to, so the same command line starts it again.
+/// cluster it belongs to, so the same command line starts it again. Where the directory is lost, a
+/// node with an empty one and a --seed takes the place of the member that has its --label and its
+/// address, as soon as the cluster holds that for down, and is filled by the others.
 ///
 /// The port answers the protocol, a status page for browsers, /metrics, /livez and /readyz. SIGTERM
 /// and Ctrl-C stop the node: calls under way are finished (5 s at most), everything is synced.
@@ -65,6 +70,8 @@ pub(super) struct Serve {
     #[command(flatten)]
     member: MemberArgs,
     #[command(flatten)]
+    disk: DiskArgs,
+    #[command(flatten)]
     rules: FoundingArgs,
 }
 
@@ -101,15 +108,20 @@ impl Serve {
         profile.check().map_err(|error| Failure::new(Kind::Usage, error))?;
         let directory = self.data.as_ref().map(Directory::open).transpose();
         let directory = directory.map_err(Failure::failed)?;
-        let origin = block_on(self.origin(&profile, directory.as_ref()))?;
+        let (origin, took_over) = block_on(self.origin(&profile, directory.as_ref()))?;
         let (identity, label) = (origin.identity(), profile.label());
         let settings = origin.settings;
         let config = profile.config(origin).map_err(Failure::failed)?;
-        let adopted = directory.map(|directory| directory.adopt(identity.cluster, settings));
+        let adopted = directory.map(|directory| {
+            let directory =
+                if took_over { directory.taken_over(identity.node)? } else { directory };
+            directory.adopt(identity.cluster, settings)
+        });
         let adopted = adopted.transpose().map_err(Failure::failed)?;
         // The directory of a node without stored records is still held, so that nobody else runs
         // as this node.
-        let (storage, _held) = storage(self.storage, self.durability, adopted)?;
+        let (storage, _held) =
+            storage(self.storage, self.disk.options(self.durability.into()), adopted)?;
         let allow_origins: BTreeSet<String> = self.allow_origin.into_iter().collect();
         let node = start(NodeOptions {
             config,
@@ -127,6 +139,7 @@ impl Serve {
                 "address": profile.address,
                 "listen": node.address().to_string(),
                 "founder": settings.replication.is_some(),
+                "took_over": took_over,
             }))?,
             Format::Table => {
                 let (address, cluster) = (&profile.address, identity.cluster);
@@ -134,6 +147,12 @@ impl Serve {
                     "node {label} of cluster {cluster} listens on {}, seed {address}",
                     node.address()
                 ))?;
+                if took_over {
+                    print_line(&format!(
+                        "it takes the place of {}, whose data is gone: the others fill it again",
+                        identity.node
+                    ))?;
+                }
             }
         }
         run_until_signal(vec![node])
@@ -159,12 +178,13 @@ impl Serve {
         Ok(format!("ws://{host}:{}", local.port()))
     }
 
-    /// What this node is: what its directory says, or what it founds or joins.
+    /// What this node is: what its directory says, or what it founds or joins; and whether it takes
+    /// the place of a member that was there before.
     async fn origin(
         &self,
         profile: &Profile,
         directory: Option<&Directory>,
-    ) -> Result<Origin, Failure> {
+    ) -> Result<(Origin, bool), Failure> {
         let founding = self.founding()?;
         let node = match directory {
             Some(directory) => directory.node(),
@@ -178,10 +198,13 @@ impl Serve {
                     same_cluster(&profile.other_seeds(), &profile.credentials(), cluster).await;
                 checked.map_err(Failure::failed)?;
             }
-            check_same_founding(founding, settings, layout.is_some())?;
-            let founding = founding.map(|(_, founding)| founding);
-            return Ok(Origin { node, cluster, settings, layout, founding });
+            let is_founded = directory.is_some_and(Directory::has_had_layout);
+            check_same_founding(founding, settings, is_founded)?;
+            // One founder makes one first layout, even where it has lost that.
+            let founding = founding.map(|(_, founding)| founding).filter(|_| !is_founded);
+            return Ok((Origin { node, cluster, settings, layout, founding }, false));
         }
+        let mut former = None;
         let (cluster, settings) = match &founding {
             Some((settings, _)) => {
                 let found = nobody_there(&profile.other_seeds(), &profile.credentials()).await;
@@ -195,12 +218,18 @@ impl Serve {
                      join one with --seed ws://HOST:PORT",
                 ));
             }
-            None => join(&profile.other_seeds(), &profile.credentials())
-                .await
-                .map_err(Failure::failed)?,
+            None => {
+                let (seeds, credentials) = (profile.other_seeds(), profile.credentials());
+                let joined = join(&seeds, &credentials).await.map_err(Failure::failed)?;
+                let place = Place { label: &profile.label(), address: &profile.address };
+                let found = former_self(&seeds, &credentials, joined.0, place).await;
+                former = found.map_err(Failure::failed)?;
+                joined
+            }
         };
+        let (node, took_over) = (former.unwrap_or(node), former.is_some());
         let founding = founding.map(|(_, founding)| founding);
-        Ok(Origin { node, cluster, settings, layout, founding })
+        Ok((Origin { node, cluster, settings, layout, founding }, took_over))
     }
 
     fn founding(&self) -> Result<Option<(Settings, Founding)>, Failure> {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::args::{AskOptions, ClientArgs, block_on};
 use super::failure::Failure;
+use super::losses;
 use super::output::{Format, print_json, print_line, table};
 use super::overview::{Overview, bytes, heartbeat, limit, member_json, state};
 use super::slots::Comparisons;
@@ -108,6 +109,9 @@ impl Cluster {
         }
         for member in self.seen.members() {
             sentences.extend(self.attention_for(member));
+        }
+        for reply in self.replies.values().flatten() {
+            sentences.extend(losses::attention(reply));
         }
         sentences.extend(self.collection_attention());
         sentences.extend(self.comparisons().attention());

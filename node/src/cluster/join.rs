@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use quorate_core::ids::ClusterId;
+use quorate_core::ids::{ClusterId, NodeId};
 use quorate_core::message::{RejectCode, Welcome};
 use tokio::time::{Instant, sleep_until};
 
@@ -59,6 +59,26 @@ pub enum JoinError {
         /// What it says.
         text: String,
     },
+    /// A member with the label and the address of this node may be alive.
+    Lives {
+        /// Who says so.
+        seed: String,
+        /// The member.
+        id: NodeId,
+        /// Its label.
+        label: String,
+        /// Its address.
+        address: String,
+    },
+    /// Several members have the label and the address of this node.
+    Ambiguous {
+        /// Who says so.
+        seed: String,
+        /// Their label.
+        label: String,
+        /// Their address.
+        address: String,
+    },
 }
 
 impl fmt::Display for JoinError {
@@ -81,6 +101,16 @@ impl fmt::Display for JoinError {
                 f,
                 "the data directory belongs to another cluster than the seed {seed}: {text}; give \
                  a seed of its own cluster, or a new --data directory to join the seed's"
+            ),
+            JoinError::Lives { seed, id, label, address } => write!(
+                f,
+                "node {id} is called {label} and reached at {address}, as this one would be, and \
+                 is not down for the seed {seed}: stop it first, or give this one another --label"
+            ),
+            JoinError::Ambiguous { seed, label, address } => write!(
+                f,
+                "for the seed {seed} several members are called {label} and reached at {address}: \
+                 give this one another --label"
             ),
         }
     }
@@ -215,7 +245,7 @@ fn settings(welcome: &Welcome) -> Settings {
 
 #[cfg(test)]
 mod tests {
-    use quorate_core::ids::{Incarnation, NodeId};
+    use quorate_core::ids::Incarnation;
     use quorate_core::message::{Defaults, Reject};
 
     use super::*;
@@ -257,6 +287,7 @@ mod tests {
             Err(JoinError::Refused { .. }) => "refused",
             Err(JoinError::Divided { .. }) => "divided",
             Err(JoinError::Foreign { .. } | JoinError::Exists { .. }) => "foreign",
+            Err(JoinError::Lives { .. } | JoinError::Ambiguous { .. }) => "taken",
         }
     }
 

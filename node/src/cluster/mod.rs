@@ -3,9 +3,12 @@
 //! ```text
 //!   Founding::check ----+
 //!   join(seeds) --------+--> Settings --adopt--> data directory
+//!   former_self(seeds) --+                             |
 //!   Directory::open ----+                             |
 //!                                  Profile::config <--+--> NodeConfig
 //! ```
+
+mod former;
 
 mod founding;
 
@@ -15,6 +18,7 @@ mod knock;
 
 mod profile;
 
+pub use self::former::{Place, former_self};
 pub use self::founding::{FoundingError, FoundingOptions};
 pub use self::join::{JoinError, join, nobody_there, same_cluster};
 pub(crate) use self::knock::{Door, KnockError, NO_LAYOUT_WANTED};

@@ -149,6 +149,7 @@ impl Profile {
             founding: founding.filter(|_| layout.is_none()),
             layout,
             trees: None,
+            found: Default::default(),
             r: settings.r,
             w: settings.w,
             strict: settings.strict,

@@ -1,16 +1,17 @@
 //! The one task that owns the machine: takes all that is ready, carries out what comes of it, and
 //! lets every connection and the storage go on once, at the end of the turn.
 
+mod ending;
+
 use std::collections::VecDeque;
 use std::future;
+use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use quorate_core::ids::Text;
+use quorate_core::ids::{DurableMark, Text};
 use quorate_core::machine::{Effect, Effects, Input, Peer};
-use quorate_core::merkle::SavedTrees;
 use quorate_core::message::{
     CallId, Failure, FailureCode, Get, Hello, Message, Put, RejectCode, Reply, Role, StatusReply,
     StatusRequest, Welcome,
@@ -22,6 +23,7 @@ use tokio::time::{self, Instant};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::dialler::{self, DialFailure, Dialled};
+use super::lives::Ending;
 use super::registry::{Inserted, Link, Registry};
 use super::report::Reporter;
 use super::status::Look;
@@ -36,12 +38,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// When to try a node again that stops: it may be one that starts again at once.
 const RETRY_STOPPING: Duration = Duration::from_secs(1);
 
-/// How long connections may take to close after that.
-const HANGUP_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long the storage may then take to answer what is under way, so that the trees tell it all.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
-
 pub(super) struct Driver {
     node: Node,
     label: Text,
@@ -53,37 +49,51 @@ pub(super) struct Driver {
     effects: Effects<Effect>,
     /// Answers of the storage that the machine was not told yet.
     answered: Vec<Answer>,
+    /// The last commit that the machine was told to be synced.
+    told: DurableMark,
+    /// Whether what is stored is an old copy.
+    is_outdated: bool,
+    /// How many lives of this process came before.
+    rebirths: u64,
     /// When the node stops in any case, once it was asked to.
     stop_by: Option<Instant>,
 }
 
 impl Driver {
-    pub(super) fn new(node: Node, label: Text, storage: Storage, shared: Arc<Shared>) -> Driver {
+    pub(super) fn new(
+        node: Node,
+        label: Text,
+        storage: Storage,
+        shared: Arc<Shared>,
+        clock: Clock,
+        rebirths: u64,
+    ) -> Driver {
         Driver {
             node,
             label,
             reporter: Reporter::default(),
             storage,
-            clock: Clock::start(),
+            clock,
             shared,
             registry: Registry::default(),
             effects: Effects::new(),
             answered: Vec::new(),
+            told: DurableMark(0),
+            is_outdated: false,
+            rebirths,
             stop_by: None,
         }
     }
 
-    /// Runs until the node was stopped. True where the storage was synced at the end.
-    pub(super) async fn run(mut self, listener: TcpListener) -> bool {
+    /// Runs until the node was stopped, or cannot go on with its storage.
+    pub(super) async fn run(mut self, listener: TcpListener) -> Ending {
         let accepting = match connection::accept(listener, Arc::clone(&self.shared)) {
             Ok(accepting) => accepting,
-            Err(error) => {
-                tracing::error!(%error, "the node cannot listen");
-                return self.storage.close();
-            }
+            Err(error) => return self.cannot_listen(&error),
         };
         self.node.start(self.clock.now(), &mut self.effects);
         self.carry_out();
+        self.tell_mark();
         self.end_turn();
 
         let mut events = VecDeque::new();
@@ -103,12 +113,34 @@ impl Driver {
                 () = shared.mailbox.take(&mut events) => {
                     events.drain(..).for_each(|event| self.on_event(event, &accepting));
                 }
-                () = ring(alarm.as_mut(), wake.is_some()) => self.handle(Input::Wake),
+                () = ring(alarm.as_mut(), wake.is_some()) => {
+                    self.tell_mark();
+                    self.handle(Input::Wake);
+                }
             }
             self.end_turn();
             if self.is_done() {
-                return self.finish().await;
+                return Ending::Stopped { synced: self.finish().await };
             }
+            if let Some((why, aside)) = self.is_over().filter(|_| self.stop_by.is_none()) {
+                accepting.abort();
+                return self.end_life(why, aside).await;
+            }
+        }
+    }
+
+    /// Ends a life that nobody can reach.
+    pub(super) fn cannot_listen(self, error: &io::Error) -> Ending {
+        tracing::error!(%error, "the node cannot listen");
+        Ending::Stopped { synced: self.storage.close() }
+    }
+
+    /// Tells the machine how far the storage is synced, where that is news.
+    fn tell_mark(&mut self) {
+        let synced = self.storage.synced_mark();
+        if synced > self.told {
+            self.told = synced;
+            self.handle(Input::Marked(synced));
         }
     }
 
@@ -118,6 +150,7 @@ impl Driver {
             Event::Stored(answers) => {
                 self.answered.extend(answers);
                 self.carry_out();
+                self.tell_mark();
             }
             Event::Hello { connection, hello, outbox, admitted } => {
                 self.on_hello(connection, hello, outbox, admitted);
@@ -319,6 +352,7 @@ impl Driver {
                     outbox.close(CloseCode::Normal, "hung up");
                 }
             }
+            Effect::StartOver => self.is_outdated = true,
             Effect::Observe(event) => {
                 self.reporter.report(&self.label, &self.node, self.clock.now(), &event);
             }
@@ -339,66 +373,6 @@ impl Driver {
         self.stop_by.is_some_and(|by| self.registry.calls() == 0 || Instant::now() >= by)
     }
 
-    async fn finish(mut self) -> bool {
-        for outbox in self.registry.outboxes() {
-            outbox.close(CloseCode::Away, "the node stops");
-        }
-        let hung_up = async {
-            while self.shared.connections.load(Ordering::Acquire) > 0 {
-                time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        // Whoever has not closed by then is cut.
-        let _ = time::timeout(HANGUP_TIMEOUT, hung_up).await;
-        let synced = match self.settled_trees().await {
-            Some(trees) => self.storage.close_with_trees(&trees),
-            None => self.storage.close(),
-        };
-        tracing::info!(on = &*self.label, synced, "stopped");
-        synced
-    }
-
-    /// The trees of all that the storage will still hold when the process starts again. `None`
-    /// where nothing says so for certain.
-    async fn settled_trees(&mut self) -> Option<Vec<u8>> {
-        if !self.storage.outlives_the_process() {
-            return None;
-        }
-        let settled = self.settle().await;
-        let trees = self.node.view().trees().filter(|_| self.storage.is_healthy());
-        let saved = match trees {
-            Some(_) if !settled => Err("the storage takes too long"),
-            Some(trees) => SavedTrees::encode(trees).ok_or("they are too big"),
-            None => Err("they are being counted, or in doubt"),
-        };
-        saved.inspect_err(|why| tracing::info!(on = &*self.label, "no trees are saved: {why}")).ok()
-    }
-
-    /// Hears of nothing but the storage, until that has nothing to do. False where it goes on for
-    /// too long, or counts: a count may take a minute.
-    async fn settle(&mut self) -> bool {
-        let by = Instant::now() + SETTLE_TIMEOUT;
-        let shared = Arc::clone(&self.shared);
-        let mut events = VecDeque::new();
-        while self.node.view().storage_operations_under_way() > 0 {
-            if self.node.view().trees().is_none() {
-                return false;
-            }
-            let heard = time::timeout_at(by, shared.mailbox.take(&mut events)).await;
-            if heard.is_err() || Instant::now() >= by {
-                return false;
-            }
-            for event in events.drain(..) {
-                if let Event::Stored(answers) = event {
-                    self.answered.extend(answers);
-                }
-            }
-            self.carry_out();
-            self.storage.flush();
-        }
-        true
-    }
-
     fn status(&self, request: StatusRequest) -> StatusReply {
         let view = status::Parts {
             node: &self.node,
@@ -408,6 +382,7 @@ impl Driver {
             uptime: self.clock.elapsed(),
             clients: self.registry.clients(),
             frames_dropped: self.registry.dropped(),
+            storage_rebirths: self.rebirths,
         };
         view.reply(request)
     }

@@ -5,6 +5,8 @@
 //!  dialler --> connection ---------->    |  Node::handle
 //!              pump <---- outbox --------+  once per turn
 //! ```
+//!
+//! Where the storage fails, the node begins another life on the same thread and port: `lives.rs`.
 
 mod connection;
 
@@ -15,6 +17,8 @@ mod driver;
 mod head;
 
 mod http;
+
+mod lives;
 
 mod metrics;
 
@@ -34,18 +38,17 @@ use std::thread::{self, JoinHandle};
 use std::{fmt, io};
 
 use quorate_core::ids::Text;
-use quorate_core::merkle::{SavedTrees, TreeKey};
 use quorate_core::message::{Hello, Message, Reject, Welcome};
-use quorate_core::node::{ConfigError, Node, NodeConfig};
-use tokio::runtime::Builder;
+use quorate_core::node::{ConfigError, NodeConfig};
 use tokio::sync::oneshot;
 
+use crate::clock::Clock;
 use crate::mailbox::Mailbox;
 use crate::socket::Outbox;
-use crate::storage::{AdoptedDirectory, Answer, FjallOptions, OpenError, Storage};
+use crate::storage::{AdoptedDirectory, Answer, FjallOptions, OpenError};
 
 use self::dialler::{DialFailure, Dialled};
-use self::driver::Driver;
+use self::lives::Lives;
 pub(crate) use self::report::{enumerate, span};
 use self::status::Look;
 
@@ -112,60 +115,28 @@ pub struct RunningNode {
 
 /// Opens the storage and starts the node.
 pub fn start(options: NodeOptions) -> Result<RunningNode, StartError> {
-    let NodeOptions { mut config, label, storage, listener, allow_origins } = options;
+    let NodeOptions { config, label, storage, listener, allow_origins } = options;
     let address = listener.local_addr().map_err(StartError::Io)?;
     listener.set_nonblocking(true).map_err(StartError::Io)?;
-    let seed = getrandom::u64().map_err(|error| StartError::Io(error.into()))?;
-    let tree_key = config.tree_key();
     let shared = Arc::new(Shared {
         mailbox: Mailbox::new(),
         connections: AtomicUsize::new(0),
         next_connection: AtomicU64::new(1),
         allow_origins,
     });
-    let mut storage = open_storage(storage, tree_key, &shared).map_err(StartError::Storage)?;
-    config.trees = saved_trees(&label, &mut storage);
-    let node = Node::new(config, seed).map_err(StartError::Config)?;
-    let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Io)?;
+    let clock = Clock::start();
+    let lives = Lives { config, label, storage, listener, shared: Arc::clone(&shared), clock };
+    let first = lives.begin(0)?;
     let (ending, ended) = oneshot::channel();
-    let driver = Driver::new(node, label, storage, Arc::clone(&shared));
     let thread = thread::Builder::new()
         .name("node".into())
         .spawn(move || {
-            let clean = runtime.block_on(driver.run(listener));
+            let clean = lives.run(first);
             drop(ending);
             clean
         })
         .map_err(StartError::Io)?;
     Ok(RunningNode { address, shared, thread, ended })
-}
-
-fn open_storage(
-    choice: StorageChoice,
-    tree_key: TreeKey,
-    shared: &Arc<Shared>,
-) -> Result<Storage, OpenError> {
-    match choice {
-        StorageChoice::Memory => Ok(Storage::memory(tree_key)),
-        StorageChoice::Fjall(directory, options) => {
-            let shared = Arc::clone(shared);
-            let answers = move |answers| shared.mailbox.push(Event::Stored(answers));
-            Storage::fjall(directory, options, tree_key, Arc::new(answers))
-        }
-    }
-}
-
-/// The trees that the last stop saved. `None`: they are counted, and why is in the log.
-fn saved_trees(on: &str, storage: &mut Storage) -> Option<SavedTrees> {
-    if !storage.outlives_the_process() {
-        return None;
-    }
-    let Some(bytes) = storage.take_trees() else {
-        tracing::info!(on, "the trees are counted: no clean stop has saved any");
-        return None;
-    };
-    let saved = SavedTrees::decode(&bytes);
-    saved.inspect_err(|error| tracing::info!(on, "the trees are counted: {error}")).ok()
 }
 
 impl RunningNode {

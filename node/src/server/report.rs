@@ -134,6 +134,16 @@ fn report(on: &str, node: &Node, now: Now, event: &Event) {
              nodes of their keys may still hold what they say",
             name(target)
         ),
+        Event::DataLost { is_old } => report_loss(on, *is_old),
+        Event::Refilled => tracing::info!(
+            on,
+            "all that the other nodes hold of what was lost is here again: this node votes"
+        ),
+        Event::RecordRotten { key } => tracing::error!(
+            on,
+            ?key,
+            "a record on this disk is damaged: it is removed, and taken from the other nodes again"
+        ),
         Event::TreesKept => tracing::info!(on, "the trees of the last stop are in use"),
         Event::TreesUnfit(why) => {
             tracing::info!(on, "the trees are counted, since those that were saved do not fit: {why}");
@@ -149,6 +159,23 @@ fn report(on: &str, node: &Node, now: Now, event: &Event) {
         | Event::HintDropped { .. }
         | Event::StaleRefused(_) => tracing::debug!(on, ?event, "observed"),
         _ => tracing::info!(on, ?event, "observed"),
+    }
+}
+
+fn report_loss(on: &str, is_old: bool) {
+    if is_old {
+        tracing::error!(
+            on,
+            "the storage is an old copy: other nodes remember later commits, and may have \
+             collected what was deleted since; it is set aside, and this node begins with an empty \
+             one"
+        );
+    } else {
+        tracing::error!(
+            on,
+            "the storage has lost data that was synced: other nodes remember later commits; this \
+             node takes it from them again, slot by slot, and does not vote until then"
+        );
     }
 }
 

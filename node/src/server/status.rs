@@ -26,6 +26,7 @@ pub(super) struct Parts<'a> {
     pub(super) uptime: Duration,
     pub(super) clients: usize,
     pub(super) frames_dropped: u64,
+    pub(super) storage_rebirths: u64,
 }
 
 impl Parts<'_> {
@@ -41,8 +42,19 @@ impl Parts<'_> {
             ("outbound_repair_bytes_max", REPAIR_BYTES_MAX as u64),
             ("outbound_handoff_bytes_max", HANDOFF_BYTES_MAX as u64),
         ];
-        let own_counters =
-            [("clients", self.clients as u64), ("frames_dropped", self.frames_dropped)];
+        let own_counters = [
+            ("clients", self.clients as u64),
+            ("frames_dropped", self.frames_dropped),
+            ("storage_rebirths", self.storage_rebirths),
+        ];
+        let disk_counters = self.storage.gauges().into_iter().flat_map(|disk| {
+            [
+                ("storage_free_bytes", disk.free_bytes),
+                ("storage_full", u64::from(disk.is_full)),
+                ("storage_stalls", disk.stalls),
+                ("storage_stalled_seconds", disk.stalled_seconds),
+            ]
+        });
         StatusReply {
             call,
             cluster: config.cluster,
@@ -55,7 +67,7 @@ impl Parts<'_> {
             storage: self.storage.name().into(),
             records: self.storage.records(),
             members: view.members(self.now),
-            counters: numbers(view.counters().into_iter().chain(own_counters)),
+            counters: numbers(view.counters().into_iter().chain(own_counters).chain(disk_counters)),
             limits: numbers(view.limits().into_iter().chain(own_limits)),
             now: self.now.unix,
             comparisons: view.comparisons().filter(|_| slots).collect(),
@@ -95,7 +107,10 @@ impl Look {
         let not_ready = if stopping {
             Some("the node stops".to_owned())
         } else if !storage.is_healthy() {
-            Some("the storage failed: restart the node and look at its log".to_owned())
+            Some(
+                "the storage failed, and the node is about to start over: look at its log"
+                    .to_owned(),
+            )
         } else if status.layout_version == LayoutVersion(0) {
             Some(waits_for_layout(config, &status))
         } else if up < needed {

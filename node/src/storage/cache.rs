@@ -186,6 +186,7 @@ mod tests {
             expires: None,
             request: RequestId { client: 1, sequence: 1 },
             newborn: Actor { node: NodeId(1), incarnation: Incarnation(1), birth: Birth(1) },
+            continued: [].into(),
             siblings_max: 10,
             record_bytes_max: 1_000,
             actors_kept: 10,

@@ -3,6 +3,8 @@
 //! One thread writes, one reads. Two writers are slower than one, and a read never waits behind a
 //! sync. The engine's own journal is never synced by itself; the writer does it once per turn.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
@@ -11,16 +13,26 @@ use std::{fmt, io, mem};
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, PersistMode};
-use quorate_core::machine::{HeldAs, StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::ids::{DurableMark, Incarnation, Remembered};
+use quorate_core::machine::{Found, HeldAs, StoreError, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
+use quorate_core::time::UnixMs;
 
 use super::cache::RecordCache;
-use super::directory::{AdoptedDirectory, engine_error, save_trees};
+use super::directory::{AdoptedDirectory, io_error};
+use super::engine::{Engine, EngineOptions, is_rot};
+use super::failure::{self, Failure};
 use super::identity::OpenError;
+use super::mark::Marks;
+use super::meta::{self, Committed, LIVES, MARK, Past, TREES};
+use super::opening::{self, Opened};
 use super::reader::{ReadJob, ReadOp, Reader};
+use super::space::{Room, SpaceGauge, SpaceSource, default_reserve, space_of};
 use super::turn::WriteOp;
+use super::watchdog::{Doing, Stalls, Watchdog};
 use super::writer::{StateScan, WriteJob, Writer, WriterOp};
-use super::{Answer, Answers, RecordKey, failed};
+use super::{Answer, Answers, CleanStop, DiskGauges, Health, RecordKey, failed};
+use crate::clock::Clock;
 use crate::mailbox::lock;
 
 /// How a directory is used.
@@ -30,6 +42,26 @@ pub struct FjallOptions {
     pub durability: Durability,
     /// Bytes of records kept in memory above the engine.
     pub cache_bytes: usize,
+    /// How much the engine may take.
+    pub engine: EngineOptions,
+    /// Bytes of the disk that are left to the engine: with less, what makes the data larger is
+    /// refused. At most a quarter of the file system. `None`: as much as the engine may need to go
+    /// on by itself.
+    pub reserve_bytes: Option<u64>,
+    /// The life of the node that writes.
+    pub life: Incarnation,
+}
+
+impl Default for FjallOptions {
+    fn default() -> FjallOptions {
+        FjallOptions {
+            durability: Durability::default(),
+            cache_bytes: 64 << 20,
+            engine: EngineOptions::default(),
+            reserve_bytes: None,
+            life: Incarnation::default(),
+        }
+    }
 }
 
 /// When a write counts as stored.
@@ -44,81 +76,141 @@ pub enum Durability {
 
 /// The engine, its two threads, and what is to be handed to them at the end of the turn.
 pub(super) struct Fjall {
+    watchdog: Watchdog,
     shared: Arc<Shared>,
     writes: Sender<Vec<WriteJob>>,
     reads: Sender<Vec<ReadJob>>,
     threads: [JoinHandle<()>; 2],
     next_writes: Vec<WriteJob>,
     next_reads: Vec<ReadJob>,
+    found: Found,
     /// What the last stop saved, and the directory has no more.
     trees: Option<Bytes>,
 }
 
 /// What the threads and the driver see.
 pub(super) struct Shared {
+    /// The data directory, which holds more than the engine's.
+    pub(super) path: PathBuf,
+    /// Keeps everybody else out of it.
+    _lock: Arc<File>,
     pub(super) database: Database,
     pub(super) records: Keyspace,
     pub(super) hints: Keyspace,
     pub(super) meta: Keyspace,
     pub(super) cache: Mutex<RecordCache>,
     pub(super) tree_key: TreeKey,
+    pub(super) marks: Marks,
+    /// Who has written. Only the writer changes it.
+    past: Mutex<Past>,
+    /// When what was found was written.
+    found_written: UnixMs,
     /// Set by the first commit or sync that failed, and never taken back.
-    pub(super) failed: AtomicBool,
+    failed: AtomicBool,
+    /// Set where the engine met bytes that are not what it once wrote. Implies `failed`.
+    damaged: AtomicBool,
+    /// Whether any operation was answered `Failed` for another reason than one record's: it may have
+    /// been done or not.
+    uncertain: AtomicBool,
     /// Whether any operation was answered `Failed`: something may be stored that cannot be read, and
     /// to find it the records are to be counted again.
-    pub(super) doubtful: AtomicBool,
+    doubtful: AtomicBool,
     /// An estimate: at the start the engine counts rewritten records twice, and removed ones, until
     /// it compacts them.
     pub(super) record_count: AtomicU64,
+    space: Arc<SpaceGauge>,
+    /// What the two threads do.
+    pub(super) writing: Arc<Doing>,
+    pub(super) reading: Arc<Doing>,
+    stalls: Arc<Stalls>,
     answers: Answers,
 }
 
 impl Fjall {
     pub(super) fn open(
-        directory: AdoptedDirectory,
+        directory: &AdoptedDirectory,
         options: FjallOptions,
         tree_key: TreeKey,
         answers: Answers,
     ) -> Result<Fjall, OpenError> {
-        let FjallOptions { durability, cache_bytes } = options;
-        let trees = directory.take_trees()?;
-        let (records, hints) = (directory.records()?, directory.hints()?);
-        let AdoptedDirectory { path, database, meta, .. } = directory;
+        Fjall::open_in(space_of(directory.path()), directory, options, tree_key, answers)
+    }
+
+    /// The same, with a file system that `space` tells of.
+    pub(super) fn open_in(
+        space: SpaceSource,
+        directory: &AdoptedDirectory,
+        options: FjallOptions,
+        tree_key: TreeKey,
+        answers: Answers,
+    ) -> Result<Fjall, OpenError> {
+        let FjallOptions { durability, cache_bytes, engine, reserve_bytes, life } = options;
+        let reserve = reserve_bytes.unwrap_or_else(|| default_reserve(&engine));
+        let opened = opening::open(directory, engine, life)?;
+        let Opened { engine, found, past, trees, mark, mark_file } = opened;
+        let Engine { database, records, hints, meta, .. } = engine;
         let record_count = AtomicU64::new(records.approximate_len() as u64);
         let shared = Arc::new(Shared {
+            path: directory.path().to_owned(),
+            _lock: directory.lock(),
             database,
             records,
             hints,
             meta,
             cache: Mutex::new(RecordCache::new(cache_bytes)),
             tree_key,
+            marks: Marks::new(mark, mark_file),
+            past: Mutex::new(past),
+            found_written: found.written,
             failed: AtomicBool::new(false),
+            damaged: AtomicBool::new(false),
+            uncertain: AtomicBool::new(false),
             doubtful: AtomicBool::new(false),
             record_count,
+            space: Arc::default(),
+            writing: Arc::new(Doing::new("store-write")),
+            reading: Arc::new(Doing::new("store-read")),
+            stalls: Arc::default(),
             answers,
         });
-        Fjall::start(shared, durability, trees).map_err(|error| engine_error(&path, &error))
+        let room = Room::new(space, reserve, Arc::clone(&shared.space));
+        let started = Fjall::start(shared, durability, room, found, trees);
+        started.map_err(|error| io_error(directory.path(), &error))
     }
 
     fn start(
         shared: Arc<Shared>,
         durability: Durability,
+        room: Room,
+        found: Found,
         trees: Option<Bytes>,
     ) -> io::Result<Fjall> {
         let (writes, write_jobs) = mpsc::channel();
         let (reads, read_jobs) = mpsc::channel();
-        let writer = Writer::new(Arc::clone(&shared), durability, write_jobs);
+        let writer = Writer::new(Arc::clone(&shared), durability, room, write_jobs);
         let reader = Reader::new(Arc::clone(&shared), read_jobs);
         let threads = [
             thread::Builder::new().name("store-write".into()).spawn(move || writer.run())?,
             thread::Builder::new().name("store-read".into()).spawn(move || reader.run())?,
         ];
+        let watched = vec![Arc::clone(&shared.writing), Arc::clone(&shared.reading)];
+        let watchdog = Watchdog::start(watched, Arc::clone(&shared.stalls))?;
         let (next_writes, next_reads) = (Vec::new(), Vec::new());
-        Ok(Fjall { shared, writes, reads, threads, next_writes, next_reads, trees })
+        Ok(Fjall {
+            watchdog,
+            shared,
+            writes,
+            reads,
+            threads,
+            next_writes,
+            next_reads,
+            found,
+            trees,
+        })
     }
 
     pub(super) fn submit(&mut self, ticket: Ticket, op: StoreOp, answered: &mut Vec<Answer>) {
-        if !self.is_healthy() {
+        if self.shared.has_failed() {
             answered.push(failed(ticket, StoreError::Io));
             return;
         }
@@ -138,7 +230,12 @@ impl Fjall {
             StoreOp::RemoveHint { target, key, digest } => {
                 self.write(ticket, WriteOp::RemoveHint { target, key, digest });
             }
-            StoreOp::SaveLayout(update) => self.write(ticket, WriteOp::SaveLayout(update)),
+            StoreOp::SaveLayout(update) => {
+                self.next_writes.push(WriteJob { ticket, op: WriterOp::SaveLayout(update) });
+            }
+            StoreOp::SaveStanding { standing, above, discard } => {
+                self.write(ticket, WriteOp::SaveStanding { standing, above, discard });
+            }
             StoreOp::Read { key, hints } if hints.is_empty() => {
                 answered.extend(self.read(ticket, RecordKey::of(&key)));
             }
@@ -192,10 +289,18 @@ impl Fjall {
             lost.extend(sent.err().into_iter().flat_map(|jobs| jobs.0).map(|job| job.ticket));
         }
         if !lost.is_empty() {
-            self.shared.fail("a storage thread is gone");
+            self.shared.fail(Failure::ByItself, "a storage thread is gone");
             let answers = lost.into_iter().map(|ticket| failed(ticket, StoreError::Closed));
             self.shared.answer(answers.collect());
         }
+    }
+
+    pub(super) fn found(&self) -> &Found {
+        &self.found
+    }
+
+    pub(super) fn synced_mark(&self) -> DurableMark {
+        self.shared.marks.synced()
     }
 
     pub(super) fn take_trees(&mut self) -> Option<Bytes> {
@@ -206,14 +311,31 @@ impl Fjall {
         self.shared.record_count.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_healthy(&self) -> bool {
-        !self.shared.has_failed()
+    pub(super) fn gauges(&self) -> DiskGauges {
+        let Shared { space, stalls, .. } = &*self.shared;
+        DiskGauges {
+            free_bytes: space.free(),
+            is_full: space.is_full(),
+            stalls: stalls.count(),
+            stalled_seconds: stalls.seconds(),
+        }
     }
 
-    /// What a failed sync leaves behind.
+    pub(super) fn health(&self) -> Health {
+        match self.shared.has_failed() {
+            _ if self.shared.damaged.load(Ordering::Acquire) => Health::Damaged,
+            true => Health::Failed,
+            false => Health::Sound,
+        }
+    }
+
+    /// What a failed sync, or a table that cannot be read, leaves behind.
     #[cfg(test)]
-    pub(super) fn break_down(&self) {
-        self.shared.fail("a test");
+    pub(super) fn break_down(&self, health: Health) {
+        self.shared.damaged.store(health == Health::Damaged, Ordering::Release);
+        if health != Health::Sound {
+            self.shared.fail(Failure::Device, "a test");
+        }
     }
 
     #[cfg(test)]
@@ -221,19 +343,17 @@ impl Fjall {
         Arc::clone(&self.shared)
     }
 
-    pub(super) fn close(mut self, trees: Option<&[u8]>) -> bool {
+    pub(super) fn close(mut self, stop: Option<CleanStop<'_>>) -> bool {
         self.flush();
-        let Fjall { shared, writes, reads, threads, .. } = self;
+        let Fjall { watchdog, shared, writes, reads, threads, .. } = self;
         drop((writes, reads));
+        // Until here a stop that hangs is told of, too.
         let ended = threads.map(|thread| thread.join().is_ok());
+        drop(watchdog);
         let synced = shared.sync(PersistMode::SyncAll);
         let closed = ended == [true, true] && synced;
-        let doubtful = shared.doubtful.load(Ordering::Acquire);
-        if let Some(trees) = trees.filter(|_| closed && !doubtful)
-            && let Err(error) = save_trees(&shared.database, &shared.meta, trees)
-        {
-            // What was acknowledged is synced all the same.
-            tracing::warn!(%error, "the trees could not be saved");
+        if let Some(stop) = stop.filter(|_| closed) {
+            shared.save_stop(&stop);
         }
         closed
     }
@@ -251,10 +371,26 @@ impl Shared {
     }
 
     pub(super) fn answer(&self, answers: Vec<Answer>) {
-        if answers.iter().any(|(_, outcome)| matches!(outcome, StoreOutcome::Failed(_))) {
-            self.doubtful.store(true, Ordering::Release);
+        for (_, outcome) in &answers {
+            if let StoreOutcome::Failed(error) = outcome {
+                self.doubtful.store(true, Ordering::Release);
+                let of_one_record = matches!(error, StoreError::Damaged | StoreError::Full);
+                self.uncertain.fetch_or(!of_one_record, Ordering::AcqRel);
+            }
         }
         (self.answers)(answers);
+    }
+
+    /// What a read of the engine that failed is answered with. One that met rot ends the storage:
+    /// the engine would meet it again at each read of the same block, and when it compacts.
+    pub(super) fn on_read_error(&self, error: &fjall::Error) -> StoreError {
+        if !is_rot(error) {
+            tracing::error!(%error, "the engine could not read");
+            return StoreError::Io;
+        }
+        self.damaged.store(true, Ordering::Release);
+        self.fail(Failure::ByItself, &format!("a table is damaged: {error}"));
+        StoreError::Damaged
     }
 
     /// What is stored and cannot be read was left out of a scan.
@@ -262,15 +398,32 @@ impl Shared {
         self.doubtful.store(true, Ordering::Release);
     }
 
+    /// The engine refuses a commit or a sync.
+    pub(super) fn fail_with(&self, what: &str, error: &fjall::Error) {
+        let failure = match matches!(error, fjall::Error::Poisoned) {
+            true => Failure::ByItself,
+            false => Failure::Device,
+        };
+        self.fail(failure, &format!("{what}: {error}"));
+    }
+
     /// From here on everything is answered `Failed`.
-    pub(super) fn fail(&self, reason: &str) {
+    pub(super) fn fail(&self, failure: Failure, reason: &str) {
         if !self.failed.swap(true, Ordering::AcqRel) {
             tracing::error!(
                 reason,
-                "STORAGE FAILED: this node acknowledges nothing until it is restarted; check the \
+                "STORAGE FAILED: nothing is acknowledged until the store is opened again; check the \
                  device and the free space"
             );
+            failure::note(&self.path, failure);
         }
+    }
+
+    /// What others remember is accounted for.
+    pub(super) fn account(&self, above: &[Remembered]) -> Past {
+        let mut past = lock(&self.past);
+        above.iter().for_each(|told| past.before.account(*told, self.found_written));
+        past.clone()
     }
 
     /// Takes in what a commit made and removed. Only the writer does.
@@ -284,10 +437,38 @@ impl Shared {
         if self.has_failed() {
             return false;
         }
+        let mark = self.marks.committed();
         if let Err(error) = self.database.persist(mode) {
-            self.fail(&format!("sync: {error}"));
+            self.fail_with("sync", &error);
             return false;
         }
+        self.marks.on_sync(mark);
         true
+    }
+
+    /// Saves what a clean stop leaves for the next start, synced, behind everything else. Where that
+    /// does not succeed, what was acknowledged is synced all the same.
+    fn save_stop(&self, stop: &CleanStop<'_>) {
+        let mut batch = self.database.batch();
+        if !self.uncertain.load(Ordering::Acquire) {
+            batch.insert(&self.meta, LIVES, meta::encode_lives(&stop.lives));
+        }
+        if let Some(trees) = stop.trees.filter(|_| !self.doubtful.load(Ordering::Acquire)) {
+            batch.insert(&self.meta, TREES, trees);
+        }
+        if batch.is_empty() {
+            return;
+        }
+        let mark = DurableMark(self.marks.committed().0 + 1);
+        let committed = Committed { mark, written: Clock::start().now().unix };
+        batch.insert(&self.meta, MARK, meta::encode_committed(&committed));
+        let saved = batch.commit().and_then(|()| self.database.persist(PersistMode::SyncAll));
+        match saved {
+            Ok(()) => {
+                self.marks.on_commit(mark);
+                self.marks.on_sync(mark);
+            }
+            Err(error) => tracing::warn!(%error, "the clean stop could not be saved"),
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use quorate_core::ids::{ClusterId, NodeId};
 use serde::{Deserialize, Serialize};
 
+use super::about;
+
 /// Whose data a directory holds, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -76,18 +78,25 @@ pub enum OpenError {
         /// What stands in it.
         found: String,
     },
-    /// What it says about itself is damaged or missing.
+    /// What it says of itself, in its file `node.json`, is damaged or missing.
     Damaged {
         /// The directory.
         directory: PathBuf,
-        /// Which part.
-        part: &'static str,
+        /// What is wrong with it.
+        reason: String,
     },
-    /// The engine or the device refuses it.
-    Engine {
+    /// Its store is damaged, and was only to be looked at.
+    Store {
         /// The directory.
         directory: PathBuf,
         /// What the engine says.
+        reason: String,
+    },
+    /// The engine, the device or the operating system refuses it.
+    Engine {
+        /// The directory.
+        directory: PathBuf,
+        /// What they say.
         reason: String,
     },
     /// The operating system has no random number for a new node's id.
@@ -123,16 +132,23 @@ impl fmt::Display for OpenError {
                  version that wrote it",
                 directory.display()
             ),
-            OpenError::Damaged { directory, part } => write!(
+            OpenError::Damaged { directory, reason } => write!(
                 f,
-                "data directory {} is damaged: {part} cannot be read. Move it away and start with \
-                 an empty one: reads then repair it from its peers",
+                "{} does not say whose directory it is: {reason}. All else in it is unharmed. Put \
+                 a copy of the file there: that of another node of the cluster will do, with the \
+                 id of this node, which `quorate members` tells, and without its checksum",
+                directory.join(about::FILE).display()
+            ),
+            OpenError::Store { directory, reason } => write!(
+                f,
+                "the store in data directory {} is damaged and does not open: {reason}. When its \
+                 node starts, it sets the store aside and refills itself from its peers",
                 directory.display()
             ),
             OpenError::Engine { directory, reason } => write!(
                 f,
-                "data directory {} does not open: {reason}. If it is damaged, move it away and \
-                 start with an empty one: reads then repair it from its peers",
+                "data directory {} does not open: {reason}. Check its device, the free space, and \
+                 who may write to it",
                 directory.display()
             ),
             OpenError::Entropy(error) => write!(f, "no random number for the node's id: {error}"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use quorate_core::causality::{Held, Record, RecordOp};
-use quorate_core::ids::{Key, NodeId};
+use quorate_core::ids::{DurableMark, Key, NodeId};
 use quorate_core::machine::{Confirmed, HeldAs, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::{StateHash, TreeKey};
 use quorate_core::ring::{Position, RingArc};
@@ -20,11 +20,19 @@ pub(super) struct Memory {
     tree_key: TreeKey,
     records: BTreeMap<(Position, Key), OwnCopy>,
     hints: BTreeMap<HintKey, Held>,
+    /// Counts changes: what others remember of it tells the next life that all of it is gone.
+    mark: DurableMark,
 }
 
 impl Memory {
     pub(super) fn new(tree_key: TreeKey) -> Memory {
-        Memory { tree_key, records: BTreeMap::new(), hints: BTreeMap::new() }
+        let (records, hints) = (BTreeMap::new(), BTreeMap::new());
+        Memory { tree_key, records, hints, mark: DurableMark(0) }
+    }
+
+    /// The number of the last change.
+    pub(super) fn mark(&self) -> DurableMark {
+        self.mark
     }
 
     pub(super) fn submit(&mut self, ticket: Ticket, op: StoreOp, answered: &mut Vec<Answer>) {
@@ -61,8 +69,16 @@ impl Memory {
             StoreOp::Remove { key, state } => self.remove(key, state),
             // The machine holds the newest layout itself, and nothing here outlives the machine.
             StoreOp::SaveLayout(_) => StoreOutcome::Durable,
+            StoreOp::SaveStanding { above, .. } => {
+                let above = above.iter().map(|told| told.mark).max();
+                self.mark = self.mark.max(above.unwrap_or_default());
+                StoreOutcome::Durable
+            }
         };
         let promised = matches!(outcome, StoreOutcome::Applied { .. });
+        if promised || outcome == StoreOutcome::Durable {
+            self.mark.0 += 1;
+        }
         answered.push((ticket, outcome));
         answered.extend(promised.then_some((ticket, StoreOutcome::Durable)));
     }

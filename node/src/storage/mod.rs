@@ -10,11 +10,31 @@
 //! ```
 //!
 //! Invariant: a read error is `Failed`, never an absence; after a failed commit or sync everything
-//! answers `Failed` until the process starts again (DESIGN.md §13).
+//! answers `Failed` until the store is opened again (DESIGN.md §13).
 
 mod identity;
 
+mod about;
+
+mod atomic_file;
+
+mod aside;
+
+mod layout_file;
+
+mod mark;
+
 mod directory;
+
+mod meta;
+
+mod engine;
+
+mod journal;
+
+mod failure;
+
+mod opening;
 
 mod own_copy;
 
@@ -28,6 +48,10 @@ mod cache;
 
 mod fjall;
 
+mod space;
+
+mod watchdog;
+
 mod turn;
 
 mod writer;
@@ -40,14 +64,19 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use quorate_core::causality::{Applied, Held, RecordOp};
-use quorate_core::ids::Key;
-use quorate_core::machine::{HintChange, StateChange, StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::ids::{DurableMark, Incarnation, Key};
+use quorate_core::machine::{
+    Found, HintChange, StateChange, StoreError, StoreOp, StoreOutcome, Ticket,
+};
 use quorate_core::merkle::TreeKey;
 use quorate_core::ring::Position;
 
+pub use self::aside::Aside;
 pub use self::directory::{AdoptedDirectory, Directory};
+pub use self::engine::EngineOptions;
 pub use self::fjall::{Durability, FjallOptions};
 pub use self::identity::{Identity, OpenError, Settings};
+pub use self::journal::{Cut, JournalState, Mended, Scan};
 
 use self::fjall::Fjall;
 use self::memory::Memory;
@@ -67,7 +96,7 @@ pub struct Storage {
 #[derive(Debug)]
 enum Engine {
     Memory(Memory),
-    Fjall(Fjall),
+    Fjall(Box<Fjall>),
 }
 
 impl Storage {
@@ -77,19 +106,36 @@ impl Storage {
         Storage { engine: Engine::Memory(Memory::new(tree_key)) }
     }
 
-    /// Storage on a disk. Starts two threads; `answers` is called on them. States are named with
-    /// `tree_key`, that of the node's machine.
+    /// Storage on a disk. Sets a store that is damaged aside, and begins with an empty one. Starts
+    /// three threads; `answers` is called on them. States are named with `tree_key`, that of the node's
+    /// machine. One at a time may be open on a directory.
     ///
     /// # Errors
-    /// `Engine`.
+    /// `InUse`, `Engine`.
     pub fn fjall(
-        directory: AdoptedDirectory,
+        directory: &AdoptedDirectory,
         options: FjallOptions,
         tree_key: TreeKey,
         answers: Answers,
     ) -> Result<Storage, OpenError> {
         let fjall = Fjall::open(directory, options, tree_key, answers)?;
-        Ok(Storage { engine: Engine::Fjall(fjall) })
+        Ok(Storage { engine: Engine::Fjall(Box::new(fjall)) })
+    }
+
+    /// What was there when it was opened. Of a memory: nothing, and nothing is known to be lost.
+    pub fn found(&self) -> Found {
+        match &self.engine {
+            Engine::Memory(_) => Found::default(),
+            Engine::Fjall(fjall) => fjall.found().clone(),
+        }
+    }
+
+    /// The number of the last commit that is synced; of a memory, of the last change.
+    pub fn synced_mark(&self) -> DurableMark {
+        match &self.engine {
+            Engine::Memory(memory) => memory.mark(),
+            Engine::Fjall(fjall) => fjall.synced_mark(),
+        }
     }
 
     /// Runs an operation. What is known at once is added to `answered`; the rest comes later,
@@ -125,11 +171,33 @@ impl Storage {
         }
     }
 
+    /// Whether it can be used.
+    pub fn health(&self) -> Health {
+        match &self.engine {
+            Engine::Memory(_) => Health::Sound,
+            Engine::Fjall(fjall) => fjall.health(),
+        }
+    }
+
     /// Whether it answers anything but `Failed`.
     pub fn is_healthy(&self) -> bool {
+        self.health() == Health::Sound
+    }
+
+    /// What a failed sync, or a table that cannot be read, leaves behind.
+    #[cfg(test)]
+    pub(crate) fn break_down(&self, health: Health) {
         match &self.engine {
-            Engine::Memory(_) => true,
-            Engine::Fjall(fjall) => fjall.is_healthy(),
+            Engine::Memory(_) => {}
+            Engine::Fjall(fjall) => fjall.break_down(health),
+        }
+    }
+
+    /// How it is with the disk; `None` of a memory.
+    pub fn gauges(&self) -> Option<DiskGauges> {
+        match &self.engine {
+            Engine::Memory(_) => None,
+            Engine::Fjall(fjall) => Some(fjall.gauges()),
         }
     }
 
@@ -141,8 +209,8 @@ impl Storage {
         }
     }
 
-    /// What the last stop gave to [`close_with_trees`](Storage::close_with_trees): once, and only
-    /// where nothing was opened or written since.
+    /// The trees that the last stop gave to [`stop`](Storage::stop): once, and only where nothing was
+    /// opened or written since.
     pub fn take_trees(&mut self) -> Option<Bytes> {
         match &mut self.engine {
             Engine::Memory(_) => None,
@@ -153,21 +221,56 @@ impl Storage {
     /// Finishes what was submitted, syncs, and ends the threads. False where that failed.
     #[must_use]
     pub fn close(self) -> bool {
-        match self.engine {
-            Engine::Memory(_) => true,
-            Engine::Fjall(fjall) => fjall.close(None),
-        }
+        self.end(None)
     }
 
-    /// The same, and saves `trees` of all that is stored for the next start: synced behind
-    /// everything else, and not where an operation has failed since the storage was opened.
+    /// The same, and saves for the next start that this was a clean stop: synced behind everything
+    /// else, and not where it is unknown what became of an operation since the storage was opened.
     #[must_use]
-    pub fn close_with_trees(self, trees: &[u8]) -> bool {
+    pub fn stop(self, stop: CleanStop<'_>) -> bool {
+        self.end(Some(stop))
+    }
+
+    fn end(self, stop: Option<CleanStop<'_>>) -> bool {
         match self.engine {
             Engine::Memory(_) => true,
-            Engine::Fjall(fjall) => fjall.close(Some(trees)),
+            Engine::Fjall(fjall) => fjall.close(stop),
         }
     }
+}
+
+/// What a clean stop leaves for the next start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CleanStop<'a> {
+    /// The lives whose actors the next life may continue.
+    pub lives: Vec<Incarnation>,
+    /// The trees of all that is stored, where they are certain. Not saved where anything that is
+    /// stored could not be read.
+    pub trees: Option<&'a [u8]>,
+}
+
+/// Whether a storage can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It can.
+    Sound,
+    /// A commit or a sync failed: everything is answered `Failed`. Opened again, it may be sound.
+    Failed,
+    /// The same, since a part of what is stored can never be read again: it is to be set aside.
+    Damaged,
+}
+
+/// How it is with a disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskGauges {
+    /// Bytes that were free when they were looked at last.
+    pub free_bytes: u64,
+    /// Whether what makes the data larger is refused, for want of room.
+    pub is_full: bool,
+    /// Turns of a storage thread that took longer than 10 s.
+    pub stalls: u64,
+    /// Whole seconds that they took beyond that.
+    pub stalled_seconds: u64,
 }
 
 /// Where a record lies in an engine: the position of its key and the key itself, so that a slot is

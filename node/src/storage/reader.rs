@@ -17,6 +17,7 @@ use super::hints::{self, Hint, HintKey};
 use super::own_copy::OwnCopy;
 use super::scan::{self, Found};
 use super::turn::load;
+use super::watchdog::Task;
 use super::{Answer, RecordKey, failed};
 use crate::mailbox::lock;
 
@@ -68,6 +69,7 @@ impl Reader {
                 jobs.extend(more);
             }
             let answers = jobs.into_iter().map(|job| self.run_job(job)).collect();
+            self.shared.reading.end();
             self.shared.answer(answers);
         }
     }
@@ -77,15 +79,26 @@ impl Reader {
         if self.shared.has_failed() {
             return failed(ticket, StoreError::Io);
         }
+        let task = match op {
+            ReadOp::Record { .. } | ReadOp::Merged { .. } => Task::Read,
+            ReadOp::FindHints { .. } | ReadOp::CountHints | ReadOp::ScanRecords { .. } => {
+                Task::Scan
+            }
+        };
+        self.shared.reading.begin(task);
         let outcome = match op {
             ReadOp::Record { key, epoch } => self.read(key, epoch),
             ReadOp::Merged { key, hints } => self.read_merged(&key, &hints),
             ReadOp::FindHints { target, after, bytes_max } => {
                 let (start, end) = hints::range(target, after.as_ref());
                 let bounds = (start.map(|place| place.0), end.map(|place| place.0));
-                hints::page(self.shared.hints.range(bounds).filter_map(decode_hint), bytes_max)
+                let found = self.shared.hints.range(bounds);
+                hints::page(found.filter_map(|it| decode_hint(&self.shared, it)), bytes_max)
             }
-            ReadOp::CountHints => hints::count(self.shared.hints.iter().filter_map(decode_hint)),
+            ReadOp::CountHints => {
+                let found = self.shared.hints.iter();
+                hints::count(found.filter_map(|it| decode_hint(&self.shared, it)))
+            }
             ReadOp::ScanRecords { arc, after, bytes_max } => {
                 scan::records(scan_records(&self.shared, arc, after), bytes_max)
             }
@@ -94,7 +107,7 @@ impl Reader {
     }
 
     fn read(&self, key: RecordKey, epoch: Epoch) -> StoreOutcome {
-        match load(&self.shared.records, &key.0) {
+        match load(&self.shared, &self.shared.records, &key.0) {
             Ok(None) => StoreOutcome::Read { record: None },
             Ok(Some((held, bytes))) => {
                 let record = Some(held.record().clone());
@@ -117,9 +130,9 @@ impl Reader {
     fn load_copies(&self, key: &Key, hints: &[NodeId]) -> Result<Vec<Record>, StoreError> {
         let mut copies = Vec::with_capacity(hints.len() + 1);
         for target in hints {
-            copies.extend(load(&self.shared.hints, &HintKey::of(*target, key).0)?);
+            copies.extend(load(&self.shared, &self.shared.hints, &HintKey::of(*target, key).0)?);
         }
-        copies.extend(load(&self.shared.records, &RecordKey::of(key).0)?);
+        copies.extend(load(&self.shared, &self.shared.records, &RecordKey::of(key).0)?);
         Ok(copies.into_iter().map(|(held, _)| held.into_record()).collect())
     }
 }
@@ -133,7 +146,7 @@ pub(super) fn scan_records(
     let range = scan::range(arc, after.map(|key| RecordKey::of(&key)), RecordKey::first_at);
     let range = range.map(|(start, end)| (start.map(|place| place.0), end.map(|place| place.0)));
     let stored = range.into_iter().flat_map(|range| shared.records.range(range));
-    stored.map(decode_record).inspect(|found| {
+    stored.map(|it| decode_record(shared, it)).inspect(|found| {
         if matches!(found, Ok(None)) {
             shared.note_left_out();
         }
@@ -141,11 +154,8 @@ pub(super) fn scan_records(
 }
 
 /// `None` where no read of any key would find what is stored.
-fn decode_record(stored: Guard) -> Found<(Key, Record)> {
-    let (place, value) = stored.into_inner().map_err(|error| {
-        tracing::error!(%error, "the records could not be read");
-        StoreError::Io
-    })?;
+fn decode_record(shared: &Shared, stored: Guard) -> Found<(Key, Record)> {
+    let (place, value) = stored.into_inner().map_err(|error| shared.on_read_error(&error))?;
     let key = RecordKey(Bytes::from(place)).parts();
     let key = key.filter(|(position, key)| Position::of(key.as_bytes()) == *position);
     let held = codec::decode_held(value.into()).ok();
@@ -153,13 +163,10 @@ fn decode_record(stored: Guard) -> Found<(Key, Record)> {
 }
 
 /// `None` where what is stored is no hint at all.
-fn decode_hint(stored: Guard) -> Option<Result<Hint, StoreError>> {
+fn decode_hint(shared: &Shared, stored: Guard) -> Option<Result<Hint, StoreError>> {
     let (place, value) = match stored.into_inner() {
         Ok(stored) => stored,
-        Err(error) => {
-            tracing::error!(%error, "the hints could not be read");
-            return Some(Err(StoreError::Io));
-        }
+        Err(error) => return Some(Err(shared.on_read_error(&error))),
     };
     let place = HintKey(Bytes::from(place));
     let held = codec::decode_held(value.into()).ok();

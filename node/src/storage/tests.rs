@@ -8,7 +8,11 @@ mod directory;
 
 mod hints;
 
+mod losses;
+
 mod offline;
+
+mod room;
 
 mod states;
 
@@ -64,11 +68,17 @@ impl Bench {
     }
 
     fn open(directory: &Path, durability: Durability) -> Result<Bench, OpenError> {
+        Bench::with(
+            directory,
+            FjallOptions { durability, cache_bytes: 1 << 20, ..FjallOptions::default() },
+        )
+    }
+
+    fn with(directory: &Path, options: FjallOptions) -> Result<Bench, OpenError> {
         let (sender, answers) = mpsc::channel();
         let directory = Directory::open(directory)?.adopt(CLUSTER, SETTINGS)?;
-        let options = FjallOptions { durability, cache_bytes: 1 << 20 };
         let answer: Answers = Arc::new(move |answers| drop(sender.send(answers)));
-        let storage = Storage::fjall(directory, options, tree_key(), answer)?;
+        let storage = Storage::fjall(&directory, options, tree_key(), answer)?;
         Ok(Bench { storage, answers, ready: Vec::new(), ticket: 0 })
     }
 
@@ -102,6 +112,11 @@ impl Bench {
             }
         }
         outcomes
+    }
+
+    /// Stops as it should, with trees to be found again.
+    fn stop_with(self, trees: &[u8]) -> bool {
+        self.storage.stop(CleanStop { lives: Vec::new(), trees: Some(trees) })
     }
 
     fn put(&mut self, key: &str, value: &str) -> Vec<StoreOutcome> {
@@ -159,6 +174,7 @@ fn put_as(copy: HeldAs, key: &str, value: &str, siblings_max: usize) -> StoreOp 
         expires: None,
         request: RequestId { client: 1, sequence },
         newborn: Actor { node: NodeId(1), incarnation: Incarnation(1), birth: Birth(sequence) },
+        continued: [].into(),
         siblings_max,
         record_bytes_max: 1 << 20,
         actors_kept: 10,
@@ -282,7 +298,7 @@ fn change(
     key: &[u8],
     change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>,
 ) {
-    let database = Database::builder(directory).open().unwrap();
+    let database = Database::builder(directory.join("store")).open().unwrap();
     let keyspace = database.keyspace(keyspace, KeyspaceCreateOptions::default).unwrap();
     let value = keyspace.get(key).unwrap().expect("it was stored").to_vec();
     match change(value) {
@@ -297,8 +313,7 @@ fn after_a_failed_sync_nothing_is_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let mut bench = Bench::fjall(directory.path());
     bench.put("a", "1");
-    let Engine::Fjall(fjall) = &bench.storage.engine else { panic!("it is on a disk") };
-    fjall.break_down();
+    bench.storage.break_down(Health::Failed);
     assert!(!bench.storage.is_healthy());
     let failed = [StoreOutcome::Failed(StoreError::Io)];
     assert_eq!(bench.put("a", "2"), failed);

@@ -4,22 +4,21 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use fjall::{Keyspace, OwnedWriteBatch};
 use quorate_core::causality::{Held, RecordDigest, RecordOp};
 use quorate_core::codec;
-use quorate_core::ids::{Key, NodeId};
-use quorate_core::machine::{Confirmed, StoreError, StoreOutcome};
+use quorate_core::ids::{DurableMark, Key, NodeId, Remembered};
+use quorate_core::machine::{Confirmed, Standing, StoreError, StoreOutcome};
 use quorate_core::merkle::StateHash;
-use quorate_core::message::LayoutUpdate;
 
 use super::RecordKey;
-use super::directory::LAYOUT;
 use super::fjall::Shared;
 use super::hints::{self, HintKey};
+use super::meta::{self, Committed, MARK, PAST, STANDING};
 use super::own_copy::OwnCopy;
+use crate::clock::Clock;
 use crate::mailbox::lock;
 
 /// What the writer is to change, or to look at between changes.
@@ -29,7 +28,7 @@ pub(super) enum WriteOp {
     Remove { key: RecordKey, state: StateHash },
     RemoveHint { target: NodeId, key: Key, digest: RecordDigest },
     Confirm { keys: Vec<Key>, hints: Vec<NodeId> },
-    SaveLayout(Arc<LayoutUpdate>),
+    SaveStanding { standing: Standing, above: Vec<Remembered>, discard: Vec<Key> },
 }
 
 /// Changes that no read sees yet.
@@ -37,7 +36,8 @@ pub(super) struct Turn<'a> {
     shared: &'a Shared,
     records: HashMap<RecordKey, StagedRecord>,
     hints: HashMap<HintKey, StagedHint>,
-    layout: Option<Arc<LayoutUpdate>>,
+    /// The last one, and a number that is below that of the commit.
+    standing: Option<(Standing, Vec<Remembered>)>,
 }
 
 /// A record as the turn leaves it.
@@ -58,7 +58,7 @@ struct StagedHint {
 
 impl Turn<'_> {
     pub(super) fn new(shared: &Shared) -> Turn<'_> {
-        Turn { shared, records: HashMap::new(), hints: HashMap::new(), layout: None }
+        Turn { shared, records: HashMap::new(), hints: HashMap::new(), standing: None }
     }
 
     /// Carries out one operation. `None`: there is no answer but the promise that it is synced.
@@ -82,21 +82,23 @@ impl Turn<'_> {
                 let held = keys.iter().map(|key| self.confirm(key, &hints));
                 held.collect::<Result<_, _>>().map(|held| Some(StoreOutcome::Confirmed(held)))
             }
-            WriteOp::SaveLayout(update) => {
-                self.layout = Some(update);
+            WriteOp::SaveStanding { standing, above, discard } => {
+                self.discard(&discard)?;
+                let former = self.standing.take().map(|(_, former)| former).unwrap_or_default();
+                self.standing = Some((standing, [former, above].concat()));
                 Ok(None)
             }
         }
     }
 
     /// Whether it holds what must be synced under every durability.
-    pub(super) fn saves_layout(&self) -> bool {
-        self.layout.is_some()
+    pub(super) fn saves_standing(&self) -> bool {
+        self.standing.is_some()
     }
 
     /// Makes all changes visible to all reads, at once. Answers whether there were any.
     pub(super) fn commit(self) -> fjall::Result<bool> {
-        let Turn { shared, records, hints, layout } = self;
+        let Turn { shared, records, hints, standing } = self;
         let mut batch = shared.database.batch();
         let (mut written, mut removed) = (Vec::new(), Vec::new());
         for (key, staged) in records.into_iter().filter(|(_, staged)| staged.changed) {
@@ -113,13 +115,20 @@ impl Turn<'_> {
         for (place, staged) in hints.into_iter().filter(|(_, staged)| staged.changed) {
             put_hint(&mut batch, &shared.hints, place, staged.held.as_ref());
         }
-        if let Some(update) = layout {
-            batch.insert(&shared.meta, LAYOUT, codec::encode_layout(&update));
+        if let Some((standing, above)) = &standing {
+            batch.insert(&shared.meta, STANDING, meta::encode_standing(standing));
+            batch.insert(&shared.meta, PAST, meta::encode_past(&shared.account(above)));
         }
         if batch.is_empty() {
             return Ok(false);
         }
+        let above = standing.map(|(_, above)| above).unwrap_or_default();
+        let above = above.iter().map(|told| told.mark).max().unwrap_or_default();
+        let mark = DurableMark(shared.marks.committed().max(above).0 + 1);
+        let committed = Committed { mark, written: Clock::start().now().unix };
+        batch.insert(&shared.meta, MARK, meta::encode_committed(&committed));
         batch.commit()?;
+        shared.marks.on_commit(mark);
         let newborn = written.iter().filter(|(_, staged, _)| !staged.stored).count() as u64;
         shared.count_records(newborn, removed.len() as u64);
         let mut cache = lock(&shared.cache);
@@ -148,6 +157,25 @@ impl Turn<'_> {
         Ok(StoreOutcome::Removed { state: change })
     }
 
+    /// Has those own copies removed that cannot be read, whatever they are.
+    fn discard(&mut self, keys: &[Key]) -> Result<(), StoreError> {
+        let mut damaged = Vec::new();
+        for key in keys.iter().map(RecordKey::of) {
+            match self.record(key.clone()) {
+                Ok(_) => {}
+                Err(StoreError::Damaged) => damaged.push(key),
+                Err(error @ (StoreError::Io | StoreError::Closed | StoreError::Full)) => {
+                    return Err(error);
+                }
+            }
+        }
+        for key in damaged {
+            let staged = StagedRecord { copy: OwnCopy::default(), stored: true, changed: true };
+            self.records.insert(key, staged);
+        }
+        Ok(())
+    }
+
     /// What is held of a key after what was staged. Damage is a part of the answer.
     fn confirm(&self, key: &Key, targets: &[NodeId]) -> Result<Confirmed, StoreError> {
         let place = RecordKey::of(key);
@@ -157,7 +185,9 @@ impl Turn<'_> {
             None => match self.stored(&place) {
                 Ok(copy) => Some(state(&copy)),
                 Err(StoreError::Damaged) => None,
-                Err(error @ (StoreError::Io | StoreError::Closed)) => return Err(error),
+                Err(error @ (StoreError::Io | StoreError::Closed | StoreError::Full)) => {
+                    return Err(error);
+                }
             },
         };
         let mut hinted = false;
@@ -172,10 +202,8 @@ impl Turn<'_> {
         if let Some(staged) = self.hints.get(place) {
             return Ok(staged.held.is_some());
         }
-        self.shared.hints.contains_key(&place.0).map_err(|error| {
-            tracing::error!(%error, "a hint could not be looked for");
-            StoreError::Io
-        })
+        let found = self.shared.hints.contains_key(&place.0);
+        found.map_err(|error| self.shared.on_read_error(&error))
     }
 
     fn record(&mut self, key: RecordKey) -> Result<&mut StagedRecord, StoreError> {
@@ -193,7 +221,7 @@ impl Turn<'_> {
         if let Some(copy) = lock(&self.shared.cache).get(key) {
             return Ok(copy.clone());
         }
-        let found = load(&self.shared.records, &key.0)?;
+        let found = load(self.shared, &self.shared.records, &key.0)?;
         Ok(found.map(|(held, _)| OwnCopy::new(held)).unwrap_or_default())
     }
 
@@ -201,7 +229,8 @@ impl Turn<'_> {
         Ok(match self.hints.entry(place) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                let held = load(&self.shared.hints, &entry.key().0)?.map(|(held, _)| held);
+                let held =
+                    load(self.shared, &self.shared.hints, &entry.key().0)?.map(|(held, _)| held);
                 entry.insert(StagedHint { held, changed: false })
             }
         })
@@ -216,14 +245,15 @@ fn put_hint(batch: &mut OwnedWriteBatch, hints: &Keyspace, place: HintKey, held:
 }
 
 /// What the engine holds under a key, and how many bytes it takes there.
-pub(super) fn load(keyspace: &Keyspace, key: &[u8]) -> Result<Option<(Held, usize)>, StoreError> {
+pub(super) fn load(
+    shared: &Shared,
+    keyspace: &Keyspace,
+    key: &[u8],
+) -> Result<Option<(Held, usize)>, StoreError> {
     let value = match keyspace.get(key) {
         Ok(None) => return Ok(None),
         Ok(Some(value)) => Bytes::from(value),
-        Err(error) => {
-            tracing::error!(%error, "a record could not be read");
-            return Err(StoreError::Io);
-        }
+        Err(error) => return Err(shared.on_read_error(&error)),
     };
     let bytes = value.len();
     match codec::decode_held(value) {

@@ -12,11 +12,15 @@ use fjall::PersistMode;
 use quorate_core::causality::{Payload, Record, RecordOp};
 use quorate_core::ids::Key;
 use quorate_core::machine::{StoreError, StoreOutcome, Ticket};
+use quorate_core::message::LayoutUpdate;
 use quorate_core::ring::RingArc;
 
 use super::fjall::{Durability, Shared};
+use super::layout_file;
 use super::reader::scan_records;
+use super::space::{FULL_INTERVAL, Room};
 use super::turn::{Turn, WriteOp};
+use super::watchdog::Task;
 use super::{Answer, failed, scan};
 
 /// The longest that an acknowledged write waits for its sync under [`Durability::Periodic`].
@@ -26,6 +30,9 @@ pub(super) const SYNC_INTERVAL: Duration = Duration::from_millis(100);
 const TURN_OPS_MAX: usize = 1024;
 
 const TURN_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What an operation takes besides its value, give or take: its key, its clock, the engine's heads.
+const OP_BYTES: u64 = 256;
 
 /// An operation for the writer.
 pub(super) struct WriteJob {
@@ -37,6 +44,8 @@ pub(super) struct WriteJob {
 pub(super) enum WriterOp {
     /// A part of its next turn.
     Change(WriteOp),
+    /// The newest layout, which lies in a file of its own.
+    SaveLayout(Arc<LayoutUpdate>),
     /// A look at what a turn leaves: between two turns nothing changes.
     ScanStates(StateScan),
 }
@@ -55,15 +64,17 @@ pub(super) struct Writer {
     /// When the first commit that is not synced was made. Always `None` between two turns under
     /// [`Durability::Group`].
     unsynced_since: Option<Instant>,
+    room: Room,
 }
 
 impl Writer {
     pub(super) fn new(
         shared: Arc<Shared>,
         durability: Durability,
+        room: Room,
         jobs: Receiver<Vec<WriteJob>>,
     ) -> Writer {
-        Writer { shared, durability, jobs, unsynced_since: None }
+        Writer { shared, durability, jobs, unsynced_since: None, room }
     }
 
     /// Writes until the other end is dropped.
@@ -71,7 +82,7 @@ impl Writer {
         loop {
             match self.next_jobs() {
                 Ok(jobs) => self.run_jobs(jobs),
-                Err(RecvTimeoutError::Timeout) => self.sync_late(),
+                Err(RecvTimeoutError::Timeout) => self.idle(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -79,7 +90,7 @@ impl Writer {
 
     fn next_jobs(&self) -> Result<Vec<WriteJob>, RecvTimeoutError> {
         let mut jobs = match self.unsynced_since {
-            None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)?,
+            None => self.jobs.recv_timeout(FULL_INTERVAL)?,
             Some(since) => self.jobs.recv_timeout(SYNC_INTERVAL.saturating_sub(since.elapsed()))?,
         };
         let mut bytes: usize = jobs.iter().map(WriteJob::bytes).sum();
@@ -94,10 +105,19 @@ impl Writer {
     fn run_jobs(&mut self, mut jobs: Vec<WriteJob>) {
         while !jobs.is_empty() {
             let rest = jobs.split_off(jobs.len().min(TURN_OPS_MAX));
+            self.shared.writing.begin(Task::Stage);
             self.turn(jobs);
+            self.shared.writing.end();
             jobs = rest;
         }
         if self.unsynced_since.is_some_and(|since| since.elapsed() >= SYNC_INTERVAL) {
+            self.sync_late();
+        }
+    }
+
+    fn idle(&mut self) {
+        self.room.look_if_due(Instant::now());
+        if self.unsynced_since.is_some() {
             self.sync_late();
         }
     }
@@ -107,15 +127,27 @@ impl Writer {
         if self.shared.has_failed() {
             return self.fail_all(tickets);
         }
+        let growth = jobs.iter().filter(|job| job.grows()).map(|job| job.bytes() as u64 + OP_BYTES);
+        let has_room = self.room.admits(growth.sum(), Instant::now());
         let shared = Arc::clone(&self.shared);
         let mut turn = Turn::new(&shared);
         let mut answers = Vec::with_capacity(2 * jobs.len());
         let mut promised = Vec::with_capacity(jobs.len());
         let mut confirmed = Vec::new();
         let mut scans = Vec::new();
-        for WriteJob { ticket, op } in jobs {
+        let mut layouts = Vec::new();
+        for job in jobs {
+            if !has_room && job.grows() {
+                answers.push(failed(job.ticket, StoreError::Full));
+                continue;
+            }
+            let WriteJob { ticket, op } = job;
             let op = match op {
                 WriterOp::Change(op) => op,
+                WriterOp::SaveLayout(layout) => {
+                    layouts.push((ticket, layout));
+                    continue;
+                }
                 WriterOp::ScanStates(scan) => {
                     scans.push((ticket, scan));
                     continue;
@@ -133,14 +165,15 @@ impl Writer {
             }
         }
         let sync =
-            self.durability == Durability::Group || turn.saves_layout() || !confirmed.is_empty();
+            self.durability == Durability::Group || turn.saves_standing() || !confirmed.is_empty();
+        self.shared.writing.go_on(Task::Commit);
         match turn.commit() {
             Ok(false) => {}
             Ok(true) => {
                 self.unsynced_since.get_or_insert_with(Instant::now);
             }
             Err(error) => {
-                self.shared.fail(&format!("commit: {error}"));
+                self.shared.fail_with("commit", &error);
                 return self.fail_all(tickets);
             }
         }
@@ -149,6 +182,7 @@ impl Writer {
             self.answer(answers);
         } else {
             self.answer(answers);
+            self.shared.writing.go_on(Task::Sync);
             let synced =
                 self.unsynced_since.take().is_none() || self.shared.sync(PersistMode::SyncData);
             let promised = promised.into_iter().map(|ticket| (ticket, StoreOutcome::Durable));
@@ -159,7 +193,25 @@ impl Writer {
             });
             self.answer(all.collect());
         }
+        self.answer(self.save_layouts(layouts));
+        self.shared.writing.go_on(Task::Scan);
         self.answer(scans.into_iter().map(|(ticket, scan)| (ticket, self.scan(scan))).collect());
+    }
+
+    /// Saves the last one, which is the newest, for all of them.
+    fn save_layouts(&self, layouts: Vec<(Ticket, Arc<LayoutUpdate>)>) -> Vec<Answer> {
+        let Some((_, newest)) = layouts.last() else { return Vec::new() };
+        let saved = match self.shared.has_failed() {
+            true => false,
+            false => layout_file::save(&self.shared.path, newest)
+                .inspect_err(|error| tracing::error!(%error, "the layout could not be saved"))
+                .is_ok(),
+        };
+        let answer = |(ticket, _)| match saved {
+            true => (ticket, StoreOutcome::Durable),
+            false => failed(ticket, StoreError::Io),
+        };
+        layouts.into_iter().map(answer).collect()
     }
 
     fn scan(&self, scan: StateScan) -> StoreOutcome {
@@ -189,11 +241,28 @@ impl Writer {
 
     fn sync_late(&mut self) {
         self.unsynced_since = None;
+        self.shared.writing.begin(Task::Sync);
         self.shared.sync(PersistMode::SyncData);
+        self.shared.writing.end();
     }
 }
 
 impl WriteJob {
+    /// Whether it makes the data larger.
+    fn grows(&self) -> bool {
+        match &self.op {
+            WriterOp::Change(WriteOp::Apply { .. } | WriteOp::ApplyHint { .. }) => true,
+            WriterOp::Change(
+                WriteOp::Remove { .. }
+                | WriteOp::RemoveHint { .. }
+                | WriteOp::Confirm { .. }
+                | WriteOp::SaveStanding { .. },
+            )
+            | WriterOp::SaveLayout(_)
+            | WriterOp::ScanStates(_) => false,
+        }
+    }
+
     /// Bytes of the values, near enough to bound a turn.
     fn bytes(&self) -> usize {
         let payload_bytes = |payload: &Payload| match payload {
@@ -211,7 +280,7 @@ impl WriteJob {
             WriteOp::Remove { .. }
             | WriteOp::RemoveHint { .. }
             | WriteOp::Confirm { .. }
-            | WriteOp::SaveLayout(_) => 0,
+            | WriteOp::SaveStanding { .. } => 0,
         }
     }
 }

@@ -66,6 +66,7 @@ fn write(node: u64, number: u64) -> RecordOp {
             incarnation: Incarnation(0x89ab_cdef),
             birth: Birth(number + 1),
         },
+        continued: [].into(),
         siblings_max: 100,
         record_bytes_max: 1 << 20,
         actors_kept: 10,
@@ -172,8 +173,12 @@ impl Disk {
         let directory = Directory::open(path)?.adopt(CLUSTER, settings)?;
         let (sender, answers) = mpsc::channel();
         let answer: Answers = Arc::new(move |answers| drop(sender.send(answers)));
-        let options = FjallOptions { durability: Durability::Group, cache_bytes: 64 << 20 };
-        let storage = Storage::fjall(directory, options, tree_key(), answer)?;
+        let options = FjallOptions {
+            durability: Durability::Group,
+            cache_bytes: 64 << 20,
+            ..FjallOptions::default()
+        };
+        let storage = Storage::fjall(&directory, options, tree_key(), answer)?;
         Ok(Disk { storage, answers, at_once: Vec::new(), ticket: 0 })
     }
 

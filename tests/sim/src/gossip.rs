@@ -348,6 +348,7 @@ impl GossipNet {
             seeds: vec![self.info(0).address],
             layout: None,
             trees: None,
+            found: Default::default(),
             founding: None,
             r: 2,
             w: 2,
@@ -381,6 +382,7 @@ impl GossipNet {
             zone: Text::from(format!("zone-{}", node % 3)),
             weight: 1,
             address: Text::from(format!("ws://node-{node}.example:7070")),
+            remembered: Default::default(),
         }
     }
 

@@ -5,11 +5,11 @@ use std::fmt;
 use bytes::Bytes;
 use quorate_core::causality::{self, Record, RecordOp};
 use quorate_core::client::{CallError, Completion};
-use quorate_core::ids::Key;
-use quorate_core::machine::{Event, HeldAs};
+use quorate_core::ids::{Incarnation, Key};
+use quorate_core::machine::{Event, Found, HeldAs};
 use quorate_core::message::{CallId, Message, Put, QuorumChoice, Reply, RequestHead, Strictness};
 use quorate_core::node::NodeView;
-use quorate_core::time::{Duration, Instant};
+use quorate_core::time::{Duration, Instant, UnixMs};
 
 use crate::network::End;
 
@@ -80,8 +80,10 @@ pub(crate) enum Observation<'a> {
     Synced(Synced<'a>),
     Removed(Removed<'a>),
     Crashed(Crashed<'a>),
-    Started(Started),
+    Started(Started<'a>),
+    Stopped(Stopped),
     Resumed(Resumed),
+    Replaced(Replaced),
     Destroyed(Destroyed<'a>),
     Told(Told<'a>),
     Stepped(Stepped<'a>),
@@ -241,9 +243,24 @@ pub(crate) struct Crashed<'a> {
 
 /// A node starts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Started {
+pub(crate) struct Started<'a> {
     /// Which.
     pub(crate) node: usize,
+    /// The life that begins.
+    pub(crate) life: Incarnation,
+    /// What its storage holds.
+    pub(crate) found: &'a Found,
+    /// What it reads on its wall clock.
+    pub(crate) wall: UnixMs,
+}
+
+/// A node is asked to stop; its end follows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopped {
+    /// Which.
+    pub(crate) node: usize,
+    /// Whether the stop was a clean one, so that its storage says so.
+    pub(crate) is_clean: bool,
 }
 
 /// A node that had stood still since `since`, timers and all, goes on.
@@ -255,11 +272,34 @@ pub(crate) struct Resumed {
     pub(crate) since: Instant,
 }
 
-/// A fault of the device destroyed what was synced: by a wipe, by an older snapshot, by rot.
+/// Who takes away what was synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A fault of the device, or of the people who look after it.
+    Fault,
+    /// The node: it set its storage aside, or discarded what cannot be read.
+    Node,
+}
+
+/// The directory of a node that is down gave way to another one; what that destroyed follows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replaced {
+    /// Whose.
+    pub(crate) node: usize,
+    /// By whom.
+    pub(crate) by: By,
+    /// When the last commit was made of what is there in its place.
+    pub(crate) committed_at: Instant,
+}
+
+/// What was synced is no more: by a wipe, by an older snapshot, by rot, or because its node gave up
+/// what such a fault had left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Destroyed<'a> {
     /// Whose.
     pub(crate) node: usize,
+    /// By whom.
+    pub(crate) by: By,
     /// Which of its copies.
     pub(crate) copy: HeldAs,
     /// The key.

@@ -158,9 +158,9 @@ fn a_write_that_a_silent_node_may_carry_out_is_not_called_refused() {
     let alice = s.client();
     let [a, b, c] = s.primaries("k");
     s.by(alice).get("k");
-    [b, c].into_iter().for_each(|node| s.damage(node, "k"));
+    [b, c].into_iter().for_each(|node| s.disk(node, |disk| disk.full = true));
     s.pause(a);
-    s.by(alice).try_put("k", "v").unknown(ErrorCode::Storage);
+    s.by(alice).try_put("k", "v").unknown(ErrorCode::StorageFull);
 }
 
 #[test]
@@ -169,11 +169,11 @@ fn a_write_that_a_lost_node_may_have_carried_out_is_not_called_refused() {
     let alice = s.client();
     let [a, b, c] = s.primaries("k");
     s.by(alice).get("k");
-    [b, c].into_iter().for_each(|node| s.damage(node, "k"));
+    [b, c].into_iter().for_each(|node| s.disk(node, |disk| disk.full = true));
     s.hold(Frames::merges().from(a));
     let put = s.by(alice).start_put("k", "v");
     s.wait(ms(20));
     s.crash(a);
-    s.try_finish(put).unknown(ErrorCode::Storage);
+    s.try_finish(put).unknown(ErrorCode::StorageFull);
     s.expect("k").at(a).on_disk().siblings(["v"]);
 }

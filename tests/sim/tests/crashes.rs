@@ -87,7 +87,7 @@ fn an_acknowledgement_for_a_coordinator_that_died_is_none_for_its_next_life() {
     s.wait(ms(250));
     s.crash(a);
     s.restart(a);
-    s.wait(ms(20));
+    s.wait(ms(40));
     let second = s.at(a).put("k", "second");
     assert!(second.took() >= ms(300), "nobody has synced it before");
     [a, b, c].into_iter().for_each(|node| s.crash(node));

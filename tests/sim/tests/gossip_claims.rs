@@ -67,11 +67,18 @@ fn silence() -> Gossip {
         wanted: vec![],
         layout_version: LayoutVersion(0),
         layout: None,
+        to: Default::default(),
     }
 }
 
 fn pulse(node: usize, heartbeat: u64) -> Pulse {
-    Pulse { id: id(node), incarnation: Incarnation(1), heartbeat, witnesses: vec![] }
+    Pulse {
+        id: id(node),
+        incarnation: Incarnation(1),
+        heartbeat,
+        witnesses: vec![],
+        remembered: Default::default(),
+    }
 }
 
 #[test]

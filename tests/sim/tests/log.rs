@@ -153,7 +153,7 @@ fn what_befalls_nodes_and_frames_is_told() {
     let expected = [
         r#"    3.001020  n1   -x n3   MERGE    k         n1:1 {| n1.a1#1="milk"} (lost: a rule)"#,
         "    3.004540  n1           crashed",
-        "    3.004540  n1           started",
+        "    3.004540  n1           started            at commit 2",
         "    3.004540  n0           paused",
         "    3.004540  n0           resumed            since 3.004540",
         r#"    4.004540  n1           write    k         n1.b1#1 for hand/1 {n1.a1#1 | n1.b1#1="eggs"}"#,

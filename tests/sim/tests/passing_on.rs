@@ -59,6 +59,8 @@ fn a_passed_on_write_stays_unknown_when_the_second_primary_refuses_it() {
     s.pause(a);
     let put = s.at(d).start_put("k", "v");
     s.wait(ms(20));
+    // What goes to the second one comes after the news.
+    s.clog(d, b, ms(20));
     [c, a].into_iter().for_each(|node| s.crash(node));
     s.try_finish(put).unknown(ErrorCode::QuorumUnavailable);
     s.expect("k").at(b).nothing();

@@ -9,11 +9,13 @@ mod node_binary;
 mod npm;
 mod packed;
 mod process;
+mod run_folder;
 mod sources;
 mod workspace;
 
 mod bench;
 mod demo;
+mod disks;
 mod proto;
 mod simulator;
 mod test;
@@ -41,6 +43,7 @@ struct Cli {
 enum Command {
     Demo(demo::Demo),
     Bench(bench::Bench),
+    Disks(disks::Disks),
     Sim(simulator::Sim),
     Zoo(simulator::Zoo),
     Gossip(simulator::Gossip),
@@ -65,6 +68,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo(demo) => demo.run(&workspace),
         Command::Bench(bench) => bench.run(&workspace),
+        Command::Disks(disks) => disks.run(&workspace),
         Command::Sim(sim) => sim.run(&workspace),
         Command::Zoo(zoo) => zoo.run(&workspace),
         Command::Gossip(gossip) => gossip.run(&workspace),

@@ -38,6 +38,8 @@ pub(super) struct Answered {
     pub(super) moves: Moves,
     /// What is to be asked about once more.
     pub(super) left: Vec<Found>,
+    /// Whether the peer says nothing of some keys: they have changed there.
+    pub(super) leaves_out: bool,
 }
 
 impl Batch {
@@ -57,6 +59,10 @@ impl Batch {
 
     pub(super) fn slot(&self) -> Slot {
         self.slot
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -137,6 +143,9 @@ impl Batch {
         if !self.are_asked(records.iter().map(|(key, _)| key)) || !self.are_asked(wants.iter()) {
             return Err(Lost::Misbehaved);
         }
+        let is_answered =
+            |key: &Key| wants.contains(key) || records.iter().any(|(answered, _)| answered == key);
+        let leaves_out = !self.keys.iter().all(|(found, _)| is_answered(&found.key));
         let wanted = self.keys.into_iter().filter(|(found, _)| wants.contains(&found.key));
         let gives: Vec<(Key, Record)> = wanted.map(|(found, record)| (found.key, record)).collect();
         sane_or!(
@@ -146,7 +155,8 @@ impl Batch {
                 .collect::<Vec<_>>()
         );
         let left = left.into_iter().map(|(found, _)| found).collect();
-        Ok(Answered { moves: Moves::new((epoch, records), (self.epoch, gives)), left })
+        let moves = Moves::new((epoch, records), (self.epoch, gives));
+        Ok(Answered { moves, left, leaves_out })
     }
 
     /// Whether the keys are some of those of the batch, in its order, each once.

@@ -62,6 +62,7 @@ impl Session {
         }
         around.turn.counters.slots_equal += equal.len() as u64;
         around.schedule.on_compared(now, self.peer, &equal, true, interval);
+        around.turn.refill.on_compared(self.peer, &equal);
         Ok(())
     }
 
@@ -159,7 +160,7 @@ impl Session {
     }
 
     /// A part of a slot waits for the next session.
-    fn leave(&mut self, slot: Slot) {
+    pub(super) fn leave(&mut self, slot: Slot) {
         if let Some(standing) = self.slots.get_mut(&slot) {
             *standing = Standing::Unfinished;
         }

@@ -1,5 +1,7 @@
 //! How a session goes on, and why it ends.
 
+use super::{Session, Standing};
+
 /// Why a session ends before everything is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::anti_entropy) enum Lost {
@@ -14,4 +16,17 @@ pub(in crate::anti_entropy) enum Lost {
 pub(in crate::anti_entropy) enum Progress {
     UnderWay,
     Ended,
+}
+
+impl Session {
+    /// What is not looked at, or not given, waits for the next session.
+    pub(super) fn leave_rest(&mut self) {
+        let bulks = self.bulks.drain(..).chain(self.confirming.drain(..)).map(|bulk| bulk.piece);
+        let keyed = self.pieces.drain(..).chain(self.rests.drain(..)).map(|(piece, _)| piece);
+        for piece in self.stack.drain(..).chain(bulks).chain(keyed) {
+            if let Some(standing) = self.slots.get_mut(&piece.slot) {
+                *standing = Standing::Unfinished;
+            }
+        }
+    }
 }

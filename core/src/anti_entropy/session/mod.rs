@@ -74,6 +74,9 @@ const DIFFERING_MAX: usize = 5 * STATES_MAX;
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     peer: NodeId,
+    /// Whether this node waits for all that the peer holds of any of the slots: then nothing is left
+    /// out, and nothing waited for.
+    refills: bool,
     begun: Instant,
     /// The slots that are neither equal nor left to the peer.
     slots: BTreeMap<Slot, Standing>,
@@ -148,9 +151,11 @@ struct Found {
 }
 
 impl Session {
-    pub(super) fn new(now: Instant, peer: NodeId, slots: Vec<Slot>) -> Session {
+    pub(super) fn new(now: Instant, peer: NodeId, slots: Vec<Slot>, refills: bool) -> Session {
+        sane_or!(let refills, RefillLeavesChanged => false);
         Session {
             peer,
+            refills,
             begun: now,
             slots: slots.into_iter().map(|slot| (slot, Standing::Asked)).collect(),
             phase: Phase::Roots,
@@ -262,7 +267,11 @@ impl Session {
                 self.on_states(piece, &window, &mine, differ, until)?;
             }
             (Ask::Records(batch), Comparison::Records { records, wants, until, epoch }) => {
+                let (slot, refills) = (batch.slot(), self.refills);
                 let answer = batch.answered((epoch, records), &wants, until.as_ref())?;
+                if refills && answer.leaves_out {
+                    self.leave(slot);
+                }
                 let left = answer.left.into_iter().rev();
                 left.for_each(|found| self.pairs.push_front(found));
                 self.step = Step::Move(answer.moves);
@@ -379,6 +388,7 @@ impl Session {
                         return Choice::End;
                     }
                     let recheck = around.turn.config.anti_entropy.recheck;
+                    let recheck = if self.refills { Duration::ZERO } else { recheck };
                     self.phase =
                         Phase::Settle(sane_or!(now + recheck, RepairsWritesInFlight => now));
                 }
@@ -453,7 +463,9 @@ impl Session {
             }
             Step::Read(batch) => batch.read_on(around, (peer, call)),
             Step::Move(moves) => {
-                moves.begin(around, (peer, call));
+                if !moves.begin(around, (peer, call)) && self.refills {
+                    return Err(Lost::Later);
+                }
                 if moves.is_done() {
                     self.end_step();
                 }
@@ -471,23 +483,16 @@ impl Session {
     fn on_batch_read(&mut self, around: &mut Surroundings<'_, '_>) -> Result<(), Lost> {
         let Step::Read(mut batch) = self.end_step() else { return Ok(()) };
         let forest = around.trees.forest().ok_or(Lost::Later)?;
-        let left = batch.keep_unchanged(forest).into_iter().rev();
-        left.for_each(|found| self.pairs.push_front(found));
+        let (slot, count) = (batch.slot(), batch.len());
+        let left = batch.keep_unchanged(forest);
+        if self.refills && batch.len() + left.len() < count {
+            self.leave(slot);
+        }
+        left.into_iter().rev().for_each(|found| self.pairs.push_front(found));
         if !batch.is_empty() {
             self.step = Step::Ask(Ask::Records(batch));
         }
         Ok(())
-    }
-
-    /// What is not looked at, or not given, waits for the next session.
-    fn leave_rest(&mut self) {
-        let bulks = self.bulks.drain(..).chain(self.confirming.drain(..)).map(|bulk| bulk.piece);
-        let keyed = self.pieces.drain(..).chain(self.rests.drain(..)).map(|(piece, _)| piece);
-        for piece in self.stack.drain(..).chain(bulks).chain(keyed) {
-            if let Some(standing) = self.slots.get_mut(&piece.slot) {
-                *standing = Standing::Unfinished;
-            }
-        }
     }
 }
 

@@ -38,9 +38,15 @@ impl Moves {
         Moves { takes, taken, taking, gives: gives.into(), given, giving }
     }
 
-    pub(super) fn begin(&mut self, around: &mut Surroundings<'_, '_>, step: (NodeId, CallId)) {
+    /// False where what the peer has given is of no use any more.
+    pub(super) fn begin(
+        &mut self,
+        around: &mut Surroundings<'_, '_>,
+        step: (NodeId, CallId),
+    ) -> bool {
         let (peer, call) = step;
-        if !around.turn.admits(peer, self.taken) {
+        let admitted = around.turn.admits(peer, self.taken);
+        if !admitted {
             self.takes.clear();
         }
         for (item, (key, record)) in (0..).zip(self.takes.drain(..)) {
@@ -51,6 +57,7 @@ impl Moves {
             around.turn.tickets.store(purpose, slot, apply, around.turn.out);
         }
         self.give_on(around, peer);
+        admitted
     }
 
     /// The own storage has answered for a record. Only what is synced is taken.

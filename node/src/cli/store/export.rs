@@ -74,7 +74,7 @@ impl Export {
 }
 
 fn export(contents: &Contents, output: impl Write) -> Result<Exported, Failure> {
-    let bar = progress::entries(contents)?;
+    let bar = progress::entries(contents);
     let exported = contents.export(BufWriter::new(output), || bar.inc(1));
     bar.finish_and_clear();
     exported.map_err(Failure::failed)

@@ -5,20 +5,22 @@ use std::path::PathBuf;
 use clap::Args;
 use quorate_core::ids::NodeId;
 use quorate_core::ring::Slot;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::failure::Failure;
 use super::super::output::{Format, print_json, print_line, table};
 use super::super::overview::bytes;
 use super::progress;
-use super::told::{counted, open};
+use super::told::{counted, journals_json, open};
+use crate::clock::utc;
 use crate::storage::Directory;
 use crate::storage::offline::{HintsFor, Inventory, SlotCounts};
 
 /// Tell what is in the data directory of a stopped node.
 ///
-/// Whose it is, which layout it knows, whether the next start finds saved trees, how many records
-/// and hints it holds, and what they take. What cannot be read is counted; `quorate store verify`
+/// Whose it is, which layout it knows, when it was last written, whether its node stopped as it
+/// should, whether anything was lost, how many records and hints it holds, what they take, and what
+/// was set aside. What cannot be read is counted; `quorate store verify`
 /// names it.
 ///
 /// Examples:
@@ -38,14 +40,14 @@ pub(super) struct Inspect {
 impl Inspect {
     pub(super) fn run(self, output: Format) -> Result<(), Failure> {
         let contents = open(&self.directory)?;
-        let bar = progress::entries(&contents)?;
+        let bar = progress::entries(&contents);
         let inventory = contents.inventory(|| bar.inc(1)).map_err(Failure::failed)?;
         bar.finish_and_clear();
         let directory = contents.directory();
         match output {
             Format::Json => {
                 let mut told = json(directory, &inventory, self.slots);
-                told["journal_bytes_cut"] = contents.journal_cut().into();
+                told["journals"] = journals_json(&contents);
                 print_json(&told)
             }
             Format::Table => {
@@ -84,6 +86,26 @@ fn text(directory: &Directory, inventory: &Inventory) -> String {
         let strict = if settings.strict { ", strict" } else { "" };
         format!("R={} W={}{strict}", settings.r, settings.w)
     });
+    let layout = match directory.is_layout_damaged() {
+        true => "damaged: the next start sets it aside and asks the others".into(),
+        false => layout,
+    };
+    let commit = inventory
+        .commit
+        .map_or("none yet".into(), |(mark, written)| format!("{}, {}", mark.0, utc(written)));
+    let stop = match inventory.stopped_cleanly {
+        true => "clean",
+        false => "none, or not clean",
+    };
+    let lost =
+        inventory.standing.lost.map_or("never".into(), |lost| format!("found {}", utc(lost)));
+    let refilling = match inventory.standing.refilling {
+        _ if inventory.lacks_commits => "; commits are missing that the next start asks others for",
+        true => "; what is missing is still to come from the other nodes",
+        false => "",
+    };
+    let asides: String =
+        inventory.asides.iter().map(|aside| format!("\nset aside: {aside}")).collect();
     let trees = match inventory.trees_saved {
         true => "saved by a clean stop: the next start counts nothing",
         false => "not saved: the next start counts all records",
@@ -110,9 +132,10 @@ fn text(directory: &Directory, inventory: &Inventory) -> String {
         .map_or(String::new(), |slots| format!("\nslots that hold records: {}", slots.len()));
     format!(
         "node: {}{name}\ncluster: {}\nformat: {}\nsettings: {settings}\nlayout: {layout}\n\
+         last commit: {commit}\nlast stop: {stop}\ndata lost: {lost}{refilling}\n\
          trees: {trees}\nrecords: {}, {}\n  with several concurrent values: {}\n  \
          dead (only tombstones and expired values): {}\n  with expired values: {}{slots}\n\
-         hints: {}{}{damaged}\non disk: {}",
+         hints: {}{}{damaged}\non disk: {}{asides}",
         directory.node(),
         cluster.unwrap_or_else(|| "none yet".into()),
         Directory::format(),
@@ -154,8 +177,6 @@ fn json(directory: &Directory, inventory: &Inventory, with_slots: bool) -> Value
             "members": layout.members().len(),
         })
     });
-    let about: Map<String, Value> =
-        inventory.about.iter().map(|(name, size)| (name.clone(), (*size).into())).collect();
     let mut told = json!({
         "node": directory.node().to_string(),
         "cluster": directory.identity().map(|identity| identity.cluster.to_string()),
@@ -163,7 +184,14 @@ fn json(directory: &Directory, inventory: &Inventory, with_slots: bool) -> Value
         "format": Directory::format(),
         "settings": directory.settings(),
         "layout": layout,
-        "about_bytes": about,
+        "layout_damaged": directory.is_layout_damaged(),
+        "durable_mark": inventory.commit.map(|(mark, _)| mark.0),
+        "written_ms": inventory.commit.map(|(_, written)| written.0),
+        "stopped_cleanly": inventory.stopped_cleanly,
+        "lost_ms": inventory.standing.lost.map(|lost| lost.0),
+        "refilling": inventory.standing.refilling,
+        "lacks_commits": inventory.lacks_commits,
+        "set_aside": inventory.asides,
         "trees_saved": inventory.trees_saved,
         "records": inventory.records,
         "record_bytes": inventory.record_bytes,

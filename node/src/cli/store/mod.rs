@@ -20,8 +20,7 @@ use super::output::Format;
 /// Look into the data directory of a stopped node, check it, back it up, restore it.
 ///
 /// No node may run on the directory: one that is in use is refused. `inspect`, `verify` and `export`
-/// change nothing in it, but that the engine cuts off what a killed process left unfinished at the
-/// end of its journal, as it does whenever a node starts.
+/// change nothing in it, and nothing is set aside.
 #[derive(Debug, Args)]
 pub(super) struct Store {
     #[command(subcommand)]

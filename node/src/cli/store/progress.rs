@@ -4,13 +4,12 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::super::failure::Failure;
 use crate::storage::offline::Contents;
 
 /// A bar over all records and hints of a directory, as far as the engine knows how many there are.
-pub(super) fn entries(contents: &Contents) -> Result<ProgressBar, Failure> {
-    let entries = contents.estimated_entries().map_err(Failure::failed)?;
-    Ok(bar(entries, "{elapsed} {wide_bar} {human_pos} of about {human_len} records"))
+pub(super) fn entries(contents: &Contents) -> ProgressBar {
+    let entries = contents.estimated_entries();
+    bar(entries, "{elapsed} {wide_bar} {human_pos} of about {human_len} records")
 }
 
 /// A bar over the bytes of a file; without its size it only counts.

@@ -10,19 +10,19 @@ use serde_json::{Value, json};
 use super::super::failure::Failure;
 use super::super::output::print_line;
 use super::super::overview::bytes;
-use crate::storage::OpenError;
 use crate::storage::offline::{Contents, Damaged, DamagedList, Part};
+use crate::storage::{JournalState, OpenError};
 
 /// Opens a directory to look at it.
 pub(super) fn open(directory: &Path) -> Result<Contents, Failure> {
     let contents = Contents::open(directory).map_err(refused)?;
-    let cut = contents.journal_cut();
-    if cut > 0 {
+    let broken: u64 = contents.journals().iter().map(|journal| journal.scan.broken_bytes()).sum();
+    if broken > 0 {
         eprintln!(
-            "quorate: {} at the end of the engine's journal were not whole, and it has cut them \
-             off: what a killed process had not finished, or damage. What stood there is not told \
-             below",
-            bytes(cut)
+            "quorate: {} of the engine's journals are not whole: what a power loss or a killed \
+             process had not finished, or damage. They are left as they are, and what stands there \
+             is not told below",
+            bytes(broken)
         );
     }
     Ok(contents)
@@ -66,6 +66,24 @@ pub(super) fn damaged_json(damaged: &DamagedList) -> Value {
         })
     };
     json!({ "count": damaged.count(), "named": damaged.named().iter().map(one).collect::<Vec<_>>() })
+}
+
+/// The engine's journals, for programs.
+pub(super) fn journals_json(contents: &Contents) -> Value {
+    let one = |journal: &JournalState| {
+        let JournalState { id, sealed, scan, .. } = journal;
+        json!({
+            "id": id,
+            "sealed": sealed,
+            "written_bytes": scan.written_until,
+            "whole_bytes": scan.whole_until,
+            "broken_bytes": scan.broken_bytes(),
+            "whole_batches": scan.batches,
+            "whole_batches_behind": scan.batches_behind,
+            "whole_bytes_behind": scan.bytes_behind,
+        })
+    };
+    contents.journals().iter().map(one).collect()
 }
 
 /// A count with its noun.

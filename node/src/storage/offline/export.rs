@@ -60,9 +60,7 @@ impl Contents {
         let mut writer =
             BackupWriter::begin(output, &self.header()?).map_err(ExportError::Output)?;
         let mut exported = Exported::default();
-        let records = self.records().map_err(ExportError::Open)?;
-        let hints = self.hints().map_err(ExportError::Open)?;
-        for stored in records.chain(hints) {
+        for stored in self.records().chain(self.hints()) {
             let written = stored.map(|stored| exported.write(stored, &mut writer));
             match written {
                 Ok(written) => written.map_err(ExportError::Output)?,

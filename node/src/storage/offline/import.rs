@@ -113,7 +113,7 @@ impl Importer {
     /// when the import begins.
     ///
     /// # Errors
-    /// `InUse`, `NoData`, `Format`, `Damaged`, `Engine`.
+    /// `InUse`, `NoData`, `Format`, `Damaged`, `Store`, `Engine`.
     pub fn look(path: impl Into<PathBuf>) -> Result<Importer, OpenError> {
         let path = path.into();
         let held = match is_new(&path) {
@@ -199,12 +199,16 @@ impl Running {
         let joined = Settings { replication: None, slots: None, ..header.settings };
         let settings = directory.settings().unwrap_or(joined);
         let adopted = directory.adopt(cluster, settings)?;
-        let options = FjallOptions { durability: Durability::Group, cache_bytes: CACHE_BYTES };
+        let options = FjallOptions {
+            durability: Durability::Group,
+            cache_bytes: CACHE_BYTES,
+            ..FjallOptions::default()
+        };
         let (sender, answers) = mpsc::channel();
         let answer: Answers = Arc::new(move |answers| drop(sender.send(answers)));
         // Nobody asks for the states.
         let tree_key = TreeKey::derive(cluster, b"");
-        let storage = Storage::fjall(adopted, options, tree_key, answer)?;
+        let storage = Storage::fjall(&adopted, options, tree_key, answer)?;
         Ok(Running {
             storage,
             answers,
@@ -266,7 +270,9 @@ impl Running {
             }
             StoreOutcome::Durable => None,
             // Where the whole storage has failed, the end of the turn says so.
-            StoreOutcome::Failed(StoreError::Damaged | StoreError::Io | StoreError::Closed) => {
+            StoreOutcome::Failed(
+                StoreError::Damaged | StoreError::Io | StoreError::Closed | StoreError::Full,
+            ) => {
                 Some("what the directory has of it cannot be read, so nothing is merged".to_owned())
             }
             StoreOutcome::Refused(refusal) => Some(format!("it is refused: {refusal:?}")),

@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use quorate_core::causality::{Payload, Record};
-use quorate_core::ids::NodeId;
-use quorate_core::machine::hint_bytes;
+use quorate_core::ids::{DurableMark, NodeId};
+use quorate_core::machine::{Standing, hint_bytes};
 use quorate_core::ring::{Position, Slot, SlotCount};
 use quorate_core::time::UnixMs;
 
@@ -16,13 +16,23 @@ use super::contents::{Contents, Stored};
 use super::damage::Part;
 use crate::clock::Clock;
 use crate::storage::OpenError;
-use crate::storage::directory::{TREES, engine_error};
+use crate::storage::directory::io_error;
+use crate::storage::meta::Meta;
 
 /// What there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// What the directory says of itself: names, and the bytes of each.
-    pub about: Vec<(String, u64)>,
+    /// The durable mark and the wall time of the last commit; `None` where there was none.
+    pub commit: Option<(DurableMark, UnixMs)>,
+    /// What is known of losses.
+    pub standing: Standing,
+    /// Whether the last process that had it open stopped as it should.
+    pub stopped_cleanly: bool,
+    /// Whether more commits were synced than are there: the next start finds that out, and the node
+    /// refills itself.
+    pub lacks_commits: bool,
+    /// The names of what was set aside.
+    pub asides: Vec<String>,
     /// Whether a clean stop saved the trees of all records for the next start.
     pub trees_saved: bool,
     /// Own copies that can be read.
@@ -70,15 +80,24 @@ impl Contents {
     /// `Engine` where nothing can be read at all.
     pub fn inventory(&self, mut seen: impl FnMut()) -> Result<Inventory, OpenError> {
         let path = self.directory.path();
-        let disk_bytes = disk_bytes(path).map_err(|error| engine_error(path, &error))?;
-        let about = self.directory.about()?;
-        let trees_saved = about.iter().any(|(name, _)| name == TREES);
+        let disk_bytes = disk_bytes(path).map_err(|error| io_error(path, &error))?;
+        let Meta { committed, standing, lives, trees, past: _ } = self.meta()?;
+        let asides = self.directory.asides()?;
         let slot_count = self.slot_count();
         let slots = slot_count.map(|_| BTreeMap::new());
-        let mut inventory =
-            Inventory { about, trees_saved, slots, disk_bytes, ..Inventory::default() };
+        let mut inventory = Inventory {
+            commit: committed.map(|committed| (committed.mark, committed.written)),
+            standing,
+            stopped_cleanly: lives.is_some(),
+            trees_saved: trees.is_some(),
+            lacks_commits: self.lacks_commits()?,
+            asides,
+            slots,
+            disk_bytes,
+            ..Inventory::default()
+        };
         let now = Clock::start().now().unix;
-        for stored in self.records()?.chain(self.hints()?) {
+        for stored in self.records().chain(self.hints()) {
             match stored {
                 Ok(Stored { part: Part::Record, key, held, bytes, .. }) => {
                     inventory.count(held.record(), bytes, now);

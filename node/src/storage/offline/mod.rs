@@ -8,11 +8,10 @@
 //! ```
 //!
 //! Invariant: what only looks makes and changes nothing: no node, no keyspace, and trees that a stop
-//! saved are there for the next start. (The engine cuts off what is not whole at the end of its
-//! journal, as it does at each start; [`Contents::journal_cut`] tells how much.) An import goes the
-//! way of a node's own writes, and only merges.
+//! saved are there for the next start. Journals that are not whole stay as they are, see
+//! [`Contents::journals`]. An import goes the way of a node's own writes, and only merges.
 
-mod journal;
+mod shadow;
 
 mod damage;
 

@@ -13,6 +13,8 @@ pub struct Verified {
     pub hints: u64,
     /// What is not whole.
     pub damaged: DamagedList,
+    /// Whether more commits were synced than are there.
+    pub lacks_commits: bool,
 }
 
 impl Contents {
@@ -22,14 +24,15 @@ impl Contents {
     /// each.
     ///
     /// # Errors
-    /// `Engine` where nothing can be read at all.
+    /// `Store`, `Engine`.
     pub fn verify(&self, mut seen: impl FnMut()) -> Result<Verified, OpenError> {
-        let mut verified = Verified::default();
-        for record in self.records()? {
+        let lacks_commits = self.lacks_commits()?;
+        let mut verified = Verified { lacks_commits, ..Verified::default() };
+        for record in self.records() {
             verified.records += verified.damaged.take(record);
             seen();
         }
-        for hint in self.hints()? {
+        for hint in self.hints() {
             verified.hints += verified.damaged.take(hint);
             seen();
         }

@@ -9,6 +9,7 @@ use quorate_core::prng::Prng;
 use quorate_core::ring::RingArc;
 
 use super::*;
+use crate::storage::failure::Failure;
 use crate::storage::fjall::Shared;
 use crate::storage::hints::HintKey;
 
@@ -245,13 +246,13 @@ fn a_look_whose_sync_fails_has_told_nothing() {
         let (breaks, hears) = (Arc::clone(&shared), Arc::clone(&told));
         let answer: Answers = Arc::new(move |answers| {
             if matches!(answers[0].1, StoreOutcome::Applied { .. }) {
-                breaks.get().unwrap().fail("a test");
+                breaks.get().unwrap().fail(Failure::Device, "a test");
             }
             hears.lock().unwrap().extend(answers);
         });
         let opened = Directory::open(directory.path()).unwrap().adopt(CLUSTER, SETTINGS).unwrap();
-        let options = FjallOptions { durability, cache_bytes: 1 << 20 };
-        let mut storage = Storage::fjall(opened, options, tree_key(), answer).unwrap();
+        let options = FjallOptions { durability, cache_bytes: 1 << 20, ..FjallOptions::default() };
+        let mut storage = Storage::fjall(&opened, options, tree_key(), answer).unwrap();
         let Engine::Fjall(fjall) = &storage.engine else { panic!("it is on a disk") };
         shared.set(fjall.shared()).ok().unwrap();
 
@@ -273,8 +274,7 @@ fn after_a_failed_sync_nothing_is_confirmed_or_removed() {
     let directory = tempfile::tempdir().unwrap();
     let mut bench = Bench::fjall(directory.path());
     bench.put("a", "1");
-    let Engine::Fjall(fjall) = &bench.storage.engine else { panic!("it is on a disk") };
-    fjall.break_down();
+    bench.storage.break_down(Health::Failed);
     for op in [confirm(&["a"]), remove("a", state_of("a", &["1"]))] {
         assert_eq!(bench.run(op), StoreOutcome::Failed(StoreError::Io));
     }

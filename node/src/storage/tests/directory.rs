@@ -5,6 +5,7 @@ use quorate_core::message::LayoutUpdate;
 use quorate_core::ring::SlotCount;
 
 use super::*;
+use crate::storage::offline::Contents;
 
 /// The first layout of a cluster with so many nodes.
 fn layout(members: u64) -> Arc<LayoutUpdate> {
@@ -101,8 +102,7 @@ fn layouts_and_writes_of_one_turn_are_all_promised() {
 fn after_a_failed_sync_no_layout_is_saved() {
     let directory = tempfile::tempdir().unwrap();
     let mut bench = Bench::fjall(directory.path());
-    let Engine::Fjall(fjall) = &bench.storage.engine else { panic!("it is on a disk") };
-    fjall.break_down();
+    bench.storage.break_down(Health::Failed);
     let failed = StoreOutcome::Failed(StoreError::Io);
     assert_eq!(bench.run(StoreOp::SaveLayout(layout(3))), failed);
 }
@@ -110,33 +110,104 @@ fn after_a_failed_sync_no_layout_is_saved() {
 #[test]
 fn what_a_directory_says_of_itself_is_never_guessed() {
     let whole = tempfile::tempdir().unwrap();
-    let mut bench = Bench::fjall(whole.path());
-    bench.run(StoreOp::SaveLayout(layout(3)));
-    assert!(bench.storage.close());
-    for part in ["node", "cluster", "layout"] {
+    assert!(Bench::fjall(whole.path()).storage.close());
+    let written = fs::read(whole.path().join("node.json")).unwrap();
+    let mut flipped = written.clone();
+    flipped[40] ^= 1;
+    for damaged in [Some(&flipped[..]), Some(&written[..40]), Some(b""), None] {
         let copy = killed(whole.path());
-        damage(copy.path(), "meta", part.as_bytes());
-        let error = Directory::open(copy.path()).err();
-        assert!(matches!(error, Some(OpenError::Damaged { .. })), "{part}: {error:?}");
-    }
-    for part in ["format", "node", "cluster"] {
-        let copy = killed(whole.path());
-        change(copy.path(), "meta", part.as_bytes(), |_| None);
-        let error = Directory::open(copy.path()).err();
-        assert!(matches!(error, Some(OpenError::Damaged { .. })), "no {part}: {error:?}");
+        match damaged {
+            Some(bytes) => fs::write(copy.path().join("node.json"), bytes).unwrap(),
+            None => fs::remove_file(copy.path().join("node.json")).unwrap(),
+        }
+        for part in ["store", "layout", "mark"] {
+            let error = Directory::open(copy.path()).err();
+            let Some(OpenError::Damaged { .. }) = &error else { panic!("{part}: {error:?}") };
+            let advice = error.unwrap().to_string();
+            assert!(advice.contains("node.json") && !advice.contains("empty"), "{advice}");
+            let error = Contents::open(copy.path()).err();
+            assert!(matches!(error, Some(OpenError::Damaged { .. })), "{part}: {error:?}");
+            // Whatever is left says that there was more.
+            match part {
+                "store" => fs::remove_dir_all(copy.path().join(part)).unwrap(),
+                _ => drop(fs::remove_file(copy.path().join(part))),
+            }
+        }
     }
     assert!(Bench::open(whole.path(), Durability::Group).is_ok());
 }
 
 #[test]
-fn a_directory_of_another_format_is_refused() {
+fn a_person_may_write_anew_what_a_directory_says_of_itself() {
     let directory = tempfile::tempdir().unwrap();
-    drop(Directory::open(directory.path()).unwrap());
-    change(directory.path(), "meta", b"format", |_| Some(b"quorate 1".to_vec()));
-    match Directory::open(directory.path()).err() {
-        Some(OpenError::Format { found, .. }) => assert_eq!(found, "quorate 1"),
+    let mut bench = Bench::fjall(directory.path());
+    bench.put("a", "1");
+    assert!(bench.storage.close());
+    let file = directory.path().join("node.json");
+    let written = fs::read_to_string(&file).unwrap();
+    let node = Directory::open(directory.path()).unwrap().node();
+    let by_hand = written.lines().filter(|line| !line.contains("checksum"));
+    let by_hand: String = by_hand.collect::<String>().replace("},}", "}}");
+    fs::write(&file, by_hand).unwrap();
+    assert_eq!(Directory::open(directory.path()).unwrap().node(), node);
+    assert_eq!(Bench::fjall(directory.path()).values("a"), ["1"]);
+}
+
+#[test]
+fn a_damaged_layout_is_kept_aside_and_the_node_starts_without_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::fjall(directory.path());
+    bench.run(StoreOp::SaveLayout(layout(3)));
+    assert!(bench.storage.close());
+    let file = directory.path().join("layout");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let looked = Contents::open(directory.path()).unwrap();
+    assert!(looked.directory().is_layout_damaged() && file.exists(), "a look changes nothing");
+    drop(looked);
+    for _ in 0..2 {
+        let opened = Directory::open(directory.path()).unwrap();
+        assert!(opened.layout().is_none());
+        assert!(opened.has_had_layout(), "the cluster is not to be founded again");
+        let asides = opened.asides().unwrap();
+        let [aside] = &asides[..] else { panic!("{asides:?}") };
+        assert!(aside.starts_with("layout.damaged-20"), "{aside}");
+        assert_eq!(fs::read(directory.path().join(aside)).unwrap(), bytes);
+    }
+    let mut bench = Bench::fjall(directory.path());
+    assert_eq!(bench.run(StoreOp::SaveLayout(layout(4))), StoreOutcome::Durable);
+    assert!(bench.storage.close());
+    assert_eq!(Directory::open(directory.path()).unwrap().layout(), Some(&layout(4)));
+    let new = tempfile::tempdir().unwrap();
+    assert!(!Directory::open(new.path()).unwrap().has_had_layout());
+}
+
+#[test]
+fn a_directory_of_another_format_is_refused() {
+    // The engine's files lay in the directory itself.
+    let old = tempfile::tempdir().unwrap();
+    drop(Database::builder(old.path()).open().unwrap());
+    match Directory::open(old.path()).err() {
+        Some(OpenError::Format { found, .. }) => assert_eq!(found, "quorate 2 or older"),
         other => panic!("{other:?}"),
     }
+    let newer = tempfile::tempdir().unwrap();
+    drop(Directory::open(newer.path()).unwrap());
+    fs::write(newer.path().join("node.json"), "{\"format\": \"quorate 99\"}").unwrap();
+    match Directory::open(newer.path()).err() {
+        Some(OpenError::Format { found, .. }) => assert_eq!(found, "quorate 99"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_a_process_left_that_ended_at_once_is_a_new_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("lock"), "").unwrap();
+    fs::write(directory.path().join("node.json.new"), "{\"for").unwrap();
+    let node = Directory::open(directory.path()).unwrap().node();
+    assert_eq!(Directory::open(directory.path()).unwrap().node(), node);
 }
 
 #[test]
@@ -150,4 +221,38 @@ fn a_directory_in_use_and_one_with_other_files_are_refused() {
     fs::write(other.path().join("thesis.txt"), "years of work").unwrap();
     let error = Bench::open(other.path(), Durability::Group).err();
     assert!(matches!(error, Some(OpenError::NotEmpty { .. })), "{error:?}");
+}
+
+#[test]
+fn a_journal_that_lost_what_was_synced_is_a_loss_whatever_the_mark_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::fjall(directory.path());
+    for key in ["a", "b", "c", "d"] {
+        bench.put(key, "1");
+    }
+    let copy = killed(directory.path());
+    fs::remove_file(copy.path().join("mark")).unwrap();
+    let journal = copy.path().join("store/0.jnl");
+    let mut bytes = fs::read(&journal).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[written - 100] ^= 1;
+    fs::write(&journal, &bytes).unwrap();
+
+    // The newest journal may end like this.
+    let tail = killed(copy.path());
+    let bench = Bench::fjall(tail.path());
+    assert!(!bench.storage.found().standing.refilling);
+
+    // An older one had been synced before the next one was begun.
+    fs::write(copy.path().join("store/1.jnl"), []).unwrap();
+    let mut bench = Bench::fjall(copy.path());
+    assert!(bench.storage.found().standing.refilling);
+    assert_eq!((&*bench.values("a"), bench.values("d").len()), (&["1".to_owned()][..], 0));
+    let names = fs::read_dir(copy.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    assert!(names.iter().any(|name| name.starts_with("journal-tail-")), "{names:?}");
+    // Found once, and known until it is refilled.
+    let lost = bench.storage.found().standing;
+    assert!(bench.storage.close());
+    assert_eq!(Bench::fjall(copy.path()).storage.found().standing, lost);
 }

@@ -337,8 +337,7 @@ fn after_a_failed_sync_nothing_is_said_of_hints() {
     let mut bench = Bench::fjall(directory.path());
     bench.hint(TARGET, "a", "1");
     let digest = bench.found(TARGET, "a").unwrap().digest();
-    let Engine::Fjall(fjall) = &bench.storage.engine else { panic!("it is on a disk") };
-    fjall.break_down();
+    bench.storage.break_down(Health::Failed);
     for op in [
         hint(TARGET, "a", "2"),
         StoreOp::Read { key: name("a"), hints: vec![TARGET] },

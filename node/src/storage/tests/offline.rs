@@ -86,7 +86,7 @@ fn stocked() -> tempfile::TempDir {
         let copy = HeldAs::Hint { target: TARGETS[n % 2] };
         bench.apply(put_as(copy, &format!("key {}", 190 + n), "for another", 100));
     }
-    assert!(bench.storage.close_with_trees(TREES));
+    assert!(bench.stop_with(TREES));
     directory
 }
 
@@ -130,7 +130,7 @@ fn looking_into_a_directory_changes_no_byte_of_it() {
         assert_eq!(verified.damaged.count(), 0);
         assert!(contents.inventory(|| {}).unwrap().trees_saved);
         contents.export(Vec::new(), || {}).unwrap();
-        assert_eq!(contents.journal_cut(), 0);
+        assert!(contents.journals().iter().all(|journal| journal.scan.is_whole()));
         drop(contents);
         assert!(files(stocked.path()) == before, "a file has changed");
     }
@@ -168,8 +168,6 @@ fn an_inventory_counts_what_is_there() {
     assert_eq!((in_slots, bytes), (200, found.record_bytes));
     assert!(slots.len() > 40 && slots.keys().all(|slot| slot.0 < 64), "{slots:?}");
     assert!(found.disk_bytes > found.record_bytes);
-    let about: Vec<&str> = found.about.iter().map(|(name, _)| &**name).collect();
-    assert_eq!(about, ["cluster", "format", "node", "trees"]);
 
     let new = tempfile::tempdir().unwrap();
     drop(Directory::open(new.path()).unwrap());
@@ -257,7 +255,7 @@ fn fs_value(directory: &Path, key: &str) -> Vec<u8> {
 }
 
 fn insert(directory: &Path, place: &[u8], value: &[u8]) {
-    let database = Database::builder(directory).open().unwrap();
+    let database = Database::builder(directory.join("store")).open().unwrap();
     let records = database.keyspace("records", KeyspaceCreateOptions::default).unwrap();
     records.insert(place, value).unwrap();
     database.persist(PersistMode::SyncAll).unwrap();
@@ -272,7 +270,7 @@ fn the_walk_goes_around_blocks_that_the_engine_cannot_read() {
         (0..2_000).map(|n| bench.submit(put(&format!("key {n}"), &value, 100))).collect();
     tickets.into_iter().for_each(|ticket| drop(bench.outcomes(ticket)));
     assert!(bench.storage.close());
-    let database = Database::builder(directory.path()).open().unwrap();
+    let database = Database::builder(directory.path().join("store")).open().unwrap();
     let records = database.keyspace("records", KeyspaceCreateOptions::default).unwrap();
     records.rotate_memtable_and_wait().unwrap();
     drop((records, database));
@@ -302,19 +300,32 @@ fn the_walk_goes_around_blocks_that_the_engine_cannot_read() {
 }
 
 #[test]
-fn what_the_engine_cuts_off_its_journal_is_told() {
+fn a_journal_that_is_not_whole_is_told_and_left_for_the_next_start() {
     let stocked = stocked();
     drop(Contents::open(stocked.path()).unwrap());
-    let journal = stocked.path().join("0.jnl");
+    let journal = stocked.path().join("store/0.jnl");
     let mut bytes = fs::read(&journal).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..middle + 512].fill(0);
     fs::write(&journal, &bytes).unwrap();
+    let before = files(stocked.path());
+    {
+        let contents = Contents::open(stocked.path()).unwrap();
+        let [state] = contents.journals() else { panic!("{:?}", contents.journals()) };
+        let broken = state.scan.broken_bytes() as usize;
+        assert!(broken >= bytes.len() / 2 - 512 && broken < bytes.len(), "{:?}", state.scan);
+        assert!(state.scan.batches_behind > 0, "{:?}", state.scan);
+        let verified = contents.verify(|| {}).unwrap();
+        assert!(verified.records > 0 && verified.records < 200, "{verified:?}");
+        assert_eq!(verified.damaged.count(), 0, "what is left is whole");
+        assert!(matches!(Contents::open(stocked.path()), Err(OpenError::InUse { .. })));
+        assert!(matches!(Directory::open(stocked.path()), Err(OpenError::InUse { .. })));
+    }
+    assert!(before == files(stocked.path()));
+    assert!(fs::read(&journal).unwrap() == bytes);
+    assert!(Bench::fjall(stocked.path()).storage.close());
     let contents = Contents::open(stocked.path()).unwrap();
-    let cut = contents.journal_cut() as usize;
-    assert!(cut >= bytes.len() / 2 - 512 && cut < bytes.len(), "{cut} of {}", bytes.len());
-    let verified = contents.verify(|| {}).unwrap();
-    assert!(verified.records < 200 && verified.damaged.count() == 0, "the engine knows of nothing");
+    assert!(contents.journals().iter().all(|journal| journal.scan.is_whole()));
 }
 
 #[test]
@@ -339,13 +350,11 @@ fn a_directory_that_is_in_use_or_none_or_of_another_format_is_told_as_that() {
     assert!(matches!(Importer::look(other.path()), Err(OpenError::NoData { .. })));
     assert_eq!(files(other.path()).len(), 1);
 
-    let foreign = tempfile::tempdir().unwrap();
-    let database = Database::builder(foreign.path()).open().unwrap();
-    drop(database.keyspace("recipes", KeyspaceCreateOptions::default).unwrap());
-    drop(database);
-    assert!(matches!(Contents::open(foreign.path()), Err(OpenError::NoData { .. })));
+    let old = tempfile::tempdir().unwrap();
+    drop(Database::builder(old.path()).open().unwrap());
+    assert!(matches!(Contents::open(old.path()), Err(OpenError::Format { .. })));
 
-    change(stocked.path(), "meta", b"format", |_| Some(b"quorate 99".to_vec()));
+    fs::write(stocked.path().join("node.json"), "{\"format\": \"quorate 99\"}").unwrap();
     match Contents::open(stocked.path()).err() {
         Some(OpenError::Format { found, .. }) => assert_eq!(found, "quorate 99"),
         other => panic!("{other:?}"),

@@ -286,8 +286,7 @@ fn after_a_failed_sync_nothing_is_scanned() {
     let directory = tempfile::tempdir().unwrap();
     let mut bench = Bench::fjall(directory.path());
     bench.put("a", "1");
-    let Engine::Fjall(fjall) = &bench.storage.engine else { panic!("it is on a disk") };
-    fjall.break_down();
+    bench.storage.break_down(Health::Failed);
     let arc = RingArc::ALL;
     for op in [
         StoreOp::ScanStates { arc, after: None, count_max: 1 },

@@ -31,7 +31,7 @@ fn stopped(records: u32) -> (tempfile::TempDir, Vec<u8>) {
         bench.put(&format!("key {n}"), "value");
     }
     let trees = bench.trees();
-    assert!(bench.storage.close_with_trees(&trees));
+    assert!(bench.stop_with(&trees));
     (directory, trees)
 }
 
@@ -47,7 +47,7 @@ fn what_a_clean_stop_saved_is_there_once() {
         assert_eq!(bench.storage.take_trees(), None);
         (0..300).for_each(|n| drop(bench.put(&format!("key {n}"), "value")));
         let trees = bench.trees();
-        assert!(bench.storage.close_with_trees(&trees));
+        assert!(bench.stop_with(&trees));
 
         let mut bench = Bench::open(directory.path(), durability).unwrap();
         assert_eq!(bench.storage.take_trees(), Some(trees.clone().into()));
@@ -68,7 +68,7 @@ fn a_process_that_is_killed_leaves_no_trees_of_the_stop_before() {
     assert!(bench.storage.take_trees().is_some());
     assert_eq!([found(at_once.path()), found(later.path())], [None, None]);
     // A directory that was adopted alone, to run without records, keeps them for those who do.
-    assert!(bench.storage.close_with_trees(TREES));
+    assert!(bench.stop_with(TREES));
     drop(Directory::open(directory.path()).unwrap().adopt(CLUSTER, SETTINGS).unwrap());
     assert_eq!(found(directory.path()).as_deref(), Some(TREES));
 }
@@ -76,7 +76,8 @@ fn a_process_that_is_killed_leaves_no_trees_of_the_stop_before() {
 #[test]
 fn a_journal_that_lost_its_end_lost_the_trees_with_it() {
     let (directory, trees) = stopped(40);
-    let journal = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let journal =
+        fs::read_dir(directory.path().join("store")).unwrap().map(|entry| entry.unwrap().path());
     let mut journals = journal.filter(|path| path.extension().is_some_and(|end| end == "jnl"));
     let (journal, none) = (journals.next().unwrap(), journals.next());
     assert_eq!(none, None, "all of it is in one file");
@@ -85,7 +86,8 @@ fn a_journal_that_lost_its_end_lost_the_trees_with_it() {
     let (mut with_trees, mut without) = (0, 0);
     for cut in (0..end).step_by(end / 60).chain((0..4).map(|back| end - back)) {
         let copy = killed(directory.path());
-        fs::write(copy.path().join(journal.file_name().unwrap()), &written[..cut]).unwrap();
+        fs::write(copy.path().join("store").join(journal.file_name().unwrap()), &written[..cut])
+            .unwrap();
         // One that lost what the directory says of itself does not open, or is new.
         let Ok(mut bench) = Bench::open(copy.path(), Durability::Group) else { continue };
         match bench.storage.take_trees() {
@@ -119,7 +121,7 @@ fn nothing_is_saved_where_something_stored_cannot_be_read() {
         damage(directory.path(), "records", &RecordKey::of(&name("key 3")).0);
         let mut bench = Bench::fjall(directory.path());
         let outcome = meet(&mut bench);
-        assert!(bench.storage.close_with_trees(TREES));
+        assert!(bench.stop_with(TREES));
         assert_eq!(found(directory.path()), None, "{outcome:?}");
     }
 }
@@ -128,9 +130,8 @@ fn nothing_is_saved_where_something_stored_cannot_be_read() {
 fn after_a_failed_sync_no_trees_are_saved() {
     let (directory, _) = stopped(1);
     let bench = Bench::fjall(directory.path());
-    let Engine::Fjall(fjall) = &bench.storage.engine else { panic!("it is on a disk") };
-    fjall.break_down();
-    assert!(!bench.storage.close_with_trees(TREES));
+    bench.storage.break_down(Health::Failed);
+    assert!(!bench.stop_with(TREES));
     assert_eq!(found(directory.path()), None);
 }
 
@@ -139,5 +140,5 @@ fn memory_keeps_no_trees() {
     let mut bench = Bench::memory();
     assert!(!bench.storage.outlives_the_process());
     assert_eq!(bench.storage.take_trees(), None);
-    assert!(bench.storage.close_with_trees(TREES));
+    assert!(bench.stop_with(TREES));
 }

@@ -6,7 +6,7 @@ use quorate_core::merkle::StateHash;
 use quorate_core::ring::Position;
 use quorate_core::time::Instant;
 
-use super::{Disk, Entry};
+use super::{Change, Disk, Entry};
 
 /// An answer that waits for what it tells to be synced.
 #[derive(Clone, Debug)]
@@ -70,7 +70,8 @@ impl Disk {
             return StoreOutcome::Removed { state: None };
         }
         let copy = HeldAs::Own;
-        let entry = Entry { copy, key: key.clone(), held: None, ticket: None, applied_at: at };
+        let change = Change::Copy(copy, key.clone(), None);
+        let entry = Entry { change, ticket: None, applied_at: at };
         self.tail.push(entry);
         self.memory.set(copy, key.clone(), None);
         let position = Position::of(key.as_bytes());

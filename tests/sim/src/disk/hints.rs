@@ -8,7 +8,7 @@ use quorate_core::machine::{HeldAs, HintChange, HintCount, StoreError, StoreOutc
 use quorate_core::ring::Position;
 use quorate_core::time::Instant;
 
-use super::{Disk, Entry};
+use super::{Change, Disk, Entry};
 
 /// The bytes of a hint before a change.
 pub(super) struct BytesBefore(Option<u64>);
@@ -46,7 +46,7 @@ impl Disk {
         let mut hints: Vec<_> = self.memory.hints_for(target).collect();
         hints.sort_by_cached_key(|(key, _)| order(key));
         let behind = hints.into_iter().skip_while(|(key, _)| Some(order(key)) <= after);
-        let behind = behind.filter(|(key, _)| !self.damaged.contains(key));
+        let behind = behind.filter(|(key, _)| !self.damaged_hints.contains(key));
         let (mut found, mut bytes) = (Vec::new(), 0);
         for (key, held) in behind {
             if bytes >= bytes_max && !found.is_empty() {
@@ -66,7 +66,7 @@ impl Disk {
         key: &Key,
         digest: RecordDigest,
     ) -> StoreOutcome {
-        if self.damaged.contains(key) {
+        if self.damaged_hints.contains(key) {
             return StoreOutcome::Failed(StoreError::Damaged);
         }
         if let Some(error) = self.why_no_change() {
@@ -77,7 +77,8 @@ impl Disk {
         let Some(bytes) = same.map(|held| hint_bytes(key, held.record())) else {
             return StoreOutcome::HintRemoved { bytes: None };
         };
-        let entry = Entry { copy, key: key.clone(), held: None, ticket: None, applied_at: at };
+        let change = Change::Copy(copy, key.clone(), None);
+        let entry = Entry { change, ticket: None, applied_at: at };
         self.tail.push(entry);
         self.memory.set(copy, key.clone(), None);
         StoreOutcome::HintRemoved { bytes: Some(bytes) }
@@ -96,7 +97,7 @@ impl Disk {
             looked_at += 1;
             let none = HintCount { target, hints: 0, bytes: 0, damaged: 0 };
             let count: &mut HintCount = counts.entry(target).or_insert(none);
-            if self.damaged.contains(key) {
+            if self.damaged_hints.contains(key) {
                 count.damaged += 1;
             } else {
                 count.hints += 1;

@@ -9,9 +9,11 @@
 //! Hints lie beside the node's own copies and go the same way. That a hint is gone is a change like
 //! any other: until it is synced, a crash may bring the hint back.
 
+mod commits;
 mod confirm;
 mod copies;
 mod hints;
+mod losses;
 mod scans;
 mod temper;
 
@@ -19,16 +21,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quorate_core::causality::{Held, Record, RecordOp};
+use quorate_core::ids::{DurableMark, Remembered};
 use quorate_core::ids::{Key, NodeId};
-use quorate_core::machine::{HeldAs, StoreError, StoreOp, StoreOutcome, Ticket};
+use quorate_core::machine::{HeldAs, Standing, StoreError, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
 use quorate_core::message::LayoutUpdate;
 use quorate_core::prng::Prng;
-use quorate_core::time::{Duration, Instant};
+use quorate_core::time::{Duration, Instant, Now, UnixMs};
 
 use crate::network::tail;
+use commits::Commits;
 use confirm::Confirm;
 use copies::Copies;
+pub(crate) use losses::Destroyed;
 pub use temper::DiskTemper;
 
 /// What one node stores.
@@ -48,12 +53,24 @@ pub(crate) struct Disk {
     layout: Option<Arc<LayoutUpdate>>,
     /// A newer one, and when it is synced.
     saving: Option<(Instant, Arc<LayoutUpdate>)>,
-    /// Keys whose records cannot be read, in any copy.
+    /// What is synced with the data.
+    commits: Commits,
+    /// The last commit that the node was told of.
+    marked: DurableMark,
+    /// Whether a change or a sync has failed in the life that runs.
+    has_failed: bool,
+    /// What the clock of the node showed when it last asked for something.
+    wall: UnixMs,
+    /// Keys whose own copies cannot be read.
     damaged: BTreeSet<Key>,
+    /// Keys whose hints cannot be read.
+    damaged_hints: BTreeSet<Key>,
     /// A sync failed: no changes until the engine is opened again.
     poisoned: bool,
     /// What was synced at an earlier time.
-    snapshot: Option<(Copies, Option<Arc<LayoutUpdate>>)>,
+    snapshot: Option<Snapshot>,
+    /// What the last fault left that put another directory in the place of the one that was there.
+    left: Option<Copies>,
     /// Names the states of records.
     tree_key: TreeKey,
     temper: DiskTemper,
@@ -62,17 +79,32 @@ pub(crate) struct Disk {
     prng: Prng,
 }
 
+/// A copy of the directory.
+#[derive(Clone, Debug, Default)]
+struct Snapshot {
+    copies: Copies,
+    layout: Option<Arc<LayoutUpdate>>,
+    commits: Commits,
+}
+
 /// A change that is not synced.
 #[derive(Clone, Debug)]
 struct Entry {
-    copy: HeldAs,
-    key: Key,
-    /// `None`: the copy is gone.
-    held: Option<Arc<Held>>,
+    change: Change,
     /// Who waits for it; a change that was kept though it failed has nobody.
     ticket: Option<Ticket>,
     /// When it is in the memory of the engine.
     applied_at: Instant,
+}
+
+/// What changes.
+#[derive(Clone, Debug)]
+enum Change {
+    /// A copy; `None`: it is gone.
+    Copy(HeldAs, Key, Option<Arc<Held>>),
+    /// What is known of losses: with a number above one that others have heard of, and without own
+    /// copies that cannot be read.
+    Standing(Standing, Vec<Remembered>, Vec<Key>),
 }
 
 /// How an operation goes.
@@ -89,14 +121,19 @@ pub(crate) struct Ended {
     pub(crate) failed: bool,
     /// The copies that are synced.
     pub(crate) copies: Vec<(HeldAs, Key)>,
+    /// Copies that could not be read and are removed.
+    pub(crate) discarded: Vec<Destroyed>,
 }
 
-/// Data that was synced and is no more: not a crash's doing but a fault of the device.
-pub(crate) struct Destroyed {
-    pub(crate) copy: HeldAs,
-    pub(crate) key: Key,
-    pub(crate) before: Record,
-    pub(crate) after: Record,
+/// What a crash did to what was not synced.
+#[derive(Default)]
+pub(crate) struct Crashed {
+    /// The keys that lost something.
+    pub(crate) lost: Vec<Key>,
+    /// How many changes were lost.
+    pub(crate) changes: usize,
+    /// Copies that could not be read and are removed.
+    pub(crate) discarded: Vec<Destroyed>,
 }
 
 impl Disk {
@@ -109,9 +146,15 @@ impl Disk {
             confirms: Vec::new(),
             layout: None,
             saving: None,
+            commits: Commits::default(),
+            marked: DurableMark(0),
+            has_failed: false,
+            wall: UnixMs(0),
             damaged: BTreeSet::new(),
+            damaged_hints: BTreeSet::new(),
             poisoned: false,
             snapshot: None,
+            left: None,
             tree_key,
             temper,
             free_at: Instant(0),
@@ -120,7 +163,16 @@ impl Disk {
     }
 
     /// Runs an operation; `None`: the answer comes with the end of a sync.
-    pub(crate) fn run(&mut self, now: Instant, ticket: Ticket, op: &StoreOp) -> Option<Ran> {
+    pub(crate) fn run(&mut self, now: Now, ticket: Ticket, op: &StoreOp) -> Option<Ran> {
+        let Now { instant: now, unix } = now;
+        self.wall = unix;
+        let ran = self.carry_out(now, ticket, op);
+        let is_failed = |ran: &Ran| matches!(ran.outcome, StoreOutcome::Failed(_));
+        self.has_failed |= ran.as_ref().is_some_and(is_failed);
+        ran
+    }
+
+    fn carry_out(&mut self, now: Instant, ticket: Ticket, op: &StoreOp) -> Option<Ran> {
         let took = self.latency(self.temper.access);
         if let StoreOp::CountHints = op {
             let (outcome, hints) = self.count_hints();
@@ -146,6 +198,14 @@ impl Disk {
             }
             StoreOp::Confirm { keys, hints } => self.confirm(ticket, keys, hints)?,
             StoreOp::Remove { key, state } => self.remove(at, key, *state),
+            StoreOp::SaveStanding { standing, above, discard } => match self.why_no_change() {
+                Some(error) => StoreOutcome::Failed(error),
+                None => {
+                    let change = Change::Standing(*standing, above.clone(), discard.clone());
+                    self.tail.push(Entry { change, ticket: Some(ticket), applied_at: at });
+                    return None;
+                }
+            },
             StoreOp::SaveLayout(layout) => {
                 at = at + self.latency(self.temper.sync);
                 match self.why_no_change() {
@@ -162,7 +222,10 @@ impl Disk {
     }
 
     fn read(&mut self, key: &Key, hints: &[NodeId]) -> StoreOutcome {
-        if self.damaged.contains(key) {
+        let hint = |target: &NodeId| self.memory.get(HeldAs::Hint { target: *target }, key);
+        let is_hinted =
+            self.damaged_hints.contains(key) && hints.iter().any(|to| hint(to).is_some());
+        if self.damaged.contains(key) || is_hinted {
             return StoreOutcome::Failed(StoreError::Damaged);
         }
         if self.draw(self.temper.read_fails) {
@@ -182,8 +245,10 @@ impl Disk {
         if self.poisoned {
             return Some(StoreError::Closed);
         }
-        let fails = self.temper.full || self.draw(self.temper.write_fails);
-        fails.then_some(StoreError::Io)
+        if self.temper.full {
+            return Some(StoreError::Full);
+        }
+        self.draw(self.temper.write_fails).then_some(StoreError::Io)
     }
 
     fn apply(
@@ -193,14 +258,17 @@ impl Disk {
         (copy, key): (HeldAs, &Key),
         op: &RecordOp,
     ) -> StoreOutcome {
-        if self.damaged.contains(key) {
+        if self.is_damaged(copy, key) {
             return StoreOutcome::Failed(StoreError::Damaged);
         }
         if self.poisoned {
             return StoreOutcome::Failed(StoreError::Closed);
         }
-        let fails = self.temper.full || self.draw(self.temper.write_fails);
-        if self.temper.full || fails && self.prng.chance(1, 2) {
+        if self.temper.full {
+            return StoreOutcome::Failed(StoreError::Full);
+        }
+        let fails = self.draw(self.temper.write_fails);
+        if fails && self.prng.chance(1, 2) {
             return StoreOutcome::Failed(StoreError::Io);
         }
         let before = self.memory.get(copy, key).cloned();
@@ -224,9 +292,8 @@ impl Disk {
         let state = state.map(|before| self.state_change(before, key, after));
         let hint = hint.map(|change| change.became(key, held.record()));
         let ticket = (!fails).then_some(ticket);
-        let entry =
-            Entry { copy, key: key.clone(), held: Some(held.clone()), ticket, applied_at: at };
-        self.tail.push(entry);
+        let change = Change::Copy(copy, key.clone(), Some(held.clone()));
+        self.tail.push(Entry { change, ticket, applied_at: at });
         self.memory.set(copy, key.clone(), Some(held));
         if fails {
             return StoreOutcome::Failed(StoreError::Io);
@@ -245,83 +312,78 @@ impl Disk {
     }
 
     /// Ends the sync under way: who is told what, and which copies it synced.
-    pub(crate) fn end_sync(&mut self) -> Ended {
+    pub(crate) fn end_sync(&mut self, now: Instant) -> Ended {
         let covered = self.syncing.take().unwrap_or(0);
+        let mut ended =
+            Ended { told: Vec::new(), failed: false, copies: Vec::new(), discarded: Vec::new() };
         if self.draw(self.temper.sync_fails) {
             // What became of the entries shows after a crash.
             self.poisoned = true;
+            self.has_failed = true;
             let waiting = self.tail.iter_mut().filter_map(|entry| entry.ticket.take());
             let waiting = waiting.chain(self.confirms.drain(..).map(|confirm| confirm.ticket));
             let failed = |ticket| (ticket, StoreOutcome::Failed(StoreError::Io));
-            return Ended { told: waiting.map(failed).collect(), failed: true, copies: Vec::new() };
+            return Ended { told: waiting.map(failed).collect(), failed: true, ..ended };
         }
-        let mut told = Vec::new();
-        let mut copies = Vec::new();
-        for Entry { copy, key, held, ticket, .. } in self.tail.drain(..covered) {
-            told.extend(ticket.map(|ticket| (ticket, StoreOutcome::Durable)));
-            copies.push((copy, key.clone()));
-            self.synced.set(copy, key, held);
+        let entries: Vec<Entry> = self.tail.drain(..covered).collect();
+        let mut above = DurableMark(0);
+        for Entry { change, ticket, .. } in entries {
+            ended.told.extend(ticket.map(|ticket| (ticket, StoreOutcome::Durable)));
+            match change {
+                Change::Copy(copy, key, held) => {
+                    ended.copies.push((copy, key.clone()));
+                    self.synced.set(copy, key, held);
+                }
+                Change::Standing(standing, heard_of, discard) => {
+                    self.commits.standing = standing;
+                    above = above.max(self.commits.account(&heard_of));
+                    ended.discarded.extend(self.discard(discard));
+                }
+            }
         }
-        told.extend(self.confirmed(covered));
-        Ended { told, failed: false, copies }
+        self.commits.add(self.wall, now, above);
+        ended.told.extend(self.confirmed(covered));
+        ended
     }
 
     /// Of what was not synced, each change stays with a chance of `kept` in a thousand. Answers the
-    /// keys that lost something.
-    pub(crate) fn crash(&mut self, now: Instant, kept: u32) -> Vec<Key> {
+    /// keys that lost something, own copies that could not be read and are removed, and how many
+    /// changes were lost.
+    pub(crate) fn crash(&mut self, now: Instant, kept: u32) -> Crashed {
         self.save_what_is_due(now);
         if let Some((_, layout)) = self.saving.take()
             && self.draw(kept)
         {
             self.layout = Some(layout);
         }
-        let mut lost = Vec::new();
-        for Entry { copy, key, held, .. } in std::mem::take(&mut self.tail) {
-            if self.prng.chance(kept.into(), 1_000) {
-                self.synced.set(copy, key, held);
-            } else {
-                lost.push(key);
+        let mut crashed = Crashed::default();
+        let mut under_way = self.syncing.take().unwrap_or(0);
+        let mut is_whole = under_way > 0;
+        for Entry { change, .. } in std::mem::take(&mut self.tail) {
+            let stays = self.prng.chance(kept.into(), 1_000);
+            crashed.changes += usize::from(!stays);
+            is_whole &= stays || under_way == 0;
+            under_way = under_way.saturating_sub(1);
+            match change {
+                Change::Copy(copy, key, held) if stays => self.synced.set(copy, key, held),
+                Change::Copy(_, key, _) => crashed.lost.push(key),
+                Change::Standing(standing, heard_of, discard) if stays => {
+                    self.commits.standing = standing;
+                    let above = self.commits.account(&heard_of);
+                    self.commits.add(self.wall, now, above);
+                    crashed.discarded.extend(self.discard(discard));
+                }
+                Change::Standing(..) => {}
             }
         }
-        self.syncing = None;
+        if is_whole {
+            self.commits.add(self.wall, now, DurableMark(0));
+        }
         self.confirms.clear();
         self.poisoned = false;
         self.free_at = Instant(0);
         self.memory = self.synced.clone();
-        lost
-    }
-
-    /// Everything is gone.
-    pub(crate) fn wipe(&mut self) -> Vec<Destroyed> {
-        self.damaged.clear();
-        self.snapshot = None;
-        self.layout = None;
-        self.replace(Copies::default())
-    }
-
-    /// Keeps a copy of what is synced.
-    pub(crate) fn take_snapshot(&mut self, now: Instant) {
-        self.save_what_is_due(now);
-        self.snapshot = Some((self.synced.clone(), self.layout.clone()));
-    }
-
-    /// Goes back to the copy, or to nothing where there is none.
-    pub(crate) fn roll_back(&mut self) -> Vec<Destroyed> {
-        let (copies, layout) = self.snapshot.clone().unwrap_or_default();
-        self.layout = layout;
-        self.replace(copies)
-    }
-
-    /// No copy of `key` can be read any more.
-    pub(crate) fn damage(&mut self, key: &Key) -> Vec<Destroyed> {
-        self.damaged.insert(key.clone());
-        let hints = self.synced.targets_of(key).map(|target| HeldAs::Hint { target });
-        let copies = std::iter::once(HeldAs::Own).chain(hints);
-        let destroyed = copies.filter_map(|copy| {
-            let before = self.synced.get(copy, key)?.record().clone();
-            Some(Destroyed { copy, key: key.clone(), before, after: Record::new() })
-        });
-        destroyed.collect()
+        crashed
     }
 
     /// The newest layout that is synced.
@@ -383,16 +445,6 @@ impl Disk {
         self.memory.hints()
     }
 
-    /// Whether the record of `key` cannot be read.
-    pub(crate) fn is_damaged(&self, key: &Key) -> bool {
-        self.damaged.contains(key)
-    }
-
-    /// Whether any record cannot be read.
-    pub(crate) fn has_damage(&self) -> bool {
-        !self.damaged.is_empty()
-    }
-
     /// Whether a failed sync keeps the engine from taking changes.
     pub(crate) fn is_poisoned(&self) -> bool {
         self.poisoned
@@ -401,6 +453,11 @@ impl Disk {
     /// How long the device needs for what it was given.
     pub(crate) fn backlog(&self, now: Instant) -> Duration {
         self.free_at.since(now)
+    }
+
+    /// When the device is done with what it was given.
+    pub(crate) fn free_at(&self) -> Instant {
+        self.free_at
     }
 
     /// Changes that are not synced.
@@ -413,30 +470,10 @@ impl Disk {
         self.memory.own_keys()
     }
 
-    fn replace(&mut self, by: Copies) -> Vec<Destroyed> {
-        let before = std::mem::replace(&mut self.synced, by);
-        self.memory = self.synced.clone();
-        self.tail.clear();
-        self.syncing = None;
-        self.confirms.clear();
-        // A copy that had been removed may be there again.
-        let back = self.synced.clone().into_all().filter_map(|(copy, key, held)| {
-            let is_back = before.get(copy, &key).is_none();
-            let after = held.record().clone();
-            is_back.then_some(Destroyed { copy, key, before: Record::default(), after })
-        });
-        let back: Vec<Destroyed> = back.collect();
-        let destroyed = before.into_all().filter_map(|(copy, key, held)| {
-            let after = self.synced.get(copy, &key).map(|held| held.record().clone());
-            let (before, after) = (held.record().clone(), after.unwrap_or_default());
-            (before != after).then_some(Destroyed { copy, key, before, after })
-        });
-        destroyed.chain(back).collect()
-    }
-
     fn save_what_is_due(&mut self, now: Instant) {
         if let Some((_, saved)) = self.saving.take_if(|(at, _)| *at <= now) {
             self.layout = Some(saved);
+            self.commits.add(self.wall, now, DurableMark(0));
         }
     }
 

@@ -11,7 +11,7 @@ use quorate_core::time::UnixMs;
 
 use super::*;
 
-const NOW: Instant = Instant(1_000_000);
+const NOW: Now = Now { instant: Instant(1_000_000), unix: UnixMs(1_000) };
 
 fn disk(temper: DiskTemper) -> Disk {
     Disk::new(0, 1, TreeKey::derive(ClusterId(1), b"secret"), temper)
@@ -31,6 +31,7 @@ fn write(value: u64, siblings_max: usize) -> RecordOp {
         expires: None,
         request: RequestId { client: 1, sequence: value },
         newborn: Actor { node: NodeId(1), incarnation: Incarnation(1), birth: Birth(value) },
+        continued: [].into(),
         siblings_max,
         record_bytes_max: 1 << 20,
         actors_kept: 10,
@@ -93,13 +94,13 @@ fn all_changes_add_up_to_what_a_scan_finds() {
     for step in 0..20_000 {
         match prng.below(20) {
             0 => {
-                if disk.begin_sync(NOW + Duration::from_secs(3_600)).is_some() {
-                    disk.end_sync();
+                if disk.begin_sync(NOW.instant + Duration::from_secs(3_600)).is_some() {
+                    disk.end_sync(NOW.instant);
                 }
                 poisoned += u32::from(disk.is_poisoned());
             }
             1 if prng.chance(1, 20) => {
-                disk.crash(NOW, 500);
+                disk.crash(NOW.instant, 500);
                 known = sum(&mut disk);
                 crashes += 1;
             }

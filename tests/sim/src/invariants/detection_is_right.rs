@@ -32,7 +32,7 @@ pub(crate) struct DetectionIsRight {
 }
 
 impl Invariant for DetectionIsRight {
-    fn on_started(&mut self, scene: Scene<'_>, Started { node }: Started) -> Verdict {
+    fn on_started(&mut self, scene: Scene<'_>, Started { node, .. }: Started<'_>) -> Verdict {
         self.listens.insert(node, scene.now);
         Ok(())
     }

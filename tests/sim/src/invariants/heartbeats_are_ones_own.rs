@@ -32,7 +32,7 @@ pub(crate) struct HeartbeatsAreOnesOwn {
 }
 
 impl Invariant for HeartbeatsAreOnesOwn {
-    fn on_started(&mut self, _: Scene<'_>, Started { node }: Started) -> Verdict {
+    fn on_started(&mut self, _: Scene<'_>, Started { node, .. }: Started<'_>) -> Verdict {
         self.said.retain(|(teller, _), _| *teller != node);
         self.former.remove(&node);
         self.lives.remove(&node);
@@ -108,7 +108,7 @@ mod tests {
 
     use super::HeartbeatsAreOnesOwn;
     use crate::network::End;
-    use crate::observation::{Delivered, Observation, Sent, Started};
+    use crate::observation::{Delivered, Observation, Sent};
     use crate::oracle::stage::Stage;
 
     const ALL: (NodeId, NodeId) = (NodeId(0), NodeId(u64::MAX));
@@ -120,6 +120,7 @@ mod tests {
             incarnation: Incarnation(*incarnation),
             heartbeat: *heartbeat,
             witnesses: Vec::new(),
+            remembered: Default::default(),
         };
         Message::Gossip(Gossip {
             asks: Some(ALL),
@@ -128,6 +129,7 @@ mod tests {
             wanted: Vec::new(),
             layout_version: LayoutVersion(1),
             layout: None,
+            to: Default::default(),
         })
     }
 
@@ -154,7 +156,7 @@ mod tests {
             tell(&mut stage, 0, 1, &[(0, 1, 5)]);
             tell(&mut stage, 1, 2, &[(0, 1, 5)]);
             if starts {
-                stage.see(&Observation::Started(Started { node: 1 }));
+                stage.start_node(1);
             }
             tell(&mut stage, 1, 2, &[(0, 1, 4)]);
             stage.expect(starts, "after 5");
@@ -166,7 +168,7 @@ mod tests {
         for (heartbeat, fine) in [(1, false), (5, false), (6, true)] {
             let mut stage = Stage::new(HeartbeatsAreOnesOwn::default());
             tell(&mut stage, 0, 1, &[(0, 1, 5)]);
-            stage.see(&Observation::Started(Started { node: 0 }));
+            stage.start_node(0);
             tell(&mut stage, 1, 0, &[(0, 1, 5)]);
             tell(&mut stage, 0, 1, &[(0, 2, heartbeat)]);
             stage.expect(fine, "its former life had 5");

@@ -3,8 +3,8 @@
 use crate::invariants::{Scene, Verdict};
 use crate::observation::{
     Applied, CallEnded, CallStarted, CallerGone, CallerThawed, Cancelled, Closed, Crashed,
-    Delivered, Destroyed, Handed, Observation, Removed, Resumed, Sent, Started, Stepped, Synced,
-    Told,
+    Delivered, Destroyed, Handed, Observation, Removed, Replaced, Resumed, Sent, Started, Stepped,
+    Stopped, Synced, Told,
 };
 use crate::oracle::Carried;
 
@@ -65,11 +65,19 @@ pub(crate) trait Invariant {
         Ok(())
     }
 
-    fn on_started(&mut self, _scene: Scene<'_>, _started: Started) -> Verdict {
+    fn on_stopped(&mut self, _scene: Scene<'_>, _stopped: Stopped) -> Verdict {
+        Ok(())
+    }
+
+    fn on_started(&mut self, _scene: Scene<'_>, _started: Started<'_>) -> Verdict {
         Ok(())
     }
 
     fn on_resumed(&mut self, _scene: Scene<'_>, _resumed: Resumed) -> Verdict {
+        Ok(())
+    }
+
+    fn on_replaced(&mut self, _scene: Scene<'_>, _replaced: Replaced) -> Verdict {
         Ok(())
     }
 
@@ -114,8 +122,10 @@ pub(crate) trait Invariant {
             Observation::Synced(synced) => self.on_synced(scene, synced),
             Observation::Removed(removed) => self.on_removed(scene, removed),
             Observation::Crashed(crashed) => self.on_crashed(scene, crashed),
+            Observation::Stopped(stopped) => self.on_stopped(scene, stopped),
             Observation::Started(started) => self.on_started(scene, started),
             Observation::Resumed(resumed) => self.on_resumed(scene, resumed),
+            Observation::Replaced(replaced) => self.on_replaced(scene, replaced),
             Observation::Destroyed(destroyed) => self.on_destroyed(scene, destroyed),
             Observation::Told(told) => self.on_told(scene, told),
             Observation::Stepped(stepped) => self.on_stepped(scene, stepped),

@@ -17,6 +17,8 @@ mod heartbeats_are_ones_own;
 mod hints_are_counted;
 mod hints_come_home;
 mod justified_supersession;
+mod losses_are_noticed;
+mod marks_are_durable;
 mod merge_keeps_everything;
 mod moves_what_differs;
 mod no_acknowledged_write_lost;
@@ -30,10 +32,12 @@ mod requests_take_one_detour;
 mod retries_are_one;
 mod siblings_are_maximal;
 mod stand_ins_tell_their_hints;
+mod starts_over_for_a_reason;
 mod the_dead_stay_dead;
 mod trees_match_the_store;
 mod truncation_is_careful;
 mod truthful_receipt;
+mod unasked_gives_nothing;
 mod unknown_is_never_refused;
 mod writable_while_w_are_up;
 
@@ -167,6 +171,16 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
         (moves_what_differs::PROPERTY, Box::new(moves_what_differs::MovesWhatDiffers::default())),
         (the_dead_stay_dead::PROPERTY, Box::new(the_dead_stay_dead::TheDeadStayDead::default())),
         (truncation_is_careful::PROPERTY, Box::new(truncation_is_careful::TruncationIsCareful)),
+        (losses_are_noticed::PROPERTY, Box::new(losses_are_noticed::LossesAreNoticed::default())),
+        (
+            unasked_gives_nothing::PROPERTY,
+            Box::new(unasked_gives_nothing::UnaskedGivesNothing::default()),
+        ),
+        (marks_are_durable::PROPERTY, Box::new(marks_are_durable::MarksAreDurable::default())),
+        (
+            starts_over_for_a_reason::PROPERTY,
+            Box::new(starts_over_for_a_reason::StartsOverForAReason::default()),
+        ),
     ]
 }
 

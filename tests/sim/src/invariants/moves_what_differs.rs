@@ -21,7 +21,8 @@ pub(crate) const PROPERTY: Property = Property {
                  One that was asked for by its key, or is given to the peer, moves only where \
                  neither of the two changed it for as long as the recheck of that node (less a \
                  fifth, since clocks drift), and they differed all that time: a write on its way \
-                 is no difference. Where one of the two crashed meanwhile, nothing is said.",
+                 is no difference. Where one of the two crashed meanwhile, or the one who asks was \
+                 being refilled, or one cannot read the record, nothing is said.",
     source: "DESIGN.md §11",
 };
 
@@ -44,6 +45,8 @@ pub(crate) struct MovesWhatDiffers {
     rests: VecDeque<(usize, usize, CallId)>,
     /// When a node last crashed.
     crashed: BTreeMap<usize, Instant>,
+    /// When a node last waited for what it had lost.
+    refilling: BTreeMap<usize, Instant>,
     /// How long each node waits before it looks again.
     rechecks: BTreeMap<usize, Duration>,
 }
@@ -69,7 +72,10 @@ struct Asked {
 }
 
 impl Invariant for MovesWhatDiffers {
-    fn on_stepped(&mut self, _scene: Scene<'_>, Stepped { node, view }: Stepped<'_>) -> Verdict {
+    fn on_stepped(&mut self, scene: Scene<'_>, Stepped { node, view }: Stepped<'_>) -> Verdict {
+        if view.standing().refilling {
+            self.refilling.insert(node, scene.now);
+        }
         self.rechecks.entry(node).or_insert_with(|| view.config().anti_entropy.recheck);
         Ok(())
     }
@@ -198,6 +204,13 @@ impl MovesWhatDiffers {
         };
         let crash = [asker, asked].into_iter().filter_map(|node| self.crashed.get(&node)).max();
         if crash.is_some_and(|crash| *crash >= begun.first) {
+            return Ok(());
+        }
+        let mut disks = [asker, asked].into_iter().map(|node| &scene.disks[node]);
+        if disks.any(|disk| disk.is_damaged(HeldAs::Own, key)) {
+            return Ok(());
+        }
+        if self.refilling.get(&asker).is_some_and(|last| *last >= begun.first) {
             return Ok(());
         }
         let recheck = self.rechecks.get(&asker).copied().unwrap_or_default();

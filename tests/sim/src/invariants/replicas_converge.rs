@@ -2,6 +2,7 @@
 
 use quorate_core::causality::{Actor, Counter, History, Record};
 use quorate_core::codec;
+use quorate_core::machine::HeldAs;
 use quorate_core::message::{CallId, Message, ReplicaRecord, ReplicaState};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
@@ -9,8 +10,9 @@ use crate::oracle::Facts;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "replicas-converge",
-    definition: "At rest, when hints are home (hints-come-home), all whole primaries of a key hold equal records, in memory and synced, \
-                 and equal bytes encode them.",
+    definition: "At rest, when hints are home (hints-come-home), all whole primaries of a key hold \
+                 equal records, in memory and synced, and equal bytes encode them. A copy that \
+                 cannot be read, and that nobody could read since, is none.",
     source: "DESIGN.md §2 (always, in every setting); Dynamo §4.7",
 };
 
@@ -29,6 +31,9 @@ impl Invariant for ReplicasConverge {
             let mut first: Option<(usize, &Record, Vec<u8>)> = None;
             for node in key.primaries.iter().copied().filter(|node| whole.contains(node)) {
                 let disk = &scene.disks[node];
+                if disk.is_damaged(HeldAs::Own, name) {
+                    continue;
+                }
                 let empty = &Record::new();
                 let memory = disk.memory(name).unwrap_or(empty);
                 if disk.unsynced() == 0 && disk.synced(name).unwrap_or(empty) != memory {

@@ -71,7 +71,7 @@ fn check(scene: Scene<'_>, (node, to, call): (usize, usize, CallId), record: &Re
 }
 
 fn check_same(scene: Scene<'_>, (node, to, call): (usize, usize, CallId)) -> Verdict {
-    let Some(Task::Read { key: name, held, digest, number }) = scene.facts.task(node, to, call)
+    let Some(Task::Read { key: name, held, digest, number, .. }) = scene.facts.task(node, to, call)
     else {
         return Err(unasked((node, to, call)));
     };

@@ -46,7 +46,7 @@ impl StandInsTellTheirHints {
 }
 
 impl Invariant for StandInsTellTheirHints {
-    fn on_started(&mut self, _: Scene<'_>, Started { node }: Started) -> Verdict {
+    fn on_started(&mut self, _: Scene<'_>, Started { node, .. }: Started<'_>) -> Verdict {
         // What was acknowledged is synced.
         self.asked.retain(|(by, _, _), _| *by != node);
         Ok(())

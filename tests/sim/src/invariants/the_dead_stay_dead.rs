@@ -15,8 +15,9 @@ pub(crate) const PROPERTY: Property = Property {
                  and values that expire, all of them dead for the grace time by a clock that is no \
                  faster than the fastest that any node ever had. At that moment no copy of any \
                  node, own or hint, in memory or synced, shows as standing what the removed record \
-                 had superseded, and no storage ever takes it in again. Excused: keys of which a \
-                 fault once brought back an older copy.",
+                 had superseded, and no storage ever takes it in again. Excused: keys of \
+                 which a fault once brought back an older copy, where the first who spoke to its \
+                 node remembered no later commit, or the clock of the node called it young.",
     source: "DESIGN.md §2 (a deleted key does not come back), §12",
 };
 
@@ -77,7 +78,9 @@ impl TheDeadStayDead {
 /// A node that shows as standing what `record` has superseded.
 fn found_elsewhere(scene: Scene<'_>, key: &Key, record: &Record) -> Option<(usize, Dot)> {
     let facts = scene.facts.key(key).filter(|facts| !facts.revived)?;
-    (0..scene.disks.len()).find_map(|node| {
+    // What is put back while it is removed elsewhere is set aside, or taken in to be caught.
+    let mut nodes = (0..scene.disks.len()).filter(|node| !scene.facts.is_old_copy(*node, key));
+    nodes.find_map(|node| {
         let memory = facts.copies_at(node).map(|held| held.record());
         let copies = memory.chain(scene.disks[node].copies_synced(key));
         let mut dots = copies.flat_map(|copy| copy.siblings().map(|(dot, _)| dot));
@@ -110,7 +113,7 @@ mod tests {
     use quorate_core::time::Duration;
 
     use super::TheDeadStayDead;
-    use crate::observation::{Destroyed, Observation};
+    use crate::observation::{By, Destroyed, Observation, Replaced};
     use crate::oracle::stage::Stage;
 
     /// A value that is deleted at all primaries but those of `late`.
@@ -185,14 +188,20 @@ mod tests {
 
     #[test]
     fn what_went_is_never_taken_in_again_unless_a_fault_brought_it_back() {
-        for (revived, fine) in [(false, false), (true, true)] {
+        for (revived, told, fine) in [(false, 0, false), (true, 100, false), (true, 0, true)] {
             let mut stage = deleted(&[], 3);
             let old = stage.disks[1].synced(&stage.key).unwrap().clone();
             sync_all(&mut stage);
             if revived {
-                let (node, copy, key) = (1, HeldAs::Own, stage.key.clone());
+                let (node, by) = (1, By::Fault);
+                let committed_at = stage.now;
+                stage.see(&Observation::Replaced(Replaced { node, by, committed_at }));
+                let (copy, key) = (HeldAs::Own, stage.key.clone());
                 let (key, before, after) = (&key, &stage.record(1), &old);
-                stage.see(&Observation::Destroyed(Destroyed { node, copy, key, before, after }));
+                let seen = Destroyed { node, by, copy, key, before, after };
+                stage.see(&Observation::Destroyed(seen));
+                stage.start_node(1);
+                stage.remember(2, 1, told);
             }
             (0..3).for_each(|node| stage.collect(node));
             stage.apply(2, RecordOp::Merge(old), true);

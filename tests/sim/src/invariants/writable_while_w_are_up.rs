@@ -56,7 +56,7 @@ impl Invariant for WritableWhileWAreUp {
         Ok(())
     }
 
-    fn on_started(&mut self, _: Scene<'_>, Started { node }: Started) -> Verdict {
+    fn on_started(&mut self, _: Scene<'_>, Started { node, .. }: Started<'_>) -> Verdict {
         self.passed_on.retain(|(from, _, _), _| *from != node);
         Ok(())
     }
@@ -154,6 +154,7 @@ mod tests {
             seeds: Vec::new(),
             layout: Some(Arc::new(stage.layout.clone())),
             trees: None,
+            found: Default::default(),
             founding: None,
             r: 2,
             w: 2,

@@ -2,6 +2,7 @@
 
 mod comparisons;
 mod different;
+mod losses;
 mod requests;
 mod watch;
 mod writes;
@@ -116,6 +117,22 @@ marks! {
     CollectedKeyWritten = "a key is written after it was collected",
     /// A node did not merge what another one had read before a collection began.
     StaleRefused = "a record that was read long ago is refused",
+    /// A node hears of commits that it does not have, and keeps what it has.
+    LossFound = "a node finds that it lost something",
+    /// The same while it is being refilled already.
+    LossFoundWhileRefilling = "a loss is found by a node that is being refilled",
+    /// The same in a life that found a clean stop.
+    CleanStopContradicted = "a clean stop is contradicted by what others remember",
+    /// A node vouches again for all that it has.
+    Refilled = "a node is refilled",
+    /// A node set its directory aside.
+    OldCopySetAside = "an old copy is set aside",
+    /// A node ended with a clean stop.
+    CleanStop = "a clean stop",
+    /// A write goes on with an actor of a life that ended with a clean stop.
+    LifeContinued = "a write continues an actor of a former life",
+    /// A node discards a record that it cannot read.
+    RottenDiscarded = "a rotten record is discarded",
     /// A record that cannot be read was to be read.
     RottenRecordMet = "a rotten record is met by a read",
     /// A sync failed while at least one change waited for it.

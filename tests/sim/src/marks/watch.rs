@@ -15,6 +15,7 @@ use quorate_core::message::{
 use quorate_core::time::{Duration, Instant};
 
 use super::different::Different;
+use super::losses::Losses;
 use super::requests::{Asker, Requests};
 use super::writes::Keys;
 use super::{Mark, Marks};
@@ -22,7 +23,7 @@ use crate::detail::Detail;
 use crate::network::{End, Place};
 use crate::observation::{
     Applied, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Crashed, Delivered,
-    Destroyed, Ending, Handed, Observation, Resumed, Sent, Told, request_of,
+    Destroyed, Ending, Handed, Observation, Resumed, Sent, Stopped, Told, request_of,
 };
 use crate::recent::Recent;
 use crate::trace::TraceHasher;
@@ -40,6 +41,7 @@ pub(crate) struct Watch {
     writing: Vec<u32>,
     requests: Requests,
     keys: Keys,
+    losses: Losses,
     /// Which node a write by hand was put to.
     handed: Recent<u64, usize>,
     /// To whom a node handed a request.
@@ -82,6 +84,7 @@ impl Watch {
             writing: Vec::new(),
             requests: Requests::new(),
             keys: Keys::default(),
+            losses: Losses::default(),
             handed: Recent::new(REMEMBERED),
             handed_on: Recent::new(REMEMBERED),
             reads: Recent::new(REMEMBERED),
@@ -149,11 +152,15 @@ impl Watch {
                 }
             }
             Observation::Told(told) => self.on_told(told),
+            Observation::Stopped(Stopped { is_clean, .. }) => {
+                self.marks.add(Mark::CleanStop, is_clean);
+            }
+            Observation::Started(started) => self.losses.on_started(started),
             Observation::Cancelled(_)
             | Observation::Closed(_)
             | Observation::Synced(_)
             | Observation::Removed(_)
-            | Observation::Started(_)
+            | Observation::Replaced(_)
             | Observation::Stepped(_) => {}
         }
     }
@@ -175,7 +182,9 @@ impl Watch {
                         ..
                     }) => self.marks.add(Mark::TooManySiblings, true),
                     StoreOutcome::Refused(_)
-                    | StoreOutcome::Failed(StoreError::Io | StoreError::Closed)
+                    | StoreOutcome::Failed(
+                        StoreError::Io | StoreError::Closed | StoreError::Full,
+                    )
                     | StoreOutcome::Applied { .. }
                     | StoreOutcome::HintsFound { .. }
                     | StoreOutcome::HintRemoved { .. }
@@ -344,6 +353,8 @@ impl Watch {
             let here = (node, self.node(node).life);
             let request = write.request;
             self.marks.add(Mark::RetryFindsFirstDot, !applied.changed);
+            let is_former = dot.actor.incarnation != write.newborn.incarnation;
+            self.marks.add(Mark::LifeContinued, applied.changed && is_former);
             if self.requests.on_applied(here, request, dot, &mut self.marks) {
                 self.node(node).writes += 1;
             }
@@ -387,6 +398,9 @@ impl Watch {
             }
             Event::Collected { key } => self.keys.on_collected(key, &mut self.marks),
             Event::StaleRefused(_) => self.marks.add(Mark::StaleRefused, true),
+            Event::DataLost { is_old } => self.losses.on_lost(node, *is_old, &mut self.marks),
+            Event::Refilled => self.losses.on_refilled(node, &mut self.marks),
+            Event::RecordRotten { .. } => self.losses.on_rotten(node, &mut self.marks),
             Event::NodeUp(_)
             | Event::NodeDown(_)
             | Event::ManyActors { .. }

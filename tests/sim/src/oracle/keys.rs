@@ -51,7 +51,8 @@ pub(crate) struct KeyFacts {
     pub(crate) destroyed: BTreeMap<Dot, Vec<usize>>,
     /// The number of the last observation of such a fault.
     pub(crate) destroyed_last: u64,
-    /// Whether a fault brought back an older copy: what was collected may come with it.
+    /// Whether a fault brought back an older copy, and nobody told its node so before it was taken
+    /// for what it should be: what was collected may come with it.
     pub(crate) revived: bool,
     /// What was synced and, at some moment, was synced nowhere any more.
     pub(crate) lost: BTreeSet<Dot>,
@@ -274,19 +275,18 @@ impl KeyFacts {
         disks: &[Disk],
     ) {
         self.destroyed_last = number;
-        self.revived |= !after.is_empty();
         // What a copy no longer shows, since it was removed, is gone with the next sync.
         let usable = |disk: &Disk, dot| {
             let shows = |copy| disk.copy(copy, key).is_some_and(|held| knows(held.record(), dot));
-            disk.synced_as(key).any(|(copy, record)| knows(record, dot) && shows(copy))
+            let mut sound = disk.synced_as(key).filter(|(copy, _)| !disk.is_damaged(*copy, key));
+            sound.any(|(copy, record)| knows(record, dot) && shows(copy))
         };
         for dot in known(before).into_iter().filter(|dot| !knows(after, *dot)) {
             let nodes = self.destroyed.entry(dot).or_default();
             if !nodes.contains(&node) {
                 nodes.push(node);
             }
-            let mut sound = disks.iter().filter(|disk| !disk.is_damaged(key));
-            if !sound.any(|disk| usable(disk, dot)) {
+            if !disks.iter().any(|disk| usable(disk, dot)) {
                 self.lost.insert(dot);
             }
         }

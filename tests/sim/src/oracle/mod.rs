@@ -17,7 +17,7 @@ use crate::observation::Observation;
 pub(crate) use dots::{
     difference, exceeds, known, knows, superseded_without, supersedes, unknown_to,
 };
-pub(crate) use facts::{Carried, Facts, HeldThen, Task};
+pub(crate) use facts::{Carried, Facts, HeldThen, Memory, Task};
 pub(crate) use keys::{KeyFacts, Promise, WriteFact};
 pub(crate) use names::{Seconds, text_of};
 pub(crate) use ops::{How, Op, OpId, Wish};

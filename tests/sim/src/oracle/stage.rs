@@ -1,6 +1,7 @@
 //! A stage for the tests of invariants: three nodes with disks, and observations made by hand.
 
 mod forged;
+mod marks;
 
 use bytes::Bytes;
 use quorate_core::causality::{
@@ -17,15 +18,15 @@ use quorate_core::message::{
     Written,
 };
 use quorate_core::ring::SlotCount;
-use quorate_core::time::{Duration, Instant, UnixMs};
+use quorate_core::time::{Duration, Instant, Now, UnixMs};
 
 use super::{Facts, Moment, Op};
 use crate::disk::{Disk, DiskTemper};
 use crate::invariants::{Invariant, Scene, Verdict};
 use crate::network::End;
 use crate::observation::{
-    Applied, Asked, CallEnded, CallStarted, Caller, Crashed, Destroyed, Ending, Handed,
-    Observation, Removed, Sent, Synced,
+    Applied, Asked, CallEnded, CallStarted, Caller, Ending, Handed, Observation, Removed, Sent,
+    Synced,
 };
 
 /// A call made on the stage.
@@ -291,6 +292,7 @@ impl Stage {
             expires: None,
             request: request.unwrap_or_default(),
             newborn,
+            continued: [].into(),
             siblings_max: 100,
             record_bytes_max: 1 << 20,
             actors_kept: 10,
@@ -311,7 +313,8 @@ impl Stage {
     fn apply_to(&mut self, node: usize, copy: HeldAs, op: RecordOp, told: bool) -> Option<Dot> {
         let key = self.key.clone();
         let store = StoreOp::Apply { key: key.clone(), copy, op: op.clone() };
-        let ran = self.disks[node].run(self.now, Ticket(1), &store).unwrap();
+        let clock = self.clock();
+        let ran = self.disks[node].run(clock, Ticket(1), &store).unwrap();
         let StoreOutcome::Applied { applied, .. } = ran.outcome else {
             panic!("refused: {:?}", ran.outcome)
         };
@@ -327,7 +330,8 @@ impl Stage {
         let copy = HeldAs::Own;
         let key = self.key.clone();
         let store = StoreOp::Apply { key: key.clone(), copy, op: op.clone() };
-        let ran = self.disks[node].run(self.now, Ticket(1), &store).unwrap();
+        let clock = self.clock();
+        let ran = self.disks[node].run(clock, Ticket(1), &store).unwrap();
         let StoreOutcome::Applied { applied, .. } = ran.outcome else {
             panic!("refused: {:?}", ran.outcome)
         };
@@ -356,7 +360,8 @@ impl Stage {
         let held = self.disks[node].copy(copy, &key).unwrap().clone();
         let (record, digest) = (held.record(), held.record().digest());
         let remove = StoreOp::RemoveHint { target, key: key.clone(), digest };
-        let ran = self.disks[node].run(self.now, Ticket(1), &remove).unwrap();
+        let clock = self.clock();
+        let ran = self.disks[node].run(clock, Ticket(1), &remove).unwrap();
         assert!(matches!(ran.outcome, StoreOutcome::HintRemoved { bytes: Some(_) }));
         let key = &key;
         self.see(&Observation::Removed(Removed { node, copy, key, record }));
@@ -367,10 +372,15 @@ impl Stage {
         let (key, record) = (self.key.clone(), self.record(node));
         let state = self.tree_key.state(&key, &record);
         let remove = StoreOp::Remove { key: key.clone(), state };
-        let ran = self.disks[node].run(self.now, Ticket(1), &remove).unwrap();
+        let clock = self.clock();
+        let ran = self.disks[node].run(clock, Ticket(1), &remove).unwrap();
         assert!(matches!(ran.outcome, StoreOutcome::Removed { state: Some(_) }));
         let (key, record, copy) = (&key, &record, HeldAs::Own);
         self.see(&Observation::Removed(Removed { node, copy, key, record }));
+    }
+
+    fn clock(&self) -> Now {
+        Now { instant: self.now, unix: self.wall }
     }
 
     pub(crate) fn id(&self, node: usize) -> NodeId {
@@ -398,26 +408,11 @@ impl Stage {
         if self.disks[node].begin_sync(self.now).is_none() {
             return;
         }
-        for (copy, key) in self.disks[node].end_sync().copies {
+        for (copy, key) in self.disks[node].end_sync(self.now).copies {
             if let Some(held) = self.disks[node].copy_synced(copy, &key).cloned() {
                 let (key, record) = (&key, held.record());
                 self.see(&Observation::Synced(Synced { node, copy, key, record }));
             }
-        }
-    }
-
-    pub(crate) fn crash(&mut self, node: usize) {
-        let lost = self.disks[node].crash(self.now, 0);
-        self.see(&Observation::Crashed(Crashed { node, lost: &lost }));
-    }
-
-    /// `node` crashes, and its disk is emptied.
-    pub(crate) fn wipe(&mut self, node: usize) {
-        self.crash(node);
-        for destroyed in self.disks[node].wipe() {
-            let (copy, key) = (destroyed.copy, &destroyed.key);
-            let (before, after) = (&destroyed.before, &destroyed.after);
-            self.see(&Observation::Destroyed(Destroyed { node, copy, key, before, after }));
         }
     }
 

@@ -101,6 +101,16 @@ impl Scenario {
         self.world.crash_after(node.0, effects, 0);
     }
 
+    /// Asks a node to stop: a clean stop where all is synced and nothing has failed.
+    ///
+    /// # Panics
+    /// Where it is down.
+    #[track_caller]
+    pub fn stop(&mut self, node: Node) {
+        self.expect_up(node, "stop");
+        self.world.stop(node.0);
+    }
+
     /// Starts a node that is down, as a new incarnation on the disk that it left.
     ///
     /// # Panics
@@ -153,7 +163,7 @@ impl Scenario {
     /// let mut s = Scenario::cluster(5).build();
     /// let [a, _, _] = s.primaries("k");
     /// s.disk(a, |disk| disk.full = true);
-    /// s.at(a).try_put("k", "v").unknown(ErrorCode::Storage);
+    /// s.at(a).try_put("k", "v").refused(ErrorCode::StorageFull);
     /// ```
     pub fn disk(&mut self, node: Node, change: impl FnOnce(&mut DiskTemper)) {
         let mut temper = self.world.disk_temper(node.0);
@@ -186,7 +196,7 @@ impl Scenario {
         self.world.roll_back(node.0);
     }
 
-    /// From here on a node can neither read nor change its record of a key, until it is wiped.
+    /// From here on a node can neither read nor change its record of a key: it may discard it.
     pub fn damage(&mut self, node: Node, key: &str) {
         self.world.damage(node.0, key);
     }

@@ -9,6 +9,9 @@ use crate::network::Weather;
 /// How long frames from before the healing may still be on their way.
 const STRAGGLERS: Duration = Duration::from_secs(5);
 
+/// Sessions that are lost are tried again.
+const REFILLED_WITHIN: Duration = Duration::from_secs(120);
+
 impl Scenario {
     /// Lets so much time pass.
     ///
@@ -57,6 +60,7 @@ impl Scenario {
         self.repair_all();
         self.wait(STRAGGLERS);
         self.settle();
+        self.refill();
         for key in keys {
             let primaries = self.world.primaries(key);
             let first = Node(primaries[0]);
@@ -69,6 +73,14 @@ impl Scenario {
         for key in keys {
             self.expect(key).agree();
         }
+    }
+
+    /// Waits until every node that has lost something is refilled.
+    fn refill(&mut self) {
+        let is_refilled = |s: &Scenario| {
+            s.nodes().into_iter().all(|node| s.counter(node, "slots_refilling") == 0)
+        };
+        self.wait_until(REFILLED_WITHIN, is_refilled);
     }
 
     fn repair_all(&mut self) {

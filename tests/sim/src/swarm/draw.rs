@@ -57,6 +57,8 @@ struct Drawing {
     sloppiness: Prng,
     /// Decides how the nodes come to know each other, and what disturbs them.
     founding: Prng,
+    /// Decides which nodes stop cleanly, and what else goes with losses.
+    losses: Prng,
     /// Decides which values expire, and when.
     expiry: Expiry,
     config: WorldConfig,
@@ -110,7 +112,7 @@ impl Drawing {
             own_quorums: prng.chance(1, 3),
             gets: 1 + prng.below(6),
             blind: prng.below(6),
-            destructions: 1 + prng.below(2) as u32,
+            destructions: 1 + prng.below(4) as u32,
             padding: if prng.chance(1, 16) { prng.below(1_500) as usize } else { 0 },
             config,
             classes,
@@ -119,6 +121,7 @@ impl Drawing {
             beginning,
             awaits_layout,
             expiry: Expiry::new(seed),
+            losses: Prng::stream(seed, "plan of losses"),
             prng,
         }
     }
@@ -322,7 +325,8 @@ impl Drawing {
     fn crash(&mut self, node: usize, loses: Loses, lasts: Duration) -> Act {
         let effects = self.prng.chance(1, 2).then(|| 1 + self.prng.below(4) as u32);
         let kept = pick(&mut self.prng, &[0, 500, 500, 1_000]);
-        Act::Crash { node, effects, kept, loses, lasts }
+        let stops = self.losses.chance(1, 3);
+        Act::Crash { node, effects, kept, stops, loses, lasts }
     }
 
     fn destruction(&mut self, at: Instant, step: Duration) -> Vec<(Instant, Act)> {
@@ -333,13 +337,47 @@ impl Drawing {
             0 => vec![(at, self.crash(node, Loses::Everything, lasts))],
             1 => {
                 let back = self.crash(node, Loses::SinceSnapshot, lasts.min(step));
-                vec![(at, Act::Snapshot { node }), (at + step, back)]
+                self.roll_back(at, step, back)
             }
             _ => {
                 let key = self.key();
                 vec![(at, Act::Rot { node, key, lasts })]
             }
         }
+    }
+
+    /// A snapshot, perhaps of a node that has stopped, perhaps some restarts, and the way back.
+    fn roll_back(&mut self, at: Instant, step: Duration, back: Act) -> Vec<(Instant, Act)> {
+        let Act::Crash { node, effects, kept, loses, lasts, .. } = back else { return Vec::new() };
+        let blink = Duration::from_millis(1);
+        let stop = Act::Crash {
+            node,
+            effects: None,
+            kept,
+            stops: true,
+            loses: Loses::Nothing,
+            lasts: blink * 2,
+        };
+        let mut acts = Vec::new();
+        let mut at = at;
+        if self.losses.chance(1, 2) {
+            acts.push((at, stop.clone()));
+            at = at + blink;
+        }
+        acts.push((at, Act::Snapshot { node }));
+        // Its life goes on from the snapshot for long, or for a moment.
+        let longer = pick(&mut self.losses, &[step, step * 4, step / 4]);
+        if self.losses.chance(1, 3) {
+            acts.push((at + longer / 2, stop.clone()));
+        }
+        let stops = self.losses.chance(1, 2);
+        let effects = effects.filter(|_| !stops);
+        acts.push((at + longer, Act::Crash { node, effects, kept, stops, loses, lasts }));
+        if self.losses.chance(1, 2) {
+            // The next life ends soon.
+            acts.push((at + longer + lasts + up_to(&mut self.losses, step / 2), stop));
+        }
+        acts
     }
 
     fn partition(&mut self, lasts: Duration) -> Act {

@@ -207,6 +207,8 @@ pub enum Act {
         effects: Option<u32>,
         /// The chance in a thousand that a change which is not synced survives.
         kept: u32,
+        /// Whether it is asked to stop, at once and cleanly if it can, and does not crash.
+        stops: bool,
         /// What happens to its disk while it is down.
         loses: Loses,
         /// How long it is down.
@@ -217,7 +219,8 @@ pub enum Act {
         /// The node.
         node: usize,
     },
-    /// A record rots; later the node comes back with an empty disk.
+    /// A record rots; later the node starts again, with an empty disk where nothing would bring the
+    /// record back.
     Rot {
         /// The node.
         node: usize,
@@ -335,8 +338,8 @@ impl Act {
     /// The same fault, for so long.
     pub(super) fn lasting(self, lasts: Duration) -> Act {
         match self {
-            Act::Crash { node, effects, kept, loses, .. } => {
-                Act::Crash { node, effects, kept, loses, lasts }
+            Act::Crash { node, effects, kept, stops, loses, .. } => {
+                Act::Crash { node, effects, kept, stops, loses, lasts }
             }
             Act::Pause { node, .. } => Act::Pause { node, lasts },
             Act::Partition { links, known, flaps, .. } => {
@@ -360,8 +363,8 @@ impl Act {
     pub(super) fn at_node(self, node: usize) -> Act {
         match self {
             Act::Burst { key, puts, .. } => Act::Burst { node, key, puts },
-            Act::Crash { effects, kept, loses, lasts, .. } => {
-                Act::Crash { node, effects, kept, loses, lasts }
+            Act::Crash { effects, kept, stops, loses, lasts, .. } => {
+                Act::Crash { node, effects, kept, stops, loses, lasts }
             }
             Act::Snapshot { .. } => Act::Snapshot { node },
             Act::Rot { key, lasts, .. } => Act::Rot { node, key, lasts },

@@ -36,8 +36,8 @@ impl fmt::Display for Act {
                 write!(f, "{puts} puts without names of {:?} at n{node}", Plan::key(*key))
             }
             Act::Cancel { client } => write!(f, "c{client} takes its last call back"),
-            Act::Crash { node, effects, kept, loses, lasts } => {
-                write!(f, "n{node} crashes")?;
+            Act::Crash { node, effects, kept, stops, loses, lasts } => {
+                write!(f, "n{node} {}", if *stops { "stops" } else { "crashes" })?;
                 if let Some(effects) = effects {
                     write!(f, " after {effects} more effects")?;
                 }
@@ -51,7 +51,7 @@ impl fmt::Display for Act {
             Act::Snapshot { node } => write!(f, "n{node}: a snapshot of the disk is taken"),
             Act::Rot { node, key, lasts } => {
                 let key = Plan::key(*key);
-                write!(f, "n{node}: {key:?} rots; the disk is emptied after {lasts:?}")
+                write!(f, "n{node}: {key:?} rots; it starts again after {lasts:?}")
             }
             Act::Pause { node, lasts } => write!(f, "n{node} stands still for {lasts:?}"),
             Act::Clock { node, jump_ms, ppm } => {

@@ -13,9 +13,9 @@ use super::ties::{Owner, Ties, owner};
 use super::words::{self, Words};
 use crate::network::End;
 use crate::observation::{
-    self, Asked, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Closed,
-    Crashed, Delivered, Destroyed, Ending, Handed, Observation, Removed, Resumed, Sent, Started,
-    Synced, Told, key_in,
+    self, Asked, By, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Closed,
+    Crashed, Delivered, Destroyed, Ending, Handed, Observation, Removed, Replaced, Resumed, Sent,
+    Started, Stopped, Synced, Told, key_in,
 };
 
 /// The columns of a line that are the same for all lines.
@@ -153,7 +153,24 @@ pub(super) fn line<'a>(
             }
             at(node, "crashed", None)
         }
-        Observation::Started(Started { node }) => at(node, "started", None),
+        Observation::Stopped(Stopped { node, is_clean }) => {
+            words.add(if is_clean { "clean" } else { "not clean" });
+            at(node, "stops", None)
+        }
+        Observation::Started(Started { node, found, .. }) => {
+            words.add(format_args!("at commit {}", found.mark.0));
+            if found.standing.refilling {
+                words.add("to be refilled");
+            }
+            at(node, "started", None)
+        }
+        Observation::Replaced(Replaced { node, by, .. }) => {
+            words.add(match by {
+                By::Fault => "by another one",
+                By::Node => "set aside",
+            });
+            at(node, "disk", None)
+        }
         Observation::Resumed(Resumed { node, since }) => {
             words.add(format_args!("since {}", time(since).trim_start()));
             at(node, "resumed", None)
@@ -163,7 +180,7 @@ pub(super) fn line<'a>(
             words.record(record);
             at(node, "removed", Some(key))
         }
-        Observation::Destroyed(Destroyed { node, copy, key, before, after }) => {
+        Observation::Destroyed(Destroyed { node, copy, key, before, after, .. }) => {
             held_as(words, copy);
             words.record(before);
             words.add("->");

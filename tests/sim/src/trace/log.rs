@@ -23,7 +23,7 @@ use crate::detail::Detail;
 use crate::network::Place;
 use crate::observation::{
     Applied, CallerGone, CallerThawed, Cancelled, Closed, Crashed, Delivered, Destroyed, Handed,
-    Observation, Removed, Resumed, Sent, Started, Stepped, Synced, Told,
+    Observation, Removed, Replaced, Resumed, Sent, Started, Stepped, Stopped, Synced, Told,
 };
 
 /// Which lines are of interest; an empty filter lets everything through.
@@ -145,6 +145,7 @@ impl Log {
                     | StoreOp::ScanStates { .. }
                     | StoreOp::ScanRecords { .. }
                     | StoreOp::Confirm { .. }
+                    | StoreOp::SaveStanding { .. }
                     | StoreOp::SaveLayout(_) => None,
                 };
                 let follows = ties.follows_answer(node, ticket);
@@ -223,7 +224,9 @@ fn concerns_all_keys(seen: &Observation<'_>) -> bool {
         Observation::CallerGone(_)
             | Observation::CallerThawed(_)
             | Observation::Crashed(_)
+            | Observation::Stopped(_)
             | Observation::Started(_)
+            | Observation::Replaced(_)
             | Observation::Resumed(_)
             | Observation::Told(Told { event: Event::StorageFailed(_), .. })
     )
@@ -241,7 +244,9 @@ fn places(seen: &Observation<'_>) -> [Option<Place>; 2] {
         | Observation::Synced(Synced { node, .. })
         | Observation::Removed(Removed { node, .. })
         | Observation::Crashed(Crashed { node, .. })
-        | Observation::Started(Started { node })
+        | Observation::Stopped(Stopped { node, .. })
+        | Observation::Started(Started { node, .. })
+        | Observation::Replaced(Replaced { node, .. })
         | Observation::Resumed(Resumed { node, .. })
         | Observation::Destroyed(Destroyed { node, .. })
         | Observation::Told(Told { node, .. })

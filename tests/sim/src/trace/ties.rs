@@ -174,7 +174,11 @@ impl Ties {
                 }
                 None => matches!(event, Event::StorageFailed(_)),
             },
-            Observation::Crashed(_) | Observation::Started(_) | Observation::Resumed(_) => true,
+            Observation::Crashed(_)
+            | Observation::Stopped(_)
+            | Observation::Started(_)
+            | Observation::Replaced(_)
+            | Observation::Resumed(_) => true,
             Observation::Closed(_) | Observation::Stepped(_) => false,
         }
     }

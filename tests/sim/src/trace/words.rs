@@ -306,6 +306,11 @@ impl Words<'_> {
             Event::StaleRefused(from) => {
                 self.add(format_args!("refuses what {} read long ago", Node(*from)));
             }
+            Event::DataLost { is_old } => {
+                self.add(if *is_old { "holds an old copy" } else { "has lost something" });
+            }
+            Event::Refilled => self.add("holds again what was lost"),
+            Event::RecordRotten { .. } => self.add("cannot read its copy, and removes it"),
             Event::TreesKept => self.add("has the trees of its former life"),
             Event::TreesUnfit(why) => self.add(format_args!("counts its trees: {why}")),
             // For those that core may add.
@@ -342,6 +347,7 @@ pub(super) fn store_error(error: StoreError) -> &'static str {
         StoreError::Io => "io",
         StoreError::Damaged => "damaged",
         StoreError::Closed => "closed",
+        StoreError::Full => "full",
     }
 }
 

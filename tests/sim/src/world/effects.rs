@@ -70,6 +70,10 @@ impl World {
             }
             self.on_effect(index, effect);
         }
+        if self.nodes[index].life != life {
+            // It has started over.
+            return;
+        }
         self.watch.on_stepped(index);
         if let Some(log) = &mut self.log {
             log.on_stepped();
@@ -138,6 +142,7 @@ impl World {
                     self.close(connection, |_| true);
                 }
             }
+            Effect::StartOver => self.start_over(node),
             Effect::Observe(event) => {
                 self.observe(&Observation::Told(Told { node, event: &event }));
                 self.nodes[node].events.push(event);
@@ -159,6 +164,7 @@ impl World {
             | StoreOp::ScanStates { .. }
             | StoreOp::ScanRecords { .. }
             | StoreOp::Confirm { .. }
+            | StoreOp::SaveStanding { .. }
             | StoreOp::SaveLayout(_) => None,
         };
         let removed = removed
@@ -166,7 +172,15 @@ impl World {
         if matches!(op, StoreOp::SaveLayout(_)) && !self.knows_layout(node) {
             self.watch.add(Mark::FirstLayoutMade, true);
         }
-        let Some(ran) = self.disks[node].run(self.now, ticket, op) else { return };
+        let now = self.nodes[node].clock.read(self.now);
+        let Some(ran) = self.disks[node].run(now, ticket, op) else {
+            if let StoreOp::SaveStanding { .. } = op {
+                // Whatever else waits for a sync has an answer that begins it.
+                let (at, life) = (self.disks[node].free_at(), self.nodes[node].life);
+                self.push(at, Event::Changed { node, life });
+            }
+            return;
+        };
         if let StoreOp::Apply { key, copy, op } = op
             && self.disks[node].unsynced() > unsynced
         {

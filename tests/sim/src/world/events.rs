@@ -10,7 +10,7 @@ use crate::detail::{Detail, Obstacle};
 use crate::disk::Ended;
 use crate::marks::Mark;
 use crate::network::{Connection, End, Place};
-use crate::observation::{Delivered, Observation, Synced};
+use crate::observation::{By, Delivered, Observation, Synced};
 
 impl World {
     pub(super) fn take(&mut self, event: Event) {
@@ -35,8 +35,16 @@ impl World {
             Event::Lost { at, other } => self.on_lost(at, other),
             Event::Stored { node, life, ticket, outcome } => {
                 if self.is_alive(node, life) {
+                    self.tell_mark(node);
+                }
+                if self.is_alive(node, life) {
                     self.observe_detail(&Detail::Learned { node, ticket });
                     self.input(node, Input::Stored { ticket, outcome });
+                    self.sync(node);
+                }
+            }
+            Event::Changed { node, life } => {
+                if self.is_alive(node, life) {
                     self.sync(node);
                 }
             }
@@ -86,6 +94,7 @@ impl World {
             Event::Lost { at, .. } => [at.place(); 2],
             Event::Handed { node, .. }
             | Event::Stored { node, .. }
+            | Event::Changed { node, .. }
             | Event::Synced { node, .. }
             | Event::WakeNode { node, .. } => [Place::Node(*node); 2],
             Event::WakeClient { client } => [Place::Client(*client); 2],
@@ -103,6 +112,15 @@ impl World {
             waiting.push(event);
         }
         None
+    }
+
+    /// Tells a node of its last commit, unless it knows.
+    pub(super) fn tell_mark(&mut self, node: usize) {
+        if self.nodes[node].node.is_some()
+            && let Some(mark) = self.disks[node].tell_mark(self.now)
+        {
+            self.input(node, Input::Marked(mark));
+        }
     }
 
     fn is_alive(&self, node: usize, life: u64) -> bool {
@@ -167,7 +185,7 @@ impl World {
     }
 
     fn on_synced(&mut self, node: usize) {
-        let Ended { told, failed, copies } = self.disks[node].end_sync();
+        let Ended { told, failed, copies, discarded } = self.disks[node].end_sync(self.now);
         if failed {
             self.observe_detail(&Detail::SyncFailed { node, waiting: told.len() });
         }
@@ -178,7 +196,9 @@ impl World {
                 self.observe(&Observation::Synced(Synced { node, copy, key: &key, record }));
             }
         }
+        self.mourn(node, By::Node, &discarded);
         let life = self.nodes[node].life;
+        self.tell_mark(node);
         for (ticket, outcome) in told {
             if self.is_alive(node, life) {
                 self.input(node, Input::Stored { ticket, outcome });

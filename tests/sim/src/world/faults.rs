@@ -13,7 +13,9 @@ use crate::detail::Detail;
 use crate::disk::{Destroyed, DiskTemper};
 use crate::marks::Mark;
 use crate::network::{End, Place, Weather};
-use crate::observation::{self, CallerGone, CallerThawed, Crashed, Observation, Resumed};
+use crate::observation::{
+    self, By, CallerGone, CallerThawed, Crashed, Observation, Replaced, Resumed, Stopped,
+};
 
 /// Chance in a thousand that a change which is not synced survives a crash.
 const TAIL_KEPT: u32 = 0;
@@ -22,6 +24,27 @@ impl World {
     /// Ends a node as by `kill -9`: what is not synced is lost.
     pub fn crash(&mut self, node: usize) {
         self.crash_keeping(node, TAIL_KEPT);
+    }
+
+    /// Asks a node to stop. That is a clean stop where all that it wrote is synced and nothing has
+    /// failed in its life, and a crash otherwise.
+    pub fn stop(&mut self, node: usize) {
+        let slot = &self.nodes[node];
+        let Some(machine) = slot.node.as_ref() else { return };
+        let lives = machine.view().lives();
+        let wall = slot.clock.read(self.now).unix;
+        let is_clean = slot.paused.is_none() && self.disks[node].close(self.now, wall, lives);
+        self.observe(&Observation::Stopped(Stopped { node, is_clean }));
+        self.crash(node);
+    }
+
+    /// A node sets its disk aside and begins another life with an empty one.
+    pub(super) fn start_over(&mut self, node: usize) {
+        self.crash(node);
+        let wall = self.nodes[node].clock.read(self.now).unix;
+        let destroyed = self.disks[node].set_aside(wall);
+        self.replaced(node, By::Node, &destroyed);
+        self.start(node);
     }
 
     /// The same, but each change that is not synced survives with a chance of `kept` in a thousand.
@@ -38,10 +61,12 @@ impl World {
         let parked = slot.paused.take();
         self.watch.add(Mark::FounderDiesFirst, untold);
         let unsynced = self.disks[node].unsynced();
-        let lost = self.disks[node].crash(self.now, kept);
+        let crashed = self.disks[node].crash(self.now, kept);
         self.watch.add(Mark::CrashBetweenAppliedAndDurable, unsynced > 0);
-        self.watch.add(Mark::CrashTearsTheTail, !lost.is_empty() && lost.len() < unsynced);
-        self.observe(&Observation::Crashed(Crashed { node, lost: &lost }));
+        let is_torn = (1..unsynced).contains(&crashed.changes);
+        self.watch.add(Mark::CrashTearsTheTail, is_torn);
+        self.observe(&Observation::Crashed(Crashed { node, lost: &crashed.lost }));
+        self.mourn(node, By::Node, &crashed.discarded);
         for connection in self.network.of(|end| end.is_node(node)) {
             self.close(connection, |end| !end.is_node(node));
         }
@@ -100,7 +125,7 @@ impl World {
     pub fn wipe(&mut self, node: usize) {
         assert!(self.nodes[node].node.is_none(), "node {node} is up");
         let destroyed = self.disks[node].wipe();
-        self.mourn(node, destroyed);
+        self.replaced(node, By::Fault, &destroyed);
     }
 
     /// Keeps a copy of what a node has synced, for [`roll_back`](World::roll_back).
@@ -112,20 +137,26 @@ impl World {
     pub fn roll_back(&mut self, node: usize) {
         assert!(self.nodes[node].node.is_none(), "node {node} is up");
         let destroyed = self.disks[node].roll_back();
-        self.mourn(node, destroyed);
+        self.replaced(node, By::Fault, &destroyed);
     }
 
-    /// From here on a node cannot read or change any of its copies of a key, until it is wiped.
+    /// From here on a node cannot read or change any of its copies of a key: it may discard its own.
     pub fn damage(&mut self, node: usize, key: &str) {
         let key = Key::from(key.as_bytes().to_vec());
         let destroyed = self.disks[node].damage(&key);
-        self.mourn(node, destroyed);
+        self.mourn(node, By::Fault, &destroyed);
     }
 
-    fn mourn(&mut self, node: usize, destroyed: Vec<Destroyed>) {
-        for Destroyed { copy, key, before, after } in &destroyed {
+    fn replaced(&mut self, node: usize, by: By, destroyed: &[Destroyed]) {
+        let committed_at = self.disks[node].committed_at();
+        self.observe(&Observation::Replaced(Replaced { node, by, committed_at }));
+        self.mourn(node, by, destroyed);
+    }
+
+    pub(super) fn mourn(&mut self, node: usize, by: By, destroyed: &[Destroyed]) {
+        for Destroyed { copy, key, before, after } in destroyed {
             let copy = *copy;
-            let seen = observation::Destroyed { node, copy, key, before, after };
+            let seen = observation::Destroyed { node, by, copy, key, before, after };
             self.observe(&Observation::Destroyed(seen));
         }
     }

@@ -1,8 +1,8 @@
 //! What one may look at.
 
 use quorate_core::causality::Record;
-use quorate_core::ids::Key;
-use quorate_core::machine::Event as NodeEvent;
+use quorate_core::ids::{Key, NodeId};
+use quorate_core::machine::{Event as NodeEvent, HeldAs};
 use quorate_core::membership::MemberView;
 use quorate_core::message::{LayoutUpdate, MemberState};
 use quorate_core::node::Node;
@@ -24,6 +24,11 @@ impl World {
     /// The machine of a node; `None` while it is down.
     pub fn node(&self, node: usize) -> Option<&Node> {
         self.nodes[node].node.as_ref()
+    }
+
+    /// The number of a node.
+    pub(crate) fn node_of(&self, id: NodeId) -> Option<usize> {
+        self.index(id)
     }
 
     /// Whether a node is up and has a layout in force.
@@ -102,7 +107,8 @@ impl World {
         keys.into_iter().find_map(|key| {
             let ids = layout.primaries(layout.slot_of(key.as_bytes())).iter();
             let homes = ids.filter_map(|id| self.index(*id)).filter(|home| nodes.contains(home));
-            let homes: Vec<usize> = homes.collect();
+            let is_read = |home: &usize| !self.disks[*home].is_damaged(HeldAs::Own, key);
+            let homes: Vec<usize> = homes.filter(is_read).collect();
             let held = |node: usize| self.disks[node].memory(key).filter(|held| !held.is_empty());
             let differs = |pair: &&[usize]| held(pair[0]) != held(pair[1]);
             let pair = homes.windows(2).find(differs)?;
@@ -209,6 +215,16 @@ impl World {
     /// Whether a node has records that it cannot read.
     pub fn has_damaged_disk(&self, node: usize) -> bool {
         self.disks[node].has_damage()
+    }
+
+    /// Whether a node has hints that it cannot read.
+    pub(crate) fn has_damaged_hints(&self, node: usize) -> bool {
+        self.disks[node].has_damaged_hints()
+    }
+
+    /// The keys whose own copies a node cannot read.
+    pub(crate) fn damaged(&self, node: usize) -> Vec<Key> {
+        self.disks[node].damaged().cloned().collect()
     }
 
     /// How long the disk of a node needs for what it was given.

@@ -160,6 +160,11 @@ enum Event {
         ticket: Ticket,
         outcome: StoreOutcome,
     },
+    /// What a node changed is in the memory of its storage, and waits for a sync.
+    Changed {
+        node: usize,
+        life: u64,
+    },
     /// A sync of a node ends.
     Synced {
         node: usize,
@@ -352,11 +357,14 @@ impl World {
     }
 
     fn start(&mut self, index: usize) {
+        let wall = self.nodes[index].clock.read(self.now).unix;
+        let life = Incarnation(self.prng.next_u64() as u32);
+        let found = self.disks[index].open(self.now, wall, life);
         let member = member(index, &self.config);
         let config = NodeConfig {
             cluster: CLUSTER,
             id: self.nodes[index].id,
-            incarnation: Incarnation(self.prng.next_u64() as u32),
+            incarnation: life,
             label: member.label,
             zone: member.zone,
             weight: member.weight,
@@ -364,6 +372,7 @@ impl World {
             seeds: (0..self.nodes.len().min(SEEDS)).map(address).collect(),
             layout: self.known_layout(index),
             trees: None,
+            found: found.clone(),
             founding: (self.config.birth == Birth::OneSeed && index == FOUNDER)
                 .then_some(Founding { members: self.nodes.len(), plan: settings(&self.config) }),
             r: self.config.r,
@@ -384,8 +393,10 @@ impl World {
         }
         let node = Node::new(config, self.prng.next_u64()).expect("a configuration that works");
         self.nodes[index].node = Some(node);
-        self.observe(&Observation::Started(Started { node: index }));
+        let found = &found;
+        self.observe(&Observation::Started(Started { node: index, life, found, wall }));
         self.with_node(index, |node, now, out| node.start(now, out));
+        self.tell_mark(index);
     }
 }
 

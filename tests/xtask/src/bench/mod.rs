@@ -1,9 +1,10 @@
 //! `cargo xtask bench`: how fast the nodes are, and how large the client is. Asserts nothing.
 
+use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Subcommand};
 use tempfile::TempDir;
 
 use crate::cluster::{Cluster, Settings};
@@ -27,7 +28,10 @@ const GETS: &str = include_str!("gets.mjs");
 /// is gone around, what gets take from there on, and what they took before. The same again with
 /// the packed npm package in Node.js, on the same nodes.
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    of: Option<Of>,
     /// Length of each measurement.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
@@ -41,11 +45,27 @@ pub(crate) struct Bench {
     repairs: bool,
 }
 
+/// What else is measured.
+#[derive(Subcommand)]
+enum Of {
+    /// The storage of a node beside the bare engine: puts, point reads, bytes on disk.
+    #[command(disable_help_flag = true)]
+    Storage {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
 /// Tests that measure and print.
 const FIGURES: [&str; 2] = ["figures_of_trees", "figures_of_nodes"];
 
 impl Bench {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+        if let Some(Of::Storage { arguments }) = &self.of {
+            let mut storage = workspace.cargo();
+            storage.args(["run", "--release", "--quiet", "-p", "quorate-bench", "--"]);
+            return process::run(storage.args(arguments));
+        }
         if self.repairs {
             return FIGURES.into_iter().try_for_each(|figures| {
                 let mut test = workspace.cargo();
@@ -60,7 +80,13 @@ impl Bench {
         let processors = std::thread::available_parallelism()?;
         for nodes in self.nodes.iter().copied() {
             println!("\n{nodes} nodes in memory, N=3, R=W=2, on {processors} processors");
-            let settings = Settings { nodes, storage: "memory", fanout: "all", base_port: None };
+            let settings = Settings {
+                nodes,
+                storage: "memory",
+                fanout: "all",
+                base_port: None,
+                arguments: &[],
+            };
             let arguments = ["--in-flight=1,64", "--value-bytes=100,1024", "--gets=50"];
             let folder = TempDir::new()?;
             let cluster = Cluster::start(&program, folder.path(), settings, &interrupt)?;
@@ -69,7 +95,8 @@ impl Bench {
         }
         for fanout in ["all", "quorum"] {
             println!("\none of 5 nodes in memory is stopped, N=3, R=2, --fanout {fanout}");
-            let settings = Settings { nodes: 5, storage: "memory", fanout, base_port: None };
+            let settings =
+                Settings { nodes: 5, storage: "memory", fanout, base_port: None, arguments: &[] };
             let folder = TempDir::new()?;
             let cluster = Cluster::start(&program, folder.path(), settings, &interrupt)?;
             let pause = format!("--pause={}", cluster.process(PAUSED)?);

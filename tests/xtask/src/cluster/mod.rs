@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) fanout: &'static str,
     /// The nodes listen on the ports behind this one; on free ports where there is none.
     pub(crate) base_port: Option<u16>,
+    /// More arguments of every node's `serve`.
+    pub(crate) arguments: &'static [&'static str],
 }
 
 /// Running nodes.
@@ -50,32 +52,47 @@ impl Cluster {
         settings: Settings,
         interrupt: &Interrupt,
     ) -> Result<Cluster> {
+        let data = (0..usize::from(settings.nodes)).map(|index| folder.join(label(index)));
+        Cluster::start_on(program, folder, &data.collect::<Vec<_>>(), settings, interrupt)
+    }
+
+    /// The same with a data directory for each node, which is emptied; `folder` is for the logs.
+    pub(crate) fn start_on(
+        program: &Path,
+        folder: &Path,
+        data: &[PathBuf],
+        settings: Settings,
+        interrupt: &Interrupt,
+    ) -> Result<Cluster> {
         for _ in 1..ATTEMPTS {
             if settings.base_port.is_some() {
                 break;
             }
-            let started = Cluster::try_start(program, folder, settings, interrupt);
+            let started = Cluster::try_start(program, folder, data, settings, interrupt);
             match started {
                 Err(error) if format!("{error:#}").contains("port in use") => {}
                 other => return other,
             }
         }
-        Cluster::try_start(program, folder, settings, interrupt)
+        Cluster::try_start(program, folder, data, settings, interrupt)
     }
 
     fn try_start(
         program: &Path,
         folder: &Path,
+        data: &[PathBuf],
         settings: Settings,
         interrupt: &Interrupt,
     ) -> Result<Cluster> {
-        let Settings { nodes, storage, fanout, base_port } = settings;
+        let Settings { nodes, storage, fanout, base_port, arguments: more } = settings;
         let ports = match base_port {
             Some(base) => ports::behind(base, nodes)?,
             None => ports::free(nodes)?,
         };
-        if folder.exists() {
-            fs::remove_dir_all(folder)?;
+        for folder in data.iter().map(PathBuf::as_path).chain([folder]) {
+            if folder.exists() {
+                fs::remove_dir_all(folder)?;
+            }
         }
         fs::create_dir_all(folder)?;
         let mut cluster = Cluster { program: program.to_owned(), nodes: Vec::new() };
@@ -85,7 +102,17 @@ impl Cluster {
                 0 => arguments.extend(founding(nodes)),
                 _ => arguments.push(format!("--seed=ws://127.0.0.1:{}", ports[0])),
             }
-            cluster.nodes.push(Node::new(label(index), port, folder, arguments));
+            arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+            let log = folder.join(format!("{}.log", label(index)));
+            let data = data[index].clone();
+            cluster.nodes.push(Node {
+                label: label(index),
+                port,
+                log,
+                data,
+                arguments,
+                running: None,
+            });
             cluster.nodes[index].start(program)?;
         }
         cluster.settle(interrupt)?;
@@ -128,6 +155,27 @@ impl Cluster {
         self.settle(interrupt)
     }
 
+    /// The same without waiting.
+    pub(crate) fn start_again(&mut self, index: usize) -> Result<()> {
+        self.nodes[index].start(&self.program)
+    }
+
+    /// Where a node keeps its data.
+    pub(crate) fn data(&self, index: usize) -> &Path {
+        &self.nodes[index].data
+    }
+
+    /// What a node has said in all of its lives.
+    pub(crate) fn log(&self, index: usize) -> String {
+        let log = fs::read(&self.nodes[index].log).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Whether a node says that it can do its work.
+    pub(crate) fn is_ready(&self, index: usize) -> bool {
+        ports::http_get(self.nodes[index].port, "/readyz").is_some_and(ready)
+    }
+
     /// An error where a node ended that nobody ended here. It is told once.
     pub(crate) fn watch(&mut self) -> Result<()> {
         self.nodes.iter_mut().try_for_each(Node::watch)
@@ -146,7 +194,7 @@ impl Cluster {
     }
 
     /// Waits until every running node is ready and sees every other.
-    fn settle(&mut self, interrupt: &Interrupt) -> Result<()> {
+    pub(crate) fn settle(&mut self, interrupt: &Interrupt) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             interrupt.check()?;
@@ -165,8 +213,8 @@ impl Cluster {
     }
 
     fn is_settled(&self) -> Result<bool> {
-        let mut running = self.nodes.iter().filter(|node| node.is_running());
-        if !running.all(|node| ports::http_get(node.port, "/readyz").is_some_and(ready)) {
+        let mut running = (0..self.len()).filter(|index| self.nodes[*index].is_running());
+        if !running.all(|index| self.is_ready(index)) {
             return Ok(false);
         }
         let status = self.quorate(&["status", "-o", "json"])?;

@@ -17,30 +17,25 @@ pub(super) struct Node {
     pub(super) label: String,
     pub(super) port: u16,
     pub(super) log: PathBuf,
-    folder: PathBuf,
+    pub(super) data: PathBuf,
     /// Arguments of `serve` that only this node has, or that all have.
-    arguments: Vec<String>,
-    running: Option<Running>,
+    pub(super) arguments: Vec<String>,
+    pub(super) running: Option<Running>,
 }
 
-struct Running {
+pub(super) struct Running {
     child: Child,
     /// `None` once the node was asked to stop.
     leash: Option<Leash>,
 }
 
 impl Node {
-    pub(super) fn new(label: String, port: u16, folder: &Path, arguments: Vec<String>) -> Node {
-        let log = folder.join(format!("{label}.log"));
-        Node { label, port, log, folder: folder.to_owned(), arguments, running: None }
-    }
-
     pub(super) fn start(&mut self, program: &Path) -> Result<()> {
         let log = File::options().create(true).append(true).open(&self.log)?;
         let mut serve = Command::new(program);
         serve.args(["serve", "--label", &self.label]).args(&self.arguments);
         serve.arg(format!("--listen=127.0.0.1:{}", self.port));
-        serve.arg("--data").arg(self.folder.join(&self.label));
+        serve.arg("--data").arg(&self.data);
         serve.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // Ctrl-C is for the program that started it, which then stops its nodes in order.
         let child = serve.process_group(0).spawn().context("the node's binary does not start")?;

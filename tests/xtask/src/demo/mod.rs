@@ -12,7 +12,6 @@ mod claim;
 mod folder;
 mod hints;
 mod report;
-mod run_folder;
 mod steps;
 pub(crate) mod suite;
 mod trial;
@@ -28,10 +27,10 @@ use crate::cluster::{Cluster, Settings, ports};
 use crate::interrupt::Interrupt;
 use crate::node_binary;
 use crate::packed::Packed;
+use crate::run_folder::RunFolder;
 use crate::workspace::Workspace;
 use claim::Claim;
 use folder::Listing;
-use run_folder::RunFolder;
 use steps::Course;
 use trial::Trial;
 
@@ -108,7 +107,13 @@ impl Demo {
         let parts = Parts::build(workspace, &state)?;
 
         let interrupt = Interrupt::watch()?;
-        let settings = Settings { nodes: self.nodes, storage: "fjall", fanout: "all", base_port };
+        let settings = Settings {
+            nodes: self.nodes,
+            storage: "fjall",
+            fanout: "all",
+            base_port,
+            arguments: &[],
+        };
         let folder = parts.folder.path().join("cluster");
         println!("starting {} nodes on 127.0.0.1, N=3, R=W=2, storage fjall", self.nodes);
         let mut cluster = Cluster::start(&parts.program, &folder, settings, &interrupt)?;

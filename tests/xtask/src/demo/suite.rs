@@ -284,7 +284,8 @@ impl Suite<'_> {
         course: Course,
         meddle: Option<fn(&Cluster) -> Result<()>>,
     ) -> Result<Report> {
-        let settings = Settings { nodes: 5, storage: "fjall", fanout: "all", base_port: None };
+        let settings =
+            Settings { nodes: 5, storage: "fjall", fanout: "all", base_port: None, arguments: &[] };
         let folder = self.parts.folder.path().join("cluster");
         let mut cluster = Cluster::start(&self.parts.program, &folder, settings, &self.interrupt)?;
         let trial = Trial {

@@ -42,11 +42,12 @@ pub(super) fn node(output: &str) -> Tally {
     sum
 }
 
-/// Counts of the simulator: seeds that passed and failed, or mutants that were caught or not.
+/// Counts of the simulator: seeds that passed and failed, or mutants that were caught or not; and of
+/// what is done to disks.
 pub(super) fn simulator(output: &str) -> Tally {
     let results = lines(output).filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let ["seeds" | "mutants", passed, "passed,", failed, "failed"] = words[..] else {
+        let ["seeds" | "mutants" | "disks", passed, "passed,", failed, "failed"] = words[..] else {
             return None;
         };
         let (passed, failed) = (passed.parse().ok()?, failed.parse().ok()?);

@@ -8,7 +8,7 @@ use super::{Outcome, chromium, counts};
 use crate::verify::{self, Tally};
 use crate::wasm::Wasm;
 use crate::workspace::Workspace;
-use crate::{demo, node_binary, npm, process, simulator};
+use crate::{demo, disks, node_binary, npm, process, simulator};
 
 /// One part of the test run.
 pub(super) struct Step {
@@ -24,7 +24,7 @@ pub(super) struct Step {
 /// The crate of tests that start real nodes; it finds their binary through `QUORATE_BIN`.
 const CLUSTER_TESTS: &str = "quorate-cluster";
 
-pub(super) const ALL: [Step; 12] = [
+pub(super) const ALL: [Step; 13] = [
     Step {
         group: "verify",
         name: "verify",
@@ -105,6 +105,13 @@ pub(super) const ALL: [Step; 12] = [
         run: cluster,
     },
     Step {
+        group: "disks",
+        name: "disks",
+        about: "real nodes lose power, or parts of their disks; only as root",
+        needs: &[],
+        run: disks,
+    },
+    Step {
         group: "demo",
         name: "demo",
         about: "what `cargo xtask demo` does, on folders with and without trouble",
@@ -156,6 +163,15 @@ fn cluster(workspace: &Workspace) -> Result<Outcome> {
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--no-fail-fast", "-p", CLUSTER_TESTS]);
     counted(cargo.env(node_binary::VARIABLE, binary), counts::libtest)
+}
+
+/// A process of its own: what it mounts is out of sight of all others.
+fn disks(_: &Workspace) -> Result<Outcome> {
+    if let Some(reason) = disks::missing() {
+        return Ok(Outcome::Skipped(reason));
+    }
+    let mut suite = Command::new(std::env::current_exe()?);
+    counted(suite.args(["disks", "suite"]), counts::simulator)
 }
 
 fn wasm(workspace: &Workspace) -> Result<Outcome> {

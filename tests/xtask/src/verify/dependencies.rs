@@ -15,8 +15,8 @@ struct Home {
 
 /// Examples are programs of users, and cluster tests run real sockets: both embed the node's crate.
 const HOMES: [Home; 8] = [
-    Home { name: "tokio", folders: &["node", "examples", "tests/cluster"] },
-    Home { name: "fjall", folders: &["node"] },
+    Home { name: "tokio", folders: &["node", "examples", "tests/cluster", "tests/ledger"] },
+    Home { name: "fjall", folders: &["node", "tests/bench"] },
     Home { name: "getrandom", folders: &["node", "wasm"] },
     Home { name: "wasm-bindgen", folders: &["wasm"] },
     Home { name: "js-sys", folders: &["wasm"] },

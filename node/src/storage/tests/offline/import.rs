@@ -67,7 +67,7 @@ fn an_import_merges_with_what_is_there_and_loses_neither() {
     bench.put("key 100", "here");
     bench.put("new", "here");
     bench.apply(put_as(HeldAs::Hint { target: TARGETS[0] }, "key 190", "here", 100));
-    assert!(bench.storage.close_with_trees(TREES));
+    assert!(bench.stop_with(TREES));
     import(&backup, other.path()).unwrap();
 
     let mut bench = Bench::fjall(other.path());
@@ -82,7 +82,7 @@ fn an_import_merges_with_what_is_there_and_loses_neither() {
 #[test]
 fn the_right_to_mint_is_neither_imported_nor_lost() {
     let own_of = |directory: &Path, key: &str| -> Option<Own> {
-        let database = Database::builder(directory).open().unwrap();
+        let database = Database::builder(directory.join("store")).open().unwrap();
         let records = database.keyspace("records", KeyspaceCreateOptions::default).unwrap();
         let value = records.get(&RecordKey::of(&name(key)).0).unwrap().unwrap();
         let held: Held = quorate_core::codec::decode_held(value.into()).unwrap();

@@ -1,6 +1,7 @@
 //! What is known of calls and writes.
 
 mod carried;
+mod old_copies;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use quorate_core::time::Duration;
 
 pub(crate) use carried::Carried;
 use carried::Familiar;
+pub(crate) use old_copies::Memory;
+use old_copies::{Life, OldCopies};
 pub(crate) use tasks::{HeldThen, Task};
 
 use super::dots::{knows, unknown_to};
@@ -22,7 +25,7 @@ use super::ops::{Ended, How, Op, OpId, Wish};
 use crate::network::End;
 use crate::observation::{
     self, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Crashed, Delivered,
-    Destroyed, Observation, Removed, Sent, Synced,
+    Observation, Removed, Sent, Synced,
 };
 use crate::oracle::Moment;
 use crate::recent::Table;
@@ -52,6 +55,10 @@ pub(crate) struct Facts {
     /// What the engine showed before the change that was observed last.
     before: Arc<Held>,
     minted: Option<Minted>,
+    /// Directories that faults took back to older ones.
+    old_copies: OldCopies,
+    /// The last life of each node.
+    lives: BTreeMap<usize, Life>,
     /// Who stores what the observation that was taken in last brings.
     familiar: Familiar,
 }
@@ -82,6 +89,8 @@ impl Facts {
             tasks: Table::default(),
             before: Arc::default(),
             minted: None,
+            old_copies: OldCopies::default(),
+            lives: BTreeMap::new(),
             familiar: Familiar::Nobody,
         }
     }
@@ -112,15 +121,20 @@ impl Facts {
                 }
             }
             Observation::Sent(sent) => self.on_sent(sent),
-            Observation::Delivered(delivered) => self.on_delivered(delivered),
+            Observation::Delivered(delivered) => {
+                self.on_delivered(delivered);
+                self.on_told_of_self(moment, delivered);
+            }
             Observation::Handed(handed) => self.on_request(handed.caller, handed.message),
             Observation::Applied(applied) => self.on_applied(moment, applied),
             Observation::Synced(synced) => self.on_synced(moment, synced),
             Observation::Removed(removed) => self.on_removed(moment, removed),
             Observation::Crashed(crashed) => self.on_crashed(moment, crashed),
+            Observation::Replaced(replaced) => self.old_copies.on_replaced(replaced),
+            Observation::Started(started) => self.on_started(moment, started),
             Observation::Destroyed(destroyed) => self.on_destroyed(moment, destroyed),
             Observation::Closed(_)
-            | Observation::Started(_)
+            | Observation::Stopped(_)
             | Observation::Resumed(_)
             | Observation::Told(_)
             | Observation::Stepped(_) => {}
@@ -417,9 +431,10 @@ impl Facts {
         self.before = held;
     }
 
-    fn on_synced(&mut self, moment: Moment<'_>, Synced { node, key, record, .. }: Synced<'_>) {
+    fn on_synced(&mut self, moment: Moment<'_>, synced: Synced<'_>) {
+        let Synced { node, copy, key, record } = synced;
         // What goes to a damaged place is as good as destroyed.
-        if moment.disks[node].is_damaged(key) {
+        if moment.disks[node].is_damaged(copy, key) {
             let number = self.number;
             let facts = self.key_mut(moment, key);
             facts.destroy((node, key, number), record, &Record::new(), moment.disks);
@@ -432,12 +447,11 @@ impl Facts {
         for (key, facts) in &mut self.keys {
             facts.memory[node] = disk.held(key).cloned().unwrap_or_default();
             facts.hints.retain(|(at, _), _| *at != node);
-            if disk.is_damaged(key) {
+            let what = (node, key, self.number);
+            let rotten = disk.synced_as(key).filter(|(copy, _)| disk.is_damaged(*copy, key));
+            for (_, record) in rotten {
                 // Some of what was under way to a damaged place may have got there.
-                let what = (node, key, self.number);
-                for record in disk.copies_synced(key) {
-                    facts.destroy(what, record, &Record::new(), moment.disks);
-                }
+                facts.destroy(what, record, &Record::new(), moment.disks);
             }
         }
         for (target, key, held) in disk.hints() {
@@ -445,14 +459,6 @@ impl Facts {
                 facts.hints.insert((node, target), held.clone());
             }
         }
-    }
-
-    fn on_destroyed(&mut self, moment: Moment<'_>, destroyed: Destroyed<'_>) {
-        let Destroyed { node, copy, key, before, after } = destroyed;
-        let number = self.number;
-        let facts = self.key_mut(moment, key);
-        facts.destroy((node, key, number), before, after, moment.disks);
-        facts.set_copy(node, copy, moment.disks[node].copy(copy, key).cloned());
     }
 
     fn on_removed(&mut self, moment: Moment<'_>, removed: Removed<'_>) {

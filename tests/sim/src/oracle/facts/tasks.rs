@@ -17,6 +17,8 @@ pub(crate) enum Task {
     /// To say what it holds of a key.
     Read {
         key: Key,
+        /// Whether it was asked as a stand-in.
+        stand_in: bool,
         /// What it held each time it was asked; a frame may come twice.
         held: Vec<HeldThen>,
         /// What the coordinator has.
@@ -82,6 +84,7 @@ impl Facts {
             };
             let first = Task::Read {
                 key: read.key.clone(),
+                stand_in: read.stand_in,
                 held: Vec::new(),
                 digest: read.digest,
                 number: self.number,

@@ -25,8 +25,7 @@ impl Run<'_> {
             if let Some(text) = wrong.clone().filter(|_| waited >= UP_WITHIN) {
                 self.world.fail(PROPERTY, &text);
             }
-            let outcast: Vec<usize> =
-                self.plan.outcast.iter().map(|outcast| outcast.node).collect();
+            let outcast: Vec<usize> = self.outcast.iter().map(|outcast| outcast.node).collect();
             let gone = self.first_held_for_other(whole, &outcast, MemberState::Down);
             if wrong.is_none() && gone.is_none() {
                 return;

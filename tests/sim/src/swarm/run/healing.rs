@@ -13,7 +13,7 @@ use super::{End, Open, Run};
 use crate::disk::DiskTemper;
 use crate::network::{Place, Weather};
 use crate::observation::Asked;
-use crate::swarm::plan::{Ailment, FaultClass, KEYS, Plan};
+use crate::swarm::plan::{Ailment, FaultClass, KEYS, Outcast, Plan};
 
 /// How long frames from before the healing may still be on their way.
 const STRAGGLERS: Duration = Duration::from_secs(5);
@@ -41,13 +41,11 @@ impl Run<'_> {
             self.world.set_disk_temper(node, DiskTemper::default());
             self.world.resume(node);
             self.world.defuse(node);
-            let damaged = self.world.has_damaged_disk(node);
             let overfull = self.world.disk_backlog(node) > Duration::from_secs(1);
-            if damaged || overfull || self.world.has_poisoned_disk(node) {
+            if self.world.has_damaged_disk(node) {
+                self.reopen(node);
+            } else if overfull || self.world.has_poisoned_disk(node) {
                 self.world.crash(node);
-            }
-            if damaged {
-                self.world.wipe(node);
             }
             if self.world.node(node).is_none() {
                 self.world.restart(node);
@@ -55,9 +53,8 @@ impl Run<'_> {
         }
         // Without the founder, or without one of those whom it waits for, there never is a layout.
         self.wait_for_layout(&self.whole(), 1);
-        let Some(outcast) = self.plan.outcast else { return };
-        let node = outcast.node;
-        match outcast.ailment {
+        let Some(Outcast { node, ailment }) = self.outcast else { return };
+        match ailment {
             Ailment::Down => self.world.crash(node),
             Ailment::Paused => self.world.pause(node),
             Ailment::CutOff => {
@@ -72,12 +69,24 @@ impl Run<'_> {
         }
     }
 
+    /// Repairs the outcast, too: others wait for what it has.
+    pub(super) fn heal_outcast(&mut self) {
+        let Some(Outcast { node, ailment }) = self.outcast.take() else { return };
+        match ailment {
+            Ailment::Down => self.world.restart(node),
+            Ailment::Paused => self.world.resume(node),
+            Ailment::CutOff => self.world.heal(),
+        }
+    }
+
     /// The nodes that are not outcast serve, hold the same, and have kept every promise.
     pub(super) fn last_look(&mut self) {
         let whole = self.whole();
         self.wait_for_layout(&whole, whole.len());
         self.run_until(self.world.now() + STRAGGLERS);
         self.rest();
+        self.wait_for_refills(&whole);
+        let whole = self.whole();
         self.wait_for_hints(&whole);
         self.wait_for_verdicts(&whole);
         let reader = self.world.add_client();
@@ -118,7 +127,7 @@ impl Run<'_> {
 
     /// The nodes that are not outcast.
     fn whole(&self) -> Vec<usize> {
-        let outcast = self.plan.outcast.map(|outcast| outcast.node);
+        let outcast = self.outcast.map(|outcast| outcast.node);
         (0..self.plan.config.nodes).filter(|node| Some(*node) != outcast).collect()
     }
 

@@ -4,6 +4,7 @@ mod comparing;
 mod detection;
 mod founding;
 mod healing;
+mod refilling;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,14 +13,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use quorate_core::causality::Checksum;
 use quorate_core::client::CallOptions;
-use quorate_core::ids::RequestId;
+use quorate_core::ids::{Key, RequestId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
     Answer, CallId, Change, Message, Outcome, Put, QuorumChoice, RequestHead, Strictness,
 };
 use quorate_core::time::{Duration, Instant};
 
-use super::plan::{Act, Kind, Loses, Plan, Shown};
+use super::plan::{Act, Kind, Loses, Outcast, Plan, Shown};
 use super::report::{Calls, Report};
 use crate::config::Birth;
 use crate::invariants::Violation;
@@ -72,6 +73,8 @@ struct Run<'a> {
     /// Links that are cut, each as often as by a partition that lasts.
     cuts: Vec<(Place, Place)>,
     calls: Calls,
+    /// What stays broken after the healing.
+    outcast: Option<Outcast>,
     /// Calls of clients of another make.
     unnamed: u64,
     /// Events above which the run is taken for endless.
@@ -92,7 +95,7 @@ struct Open {
 #[derive(Clone)]
 enum End {
     Restart { node: usize, loses: Loses, kept: u32 },
-    Empty { node: usize },
+    Reopen { node: usize },
     Resume { node: usize },
     Calm { node: usize },
     Heal { links: Vec<(Place, Place)> },
@@ -120,6 +123,7 @@ impl<'a> Run<'a> {
             begun: Vec::new(),
             cuts: Vec::new(),
             calls: Calls::default(),
+            outcast: plan.outcast,
             unnamed: 0,
             events_max: EVENTS_AT_LEAST + EVENTS_PER_CALL * plan.steps.len() as u64,
             late: None,
@@ -188,8 +192,9 @@ impl<'a> Run<'a> {
                     self.world.cancel(client, call);
                 }
             }
-            Act::Crash { node, effects, kept, loses, lasts } => {
+            Act::Crash { node, effects, kept, stops, loses, lasts } => {
                 match effects {
+                    _ if *stops => self.world.stop(*node),
                     Some(effects) => self.world.crash_after(*node, *effects, *kept),
                     None => self.world.crash_keeping(*node, *kept),
                 }
@@ -199,7 +204,7 @@ impl<'a> Run<'a> {
             Act::Snapshot { node } => self.world.take_snapshot(*node),
             Act::Rot { node, key, lasts } => {
                 self.world.damage(*node, Plan::key(*key));
-                self.end_at(now + *lasts, End::Empty { node: *node });
+                self.end_at(now + *lasts, End::Reopen { node: *node });
             }
             Act::Pause { node, lasts } => {
                 self.world.pause(*node);
@@ -257,11 +262,7 @@ impl<'a> Run<'a> {
                 }
                 self.world.restart(node);
             }
-            End::Empty { node } => {
-                self.world.crash(node);
-                self.world.wipe(node);
-                self.world.restart(node);
-            }
+            End::Reopen { node } => self.reopen(node),
             End::Resume { node } => self.world.resume(node),
             End::Calm { node } => {
                 self.world.set_disk_temper(node, self.plan.config.disk);
@@ -337,19 +338,10 @@ impl<'a> Run<'a> {
             return;
         }
         for _ in 0..puts {
-            self.unnamed += 1;
+            let head = self.unnamed_head(Plan::key(key).into());
             let value = Bytes::from(format!("{}:unnamed {}", Plan::key(key), self.unnamed));
             let put = Put {
-                head: RequestHead {
-                    call: CallId(self.unnamed),
-                    key: Plan::key(key).into(),
-                    quorum: QuorumChoice::default(),
-                    strictness: Strictness::Configured,
-                    budget: self.plan.config.timeout,
-                    layout_version: LayoutVersion(0),
-                    passed_on: false,
-                    receipt: true,
-                },
+                head,
                 context: Bytes::new(),
                 request: RequestId::default(),
                 change: Change::Value {
@@ -360,6 +352,21 @@ impl<'a> Run<'a> {
             };
             // Each node sees one connection of theirs.
             self.world.hand(node, node as u64, Message::Put(put));
+        }
+    }
+
+    /// The head of a request of a client of another make.
+    fn unnamed_head(&mut self, key: Key) -> RequestHead {
+        self.unnamed += 1;
+        RequestHead {
+            call: CallId(self.unnamed),
+            key,
+            quorum: QuorumChoice::default(),
+            strictness: Strictness::Configured,
+            budget: self.plan.config.timeout,
+            layout_version: LayoutVersion(0),
+            passed_on: false,
+            receipt: true,
         }
     }
 

@@ -9,14 +9,14 @@ use tempfile::TempDir;
 const PREFIX: &str = "run-";
 
 /// Removed when it is dropped, or by a later run where this one was ended by force.
-pub(super) struct RunFolder {
+pub(crate) struct RunFolder {
     folder: TempDir,
     /// Held for as long as the folder is in use.
     _lock: File,
 }
 
 impl RunFolder {
-    pub(super) fn new(state: &Path) -> Result<RunFolder> {
+    pub(crate) fn new(state: &Path) -> Result<RunFolder> {
         fs::create_dir_all(state)?;
         // So that nobody takes a folder for abandoned that is just being made.
         let one_at_a_time = File::create(state.join("runs"))?;
@@ -28,12 +28,12 @@ impl RunFolder {
         Ok(RunFolder { folder, _lock: lock })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Keeps the folder for good and says where it is.
-    pub(super) fn keep(self) -> Result<PathBuf> {
+    pub(crate) fn keep(self) -> Result<PathBuf> {
         let path = self.folder.keep();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let kept = path.with_file_name(name.replacen(PREFIX, "kept-", 1));
