@@ -1,6 +1,7 @@
 //! How a session goes on, and why it ends.
 
-use super::{Session, Standing};
+use super::{Session, Standing, Step};
+use crate::time::Instant;
 
 /// Why a session ends before everything is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,13 @@ pub(in crate::anti_entropy) enum Lost {
 pub(in crate::anti_entropy) enum Progress {
     UnderWay,
     Ended,
+}
+
+/// What comes next.
+pub(super) enum Choice {
+    Step(Step),
+    Wait(Instant),
+    End,
 }
 
 impl Session {

@@ -40,6 +40,7 @@ use crate::time::{Duration, Instant};
 use ask::Ask;
 use batch::Batch;
 use descent::Bulk;
+use end::Choice;
 pub(super) use end::{Lost, Progress};
 use moves::Moves;
 
@@ -494,10 +495,4 @@ impl Session {
         }
         Ok(())
     }
-}
-
-enum Choice {
-    Step(Step),
-    Wait(Instant),
-    End,
 }
