@@ -161,19 +161,12 @@ impl Tickets {
             | StoreOp::SaveStanding { .. }
             | StoreOp::SaveLayout(_) => None,
         };
-        let own = match &op {
-            StoreOp::Read { key, hints } if hints.is_empty() => Some(key.clone()),
-            StoreOp::Read { .. }
-            | StoreOp::Apply { .. }
-            | StoreOp::Remove { .. }
-            | StoreOp::FindHints { .. }
-            | StoreOp::RemoveHint { .. }
-            | StoreOp::CountHints
-            | StoreOp::ScanStates { .. }
-            | StoreOp::ScanRecords { .. }
-            | StoreOp::Confirm { .. }
-            | StoreOp::SaveStanding { .. }
-            | StoreOp::SaveLayout(_) => changes.clone(),
+        let own = if let StoreOp::Read { key, hints } = &op
+            && hints.is_empty()
+        {
+            Some(key.clone())
+        } else {
+            changes.clone()
         };
         if let StoreOp::Apply { key, copy: HeldAs::Hint { .. }, .. } = &op {
             self.recent_hints.note(key);

@@ -59,7 +59,8 @@ pub struct Pulse {
     pub remembered: Remembered,
 }
 
-/// All that there is to know of a member. But for the heartbeat and what is remembered it is the same through one life.
+/// All that there is to know of a member. But for the heartbeat and what is remembered it is the same
+/// through one life.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MemberInfo {
     /// Who it is.
