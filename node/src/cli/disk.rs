@@ -25,7 +25,7 @@ pub(super) struct DiskArgs {
     #[arg(long, value_name = "BYTES", value_parser = at_least(EngineOptions::MEMTABLE_BYTES_MIN))]
     memtable: Option<u64>,
     /// Bytes of all journals together, at least 64 MiB: beyond them tables are made sooner, so that
-    /// journals can go [default: 536870912].
+    /// journals can go. A start reads all of them [default: 134217728].
     #[arg(long, value_name = "BYTES", value_parser = at_least(EngineOptions::JOURNAL_BYTES_MIN))]
     journal: Option<u64>,
     /// Bytes of the disk that are left free: with less, writes are refused and reads go on. At most a
@@ -80,7 +80,7 @@ mod tests {
         let default = options("").unwrap();
         let FjallOptions { cache_bytes, engine, reserve_bytes, .. } = default;
         assert_eq!((cache_bytes, engine.block_cache_bytes), (67_108_864, 33_554_432));
-        assert_eq!((engine.memtable_bytes, engine.journal_bytes), (67_108_864, 536_870_912));
+        assert_eq!((engine.memtable_bytes, engine.journal_bytes), (67_108_864, 134_217_728));
         assert_eq!(reserve_bytes, None);
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread;
 
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, LsmError};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, LsmError};
 
 use super::directory::ENGINE_MARKER;
 use super::meta::{Meta, MetaError};
@@ -35,7 +35,7 @@ pub struct EngineOptions {
     /// Bytes of a keyspace that it keeps in memory before it makes a table of them. A store keeps
     /// what it was made with.
     pub memtable_bytes: u64,
-    /// Bytes of all journals, above which it makes tables sooner.
+    /// Bytes of all journals, above which it makes tables sooner. All of them are read at a start.
     pub journal_bytes: u64,
 }
 
@@ -65,7 +65,7 @@ impl Default for EngineOptions {
         EngineOptions {
             block_cache_bytes: 32 << 20,
             memtable_bytes: 64 << 20,
-            journal_bytes: 512 << 20,
+            journal_bytes: 128 << 20,
         }
     }
 }
@@ -185,6 +185,9 @@ fn open_database(
         .manual_journal_persist(true)
         .cache_size(options.block_cache_bytes)
         .max_journaling_size(options.journal_bytes)
+        // Of what it compresses, it compares checksums after compressing it once more at each start:
+        // another release of the library that compresses otherwise would make a whole journal broken.
+        .journal_compression(CompressionType::None)
         .worker_threads_unchecked(worker_threads)
         .open();
     Ok(opened?)

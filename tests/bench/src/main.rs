@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use comfy_table::{CellAlignment, Table, presets};
+use quorate_node::storage::EngineOptions;
 use tempfile::TempDir;
 
 /// Bytes of each value.
@@ -39,6 +40,12 @@ struct Cli {
     /// Rounds of each measurement.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// What `quorate serve` calls so; the bare engine has its own defaults.
+    #[arg(long, value_name = "BYTES")]
+    memtable: Option<u64>,
+    /// What `quorate serve` calls so; the bare engine has its own defaults.
+    #[arg(long, value_name = "BYTES")]
+    journal: Option<u64>,
     /// Where to measure: a folder on the disk in question [default: a temporary one].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -54,12 +61,24 @@ fn main() -> Result<()> {
     println!("puts per second, values of {VALUE_BYTES} bytes, in {}", folder.path().display());
     let syncs = engine::syncs_per_second(folder.path(), round)?;
     println!("the disk alone: {syncs:.0} syncs of 4 KiB per second, one after the other\n");
-    puts::measure(folder.path(), &cli.writers, (cli.rounds, round))?;
+    let sizes = cli.sizes();
+    puts::measure(folder.path(), &cli.writers, sizes, (cli.rounds, round))?;
     for records in cli.records.iter().copied() {
         println!("\n{records} records of {VALUE_BYTES} bytes");
-        reads::measure(folder.path(), records, (cli.rounds, round))?;
+        reads::measure(folder.path(), records, sizes, (cli.rounds, round))?;
     }
     Ok(())
+}
+
+impl Cli {
+    fn sizes(&self) -> EngineOptions {
+        let default = EngineOptions::default();
+        EngineOptions {
+            memtable_bytes: self.memtable.unwrap_or(default.memtable_bytes),
+            journal_bytes: self.journal.unwrap_or(default.journal_bytes),
+            ..default
+        }
+    }
 }
 
 /// The one in the middle.

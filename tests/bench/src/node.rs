@@ -13,7 +13,9 @@ use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
 use quorate_core::prng::Prng;
 use quorate_core::time::UnixMs;
-use quorate_node::storage::{Answer, Directory, Durability, FjallOptions, Settings, Storage};
+use quorate_node::storage::{
+    Answer, Directory, Durability, EngineOptions, FjallOptions, Settings, Storage,
+};
 
 use crate::VALUE_BYTES;
 
@@ -47,11 +49,15 @@ pub(crate) fn value(number: u64) -> Vec<u8> {
 }
 
 impl NodeStorage {
-    pub(crate) fn open(path: &Path, durability: Durability) -> Result<NodeStorage> {
+    pub(crate) fn open(
+        path: &Path,
+        durability: Durability,
+        engine: EngineOptions,
+    ) -> Result<NodeStorage> {
         let directory = Directory::open(path)?.adopt(CLUSTER, SETTINGS)?;
         let (sender, answers) = mpsc::channel();
         let answer = move |answers| drop(sender.send(answers));
-        let options = FjallOptions { durability, ..FjallOptions::default() };
+        let options = FjallOptions { durability, engine, ..FjallOptions::default() };
         let tree_key = TreeKey::derive(CLUSTER, &Bytes::new());
         let storage = Storage::fjall(&directory, options, tree_key, Arc::new(answer))?;
         Ok(NodeStorage { storage, answers, last: 0 })
@@ -134,6 +140,22 @@ impl NodeStorage {
                 open -= 1;
             }
         }
+    }
+
+    /// Reads each of the first records once.
+    pub(crate) fn warm_up(&mut self, records: u64) -> Result<()> {
+        let mut answered = Vec::new();
+        for number in 0..records {
+            self.last += 1;
+            let read = StoreOp::Read { key: key(number), hints: Vec::new() };
+            self.storage.submit(Ticket(self.last), read, &mut answered);
+            self.storage.flush();
+            if answered.is_empty() {
+                self.answers.recv()?;
+            }
+            answered.clear();
+        }
+        Ok(())
     }
 
     pub(crate) fn close(self) -> Result<()> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use quorate_node::storage::Durability;
+use quorate_node::storage::{Durability, EngineOptions};
 
 use crate::engine::Engine;
 use crate::node::NodeStorage;
@@ -13,10 +13,11 @@ use crate::{median, table};
 pub(crate) fn measure(
     folder: &Path,
     writers: &[usize],
+    sizes: EngineOptions,
     (rounds, round): (usize, Duration),
 ) -> Result<()> {
-    let mut group = NodeStorage::open(&folder.join("group"), Durability::Group)?;
-    let mut periodic = NodeStorage::open(&folder.join("periodic"), Durability::Periodic)?;
+    let mut group = NodeStorage::open(&folder.join("group"), Durability::Group, sizes)?;
+    let mut periodic = NodeStorage::open(&folder.join("periodic"), Durability::Periodic, sizes)?;
     let synced = Engine::open(&folder.join("synced"))?;
     let unsynced = Engine::open(&folder.join("unsynced"))?;
     let mut table = table(&[

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use quorate_node::storage::Durability;
+use quorate_node::storage::{Durability, EngineOptions};
 
 use crate::engine::Engine;
 use crate::node::{NodeStorage, key};
@@ -23,12 +23,13 @@ const DROP_CACHES: &str = "/proc/sys/vm/drop_caches";
 pub(crate) fn measure(
     folder: &Path,
     records: u64,
+    sizes: EngineOptions,
     (rounds, round): (usize, Duration),
 ) -> Result<()> {
     let paths = ["node", "engine"].map(|name| folder.join(format!("{name} {records}")));
     let [ours, bare] = &paths;
     let begun = Instant::now();
-    let mut node = NodeStorage::open(ours, Durability::Periodic)?;
+    let mut node = NodeStorage::open(ours, Durability::Periodic, sizes)?;
     node.load(records)?;
     node.close()?;
     let node_load = begun.elapsed();
@@ -41,7 +42,7 @@ pub(crate) fn measure(
     );
 
     let begun = Instant::now();
-    let mut node = NodeStorage::open(ours, Durability::Group)?;
+    let mut node = NodeStorage::open(ours, Durability::Group, sizes)?;
     node.reads(records, 1, Duration::ZERO, 1)?;
     let opened = begun.elapsed();
     let engine = Engine::open(bare)?;
@@ -54,6 +55,12 @@ pub(crate) fn measure(
         if name == "cold" && cold.is_err() {
             println!("cold reads are left out: only root can empty the caches of the kernel");
             continue;
+        }
+        match name {
+            // The kernel is to hold all files, as far as there is room for them.
+            "warm" => paths.iter().try_for_each(|path| space::read(path))?,
+            "hot" => node.warm_up(among)?,
+            _ => {}
         }
         let mut measured: [Vec<f64>; 3] = Default::default();
         // What was read once is not cold any more.

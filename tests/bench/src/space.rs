@@ -1,4 +1,4 @@
-//! Room on a disk.
+//! Files on a disk.
 
 use std::path::Path;
 use std::{fs, io};
@@ -12,6 +12,19 @@ pub(crate) fn bytes(folder: &Path) -> io::Result<u64> {
         sum += if metadata.is_dir() { bytes(&entry.path())? } else { allocated(&metadata) };
     }
     Ok(sum)
+}
+
+/// Reads all files below a folder.
+pub(crate) fn read(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.metadata()?.is_dir() {
+            read(&entry.path())?;
+        } else {
+            io::copy(&mut fs::File::open(entry.path())?, &mut io::sink())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -54,6 +54,9 @@ impl Health {
             if self.counter(label, "vouches") == Some(0) {
                 left.push(format!("{label} does not vouch for what it holds"));
             }
+            if self.counter(label, "storage_full") > Some(0) {
+                left.push(format!("{label} has no room on its disk"));
+            }
             let members = node["members"].as_array().map_or(&[][..], Vec::as_slice);
             let hints: u64 = members.iter().filter_map(|member| member["hints"].as_u64()).sum();
             if hints > 0 {

@@ -19,7 +19,8 @@ use crate::interrupt::Interrupt;
 
 /// Neither the founder, which all others have as their seed, nor the last one.
 const VICTIM: usize = 2;
-const DISK_MEBIBYTES: u64 = 256;
+/// All that is written while it is full fits in afterwards, with what the engine needs beside it.
+const DISK_MEBIBYTES: u64 = 1_024;
 const ARGUMENTS: &[&str] = &["--anti-entropy-interval=2s"];
 /// More than the interval of anti-entropy.
 const QUIET: Duration = Duration::from_secs(3);
