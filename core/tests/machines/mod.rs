@@ -242,15 +242,7 @@ pub(crate) fn replies(effects: &[Effect]) -> Vec<Reply> {
 
 /// What somebody says as soon as it is connected that remembers nothing of the other.
 pub(crate) fn greeting() -> Gossip {
-    Gossip {
-        asks: None,
-        pulses: Vec::new(),
-        members: Vec::new(),
-        wanted: Vec::new(),
-        layout_version: LayoutVersion(0),
-        layout: None,
-        to: Default::default(),
-    }
+    Gossip::default()
 }
 
 /// What a disk answers to an operation, in its order.
