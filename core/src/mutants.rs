@@ -289,8 +289,6 @@ mutants! {
     VouchesWhileRefilling = "vouches-while-refilling",
     /// A slot counts as refilled after it was compared with one other primary.
     OneComparisonRefills = "one-comparison-refills",
-    /// A comparison that left out what changed meanwhile counts as a refill.
-    RefillLeavesChanged = "refill-leaves-changed",
     /// That something was lost is not saved: the next life knows nothing of it.
     LossNotSaved = "loss-not-saved",
     /// What is left of a loss is merged, however old it is.

@@ -14,6 +14,8 @@ mod costs;
 #[path = "anti_entropy/hostile.rs"]
 mod hostile;
 mod machines;
+#[path = "anti_entropy/refills.rs"]
+mod refills;
 #[path = "anti_entropy/saved.rs"]
 mod saved;
 #[path = "anti_entropy/trees.rs"]

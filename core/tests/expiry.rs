@@ -6,7 +6,7 @@
 mod machines;
 
 use bytes::Bytes;
-use machines::{ALICE, Alone, key_of, key_without, layout, replies, run, sends, stores};
+use machines::{ALICE, Alone, blind, key_of, key_without, layout, replies, run, sends, stores};
 use quorate_core::causality::{
     Actor, Birth, Checksum, Context, Held, Payload, Record, RecordOp, Write,
 };
@@ -54,20 +54,10 @@ fn record(steps: &[Step]) -> Record {
         for shown in step.shown {
             context.insert(dots[*shown]);
         }
-        let write = Write {
-            context,
-            checksum: Checksum::of(&payload),
-            payload,
-            written: UnixMs(at),
-            expires: step.expires.map(UnixMs),
-            request: RequestId { client: step.request, sequence: step.request },
-            newborn: Actor { node: NodeId(at), incarnation: Incarnation(77), birth: Birth(1) },
-            continued: [].into(),
-            siblings_max: 100,
-            record_bytes_max: 1 << 20,
-            actors_kept: 10,
-            actor_age_min: Duration::from_secs(60),
-        };
+        let expires = step.expires.map(UnixMs);
+        let request = RequestId { client: step.request, sequence: step.request };
+        let newborn = Actor { node: NodeId(at), incarnation: Incarnation(77), birth: Birth(1) };
+        let write = Write { context, expires, request, ..blind(newborn, payload, UnixMs(at)) };
         // A second try at a coordinator that does not know of the first one.
         let mut copy = Held::new();
         dots.push(copy.apply(&RecordOp::Write(write)).unwrap().dot.unwrap());

@@ -2,6 +2,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "tests look for one kind")]
 
+#[path = "losses/lives.rs"]
+mod lives;
 mod machines;
 
 use machines::five::some_record;

@@ -42,7 +42,7 @@ struct Answer {
 
 impl Membership {
     /// A question that speaks of the whole list or, where that is long, of a random window of it.
-    pub(super) fn question(&mut self, layout: LayoutVersion) -> Gossip {
+    pub(super) fn question(&mut self, layout_version: LayoutVersion) -> Gossip {
         let count = self.members.len();
         let window = self.settings.window.max(1);
         let (from, to) = if count <= window {
@@ -68,25 +68,17 @@ impl Membership {
         before.iter().filter_map(known).for_each(&mut speak_of);
         self.members.part(from, to).iter().for_each(&mut speak_of);
         after.iter().filter_map(known).for_each(&mut speak_of);
-        Gossip {
-            asks: Some((first, last)),
-            pulses,
-            members: Vec::new(),
-            wanted: Vec::new(),
-            layout_version: layout,
-            layout: None,
-            to: Incarnation(0),
-        }
+        let asks = Some((first, last));
+        Gossip { asks, pulses, layout_version, ..Gossip::default() }
     }
 
     /// What is said to a peer as soon as it is connected: how this node is, and what it remembers of
     /// the peer.
-    pub(crate) fn greeting(&self, to: NodeId, layout: LayoutVersion) -> Gossip {
+    pub(crate) fn greeting(&self, to: NodeId, layout_version: LayoutVersion) -> Gossip {
         let known = [self.own.min(to), self.own.max(to)];
         let entries = known.into_iter().filter_map(|id| self.members.get(id));
         let pulses = entries.filter_map(|entry| self.pulse(entry)).collect();
-        let (members, wanted, to) = (Vec::new(), Vec::new(), Incarnation(0));
-        Gossip { asks: None, pulses, members, wanted, layout_version: layout, layout: None, to }
+        Gossip { pulses, layout_version, ..Gossip::default() }
     }
 
     /// What the sender of a message remembers of this node. `None`: the message does not say.
@@ -371,8 +363,8 @@ impl Answer {
         gossip: &Gossip,
         layout: Option<&Arc<LayoutUpdate>>,
     ) -> Option<Gossip> {
-        let version = layout.map_or(LayoutVersion(0), |update| update.layout.version());
-        let layout = layout.filter(|_| gossip.layout_version < version).cloned();
+        let layout_version = layout.map_or(LayoutVersion(0), |update| update.layout.version());
+        let layout = layout.filter(|_| gossip.layout_version < layout_version).cloned();
         let is_empty = self.pulses.is_empty() && self.members.is_empty() && self.wanted.is_empty();
         if is_empty && layout.is_none() {
             return None;
@@ -387,14 +379,7 @@ impl Answer {
                 is_same
             });
         }
-        Some(Gossip {
-            asks: None,
-            pulses: self.pulses,
-            members: self.members,
-            wanted: self.wanted,
-            layout_version: version,
-            layout,
-            to: Incarnation(0),
-        })
+        let Answer { pulses, members, wanted } = self;
+        Some(Gossip { pulses, members, wanted, layout_version, layout, ..Gossip::default() })
     }
 }

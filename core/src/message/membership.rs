@@ -23,8 +23,9 @@ impl LayoutUpdate {
     }
 }
 
-/// One half of an exchange between members: what the sender knows, and what it asks for.
-#[derive(Clone, Debug, PartialEq, Hash)]
+/// One half of an exchange between members: what the sender knows, and what it asks for. The default
+/// is an answer that says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct Gossip {
     /// In a question, the range of ids that it speaks of, both ends included: a member in it that
     /// is not among the pulses is unknown to the sender. `None`: an answer.

@@ -57,15 +57,8 @@ fn told(world: &World) -> Vec<Event> {
 /// A node that knows a layout tells it.
 fn tell_layout(world: &mut World, shape: &Shape) {
     let update = layout(shape);
-    let gossip = Gossip {
-        asks: None,
-        pulses: vec![],
-        members: vec![],
-        wanted: vec![],
-        layout_version: LayoutVersion(1),
-        layout: Some(update),
-        to: Default::default(),
-    };
+    let gossip =
+        Gossip { layout_version: LayoutVersion(1), layout: Some(update), ..Gossip::default() };
     let from = Peer::Node(NodeId(2));
     world.input(1, Input::PeerUp(from));
     world.input(1, Input::Frame { from, message: Message::Gossip(gossip) });

@@ -96,16 +96,8 @@ pub(crate) fn between_replicas(add: &mut impl FnMut(&str, Message)) {
 }
 
 pub(crate) fn between_members(add: &mut impl FnMut(&str, Message)) {
-    let question = Gossip {
-        asks: Some((NodeId(0), NodeId(0))),
-        pulses: Vec::new(),
-        members: Vec::new(),
-        wanted: Vec::new(),
-        layout_version: LayoutVersion(0),
-        layout: None,
-        to: Default::default(),
-    };
-    let answer = Gossip { asks: None, ..question.clone() };
+    let answer = Gossip::default();
+    let question = Gossip { asks: Some((NodeId(0), NodeId(0))), ..answer.clone() };
     let nothing = Pulse {
         id: NodeId(0),
         incarnation: Incarnation(0),

@@ -29,15 +29,7 @@ fn bare_reply(result: Result<Answer, Failure>) -> Reply {
 }
 
 fn no_gossip() -> Gossip {
-    Gossip {
-        asks: None,
-        pulses: Vec::new(),
-        members: Vec::new(),
-        wanted: Vec::new(),
-        layout_version: LayoutVersion(1),
-        layout: None,
-        to: Default::default(),
-    }
+    Gossip { layout_version: LayoutVersion(1), ..Gossip::default() }
 }
 
 /// Keys of one round of a collection.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use quorate_core::causality::{Actor, Birth, Checksum, Context, Held, Payload, Record};
+use quorate_core::causality::{Actor, Birth, Context, Held, Payload, Record};
 use quorate_core::causality::{RecordOp, Write};
-use quorate_core::ids::{Epoch, Incarnation, Key, NodeId, RequestId};
+use quorate_core::ids::{Epoch, Incarnation, Key, NodeId};
 use quorate_core::machine::Event;
 use quorate_core::message::{
     CallId, Collect, CollectStep, LayoutUpdate, MergeReason, Message, ReplicaMerge,
@@ -12,7 +12,7 @@ use quorate_core::message::{
 use quorate_core::node::{CollectionSettings, NodeConfig};
 use quorate_core::time::Duration;
 
-use crate::machines::{layout, now, value, write};
+use crate::machines::{blind, layout, now, value, write};
 use crate::world::{World, key, place};
 
 /// Passes begin every tenth second, and the looks are forty seconds apart.
@@ -77,20 +77,9 @@ pub(crate) fn newer(record: &Record) -> Record {
 /// A record of one sibling that was written, and ends, so many milliseconds after the start.
 pub(crate) fn of_one(payload: Payload, written_ms: u64, expires_ms: Option<u64>) -> Record {
     let moment = |millis: u64| now(millis).unix;
-    let write = Write {
-        context: Context::new(),
-        checksum: Checksum::of(&payload),
-        payload,
-        written: moment(written_ms),
-        expires: expires_ms.map(moment),
-        request: RequestId::default(),
-        newborn: Actor { node: NodeId(1), incarnation: Incarnation(9), birth: Birth(1) },
-        continued: [].into(),
-        siblings_max: 100,
-        record_bytes_max: 1 << 20,
-        actors_kept: 10,
-        actor_age_min: Duration::from_secs(60),
-    };
+    let newborn = Actor { node: NodeId(1), incarnation: Incarnation(9), birth: Birth(1) };
+    let expires = expires_ms.map(moment);
+    let write = Write { expires, ..blind(newborn, payload, moment(written_ms)) };
     let mut held = Held::new();
     held.apply(&RecordOp::Write(write)).unwrap();
     held.into_record()

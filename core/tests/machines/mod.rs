@@ -242,15 +242,7 @@ pub(crate) fn replies(effects: &[Effect]) -> Vec<Reply> {
 
 /// What somebody says as soon as it is connected that remembers nothing of the other.
 pub(crate) fn greeting() -> Gossip {
-    Gossip {
-        asks: None,
-        pulses: Vec::new(),
-        members: Vec::new(),
-        wanted: Vec::new(),
-        layout_version: LayoutVersion(0),
-        layout: None,
-        to: Default::default(),
-    }
+    Gossip::default()
 }
 
 /// What a disk answers to an operation, in its order.
@@ -290,27 +282,30 @@ pub(crate) fn run(held: &mut Held, op: &StoreOp) -> Vec<StoreOutcome> {
 
 /// What `node` holds after a write of `payload` with `context` to `held`.
 pub(crate) fn write(held: &mut Held, node: u64, payload: Payload, context: &Context) -> Record {
-    let checksum = Checksum::of(&payload);
-    let write = Write {
-        context: context.clone(),
+    let birth = Birth(held.record().actors() as u64 + 1);
+    let newborn = Actor { node: NodeId(node), incarnation: Incarnation(77), birth };
+    let context = context.clone();
+    let write = Write { context, ..blind(newborn, payload, UnixMs(1_600_000_000_000)) };
+    held.apply(&RecordOp::Write(write)).unwrap();
+    held.record().clone()
+}
+
+/// A write without a name that has seen nothing.
+pub(crate) fn blind(newborn: Actor, payload: Payload, written: UnixMs) -> Write {
+    Write {
+        context: Context::new(),
+        checksum: Checksum::of(&payload),
         payload,
-        checksum,
-        written: UnixMs(1_600_000_000_000),
+        written,
         expires: None,
         request: RequestId::default(),
-        newborn: Actor {
-            node: NodeId(node),
-            incarnation: Incarnation(77),
-            birth: Birth(held.record().actors() as u64 + 1),
-        },
+        newborn,
         continued: [].into(),
         siblings_max: 100,
         record_bytes_max: 1 << 20,
         actors_kept: 10,
         actor_age_min: Duration::from_secs(60),
-    };
-    held.apply(&RecordOp::Write(write)).unwrap();
-    held.record().clone()
+    }
 }
 
 pub(crate) fn value(text: &'static str) -> Payload {

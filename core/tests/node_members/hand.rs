@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorate_core::ids::{Incarnation, NodeId, Text};
-use quorate_core::layout::{LayoutVersion, PlanSettings};
+use quorate_core::layout::PlanSettings;
 use quorate_core::machine::{Effect, Effects, Event, Input, Peer, StoreOp, Ticket};
 use quorate_core::message::{
     Gossip, Hello, LayoutUpdate, MemberInfo, MemberState, Message, RejectCode, Role,
@@ -111,15 +111,7 @@ pub(crate) fn info(id: u64, incarnation: u32, heartbeat: u64) -> MemberInfo {
 }
 
 pub(crate) fn silence() -> Gossip {
-    Gossip {
-        asks: None,
-        pulses: vec![],
-        members: vec![],
-        wanted: vec![],
-        layout_version: LayoutVersion(0),
-        layout: None,
-        to: Default::default(),
-    }
+    Gossip::default()
 }
 
 pub(crate) fn about(members: Vec<MemberInfo>) -> Gossip {

@@ -9,7 +9,7 @@ use quorate_core::time::UnixMs;
 
 use super::section::{Chain, Kind};
 use super::*;
-use crate::storage::Settings;
+use crate::storage::tests::SETTINGS;
 
 fn header() -> Header {
     let member = |id, label: &str| MemberOutline {
@@ -24,14 +24,7 @@ fn header() -> Header {
         node: NodeId(1),
         label: Some("n1".into()),
         written_ms: 1_000,
-        settings: Settings {
-            r: 2,
-            w: 2,
-            strict: false,
-            allow_weak: false,
-            replication: Some(3),
-            slots: Some(64),
-        },
+        settings: SETTINGS,
         layout: Some(LayoutOutline {
             version: 1,
             replication: 3,

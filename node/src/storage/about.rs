@@ -124,19 +124,12 @@ impl Written {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::SETTINGS;
     use super::*;
 
-    const SETTINGS: Settings = Settings {
-        r: 2,
-        w: 2,
-        strict: false,
-        allow_weak: false,
-        replication: Some(3),
-        slots: None,
-    };
-
     fn about() -> About {
-        let belongs = Belongs { cluster: ClusterId(7), settings: SETTINGS };
+        let settings = Settings { slots: None, ..SETTINGS };
+        let belongs = Belongs { cluster: ClusterId(7), settings };
         About { node: NodeId(0xfeed), belongs: Some(belongs) }
     }
 

@@ -128,12 +128,10 @@ fn stripe(key: &RecordKey) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use quorate_core::causality::{
-        Actor, Birth, Checksum, Context, Held, Payload, RecordOp, Write,
-    };
-    use quorate_core::ids::{Incarnation, Key, NodeId, RequestId};
-    use quorate_core::time::{Duration, UnixMs};
+    use quorate_core::causality::{Held, RecordOp};
+    use quorate_core::ids::Key;
 
+    use super::super::tests::blind;
     use super::*;
 
     fn key(n: u32) -> RecordKey {
@@ -178,22 +176,8 @@ mod tests {
     }
 
     fn held() -> OwnCopy {
-        let write = Write {
-            context: Context::new(),
-            payload: Payload::Tombstone,
-            checksum: Checksum::of(&Payload::Tombstone),
-            written: UnixMs(1),
-            expires: None,
-            request: RequestId { client: 1, sequence: 1 },
-            newborn: Actor { node: NodeId(1), incarnation: Incarnation(1), birth: Birth(1) },
-            continued: [].into(),
-            siblings_max: 10,
-            record_bytes_max: 1_000,
-            actors_kept: 10,
-            actor_age_min: Duration::from_secs(1),
-        };
         let mut held = Held::new();
-        held.apply(&RecordOp::Write(write)).unwrap();
+        held.apply(&RecordOp::Write(blind("key", "value"))).unwrap();
         OwnCopy::new(held)
     }
 

@@ -322,4 +322,4 @@ fn failed(ticket: Ticket, error: StoreError) -> Answer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -36,7 +36,7 @@ use super::*;
 
 const CLUSTER: ClusterId = ClusterId(7);
 
-const SETTINGS: Settings = Settings {
+pub(crate) const SETTINGS: Settings = Settings {
     r: 2,
     w: 2,
     strict: false,
@@ -164,9 +164,15 @@ fn put(key: &str, value: &str, siblings_max: usize) -> StoreOp {
 }
 
 fn put_as(copy: HeldAs, key: &str, value: &str, siblings_max: usize) -> StoreOp {
+    let op = RecordOp::Write(Write { siblings_max, ..blind(key, value) });
+    StoreOp::Apply { key: name(key), copy, op }
+}
+
+/// A write that has seen nothing, under a name of its own.
+pub(super) fn blind(key: &str, value: &str) -> Write {
     let payload = Payload::Value(Bytes::from(value.to_owned()));
     let sequence = Checksum::of_value(format!("{key}={value}").as_bytes()).0;
-    let write = Write {
+    Write {
         context: Context::new(),
         checksum: Checksum::of(&payload),
         payload,
@@ -175,12 +181,11 @@ fn put_as(copy: HeldAs, key: &str, value: &str, siblings_max: usize) -> StoreOp 
         request: RequestId { client: 1, sequence },
         newborn: Actor { node: NodeId(1), incarnation: Incarnation(1), birth: Birth(sequence) },
         continued: [].into(),
-        siblings_max,
+        siblings_max: 100,
         record_bytes_max: 1 << 20,
         actors_kept: 10,
         actor_age_min: Duration::from_secs(1),
-    };
-    StoreOp::Apply { key: name(key), copy, op: RecordOp::Write(write) }
+    }
 }
 
 fn is_applied_then_durable(outcomes: &[StoreOutcome]) -> bool {

@@ -60,15 +60,7 @@ fn id(node: usize) -> NodeId {
 }
 
 fn silence() -> Gossip {
-    Gossip {
-        asks: None,
-        pulses: vec![],
-        members: vec![],
-        wanted: vec![],
-        layout_version: LayoutVersion(0),
-        layout: None,
-        to: Default::default(),
-    }
+    Gossip::default()
 }
 
 fn pulse(node: usize, heartbeat: u64) -> Pulse {

@@ -153,7 +153,6 @@ struct Found {
 
 impl Session {
     pub(super) fn new(now: Instant, peer: NodeId, slots: Vec<Slot>, refills: bool) -> Session {
-        sane_or!(let refills, RefillLeavesChanged => false);
         Session {
             peer,
             refills,

@@ -17,18 +17,12 @@ use super::*;
 use crate::cluster::{Origin, Profile};
 use crate::mailbox::Mailbox;
 use crate::server::status::Look;
-use crate::storage::{Directory, Durability, FjallOptions, Health, Settings};
+use crate::storage::{self, Directory, Durability, FjallOptions, Health, Settings};
 
 const CLUSTER: ClusterId = ClusterId(7);
 
-const SETTINGS: Settings = Settings {
-    r: 1,
-    w: 1,
-    strict: false,
-    allow_weak: false,
-    replication: Some(1),
-    slots: Some(64),
-};
+const SETTINGS: Settings =
+    Settings { r: 1, w: 1, replication: Some(1), ..storage::tests::SETTINGS };
 
 /// The only member of its cluster, on a directory.
 fn lives(directory: &Path) -> Lives {

@@ -18,15 +18,13 @@ const TARGETS: [NodeId; 2] = [NodeId(4), NodeId(u64::MAX)];
 
 /// A write of a value or tombstone that has seen `context`, with a life.
 fn write(key: &str, payload: Payload, context: Context, expires: Option<UnixMs>) -> StoreOp {
-    let StoreOp::Apply { key, copy, op: RecordOp::Write(write) } = put(key, "", 100) else {
-        unreachable!("a put is a write")
-    };
+    let write = blind(key, "");
     let checksum = Checksum::of(&payload);
     let sequence = write.request.sequence ^ checksum.0 ^ expires.map_or(0, |at| at.0);
     let newborn = Actor { birth: Birth(sequence), ..write.newborn };
     let request = RequestId { sequence, ..write.request };
     let write = Write { payload, checksum, context, expires, newborn, request, ..write };
-    StoreOp::Apply { key, copy, op: RecordOp::Write(write) }
+    StoreOp::Apply { key: name(key), copy: HeldAs::Own, op: RecordOp::Write(write) }
 }
 
 impl Bench {
