@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate_core::ids::{NodeId, Text};
-use quorate_core::machine::Event;
+use quorate_core::machine::{Event, StoreError};
 use quorate_core::node::Node;
 use quorate_core::time::{Instant, Now};
 
@@ -118,6 +118,8 @@ fn report(on: &str, node: &Node, now: Now, event: &Event) {
         }
         Event::PeerTrusted(id) => tracing::info!(on, "node {} answers in time again", name(id)),
         Event::LayoutChanged(version) => tracing::info!(on, "layout {version} is in force"),
+        // The storage says once that its disk is full.
+        Event::StorageFailed(StoreError::Full) => tracing::debug!(on, "a write is refused"),
         Event::StorageFailed(error) => tracing::error!(on, ?error, "storage failed"),
         Event::Damaged { key, node } => {
             tracing::error!(on, ?key, node = ?node.as_ref().map(name), "a value is damaged");
