@@ -22,8 +22,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quorate_core::causality::{Held, Record, RecordOp};
-use quorate_core::ids::{DurableMark, Remembered};
-use quorate_core::ids::{Key, NodeId};
+use quorate_core::ids::{DurableMark, Key, NodeId, Remembered};
 use quorate_core::machine::{HeldAs, Standing, StoreError, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
 use quorate_core::message::LayoutUpdate;
@@ -57,6 +56,14 @@ pub(crate) struct Disk {
     saving: Option<(Instant, Arc<LayoutUpdate>)>,
     /// What is synced with the data.
     commits: Commits,
+    /// What the node remembers of others and waits for a commit.
+    to_keep: Option<Vec<(NodeId, Remembered)>>,
+    /// The same of the sync under way, which is to store it.
+    keeping: Option<Vec<(NodeId, Remembered)>>,
+    /// Syncs that were ever begun.
+    begun: u64,
+    /// Which of them was the last that ended well.
+    ended: u64,
     /// The last commit that the node was told of.
     marked: DurableMark,
     /// Whether a change or a sync has failed in the life that runs.
@@ -127,6 +134,10 @@ impl Disk {
             layout: None,
             saving: None,
             commits: Commits::default(),
+            to_keep: None,
+            keeping: None,
+            begun: 0,
+            ended: 0,
             marked: DurableMark(0),
             has_failed: false,
             wall: UnixMs(0),
@@ -142,10 +153,14 @@ impl Disk {
         }
     }
 
-    /// Runs an operation; `None`: the answer comes with the end of a sync.
+    /// Runs an operation; `None`: the answer comes with the end of a sync, or never.
     pub(crate) fn run(&mut self, now: Now, ticket: Ticket, op: &StoreOp) -> Option<Ran> {
         let Now { instant: now, unix } = now;
         self.wall = unix;
+        if let StoreOp::Remember(peers) = op {
+            self.to_keep = Some(peers.clone());
+            return None;
+        }
         let ran = self.carry_out(now, ticket, op);
         let is_failed = |ran: &Ran| matches!(ran.outcome, StoreOutcome::Failed(_));
         self.has_failed |= ran.as_ref().is_some_and(is_failed);
@@ -186,6 +201,7 @@ impl Disk {
                     return None;
                 }
             },
+            StoreOp::Remember(_) => return None,
             StoreOp::SaveLayout(layout) => {
                 at = at + self.latency(self.temper.sync);
                 match self.why_no_change() {

@@ -1,6 +1,6 @@
 //! What was changed becomes what is kept, or is lost.
 
-use quorate_core::ids::{DurableMark, Key};
+use quorate_core::ids::{DurableMark, Key, NodeId, Remembered};
 use quorate_core::machine::{HeldAs, StoreError, StoreOutcome, Ticket};
 use quorate_core::time::Instant;
 
@@ -36,6 +36,8 @@ impl Disk {
             return None;
         }
         self.syncing = Some(covered);
+        self.begun += 1;
+        self.keeping = self.to_keep.take();
         Some(now + self.latency(self.temper.sync))
     }
 
@@ -70,6 +72,8 @@ impl Disk {
             }
         }
         self.commits.add(self.wall, now, above);
+        self.commits.keep(self.keeping.take());
+        self.ended = self.begun;
         ended.told.extend(self.confirmed(covered));
         ended
     }
@@ -104,13 +108,22 @@ impl Disk {
                 Change::Standing(..) => {}
             }
         }
+        let keeping = self.forget();
         if is_whole {
             self.commits.add(self.wall, now, DurableMark(0));
+            self.commits.keep(keeping);
         }
         self.confirms.clear();
         self.poisoned = false;
         self.free_at = Instant(0);
         self.memory = self.synced.clone();
         crashed
+    }
+
+    /// What the node remembers of others and is not stored is gone. Answers what the sync under way was
+    /// to store.
+    pub(super) fn forget(&mut self) -> Option<Vec<(NodeId, Remembered)>> {
+        self.to_keep = None;
+        self.keeping.take()
     }
 }
