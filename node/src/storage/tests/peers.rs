@@ -19,6 +19,14 @@ impl Bench {
         self.storage.flush();
     }
 
+    fn put_synced(&mut self, key: &str, value: &str) {
+        let before = self.storage.synced_mark();
+        self.put(key, value);
+        while self.storage.synced_mark() == before {
+            std::thread::yield_now();
+        }
+    }
+
     /// What the next life finds if the process is killed at this moment.
     fn would_find(directory: &Path) -> Peers {
         Bench::finds(killed(directory).path())
@@ -68,7 +76,7 @@ fn what_is_remembered_is_found_after_the_next_commit_whatever_that_is() {
         bench.remember(1);
         assert_eq!(Bench::would_find(directory.path()), [], "{durability:?}");
         bench.remember(2);
-        bench.put("a", "1");
+        bench.put_synced("a", "1");
         assert_eq!(Bench::would_find(directory.path()), peers(2), "the last word counts");
         bench.remember(3);
         assert_eq!(bench.run(standing.clone()), StoreOutcome::Durable);
