@@ -50,7 +50,7 @@ impl Membership {
 
     /// What the storage is to keep: what is remembered of the other members of a layout. `None`: it
     /// was given that already.
-    pub(crate) fn to_keep(&mut self, layout: &Layout) -> Option<Vec<(NodeId, Remembered)>> {
+    pub(crate) fn take_news(&mut self, layout: &Layout) -> Option<Vec<(NodeId, Remembered)>> {
         sane_or!(MarksNotSaved => return None);
         let others = layout.members().iter().map(|member| member.id).filter(|id| *id != self.own);
         let remembered = others.map(|id| {

@@ -6,7 +6,7 @@
 //!          -----> exchange a question to a few members
 //!  on_gossip ---> exchange take what is newer, answer with what is newer here
 //!            ---> member   is the claim possible? how long between two rises?
-//!  to_keep -----> memory   what is remembered of the storages of others, for the next life
+//!  take_news ---> memory   what is remembered of the storages of others, for the next life
 //! ```
 //!
 //! A pure machine: it names whom to send what, and what there is to tell people. Heartbeats order

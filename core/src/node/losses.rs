@@ -30,7 +30,7 @@ impl Node {
     /// Has the storage keep what this node remembers of others.
     pub(super) fn keep_memory(&mut self, out: &mut Effects<Effect>) {
         let Some(update) = &self.layout else { return };
-        if let Some(peers) = self.membership.to_keep(&update.layout) {
+        if let Some(peers) = self.membership.take_news(&update.layout) {
             self.tickets.store_unanswered(StoreOp::Remember(peers), out);
         }
     }
