@@ -283,6 +283,8 @@ mutants! {
     MarkNotTold = "mark-not-told",
     /// A node does not listen to what others remember of it.
     RememberedIsIgnored = "remembered-is-ignored",
+    /// What a node remembers of others ends with its life.
+    MarksNotSaved = "marks-not-saved",
     /// A node vouches for what it found before anybody said what he remembers.
     VouchesUnasked = "vouches-unasked",
     /// A node that has lost something votes before it is refilled.

@@ -12,7 +12,8 @@
 //!
 //! An engine can open cleanly and have lost the end of its journal, and somebody may put an old copy
 //! of the directory back: the storage itself does not know. So each commit has a number, the others
-//! keep the greatest one that they heard of, and tell it as soon as a connection is up. A node that
+//! keep the greatest one that they heard of, on their disks, too, along with a commit of their own,
+//! and tell it as soon as a connection is up. A node that
 //! holds less than was heard of gives no vote of a slot until it has taken what each other primary
 //! of it holds. Every acknowledged write that still is anywhere is with one of them: W > 0, so one of
 //! its holders is another primary, or only this node ever held it.
@@ -177,6 +178,11 @@ impl Refill {
     /// Whether it takes no part in anything: what it holds may be an old copy of what was collected.
     pub(crate) fn holds_back(&self) -> bool {
         self.is_over || self.is_old && !self.asked
+    }
+
+    /// Whether what was found may be an old copy of what others have collected.
+    pub(crate) fn is_old(&self) -> bool {
+        self.is_old
     }
 
     /// Slots that it does not vouch for.

@@ -159,6 +159,7 @@ impl Tickets {
             | StoreOp::ScanRecords { .. }
             | StoreOp::Confirm { .. }
             | StoreOp::SaveStanding { .. }
+            | StoreOp::Remember(_)
             | StoreOp::SaveLayout(_) => None,
         };
         let own = if let StoreOp::Read { key, hints } = &op
@@ -183,6 +184,12 @@ impl Tickets {
         }
         self.open.insert(ticket, Open { purpose, changes, own });
         out.push(Effect::Store { ticket, slot: slot.into(), op });
+    }
+
+    /// Runs an operation that has no answer.
+    pub(crate) fn store_unanswered(&mut self, op: StoreOp, out: &mut Effects<Effect>) {
+        self.last += 1;
+        out.push(Effect::Store { ticket: Ticket(self.last), slot: None, op });
     }
 
     /// The ticket of the operation that was run last.

@@ -54,6 +54,35 @@ impl Replica {
         self.alone.frame(Peer::Node(NodeId(from)), Message::Gossip(gossip))
     }
 
+    /// A peer says what it remembers of another one.
+    fn told_of(&mut self, of: u64, mark: u64, life: u32) {
+        let (id, incarnation) = (NodeId(of), Incarnation(life));
+        let remembered = Remembered { mark: DurableMark(mark), life: incarnation };
+        let pulse = Pulse { id, incarnation, heartbeat: 3, witnesses: Vec::new(), remembered };
+        let gossip = Gossip { pulses: vec![pulse], ..greeting() };
+        self.alone.frame(Peer::Node(NodeId(5 - of)), Message::Gossip(gossip));
+    }
+
+    /// What it tells a peer of that one as soon as it is connected.
+    fn greets(&mut self, peer: u64) -> Vec<Remembered> {
+        let effects = self.alone.input(Input::PeerUp(Peer::Node(NodeId(peer))));
+        let told = sends(&effects).into_iter().flat_map(|(_, message)| match message {
+            Message::Gossip(gossip) => gossip.pulses,
+            _ => Vec::new(),
+        });
+        told.filter(|pulse| pulse.id == NodeId(peer)).map(|pulse| pulse.remembered).collect()
+    }
+
+    /// Runs the rounds of two seconds.
+    fn rounds(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for _ in 0..20 {
+            self.alone.millis += 100;
+            effects.extend(self.alone.input(Input::Wake));
+        }
+        effects
+    }
+
     fn greeted(&mut self, from: u64) -> Vec<Effect> {
         self.alone.frame(Peer::Node(NodeId(from)), Message::Gossip(greeting()))
     }
@@ -133,6 +162,16 @@ fn saved(effects: &[Effect]) -> Vec<(Ticket, Standing, Vec<Remembered>, Vec<Key>
         _ => None,
     };
     stores(effects).into_iter().filter_map(save).collect()
+}
+
+/// What the storage is to keep of what is remembered of others, the last time that it is told.
+fn kept(effects: &[Effect]) -> Option<Vec<(u64, u64, u32)>> {
+    let kept = stores(effects).into_iter().filter_map(|(_, op)| match op {
+        StoreOp::Remember(peers) => Some(peers),
+        _ => None,
+    });
+    let plain = |(id, told): (NodeId, Remembered)| (id.0, told.mark.0, told.life.0);
+    kept.last().map(|peers| peers.into_iter().map(plain).collect())
 }
 
 fn is_lost(effects: &[Effect]) -> Option<bool> {
@@ -327,22 +366,66 @@ fn a_storage_without_room_refuses_writes_and_says_so() {
 fn a_mark_is_told_under_the_name_of_the_life_that_said_it() {
     // Node 2 is a member of the layout, of which nothing was heard.
     let mut replica = Replica::new(found(9));
-    let (id, incarnation, witnesses) = (NodeId(2), Incarnation(5), Vec::new());
     for (mark, life) in [(70, 5), (60, 4), (80, 3), (80, 6)] {
-        let remembered = Remembered { mark: DurableMark(mark), life: Incarnation(life) };
-        let witnesses = witnesses.clone();
-        let pulse = Pulse { id, incarnation, heartbeat: 3, witnesses, remembered };
-        let gossip = Gossip { pulses: vec![pulse], ..greeting() };
-        replica.alone.frame(Peer::Node(NodeId(3)), Message::Gossip(gossip));
+        replica.told_of(2, mark, life);
     }
-    let effects = replica.alone.input(Input::PeerUp(Peer::Node(id)));
-    let told = sends(&effects).into_iter().flat_map(|(_, message)| match message {
-        Message::Gossip(gossip) => gossip.pulses,
-        _ => Vec::new(),
-    });
-    let of_two: Vec<Remembered> =
-        told.filter(|pulse| pulse.id == id).map(|pulse| pulse.remembered).collect();
-    assert_eq!(of_two, [Remembered { mark: DurableMark(80), life: Incarnation(3) }]);
+    assert_eq!(replica.greets(2), [remembered(80, 3)]);
+}
+
+fn remembered(mark: u64, life: u32) -> Remembered {
+    Remembered { mark: DurableMark(mark), life: Incarnation(life) }
+}
+
+#[test]
+fn what_is_remembered_of_others_goes_to_the_storage_in_the_next_round_and_once() {
+    let mut replica = Replica::new(found(9));
+    replica.told_of(2, 70, 5);
+    replica.told_of(3, 8, 6);
+    assert_eq!(kept(&replica.rounds()), Some(vec![(2, 70, 5), (3, 8, 6)]));
+    replica.told_of(2, 69, 4);
+    assert_eq!(kept(&replica.rounds()), None, "there is no news");
+    replica.told_of(2, 71, 5);
+    let effects = replica.rounds();
+    assert_eq!(kept(&effects), Some(vec![(2, 71, 5), (3, 8, 6)]));
+    let tells = stores(&effects).into_iter().filter(|(_, op)| matches!(op, StoreOp::Remember(_)));
+    assert_eq!(tells.count(), 1);
+}
+
+#[test]
+fn nobody_waits_for_what_is_remembered_to_be_stored() {
+    let under_way = |replica: &Replica| {
+        let counters = replica.alone.node.view().counters();
+        counters.into_iter().find(|(name, _)| *name == "storage_operations_under_way")
+    };
+    let mut replica = Replica::new(found(9));
+    replica.rounds();
+    let before = under_way(&replica);
+    replica.told_of(2, 70, 5);
+    assert!(kept(&replica.rounds()).is_some());
+    assert_eq!(under_way(&replica), before);
+}
+
+#[test]
+fn a_life_tells_what_the_ones_before_it_remembered() {
+    let peers = vec![(NodeId(2), remembered(80, 3)), (NodeId(99), remembered(7, 7))];
+    let mut replica = Replica::new(Found { peers, ..found(9) });
+    assert_eq!(replica.greets(2), [remembered(80, 3)]);
+    replica.told_of(2, 79, 4);
+    assert_eq!(replica.greets(2), [remembered(80, 3)], "the greatest mark counts");
+    assert_eq!(kept(&replica.rounds()), Some(vec![(2, 80, 3)]), "node 99 is no member");
+    replica.told_of(2, 81, 4);
+    assert_eq!(replica.greets(2), [remembered(81, 4)]);
+    assert_eq!(kept(&replica.rounds()), Some(vec![(2, 81, 4)]));
+}
+
+#[test]
+fn what_may_be_an_old_copy_is_no_witness() {
+    for (age, told) in [(DAY_MS / 2 - 1, vec![remembered(80, 3)]), (DAY_MS / 2, vec![])] {
+        let written = UnixMs(machines::now(0).unix.0 - age);
+        let peers = vec![(NodeId(2), remembered(80, 3))];
+        let mut replica = Replica::new(Found { peers, written, ..found(9) });
+        assert_eq!(replica.greets(2), told);
+    }
 }
 
 #[test]

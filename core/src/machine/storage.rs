@@ -110,6 +110,10 @@ pub enum StoreOp {
         /// stays.
         discard: Vec<Key>,
     },
+    /// What the node remembers of other members, in the place of what it was told before. Held back
+    /// until there is a commit for another reason, or a clean stop, and stored in that: it makes no
+    /// commit by itself, and a crash before that one loses it. Has no answer.
+    Remember(Vec<(NodeId, Remembered)>),
 }
 
 /// What the storage of a node may have lost (DESIGN.md §13).
@@ -195,6 +199,8 @@ pub struct Found {
     /// Lives that have ended with a clean stop, nothing having been written since by any other:
     /// their actors may be continued, unless the directory is an old copy.
     pub lives: Vec<Incarnation>,
+    /// What the node remembered of other members when a commit last stored that.
+    pub peers: Vec<(NodeId, Remembered)>,
 }
 
 /// One of the copies that a node may hold of a record.

@@ -288,10 +288,9 @@ impl Membership {
     /// A member that is new, or lives anew.
     fn meet(&mut self, now: Now, info: &MemberInfo, changes: &mut Vec<Change>) {
         let mut entry = Entry::new(Arc::new(info.clone()), now.instant, self.settings.interval);
+        let former = self.members.get(info.id).map(|former| former.remembered);
+        entry.remember(former.unwrap_or_else(|| self.memory.of(info.id)));
         entry.remember(info.remembered);
-        if let Some(former) = self.members.get(info.id) {
-            entry.remember(former.remembered);
-        }
         self.members.insert(entry);
         self.note_seed(&info.address, info.id);
         self.clear_doubt(info.id, changes);

@@ -6,6 +6,7 @@
 //!          -----> exchange a question to a few members
 //!  on_gossip ---> exchange take what is newer, answer with what is newer here
 //!            ---> member   is the claim possible? how long between two rises?
+//!  take_news ---> memory   what is remembered of the storages of others, for the next life
 //! ```
 //!
 //! A pure machine: it names whom to send what, and what there is to tell people. Heartbeats order
@@ -21,6 +22,7 @@ mod exchange;
 mod hot;
 mod list;
 mod member;
+mod memory;
 mod own;
 
 use alloc::collections::BTreeMap;
@@ -32,6 +34,7 @@ pub use exchange::{MEMBER_TEXT_BYTES_MAX, MEMBERS_PER_MESSAGE, WANTED_PER_MESSAG
 use hot::Hot;
 use list::List;
 use member::Entry;
+use memory::Memory;
 use own::Rival;
 
 use crate::config::{GossipSettings, NodeConfig};
@@ -67,6 +70,8 @@ pub struct Membership {
     hot: Hot,
     /// Who answers at the address of each seed, as far as is known.
     seeds: BTreeMap<Text, Option<NodeId>>,
+    /// What the storage keeps of what is remembered of others; whoever is met is met with it.
+    memory: Memory,
     /// Another life under the own id.
     rival: Option<Rival>,
     /// What the next round raises the own heartbeat to, at least.
@@ -153,6 +158,7 @@ impl Membership {
             doubts: BTreeMap::new(),
             hot: Hot::default(),
             seeds: config.seeds.iter().map(|address| (address.clone(), None)).collect(),
+            memory: Memory::default(),
             rival: None,
             raise_to: 0,
             last_round: Now::default(),
@@ -175,7 +181,10 @@ impl Membership {
         }
         self.note_seed(&info.address, info.id);
         let interval = self.settings.interval;
-        self.members.insert(Entry::new(info, now.instant, interval));
+        let remembered = self.memory.of(info.id);
+        let mut entry = Entry::new(info, now.instant, interval);
+        entry.remember(remembered);
+        self.members.insert(entry);
         true
     }
 
@@ -315,6 +324,7 @@ impl Membership {
     /// Asserts what must hold between calls.
     pub fn check_invariants(&self) {
         self.members.check_invariants();
+        self.memory.check_invariants();
         assert!(self.members.contains(self.own), "a node knows itself");
         assert!(self.members.len() <= self.members_max.max(1), "members are bounded");
         for (id, doubt) in &self.doubts {

@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::ids::{DurableMark, Incarnation, Key, NodeId};
-use crate::machine::{Effect, Effects, Event, Peer, StoreOutcome, Ticket};
+use crate::machine::{Effect, Effects, Event, Peer, StoreOp, StoreOutcome, Ticket};
 use crate::message::{Gossip, Message};
 use crate::refill::Told;
 use crate::time::Now;
@@ -25,6 +25,14 @@ impl Node {
     pub(super) fn on_marked(&mut self, mark: DurableMark) {
         self.refill.on_marked(mark);
         self.tell_mark();
+    }
+
+    /// Has the storage keep what this node remembers of others.
+    pub(super) fn keep_memory(&mut self, out: &mut Effects<Effect>) {
+        let Some(update) = &self.layout else { return };
+        if let Some(peers) = self.membership.take_news(&update.layout) {
+            self.tickets.store_unanswered(StoreOp::Remember(peers), out);
+        }
     }
 
     fn tell_mark(&mut self) {

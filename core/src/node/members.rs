@@ -71,6 +71,9 @@ impl Node {
     }
 
     pub(super) fn start_membership(&mut self, now: Now, out: &mut Effects<Effect>) {
+        if !self.refill.is_old() {
+            self.membership.recall(&self.config.found.peers);
+        }
         if let Some(update) = &self.layout {
             self.membership.introduce_layout(now, update);
         }
@@ -92,6 +95,7 @@ impl Node {
         }
         self.on_changes(now, changes, out);
         self.keep_layout(now, out);
+        self.keep_memory(out);
     }
 
     pub(super) fn on_gossip(

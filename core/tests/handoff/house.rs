@@ -163,6 +163,7 @@ impl Disk {
             | StoreOp::Confirm { .. }
             | StoreOp::Remove { .. }
             | StoreOp::SaveStanding { .. }
+            | StoreOp::Remember(_)
             | StoreOp::SaveLayout(_) => {
                 panic!("not asked here: {op:?}")
             }

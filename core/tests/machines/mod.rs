@@ -276,6 +276,7 @@ pub(crate) fn run(held: &mut Held, op: &StoreOp) -> Vec<StoreOutcome> {
         | StoreOp::Confirm { .. }
         | StoreOp::Remove { .. }
         | StoreOp::SaveStanding { .. }
+        | StoreOp::Remember(_)
         | StoreOp::SaveLayout(_) => panic!("this disk keeps one record: {op:?}"),
     }
 }

@@ -130,6 +130,7 @@ impl House {
                 vec![StoreOutcome::HintsCounted(counts)]
             }
             StoreOp::SaveStanding { .. } | StoreOp::SaveLayout(_) => vec![StoreOutcome::Durable],
+            StoreOp::Remember(_) => Vec::new(),
         }
     }
 }

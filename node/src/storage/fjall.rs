@@ -13,7 +13,7 @@ use std::{fmt, io, mem};
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, PersistMode};
-use quorate_core::ids::{DurableMark, Incarnation, Remembered};
+use quorate_core::ids::{DurableMark, Incarnation, NodeId, Remembered};
 use quorate_core::machine::{Found, HeldAs, StoreError, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
 use quorate_core::time::UnixMs;
@@ -24,7 +24,7 @@ use super::engine::{Engine, EngineOptions, is_rot};
 use super::failure::{self, Failure};
 use super::identity::OpenError;
 use super::mark::Marks;
-use super::meta::{self, Committed, LIVES, MARK, Past, TREES};
+use super::meta::{self, Committed, LIVES, MARK, PEERS, Past, TREES};
 use super::opening::{self, Opened};
 use super::reader::{ReadJob, ReadOp, Reader};
 use super::space::{Room, SpaceGauge, SpaceSource, default_reserve, space_of};
@@ -103,6 +103,9 @@ pub(super) struct Shared {
     pub(super) marks: Marks,
     /// Who has written. Only the writer changes it.
     past: Mutex<Past>,
+    /// What the node remembers of others and waits for a commit; `None`: that was stored, or nothing
+    /// was said.
+    peers: Mutex<Option<Vec<(NodeId, Remembered)>>>,
     /// When what was found was written.
     found_written: UnixMs,
     /// Set by the first commit or sync that failed, and never taken back.
@@ -161,6 +164,7 @@ impl Fjall {
             tree_key,
             marks: Marks::new(mark, mark_file),
             past: Mutex::new(past),
+            peers: Mutex::default(),
             found_written: found.written,
             failed: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
@@ -210,11 +214,9 @@ impl Fjall {
     }
 
     pub(super) fn submit(&mut self, ticket: Ticket, op: StoreOp, answered: &mut Vec<Answer>) {
-        if self.shared.has_failed() {
-            answered.push(failed(ticket, StoreError::Io));
-            return;
-        }
         match op {
+            StoreOp::Remember(peers) => *lock(&self.shared.peers) = Some(peers),
+            _ if self.shared.has_failed() => answered.push(failed(ticket, StoreError::Io)),
             StoreOp::Apply { key, copy: HeldAs::Own, op } => {
                 self.write(ticket, WriteOp::Apply { key: RecordKey::of(&key), op });
             }
@@ -426,6 +428,11 @@ impl Shared {
         past.clone()
     }
 
+    /// What the node remembers of others and is to be stored in the commit that is made.
+    pub(super) fn take_peers(&self) -> Option<Vec<(NodeId, Remembered)>> {
+        lock(&self.peers).take()
+    }
+
     /// Takes in what a commit made and removed. Only the writer does.
     pub(super) fn count_records(&self, made: u64, removed: u64) {
         let before = self.record_count.load(Ordering::Relaxed);
@@ -455,6 +462,9 @@ impl Shared {
         }
         if let Some(trees) = stop.trees.filter(|_| !self.doubtful.load(Ordering::Acquire)) {
             batch.insert(&self.meta, TREES, trees);
+        }
+        if let Some(peers) = self.take_peers() {
+            batch.insert(&self.meta, PEERS, meta::encode_peers(&peers));
         }
         if batch.is_empty() {
             return;

@@ -4,6 +4,7 @@
 //!   mark      the number and the wall time of the last commit: in each commit's own batch
 //!   standing  what is known of losses
 //!   past      the lives that have written before, and the one that writes
+//!   peers     what the node remembers of other members: in a commit that is made anyway
 //!   lives     of the nodes' lives that ended with a clean stop: from that stop to the next start
 //!   trees     of all that is stored: from a clean stop to the next start
 //! ```
@@ -15,7 +16,7 @@
 use bytes::{Buf, BufMut, Bytes};
 use fjall::Keyspace;
 use quorate_core::codec;
-use quorate_core::ids::{DurableMark, Incarnation};
+use quorate_core::ids::{DurableMark, Incarnation, NodeId, Remembered};
 use quorate_core::machine::{PastLife, PastLives, Standing};
 use quorate_core::time::UnixMs;
 
@@ -24,6 +25,8 @@ pub(super) const MARK: &str = "mark";
 pub(super) const STANDING: &str = "standing";
 
 pub(super) const PAST: &str = "past";
+
+pub(super) const PEERS: &str = "peers";
 
 pub(super) const LIVES: &str = "lives";
 
@@ -34,6 +37,8 @@ const VERSION: u8 = 1;
 
 const PAST_LIFE_BYTES: usize = 20;
 
+const PEER_BYTES: usize = 20;
+
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Meta {
@@ -42,6 +47,7 @@ pub(super) struct Meta {
     pub(super) standing: Standing,
     /// `None`: nothing was ever committed.
     pub(super) past: Option<Past>,
+    pub(super) peers: Vec<(NodeId, Remembered)>,
     /// `None`: there was no clean stop.
     pub(super) lives: Option<Vec<Incarnation>>,
     pub(super) trees: Option<Bytes>,
@@ -82,8 +88,8 @@ pub(super) enum MetaError {
 }
 
 impl Meta {
-    /// Parts of a clean stop that do not decode are as good as none; without the others nothing can
-    /// be said of the store.
+    /// Parts of a clean stop, and what is about other nodes, are as good as none where they do not
+    /// decode; without the others nothing can be said of the store.
     pub(super) fn read(meta: &Keyspace) -> Result<Meta, MetaError> {
         let get = |name: &str| {
             let value = meta.get(name).map_err(MetaError::Engine)?;
@@ -94,6 +100,12 @@ impl Meta {
         let standing =
             get(STANDING)?.map(|bytes| decode_standing(&bytes).ok_or(MetaError::Damaged(STANDING)));
         let past = get(PAST)?.map(|bytes| decode_past(&bytes).ok_or(MetaError::Damaged(PAST)));
+        let peers = get(PEERS)?.map(|bytes| {
+            decode_peers(&bytes).unwrap_or_else(|| {
+                tracing::warn!("what this node remembers of the others cannot be read");
+                Vec::new()
+            })
+        });
         let lives = get(LIVES)?.map(|bytes| {
             decode_lives(&bytes).unwrap_or_else(|| {
                 tracing::warn!("the lives that a clean stop has saved cannot be read");
@@ -104,6 +116,7 @@ impl Meta {
             committed: committed.transpose()?,
             standing: standing.transpose()?.unwrap_or_default(),
             past: past.transpose()?,
+            peers: peers.unwrap_or_default(),
             lives,
             trees: get(TREES)?,
         })
@@ -171,6 +184,28 @@ fn decode_past(bytes: &Bytes) -> Option<Past> {
     Some(Past { life, before })
 }
 
+pub(super) fn encode_peers(peers: &[(NodeId, Remembered)]) -> Vec<u8> {
+    codec::seal(VERSION, peers.len() * PEER_BYTES, |bytes| {
+        for (id, Remembered { mark, life }) in peers {
+            bytes.put_u64(id.0);
+            bytes.put_u64(mark.0);
+            bytes.put_u32(life.0);
+        }
+    })
+}
+
+fn decode_peers(bytes: &Bytes) -> Option<Vec<(NodeId, Remembered)>> {
+    let mut body = codec::unseal(VERSION, bytes).ok()?;
+    let mut peers = Vec::with_capacity(body.len() / PEER_BYTES);
+    while !body.is_empty() {
+        let id = NodeId(body.try_get_u64().ok()?);
+        let mark = DurableMark(body.try_get_u64().ok()?);
+        let life = Incarnation(body.try_get_u32().ok()?);
+        peers.push((id, Remembered { mark, life }));
+    }
+    Some(peers)
+}
+
 pub(super) fn encode_lives(lives: &[Incarnation]) -> Vec<u8> {
     codec::seal(VERSION, size_of_val(lives), |bytes| {
         lives.iter().for_each(|life| bytes.put_u32(life.0));
@@ -214,6 +249,16 @@ mod tests {
             let bytes = Bytes::from(encode_past(&past));
             assert_eq!(decode_past(&bytes), Some(past));
             assert_eq!(decode_past(&bytes.slice(..bytes.len() - 1)), None);
+        }
+        for count in [0, 1, 1_000] {
+            let peer = |number: u64| {
+                let (mark, life) = (DurableMark(u64::MAX - number), Incarnation(7));
+                (NodeId(number), Remembered { mark, life })
+            };
+            let peers: Vec<_> = (0..count).map(peer).collect();
+            let bytes = Bytes::from(encode_peers(&peers));
+            assert_eq!(decode_peers(&bytes), Some(peers));
+            assert_eq!(decode_peers(&bytes.slice(..bytes.len() - 1)), None);
         }
         for lives in lives {
             let bytes = Bytes::from(encode_lives(&lives));

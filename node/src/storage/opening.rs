@@ -191,6 +191,7 @@ fn begin_life(
         past: past.before.clone(),
         // What ended well may not be what was lost.
         lives: said.lives.clone().filter(|_| !lost).unwrap_or_default(),
+        peers: said.peers.clone(),
     };
     Ok((found, past, said.trees.clone()))
 }

@@ -12,6 +12,8 @@ mod losses;
 
 mod offline;
 
+mod peers;
+
 mod room;
 
 mod states;

@@ -16,7 +16,7 @@ use quorate_core::merkle::StateHash;
 use super::RecordKey;
 use super::fjall::Shared;
 use super::hints::{self, HintKey};
-use super::meta::{self, Committed, MARK, PAST, STANDING};
+use super::meta::{self, Committed, MARK, PAST, PEERS, STANDING};
 use super::own_copy::OwnCopy;
 use crate::clock::Clock;
 use crate::mailbox::lock;
@@ -121,6 +121,9 @@ impl Turn<'_> {
         }
         if batch.is_empty() {
             return Ok(false);
+        }
+        if let Some(peers) = shared.take_peers() {
+            batch.insert(&shared.meta, PEERS, meta::encode_peers(&peers));
         }
         let above = standing.map(|(_, above)| above).unwrap_or_default();
         let above = above.iter().map(|told| told.mark).max().unwrap_or_default();

@@ -70,6 +70,63 @@ fn an_old_copy_that_was_put_back_has_no_vote_before_its_node_is_told_either() {
     is_refused(&mut s, c);
 }
 
+/// All end, each as it is told to, and the third one comes back with an old copy, the first one not.
+fn black_out(s: &mut Scenario, [_, b, c]: [Node; 3], end: impl Fn(&mut Scenario, Node)) {
+    s.nodes().into_iter().for_each(|node| end(s, node));
+    s.roll_back(c);
+    s.restart(b);
+    s.restart(c);
+    s.wait(secs(3));
+}
+
+/// Who has lost the newer value knows so, and nobody takes the older one for the last.
+fn expect_noticed(s: &mut Scenario, [a, b, c]: [Node; 3]) {
+    assert!(lost(s, c, false));
+    is_refused(s, b);
+    is_refused(s, c);
+    s.nodes().into_iter().filter(|node| ![b, c].contains(node)).for_each(|node| s.restart(node));
+    s.wait_until(secs(60), |s| s.counter(c, "slots_refilling") == 0);
+    assert_eq!(s.at(b).get("k").texts(), ["new"]);
+    assert_eq!(s.at(a).get("k").texts(), ["new"]);
+    s.converge(&["k"]);
+}
+
+#[test]
+fn an_old_copy_has_no_vote_though_all_nodes_were_down_that_heard_of_a_newer_one() {
+    let (mut s, nodes) = overwritten();
+    (0..10).for_each(|number| drop(s.at(nodes[0]).put(&format!("more {number}"), "v")));
+    s.settle();
+    black_out(&mut s, nodes, Scenario::crash);
+    expect_noticed(&mut s, nodes);
+}
+
+#[test]
+fn what_was_heard_and_not_followed_by_a_commit_is_lost_with_a_crash() {
+    let (mut s, nodes) = overwritten();
+    black_out(&mut s, nodes, Scenario::crash);
+    assert!(!lost(&s, nodes[2], false));
+}
+
+#[test]
+fn an_old_copy_has_no_vote_though_all_nodes_were_stopped_that_heard_of_a_newer_one() {
+    let (mut s, nodes) = overwritten();
+    black_out(&mut s, nodes, Scenario::stop);
+    expect_noticed(&mut s, nodes);
+}
+
+#[test]
+fn what_is_remembered_of_others_makes_nobody_commit() {
+    let mut s = Scenario::cluster(5).build();
+    s.at(s.primaries::<3>("k")[0]).put("k", "v");
+    s.wait(HEARD);
+    let marks = |s: &Scenario| -> Vec<u64> {
+        s.nodes().into_iter().map(|node| s.counter(node, "durable_mark")).collect()
+    };
+    let before = marks(&s);
+    s.wait(secs(30));
+    assert_eq!(marks(&s), before);
+}
+
 #[test]
 fn an_emptied_disk_is_no_absence() {
     let mut s = Scenario::cluster(5).strict().build();

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use quorate_core::ids::NodeId;
+use quorate_core::ids::{NodeId, Remembered};
 use quorate_core::ring::Slot;
 use serde_json::{Value, json};
 
@@ -120,6 +120,14 @@ fn text(directory: &Directory, inventory: &Inventory) -> String {
             format!("\n  for {target}{name}: {}, {}", counted(*hints, "hint"), bytes(*size))
         })
         .collect();
+    let peer = |(id, remembered): &(NodeId, Remembered)| {
+        let name = label(directory, *id).map(|name| format!(" ({name})")).unwrap_or_default();
+        format!("\n  {id}{name}: commit {}", remembered.mark.0)
+    };
+    let peers = match inventory.peers.is_empty() {
+        true => " nothing yet".into(),
+        false => inventory.peers.iter().map(peer).collect::<String>(),
+    };
     let damaged = match inventory.damaged {
         0 => String::new(),
         damaged => {
@@ -133,6 +141,7 @@ fn text(directory: &Directory, inventory: &Inventory) -> String {
     format!(
         "node: {}{name}\ncluster: {}\nformat: {}\nsettings: {settings}\nlayout: {layout}\n\
          last commit: {commit}\nlast stop: {stop}\ndata lost: {lost}{refilling}\n\
+         remembers of other nodes:{peers}\n\
          trees: {trees}\nrecords: {}, {}\n  with several concurrent values: {}\n  \
          dead (only tombstones and expired values): {}\n  with expired values: {}{slots}\n\
          hints: {}{}{damaged}\non disk: {}{asides}",
@@ -168,6 +177,14 @@ fn json(directory: &Directory, inventory: &Inventory, with_slots: bool) -> Value
             "bytes": bytes,
         })
     });
+    let peers = inventory.peers.iter().map(|(id, Remembered { mark, life })| {
+        json!({
+            "node": id.to_string(),
+            "label": label(directory, *id),
+            "durable_mark": mark.0,
+            "life": life.0,
+        })
+    });
     let layout = directory.layout().map(|update| {
         let layout = &update.layout;
         json!({
@@ -187,6 +204,7 @@ fn json(directory: &Directory, inventory: &Inventory, with_slots: bool) -> Value
         "layout_damaged": directory.is_layout_damaged(),
         "durable_mark": inventory.commit.map(|(mark, _)| mark.0),
         "written_ms": inventory.commit.map(|(_, written)| written.0),
+        "peers": peers.collect::<Vec<_>>(),
         "stopped_cleanly": inventory.stopped_cleanly,
         "lost_ms": inventory.standing.lost.map(|lost| lost.0),
         "refilling": inventory.standing.refilling,

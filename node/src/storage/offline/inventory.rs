@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use quorate_core::causality::{Payload, Record};
-use quorate_core::ids::{DurableMark, NodeId};
+use quorate_core::ids::{DurableMark, NodeId, Remembered};
 use quorate_core::machine::{Standing, hint_bytes};
 use quorate_core::ring::{Position, Slot, SlotCount};
 use quorate_core::time::UnixMs;
@@ -26,6 +26,8 @@ pub struct Inventory {
     pub commit: Option<(DurableMark, UnixMs)>,
     /// What is known of losses.
     pub standing: Standing,
+    /// What the node remembered of the storages of others.
+    pub peers: Vec<(NodeId, Remembered)>,
     /// Whether the last process that had it open stopped as it should.
     pub stopped_cleanly: bool,
     /// Whether more commits were synced than are there: the next start finds that out, and the node
@@ -81,13 +83,14 @@ impl Contents {
     pub fn inventory(&self, mut seen: impl FnMut()) -> Result<Inventory, OpenError> {
         let path = self.directory.path();
         let disk_bytes = disk_bytes(path).map_err(|error| io_error(path, &error))?;
-        let Meta { committed, standing, lives, trees, past: _ } = self.meta()?;
+        let Meta { committed, standing, peers, lives, trees, past: _ } = self.meta()?;
         let asides = self.directory.asides()?;
         let slot_count = self.slot_count();
         let slots = slot_count.map(|_| BTreeMap::new());
         let mut inventory = Inventory {
             commit: committed.map(|committed| (committed.mark, committed.written)),
             standing,
+            peers,
             stopped_cleanly: lives.is_some(),
             trees_saved: trees.is_some(),
             lacks_commits: self.lacks_commits()?,

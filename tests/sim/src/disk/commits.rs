@@ -3,7 +3,7 @@
 //! A sync is one commit. Its number is durable with it, so that of the last sync is what is found
 //! after a crash: one more only where the crash keeps all of the sync that was under way.
 
-use quorate_core::ids::{DurableMark, Incarnation, Remembered};
+use quorate_core::ids::{DurableMark, Incarnation, NodeId, Remembered};
 use quorate_core::machine::{Found, PastLife, PastLives, Standing};
 use quorate_core::time::{Instant, UnixMs};
 
@@ -25,6 +25,8 @@ pub(super) struct Commits {
     life: Option<Incarnation>,
     /// What a clean stop stored, and nothing was written since.
     lives: Vec<Incarnation>,
+    /// What the node remembers of others.
+    peers: Vec<(NodeId, Remembered)>,
 }
 
 impl Commits {
@@ -51,13 +53,20 @@ impl Commits {
         }
         above.iter().map(|told| told.mark).max().unwrap_or_default()
     }
+
+    /// The last commit stores what the node remembers of others, if that is news.
+    pub(super) fn keep(&mut self, peers: Option<Vec<(NodeId, Remembered)>>) {
+        if let Some(peers) = peers {
+            self.peers = peers;
+        }
+    }
 }
 
 impl Disk {
     /// A life begins, which is a commit: what it finds.
     pub(crate) fn open(&mut self, now: Instant, wall: UnixMs, life: Incarnation) -> Found {
         self.save_what_is_due(now);
-        let Commits { mark, written, standing, lives, .. } = self.commits.clone();
+        let Commits { mark, written, standing, lives, peers, .. } = self.commits.clone();
         if let Some(life) = self.commits.life.replace(life) {
             self.commits.past.push(PastLife { life, mark, written });
         }
@@ -65,7 +74,7 @@ impl Disk {
         self.commits.add(wall, now, DurableMark(0));
         self.marked = DurableMark(0);
         self.has_failed = false;
-        Found { mark, written, standing, past, lives }
+        Found { mark, written, standing, past, lives, peers }
     }
 
     /// The life that runs ends with a clean stop, if all is synced and nothing has failed.
@@ -75,6 +84,7 @@ impl Disk {
         if is_clean {
             self.commits.add(wall, now, DurableMark(0));
             self.commits.lives = lives;
+            self.commits.keep(self.to_keep.take());
         }
         is_clean
     }
@@ -83,6 +93,16 @@ impl Disk {
     #[cfg(test)]
     pub(crate) fn life(&self) -> Option<Incarnation> {
         self.commits.life
+    }
+
+    /// How many syncs were ever begun.
+    pub(crate) fn syncs_begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Which of them was the last that ended well, the first one being 1.
+    pub(crate) fn last_sync(&self) -> u64 {
+        self.ended
     }
 
     /// The number of the last commit, if the node was not told of it; it is told so now.

@@ -114,6 +114,7 @@ impl Disk {
         self.layout = layout;
         self.saving = None;
         self.commits = commits;
+        self.forget();
         self.left = Some(copies.clone());
         let before = std::mem::replace(&mut self.synced, copies);
         self.memory = self.synced.clone();

@@ -15,14 +15,14 @@ mod copies;
 mod hints;
 mod losses;
 mod scans;
+mod syncs;
 mod temper;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use quorate_core::causality::{Held, Record, RecordOp};
-use quorate_core::ids::{DurableMark, Remembered};
-use quorate_core::ids::{Key, NodeId};
+use quorate_core::ids::{DurableMark, Key, NodeId, Remembered};
 use quorate_core::machine::{HeldAs, Standing, StoreError, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
 use quorate_core::message::LayoutUpdate;
@@ -34,6 +34,7 @@ use commits::Commits;
 use confirm::Confirm;
 use copies::Copies;
 pub(crate) use losses::Destroyed;
+pub(crate) use syncs::Ended;
 pub use temper::DiskTemper;
 
 /// What one node stores.
@@ -55,6 +56,14 @@ pub(crate) struct Disk {
     saving: Option<(Instant, Arc<LayoutUpdate>)>,
     /// What is synced with the data.
     commits: Commits,
+    /// What the node remembers of others and waits for a commit.
+    to_keep: Option<Vec<(NodeId, Remembered)>>,
+    /// The same of the sync under way, which is to store it.
+    keeping: Option<Vec<(NodeId, Remembered)>>,
+    /// Syncs that were ever begun.
+    begun: u64,
+    /// Which of them was the last that ended well.
+    ended: u64,
     /// The last commit that the node was told of.
     marked: DurableMark,
     /// Whether a change or a sync has failed in the life that runs.
@@ -114,28 +123,6 @@ pub(crate) struct Ran {
     pub(crate) at: Instant,
 }
 
-/// How a sync has ended.
-pub(crate) struct Ended {
-    /// Who is told what.
-    pub(crate) told: Vec<(Ticket, StoreOutcome)>,
-    pub(crate) failed: bool,
-    /// The copies that are synced.
-    pub(crate) copies: Vec<(HeldAs, Key)>,
-    /// Copies that could not be read and are removed.
-    pub(crate) discarded: Vec<Destroyed>,
-}
-
-/// What a crash did to what was not synced.
-#[derive(Default)]
-pub(crate) struct Crashed {
-    /// The keys that lost something.
-    pub(crate) lost: Vec<Key>,
-    /// How many changes were lost.
-    pub(crate) changes: usize,
-    /// Copies that could not be read and are removed.
-    pub(crate) discarded: Vec<Destroyed>,
-}
-
 impl Disk {
     pub(crate) fn new(node: usize, seed: u64, tree_key: TreeKey, temper: DiskTemper) -> Disk {
         Disk {
@@ -147,6 +134,10 @@ impl Disk {
             layout: None,
             saving: None,
             commits: Commits::default(),
+            to_keep: None,
+            keeping: None,
+            begun: 0,
+            ended: 0,
             marked: DurableMark(0),
             has_failed: false,
             wall: UnixMs(0),
@@ -162,10 +153,14 @@ impl Disk {
         }
     }
 
-    /// Runs an operation; `None`: the answer comes with the end of a sync.
+    /// Runs an operation; `None`: the answer comes with the end of a sync, or never.
     pub(crate) fn run(&mut self, now: Now, ticket: Ticket, op: &StoreOp) -> Option<Ran> {
         let Now { instant: now, unix } = now;
         self.wall = unix;
+        if let StoreOp::Remember(peers) = op {
+            self.to_keep = Some(peers.clone());
+            return None;
+        }
         let ran = self.carry_out(now, ticket, op);
         let is_failed = |ran: &Ran| matches!(ran.outcome, StoreOutcome::Failed(_));
         self.has_failed |= ran.as_ref().is_some_and(is_failed);
@@ -206,6 +201,7 @@ impl Disk {
                     return None;
                 }
             },
+            StoreOp::Remember(_) => return None,
             StoreOp::SaveLayout(layout) => {
                 at = at + self.latency(self.temper.sync);
                 match self.why_no_change() {
@@ -299,91 +295,6 @@ impl Disk {
             return StoreOutcome::Failed(StoreError::Io);
         }
         StoreOutcome::Applied { applied, record, hint, state }
-    }
-
-    /// Begins a sync of all that is applied, unless one is under way; answers when it ends.
-    pub(crate) fn begin_sync(&mut self, now: Instant) -> Option<Instant> {
-        let covered = self.tail.iter().take_while(|entry| entry.applied_at <= now).count();
-        if self.syncing.is_some() || self.poisoned || covered == 0 {
-            return None;
-        }
-        self.syncing = Some(covered);
-        Some(now + self.latency(self.temper.sync))
-    }
-
-    /// Ends the sync under way: who is told what, and which copies it synced.
-    pub(crate) fn end_sync(&mut self, now: Instant) -> Ended {
-        let covered = self.syncing.take().unwrap_or(0);
-        let mut ended =
-            Ended { told: Vec::new(), failed: false, copies: Vec::new(), discarded: Vec::new() };
-        if self.draw(self.temper.sync_fails) {
-            // What became of the entries shows after a crash.
-            self.poisoned = true;
-            self.has_failed = true;
-            let waiting = self.tail.iter_mut().filter_map(|entry| entry.ticket.take());
-            let waiting = waiting.chain(self.confirms.drain(..).map(|confirm| confirm.ticket));
-            let failed = |ticket| (ticket, StoreOutcome::Failed(StoreError::Io));
-            return Ended { told: waiting.map(failed).collect(), failed: true, ..ended };
-        }
-        let entries: Vec<Entry> = self.tail.drain(..covered).collect();
-        let mut above = DurableMark(0);
-        for Entry { change, ticket, .. } in entries {
-            ended.told.extend(ticket.map(|ticket| (ticket, StoreOutcome::Durable)));
-            match change {
-                Change::Copy(copy, key, held) => {
-                    ended.copies.push((copy, key.clone()));
-                    self.synced.set(copy, key, held);
-                }
-                Change::Standing(standing, heard_of, discard) => {
-                    self.commits.standing = standing;
-                    above = above.max(self.commits.account(&heard_of));
-                    ended.discarded.extend(self.discard(discard));
-                }
-            }
-        }
-        self.commits.add(self.wall, now, above);
-        ended.told.extend(self.confirmed(covered));
-        ended
-    }
-
-    /// Of what was not synced, each change stays with a chance of `kept` in a thousand. Answers the
-    /// keys that lost something, own copies that could not be read and are removed, and how many
-    /// changes were lost.
-    pub(crate) fn crash(&mut self, now: Instant, kept: u32) -> Crashed {
-        self.save_what_is_due(now);
-        if let Some((_, layout)) = self.saving.take()
-            && self.draw(kept)
-        {
-            self.layout = Some(layout);
-        }
-        let mut crashed = Crashed::default();
-        let mut under_way = self.syncing.take().unwrap_or(0);
-        let mut is_whole = under_way > 0;
-        for Entry { change, .. } in std::mem::take(&mut self.tail) {
-            let stays = self.prng.chance(kept.into(), 1_000);
-            crashed.changes += usize::from(!stays);
-            is_whole &= stays || under_way == 0;
-            under_way = under_way.saturating_sub(1);
-            match change {
-                Change::Copy(copy, key, held) if stays => self.synced.set(copy, key, held),
-                Change::Copy(_, key, _) => crashed.lost.push(key),
-                Change::Standing(standing, heard_of, discard) if stays => {
-                    self.commits.standing = standing;
-                    let above = self.commits.account(&heard_of);
-                    self.commits.add(self.wall, now, above);
-                    crashed.discarded.extend(self.discard(discard));
-                }
-                Change::Standing(..) => {}
-            }
-        }
-        if is_whole {
-            self.commits.add(self.wall, now, DurableMark(0));
-        }
-        self.confirms.clear();
-        self.poisoned = false;
-        self.free_at = Instant(0);
-        self.memory = self.synced.clone();
-        crashed
     }
 
     /// The newest layout that is synced.

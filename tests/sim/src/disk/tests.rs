@@ -166,3 +166,72 @@ fn a_scan_goes_along_the_ring_page_by_page_and_leaves_out_what_is_damaged() {
     assert_eq!(found, readable);
     assert!(records.iter().all(|(key, record)| disk.memory(key) == Some(record)));
 }
+
+#[test]
+fn what_is_remembered_stays_with_a_sync_that_begins_after_it_or_a_clean_stop() {
+    type Way = fn(&mut Disk);
+    const LATER: Instant = Instant(3_600_000_000);
+    fn peers() -> Vec<(NodeId, Remembered)> {
+        vec![(NodeId(4), Remembered { mark: DurableMark(7), life: Incarnation(1) })]
+    }
+    fn remember(disk: &mut Disk) {
+        let mark = disk.mark();
+        assert!(disk.run(NOW, Ticket(1), &StoreOp::Remember(peers())).is_none());
+        assert_eq!((disk.mark(), disk.begin_sync(LATER)), (mark, None), "it makes no commit");
+    }
+    fn begin(disk: &mut Disk) {
+        let change = StoreOp::Apply { key: key(1), copy: HeldAs::Own, op: write(1, 100) };
+        assert!(disk.run(NOW, Ticket(2), &change).is_some());
+        assert!(disk.begin_sync(LATER).is_some());
+    }
+    let cases: [(Way, bool); 6] = [
+        (remember, false),
+        (
+            |disk| {
+                begin(disk);
+                disk.to_keep = Some(peers());
+                disk.end_sync(LATER);
+            },
+            false,
+        ),
+        (
+            |disk| {
+                remember(disk);
+                begin(disk);
+                disk.end_sync(LATER);
+            },
+            true,
+        ),
+        (
+            |disk| {
+                remember(disk);
+                begin(disk);
+                disk.crash(LATER, 1_000);
+            },
+            true,
+        ),
+        (
+            |disk| {
+                remember(disk);
+                begin(disk);
+                disk.crash(LATER, 0);
+            },
+            false,
+        ),
+        (
+            |disk| {
+                remember(disk);
+                assert!(disk.close(LATER, NOW.unix, Vec::new()));
+            },
+            true,
+        ),
+    ];
+    for (number, (way, stays)) in cases.into_iter().enumerate() {
+        let mut disk = disk(DiskTemper::default());
+        disk.open(NOW.instant, NOW.unix, Incarnation(1));
+        way(&mut disk);
+        disk.crash(LATER, 1_000);
+        let found = disk.open(LATER, NOW.unix, Incarnation(2)).peers;
+        assert_eq!(found, if stays { peers() } else { Vec::new() }, "case {number}");
+    }
+}

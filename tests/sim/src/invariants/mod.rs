@@ -19,6 +19,7 @@ mod hints_come_home;
 mod justified_supersession;
 mod losses_are_noticed;
 mod marks_are_durable;
+mod marks_are_remembered;
 mod merge_keeps_everything;
 mod moves_what_differs;
 mod no_acknowledged_write_lost;
@@ -177,6 +178,10 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             Box::new(unasked_gives_nothing::UnaskedGivesNothing::default()),
         ),
         (marks_are_durable::PROPERTY, Box::new(marks_are_durable::MarksAreDurable::default())),
+        (
+            marks_are_remembered::PROPERTY,
+            Box::new(marks_are_remembered::MarksAreRemembered::default()),
+        ),
         (
             starts_over_for_a_reason::PROPERTY,
             Box::new(starts_over_for_a_reason::StartsOverForAReason::default()),

@@ -16,8 +16,10 @@ pub(crate) const PROPERTY: Property = Property {
                  faster than the fastest that any node ever had. At that moment no copy of any \
                  node, own or hint, in memory or synced, shows as standing what the removed record \
                  had superseded, and no storage ever takes it in again. Excused: keys of \
-                 which a fault once brought back an older copy, where the first who spoke to its \
-                 node remembered no later commit, or the clock of the node called it young.",
+                 which a fault once brought back an older copy, where the clock of its node called \
+                 it young, or where those who let the node take part remembered no later commit: \
+                 the first who spoke to it or, where its clock calls the copy old, the first who \
+                 remembered any, or half of the others.",
     source: "DESIGN.md §2 (a deleted key does not come back), §12",
 };
 
@@ -108,7 +110,7 @@ fn time(scene: Scene<'_>) -> i128 {
 
 #[cfg(test)]
 mod tests {
-    use quorate_core::causality::RecordOp;
+    use quorate_core::causality::{Record, RecordOp};
     use quorate_core::machine::HeldAs;
     use quorate_core::time::Duration;
 
@@ -186,6 +188,33 @@ mod tests {
         stage.expect(false, "has not been dead for");
     }
 
+    /// A fault puts an older copy in the place of that of the second node.
+    fn bring_back(stage: &mut Stage, old: &Record) {
+        let (node, by) = (1, By::Fault);
+        let committed_at = stage.now;
+        stage.see(&Observation::Replaced(Replaced { node, by, committed_at }));
+        let (copy, key) = (HeldAs::Own, stage.key.clone());
+        let (key, before, after) = (&key, &stage.record(1), old);
+        let seen = Destroyed { node, by, copy, key, before, after };
+        stage.see(&Observation::Destroyed(seen));
+    }
+
+    #[test]
+    fn what_a_node_holds_back_comes_back_by_the_word_of_half_of_the_others() {
+        for (told_by, fine) in [(&[2][..], false), (&[2, 2], false), (&[2, 3], true)] {
+            let mut stage = deleted(&[], 5);
+            let old = stage.disks[1].synced(&stage.key).unwrap().clone();
+            sync_all(&mut stage);
+            bring_back(&mut stage, &old);
+            stage.start_node(1);
+            stage.step_vouching(1);
+            told_by.iter().for_each(|from| stage.remember(*from, 1, 0));
+            (0..3).for_each(|node| stage.collect(node));
+            stage.apply(2, RecordOp::Merge(old), true);
+            stage.expect(fine, "which was overwritten and collected");
+        }
+    }
+
     #[test]
     fn what_went_is_never_taken_in_again_unless_a_fault_brought_it_back() {
         for (revived, told, fine) in [(false, 0, false), (true, 100, false), (true, 0, true)] {
@@ -193,13 +222,7 @@ mod tests {
             let old = stage.disks[1].synced(&stage.key).unwrap().clone();
             sync_all(&mut stage);
             if revived {
-                let (node, by) = (1, By::Fault);
-                let committed_at = stage.now;
-                stage.see(&Observation::Replaced(Replaced { node, by, committed_at }));
-                let (copy, key) = (HeldAs::Own, stage.key.clone());
-                let (key, before, after) = (&key, &stage.record(1), &old);
-                let seen = Destroyed { node, by, copy, key, before, after };
-                stage.see(&Observation::Destroyed(seen));
+                bring_back(&mut stage, &old);
                 stage.start_node(1);
                 stage.remember(2, 1, told);
             }

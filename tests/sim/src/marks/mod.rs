@@ -119,6 +119,8 @@ marks! {
     StaleRefused = "a record that was read long ago is refused",
     /// A node hears of commits that it does not have, and keeps what it has.
     LossFound = "a node finds that it lost something",
+    /// The same by the word of nodes that have all begun another life since.
+    LossFoundAfterBlackout = "a loss is found after all nodes were down",
     /// The same while it is being refilled already.
     LossFoundWhileRefilling = "a loss is found by a node that is being refilled",
     /// The same in a life that found a clean stop.

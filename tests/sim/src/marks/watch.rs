@@ -366,6 +366,7 @@ impl Watch {
 
     fn on_crashed(&mut self, node: usize) {
         self.requests.on_crash(node);
+        self.losses.on_crashed(node);
         let state = self.node(node);
         state.life += 1;
         state.earlier.extend(state.calls.take());

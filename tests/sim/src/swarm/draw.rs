@@ -59,6 +59,8 @@ struct Drawing {
     founding: Prng,
     /// Decides which nodes stop cleanly, and what else goes with losses.
     losses: Prng,
+    /// Decides when all other nodes go down with one that loses something.
+    blackouts: Prng,
     /// Decides which values expire, and when.
     expiry: Expiry,
     config: WorldConfig,
@@ -122,6 +124,7 @@ impl Drawing {
             awaits_layout,
             expiry: Expiry::new(seed),
             losses: Prng::stream(seed, "plan of losses"),
+            blackouts: Prng::stream(seed, "plan of blackouts"),
             prng,
         }
     }
@@ -373,11 +376,27 @@ impl Drawing {
         let stops = self.losses.chance(1, 2);
         let effects = effects.filter(|_| !stops);
         acts.push((at + longer, Act::Crash { node, effects, kept, stops, loses, lasts }));
+        if self.blackouts.chance(1, 3) {
+            acts.extend(self.blackout(node, at + longer, lasts));
+        }
         if self.losses.chance(1, 2) {
             // The next life ends soon.
             acts.push((at + longer + lasts + up_to(&mut self.losses, step / 2), stop));
         }
         acts
+    }
+
+    /// All other nodes go down together with one, and come back before it or after it.
+    fn blackout(&mut self, but: usize, at: Instant, lasts: Duration) -> Vec<(Instant, Act)> {
+        let others = (0..self.config.nodes).filter(|node| *node != but);
+        let stops = self.blackouts.chance(1, 2);
+        let kept = pick(&mut self.blackouts, &[0, 500, 1_000]);
+        let act = |node: usize| {
+            let lasts = lasts / 2 + up_to(&mut self.blackouts, lasts);
+            let (effects, loses) = (None, Loses::Nothing);
+            (at, Act::Crash { node, effects, kept, stops, loses, lasts })
+        };
+        others.map(act).collect()
     }
 
     fn partition(&mut self, lasts: Duration) -> Act {

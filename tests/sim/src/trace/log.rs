@@ -146,6 +146,7 @@ impl Log {
                     | StoreOp::ScanRecords { .. }
                     | StoreOp::Confirm { .. }
                     | StoreOp::SaveStanding { .. }
+                    | StoreOp::Remember(_)
                     | StoreOp::SaveLayout(_) => None,
                 };
                 let follows = ties.follows_answer(node, ticket);

@@ -165,6 +165,7 @@ impl World {
             | StoreOp::ScanRecords { .. }
             | StoreOp::Confirm { .. }
             | StoreOp::SaveStanding { .. }
+            | StoreOp::Remember(_)
             | StoreOp::SaveLayout(_) => None,
         };
         let removed = removed

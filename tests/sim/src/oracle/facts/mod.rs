@@ -136,8 +136,8 @@ impl Facts {
             Observation::Closed(_)
             | Observation::Stopped(_)
             | Observation::Resumed(_)
-            | Observation::Told(_)
-            | Observation::Stepped(_) => {}
+            | Observation::Told(_) => {}
+            Observation::Stepped(stepped) => self.on_stepped(stepped),
         }
         self.familiar = self.familiarity(self.record_of(seen));
     }

@@ -10,14 +10,14 @@ use quorate_core::time::{Duration, Instant};
 use super::Facts;
 use crate::disk::Disk;
 use crate::network::End;
-use crate::observation::{By, Delivered, Destroyed, Replaced, Started};
+use crate::observation::{By, Delivered, Destroyed, Replaced, Started, Stepped};
 use crate::oracle::Moment;
 
 /// What another node says that it remembers of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Memory {
-    /// No more than that one has.
-    Known,
+    /// No more than that one has: any commit, or none.
+    Known { any: bool },
     /// So many commits: some of them are lost.
     Lost(Remembered),
 }
@@ -52,7 +52,8 @@ impl Life {
         // Who asks for a part of the list says nothing of members that are not in it, and whoever
         // is not named in an answer is remembered as it said itself.
         let says_all = gossip.asks.is_none_or(|(first, last)| (first..=last).contains(&node));
-        (says_all || !told.is_empty()).then_some(Memory::Known)
+        let any = told.iter().any(|told| told.mark > DurableMark(0));
+        (says_all || !told.is_empty()).then_some(Memory::Known { any })
     }
 }
 
@@ -86,13 +87,19 @@ impl Facts {
     }
 
     pub(super) fn on_told_of_self(&mut self, moment: Moment<'_>, delivered: Delivered<'_>) {
-        let Delivered { from: End::Node(_), to: End::Node(node), message, .. } = delivered else {
+        let Delivered { from: End::Node(from), to: End::Node(node), message, .. } = delivered
+        else {
             return;
         };
         let Message::Gossip(gossip) = message else { return };
         if let Some(memory) = self.remembered(moment.disks, node, gossip) {
-            self.revive(|copies, _| copies.on_told(node, memory));
+            let others = self.nodes.len().saturating_sub(1);
+            self.revive(|copies, _| copies.on_told((from, node), others, memory));
         }
+    }
+
+    pub(super) fn on_stepped(&mut self, Stepped { node, view }: Stepped<'_>) {
+        self.old_copies.on_stepped(node, view.layout().is_some());
     }
 
     /// Whether a node has a directory that may show an older copy of a key, and does not know so yet.
@@ -117,18 +124,24 @@ pub(super) struct OldCopies {
 }
 
 /// A directory that is older than the one which was there.
+#[derive(Default)]
 struct OldCopy {
     /// When its last commit was made.
     committed_at: Instant,
     /// Keys of which it has an older copy.
     keys: BTreeSet<Key>,
+    /// Whether its node knows that it may be old, and holds it back.
+    is_held_back: bool,
+    /// Who has told its node that he remembers no commit at all.
+    forgetful: BTreeSet<usize>,
+    knows_layout: bool,
 }
 
 impl OldCopies {
     pub(super) fn on_replaced(&mut self, Replaced { node, by, committed_at }: Replaced) {
         match by {
             By::Fault => {
-                self.nodes.insert(node, OldCopy { committed_at, keys: BTreeSet::new() });
+                self.nodes.insert(node, OldCopy { committed_at, ..OldCopy::default() });
             }
             By::Node => {
                 self.nodes.remove(&node);
@@ -151,17 +164,42 @@ impl OldCopies {
         started: Started<'_>,
     ) -> BTreeSet<Key> {
         let Started { node, found, wall, .. } = started;
-        let Some(old) = self.nodes.get(&node) else { return BTreeSet::new() };
+        let Some(old) = self.nodes.get_mut(&node) else { return BTreeSet::new() };
         let is_old = now.since(old.committed_at) >= grace / 2;
         let seems_old = wall.since(found.written) >= grace / 2;
+        old.is_held_back = seems_old && found.mark > DurableMark(0);
+        old.knows_layout = false;
+        old.forgetful.clear();
         if is_old && !seems_old { self.take(node) } else { BTreeSet::new() }
     }
 
-    /// A node is told what another one remembers of it. Answers the keys that come back because that
-    /// is no more than it has.
-    pub(super) fn on_told(&mut self, node: usize, memory: Memory) -> BTreeSet<Key> {
-        let keys = self.take(node);
-        if memory == Memory::Known { keys } else { BTreeSet::new() }
+    /// A node has handled an input.
+    pub(super) fn on_stepped(&mut self, node: usize, knows_layout: bool) {
+        if let Some(old) = self.nodes.get_mut(&node) {
+            old.knows_layout |= knows_layout;
+        }
+    }
+
+    /// A node is told what one of so many others remembers of it. Answers the keys that come back
+    /// because that is no more than it has, and enough to take part.
+    pub(super) fn on_told(
+        &mut self,
+        (from, node): (usize, usize),
+        others: usize,
+        memory: Memory,
+    ) -> BTreeSet<Key> {
+        let Some(old) = self.nodes.get_mut(&node) else { return BTreeSet::new() };
+        match memory {
+            Memory::Lost(_) => {
+                self.take(node);
+                return BTreeSet::new();
+            }
+            Memory::Known { any: true } => return self.take(node),
+            Memory::Known { any: false } => old.forgetful.insert(from),
+        };
+        let is_enough = 2 * old.forgetful.len() >= others;
+        let is_let_in = !old.is_held_back || !old.knows_layout || is_enough;
+        if is_let_in { self.take(node) } else { BTreeSet::new() }
     }
 
     /// Whether a node has an older copy of a key and does not know so yet.
