@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_core::causality::{Held, Record};
+use quorate_core::causality::{Checksum, Counter, Held, History, Record, Sibling};
 use quorate_core::ids::{DurableMark, Epoch, Incarnation, Key, NodeId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::{Found, Standing};
@@ -120,6 +120,20 @@ fn answered(compared: &Compared) -> BTreeSet<Key> {
     records.iter().map(|(key, _)| key).chain(wants).cloned().collect()
 }
 
+/// The same record, with values that do not match their checksums.
+fn damaged(record: &Record) -> Record {
+    let histories = record.histories().map(|(actor, history)| {
+        let damaged = |(counter, sibling): &(Counter, Sibling)| {
+            let checksum = Checksum(!sibling.checksum.0);
+            (*counter, Sibling { checksum, ..sibling.clone() })
+        };
+        let live = history.live().iter().map(damaged).collect();
+        let parts = History::from_parts(history.superseded().clone(), history.at(), live);
+        (actor, parts.unwrap())
+    });
+    Record::from_histories(histories).unwrap()
+}
+
 fn keys(numbers: impl IntoIterator<Item = u64>) -> BTreeSet<Key> {
     numbers.into_iter().map(key).collect()
 }
@@ -170,6 +184,18 @@ fn a_slot_waits_where_the_peer_leaves_out_what_has_changed_there() {
         refilling.tell(records);
         refilling.waits_for_the_next_session();
     }
+}
+
+#[test]
+fn a_slot_waits_where_what_the_peer_gives_is_damaged_on_its_way() {
+    let mut refilling = Refilling::new();
+    let mut answer = refilling.up_to(is_records);
+    let Comparison::Records { records, .. } = &mut answer.answer else { panic!() };
+    let (_, record) = records.first_mut().unwrap();
+    *record = damaged(record);
+    refilling.tell(answer);
+    assert_eq!(refilling.world.count(1, "damaged"), 1, "so it is tested");
+    refilling.waits_for_the_next_session();
 }
 
 #[test]

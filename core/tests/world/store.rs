@@ -28,7 +28,10 @@ impl House {
                 let at = place(&key);
                 let (held, state) = self.store.entry(at.clone()).or_default();
                 let before = *state;
-                let applied = held.apply(&op).unwrap();
+                let applied = match held.apply(&op) {
+                    Ok(applied) => applied,
+                    Err(refusal) => return vec![StoreOutcome::Refused(refusal)],
+                };
                 let after = tree_key().state(&key, held.record());
                 *state = after;
                 let record = matches!(op, RecordOp::Write(_)).then(|| held.record().clone());

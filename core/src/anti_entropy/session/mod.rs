@@ -321,8 +321,10 @@ impl Session {
                 self.on_batch_read(around)?;
             }
             (Step::Move(moves), outcome) => {
-                moves.on_stored(around, self.peer, item, &outcome);
-                if !moves.is_done() {
+                let damaged = moves.on_stored(around, self.peer, item, &outcome);
+                let is_done = moves.is_done();
+                damaged.filter(|_| self.refills).into_iter().for_each(|slot| self.leave(slot));
+                if !is_done {
                     return Ok(Progress::UnderWay);
                 }
                 self.end_step();

@@ -9,6 +9,7 @@ use crate::causality::{Record, RecordOp};
 use crate::ids::{Epoch, Key, NodeId};
 use crate::machine::{Event, HeldAs, Peer, StoreOp, StoreOutcome};
 use crate::message::{CallId, MergeReason, Message, ReplicaMerge};
+use crate::ring::Slot;
 use crate::tickets::Purpose;
 
 /// Records that are given and not acknowledged at one time.
@@ -60,14 +61,15 @@ impl Moves {
         admitted
     }
 
-    /// The own storage has answered for a record. Only what is synced is taken.
+    /// The own storage has answered for a record. Only what is synced is taken. Answers the slot of
+    /// one that is damaged, and so is not taken.
     pub(super) fn on_stored(
         &mut self,
         around: &mut Surroundings<'_, '_>,
         peer: NodeId,
         item: u32,
         outcome: &StoreOutcome,
-    ) {
+    ) -> Option<Slot> {
         match outcome {
             StoreOutcome::Durable => {
                 if let Some(key) = self.taking.remove(&item) {
@@ -77,8 +79,10 @@ impl Moves {
             }
             StoreOutcome::Refused(_) => {
                 if let Some(key) = self.taking.remove(&item) {
+                    let slot = around.turn.slot_of(&key);
                     around.turn.counters.damaged += 1;
                     around.turn.out.observe(Event::Damaged { key, node: Some(peer) });
+                    return slot;
                 }
             }
             StoreOutcome::Applied { .. }
@@ -92,6 +96,7 @@ impl Moves {
             | StoreOutcome::Removed { .. }
             | StoreOutcome::Failed(_) => {}
         }
+        None
     }
 
     /// The key that was given under a call.
