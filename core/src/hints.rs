@@ -165,8 +165,9 @@ impl Hints {
     /// A hint of so many bytes is gone.
     pub(crate) fn on_removed(&mut self, target: NodeId, bytes: u64) {
         let Some(held) = self.targets.get_mut(&target) else { return };
-        // What is left when the last one goes was never there.
-        let gone = if held.hints <= 1 { held.bytes } else { bytes.min(held.bytes) };
+        // What is left when the last one goes was never there; unless it is in doubt which one went.
+        let is_last = held.hints <= 1 && held.perhaps.is_none();
+        let gone = if is_last { held.bytes } else { bytes.min(held.bytes) };
         held.hints = held.hints.saturating_sub(1);
         held.bytes -= gone;
         self.bytes -= gone;
@@ -272,6 +273,19 @@ mod tests {
         hints.on_counted(vec![count(ONE, 1, 30)], &BTreeSet::new());
         assert_eq!((hints.doubts(), hints.of(ONE)), (0, count(ONE, 1, 30)));
         hints.check_invariants();
+    }
+
+    #[test]
+    fn one_that_was_in_doubt_and_goes_takes_no_other_with_it() {
+        let mut hints = counted();
+        hints.on_stored(ONE, made(90));
+        hints.on_doubt(HintRoom { target: ONE, bytes: 30 });
+        // The removal of the first one failed, that of the other one did not.
+        hints.on_doubt(HintRoom { target: ONE, bytes: 0 });
+        hints.on_removed(ONE, 30);
+        hints.check_invariants();
+        let more = HintRoom { target: ONE, bytes: 20 };
+        assert!(hints.check_room(more, (0, 0)).is_err(), "90 of 100 are there");
     }
 
     #[test]

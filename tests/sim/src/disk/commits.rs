@@ -66,6 +66,7 @@ impl Disk {
     /// A life begins, which is a commit: what it finds.
     pub(crate) fn open(&mut self, now: Instant, wall: UnixMs, life: Incarnation) -> Found {
         self.save_what_is_due(now);
+        self.note_untold();
         let Commits { mark, written, standing, lives, peers, .. } = self.commits.clone();
         if let Some(life) = self.commits.life.replace(life) {
             self.commits.past.push(PastLife { life, mark, written });

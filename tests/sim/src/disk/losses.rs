@@ -1,8 +1,8 @@
 //! What a disk loses that was synced: by faults, and because its node gives it up.
 
 use quorate_core::causality::Record;
-use quorate_core::ids::Key;
-use quorate_core::machine::HeldAs;
+use quorate_core::ids::{DurableMark, Key, Remembered};
+use quorate_core::machine::{HeldAs, Standing};
 use quorate_core::time::{Instant, UnixMs};
 
 use super::commits::Commits;
@@ -35,8 +35,8 @@ impl Disk {
         self.put_in_place(self.snapshot.clone().unwrap_or_default())
     }
 
-    /// The node sets everything aside. That it lost is only what a fault had left: whatever it took
-    /// in since it took in as its own.
+    /// The node sets everything aside. That it lost is only what a fault had left, and what lives
+    /// took in that nobody had told of the fault: whatever else it took in it took in as its own.
     pub(crate) fn set_aside(&mut self, wall: UnixMs) -> Vec<Destroyed> {
         let left = self.left.take();
         let aside = std::mem::take(&mut self.synced);
@@ -50,6 +50,27 @@ impl Disk {
             Destroyed { copy, key, before: before.unwrap_or_default(), after: Record::new() }
         });
         destroyed.collect()
+    }
+
+    /// What is known of losses is saved. Answers the greatest number of a commit that others remember.
+    pub(super) fn save_standing(
+        &mut self,
+        standing: Standing,
+        heard_of: &[Remembered],
+    ) -> DurableMark {
+        self.is_told |= !heard_of.is_empty();
+        self.commits.standing = standing;
+        self.commits.account(heard_of)
+    }
+
+    /// A life begins. Where none before it has saved that a fault put another directory in place,
+    /// what they took in goes the way of that directory: nothing in it tells the one from the other.
+    pub(super) fn note_untold(&mut self) {
+        if let Some(left) = &mut self.left
+            && !self.is_told
+        {
+            left.clone_from(&self.synced);
+        }
     }
 
     /// No copy of `key` that is there can be read any more.
@@ -115,7 +136,7 @@ impl Disk {
         self.saving = None;
         self.commits = commits;
         self.forget();
-        self.left = Some(copies.clone());
+        (self.left, self.is_told) = (Some(copies.clone()), false);
         let before = std::mem::replace(&mut self.synced, copies);
         self.memory = self.synced.clone();
         self.tail.clear();

@@ -78,8 +78,11 @@ pub(crate) struct Disk {
     poisoned: bool,
     /// What was synced at an earlier time.
     snapshot: Option<Snapshot>,
-    /// What the last fault left that put another directory in the place of the one that was there.
+    /// What the last fault left that put another directory in the place of the one that was there,
+    /// and what was taken in since by lives that ended before they had saved that it did.
     left: Option<Copies>,
+    /// Whether a life has saved what others told of that fault.
+    is_told: bool,
     /// Names the states of records.
     tree_key: TreeKey,
     temper: DiskTemper,
@@ -146,6 +149,7 @@ impl Disk {
             poisoned: false,
             snapshot: None,
             left: None,
+            is_told: false,
             tree_key,
             temper,
             free_at: Instant(0),

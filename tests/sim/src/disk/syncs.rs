@@ -65,8 +65,7 @@ impl Disk {
                     self.synced.set(copy, key, held);
                 }
                 Change::Standing(standing, heard_of, discard) => {
-                    self.commits.standing = standing;
-                    above = above.max(self.commits.account(&heard_of));
+                    above = above.max(self.save_standing(standing, &heard_of));
                     ended.discarded.extend(self.discard(discard));
                 }
             }
@@ -100,8 +99,7 @@ impl Disk {
                 Change::Copy(copy, key, held) if stays => self.synced.set(copy, key, held),
                 Change::Copy(_, key, _) => crashed.lost.push(key),
                 Change::Standing(standing, heard_of, discard) if stays => {
-                    self.commits.standing = standing;
-                    let above = self.commits.account(&heard_of);
+                    let above = self.save_standing(standing, &heard_of);
                     self.commits.add(self.wall, now, above);
                     crashed.discarded.extend(self.discard(discard));
                 }
