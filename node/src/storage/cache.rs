@@ -1,8 +1,9 @@
 //! Records in memory above the engine, bounded in bytes.
 //!
 //! Invariant: what is here equals what is applied. The writer puts in what it committed before it
-//! says so: records that are written, and that keys it knows here are gone. The reader may only add what it read while no commit touched the same stripe:
-//! else it might add, after a commit, what it had read before it.
+//! says so: records that are written, and that keys it knows here are gone. The reader may only add
+//! what it read while no commit touched the same stripe: else it might add, after a commit, what it
+//! had read before it.
 
 use std::collections::{HashMap, VecDeque};
 
