@@ -121,9 +121,7 @@ impl NodeStorage {
         loop {
             let is_over = begun.elapsed() >= round;
             while !is_over && open < at_once {
-                let read = StoreOp::Read { key: key(prng.below(among)), hints: Vec::new() };
-                self.last += 1;
-                self.storage.submit(Ticket(self.last), read, &mut answered);
+                self.read(prng.below(among), &mut answered);
                 open += 1;
             }
             self.storage.flush();
@@ -146,9 +144,7 @@ impl NodeStorage {
     pub(crate) fn warm_up(&mut self, records: u64) -> Result<()> {
         let mut answered = Vec::new();
         for number in 0..records {
-            self.last += 1;
-            let read = StoreOp::Read { key: key(number), hints: Vec::new() };
-            self.storage.submit(Ticket(self.last), read, &mut answered);
+            self.read(number, &mut answered);
             self.storage.flush();
             if answered.is_empty() {
                 self.answers.recv()?;
@@ -161,6 +157,12 @@ impl NodeStorage {
     pub(crate) fn close(self) -> Result<()> {
         ensure!(self.storage.close(), "the storage could not be closed");
         Ok(())
+    }
+
+    fn read(&mut self, number: u64, answered: &mut Vec<Answer>) {
+        self.last += 1;
+        let read = StoreOp::Read { key: key(number), hints: Vec::new() };
+        self.storage.submit(Ticket(self.last), read, answered);
     }
 
     fn put(&mut self, number: u64, answered: &mut Vec<Answer>) {
