@@ -77,7 +77,6 @@ impl Keeping {
         if is_held {
             return Some(saved);
         }
-        sane_or!(LayoutSavedOnce => return None);
         self.is_unsaved = true;
         None
     }

@@ -325,8 +325,6 @@ mutants! {
     FailedSaveHolds = "failed-save-holds",
     /// A layout that comes from another node is not saved.
     LayoutNotSaved = "layout-not-saved",
-    /// A layout is not saved again after it could not be saved.
-    LayoutSavedOnce = "layout-saved-once",
     /// A seed where nobody answered is not dialled again.
     SeedDialledOnce = "seed-dialled-once",
     /// A seed that answered is not looked after.

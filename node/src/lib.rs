@@ -23,6 +23,7 @@ pub mod storage;
 pub mod backup;
 
 mod mailbox;
+mod moved;
 
 mod socket;
 

@@ -1,8 +1,8 @@
 // A connected client: what users hold.
 
-import { checkedKey, checkedValue, contextBytes, keyName } from "./bytes.js";
+import { checkedContext, checkedKey, checkedValue, keyName } from "./bytes.js";
 import type { Engine } from "./engine.js";
-import { Entry, Written, contextOf } from "./entry.js";
+import type { Entry } from "./entry.js";
 import { QuorateError, badArgument } from "./errors.js";
 import { requestOptions } from "./options.js";
 import type * as face from "./public.js";
@@ -28,31 +28,37 @@ export class Client implements face.Client {
     this.#timeout = timeout;
   }
 
-  async get(key: face.Key, options?: face.ReadOptions): Promise<face.Entry | undefined> {
-    const request = requestOptions(options, "get");
-    const context = contextBytes(options?.context);
-    const name = () => `get ${keyName(key)}`;
-    const raw = await this.#engine.get(checkedKey(key), context, request, options?.signal, name);
-    return raw.lengths.length > 0 ? new Entry(raw) : undefined;
+  // No `async` here: each would be a promise and a turn of the microtask queue more.
+
+  get(key: face.Key, options?: face.ReadOptions): Promise<face.Entry | undefined> {
+    try {
+      const request = requestOptions(options, "get");
+      const context = checkedContext(options?.context);
+      return this.#engine.get("get", checkedKey(key), context, request, options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  async put(key: face.Key, value: face.Value, options?: face.PutOptions): Promise<face.Written> {
-    const request = requestOptions(options, "put");
-    const context = contextBytes(options?.context);
-    const bytes = checkedValue(value);
-    const name = () => `put ${keyName(key)}`;
-    const { signal } = options ?? {};
-    return new Written(
-      await this.#engine.put(checkedKey(key), context, bytes, request, signal, name),
-    );
+  put(key: face.Key, value: face.Value, options?: face.PutOptions): Promise<face.Written> {
+    try {
+      const request = requestOptions(options, "put");
+      const context = checkedContext(options?.context);
+      const bytes = checkedValue(value);
+      return this.#engine.put("put", checkedKey(key), context, bytes, request, options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  async delete(key: face.Key, options?: face.WriteOptions): Promise<face.Written> {
-    const request = requestOptions(options, "delete");
-    const context = contextBytes(options?.context);
-    const name = () => `delete ${keyName(key)}`;
-    const { signal } = options ?? {};
-    return new Written(await this.#engine.delete(checkedKey(key), context, request, signal, name));
+  delete(key: face.Key, options?: face.WriteOptions): Promise<face.Written> {
+    try {
+      const request = requestOptions(options, "delete");
+      const context = checkedContext(options?.context);
+      return this.#engine.delete(checkedKey(key), context, request, options?.signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async update(
@@ -66,18 +72,15 @@ export class Client implements face.Client {
     }
     const { signal } = options ?? {};
     const checked = checkedKey(key);
-    const name = () => `update ${keyName(key)}`;
-    return update(name(), request.timeout || this.#timeout, signal, {
+    return update(`update ${keyName(key)}`, request.timeout || this.#timeout, signal, {
       read: (timeout) =>
-        this.#engine.get(checked, contextBytes(undefined), { ...request, timeout }, signal, name),
+        this.#engine.get("update", checked, "", { ...request, timeout }, signal) as Promise<Entry>,
       write: async (seen, timeout) => {
-        // The context of a key without values covers its deletes.
-        const entry = seen.lengths.length > 0 ? new Entry(seen) : undefined;
+        const entry = seen.siblings.length > 0 ? seen : undefined;
         const value = checkedValue(await change(entry));
         const write = { ...request, timeout };
-        return new Written(
-          await this.#engine.put(checked, contextOf(seen), value, write, signal, name),
-        );
+        // The context of a key without values covers its deletes.
+        return this.#engine.put("update", checked, seen.context, value, write, signal);
       },
     });
   }

@@ -1,5 +1,6 @@
 // What goes into the module: the byte layout is described in `wasm/src/client/commands.rs`.
 
+import { contextInto } from "./bytes.js";
 import type { Machine } from "./module.js";
 
 /** What the batch needs of the machine. */
@@ -35,6 +36,8 @@ export class CommandBatch {
   #start = 0;
   #capacity = 0;
   #length = 0;
+  /** Where the last command begins. */
+  #command = 0;
 
   constructor(machine: Runner, memory: WebAssembly.Memory) {
     this.#machine = machine;
@@ -73,33 +76,33 @@ export class CommandBatch {
     this.#put(message);
   }
 
-  get(options: RequestOptions, key: string | Uint8Array, context: Uint8Array): void {
-    this.#begin(4, 16 + room(key) + context.byteLength);
+  get(options: RequestOptions, key: string | Uint8Array, context: string | Uint8Array): void {
+    this.#begin(4, 16 + room(key) + room(context));
     this.#options(options);
     this.#key(key);
-    this.#put(context);
+    this.#context(context);
   }
 
   put(
     options: RequestOptions,
     key: string | Uint8Array,
-    context: Uint8Array,
+    context: string | Uint8Array,
     value: string | Uint8Array,
   ): void {
-    this.#begin(5, 28 + room(key) + context.byteLength + room(value));
+    this.#begin(5, 28 + room(key) + room(context) + room(value));
     this.#options(options);
     this.#u64(options.ttl);
     this.#key(key);
-    this.#put(context);
+    this.#context(context);
     if (typeof value === "string") this.#text(value);
     else this.#put(value);
   }
 
-  delete(options: RequestOptions, key: string | Uint8Array, context: Uint8Array): void {
-    this.#begin(6, 16 + room(key) + context.byteLength);
+  delete(options: RequestOptions, key: string | Uint8Array, context: string | Uint8Array): void {
+    this.#begin(6, 16 + room(key) + room(context));
     this.#options(options);
     this.#key(key);
-    this.#put(context);
+    this.#context(context);
   }
 
   cancel(call: number): void {
@@ -117,13 +120,15 @@ export class CommandBatch {
 
   /** Makes room for a command. */
   #begin(command: number, length: number): void {
+    this.#command = this.#length;
     const needed = this.#length + 4 + length;
     if (needed > this.#capacity) {
       this.#capacity = Math.max(KEPT_BYTES, needed, Math.min(this.#capacity * 2, FULL_BYTES * 2));
       this.#start = this.#machine.reserve(this.#capacity);
     }
-    const { buffer } = this.#memory;
-    if (this.#view.buffer !== buffer) {
+    // Memory that has grown detaches its views, and to ask for its buffer each time is slow.
+    if (this.#bytes.length === 0) {
+      const { buffer } = this.#memory;
       this.#view = new DataView(buffer);
       this.#bytes = new Uint8Array(buffer);
     }
@@ -146,15 +151,36 @@ export class CommandBatch {
     this.#u32(r | (w << 8) | (receipt ? 1 << 16 : 0) | (strict << 24));
   }
 
+  /** Bytes that were transferred to somebody else take their command back. */
   #put(bytes: Uint8Array): void {
     this.#u32(bytes.byteLength);
-    this.#bytes.set(bytes, this.#start + this.#length);
+    try {
+      this.#bytes.set(bytes, this.#start + this.#length);
+    } catch (error) {
+      this.#length = this.#command;
+      throw error;
+    }
     this.#length += bytes.byteLength;
   }
 
   #key(key: string | Uint8Array): void {
     if (typeof key === "string") this.#text(key);
     else this.#put(key);
+  }
+
+  /** A damaged one takes its command back. */
+  #context(context: string | Uint8Array): void {
+    if (typeof context !== "string") return this.#put(context);
+    const at = this.#length;
+    let written = 0;
+    try {
+      if (context !== "") written = contextInto(context, this.#bytes, this.#start + at + 4);
+    } catch (error) {
+      this.#length = this.#command;
+      throw error;
+    }
+    this.#u32(written);
+    this.#length += written;
   }
 
   /** Short ASCII, which most keys are, is copied without a call into the encoder. */

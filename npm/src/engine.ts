@@ -4,8 +4,10 @@
 // Invariant: every call ends exactly once, by an answer, an abort, a failure or the end of the
 // client, and is in `#calls` until then.
 
+import { keyName } from "./bytes.js";
 import { CommandBatch } from "./commands.js";
 import type { RequestOptions } from "./commands.js";
+import { Entry, Written } from "./entry.js";
 import { QuorateError, failed } from "./errors.js";
 import type { Failure } from "./errors.js";
 import { fail, watch } from "./module.js";
@@ -30,9 +32,12 @@ export interface EngineEvents {
   onFailure(error: QuorateError): void;
 }
 
+/** What the user asked for. */
+export type Verb = "get" | "put" | "delete" | "update";
+
 interface Call {
-  /** Names the operation for people. */
-  name: () => string;
+  verb: Verb;
+  key: Key;
   writes: boolean;
   resolve: (answer: never) => void;
   reject: (reason: unknown) => void;
@@ -40,8 +45,25 @@ interface Call {
   release: (() => void) | undefined;
 }
 
+// What the last promise was made with: one function serves all, not a closure for each.
+let resolveLast: (answer: never) => void;
+let rejectLast: (reason: unknown) => void;
+const executor = (resolve: (answer: never) => void, reject: (reason: unknown) => void): void => {
+  resolveLast = resolve;
+  rejectLast = reject;
+};
+
+/** Runs microtasks: `queueMicrotask` of Node.js makes an object for each to follow it by. */
+const settled = Promise.resolve();
+
 /** Turns of the microtask queue that a batch waits: continuations of what was just resolved. */
 const PATIENCE = 3;
+
+/**
+ * Runs when all sockets of this turn of the event loop were read. Browsers have nothing of the kind:
+ * there each message is a turn.
+ */
+const atEndOfTurn = (globalThis as { setImmediate?: (run: () => void) => unknown }).setImmediate;
 
 export class Engine implements ResultSink {
   readonly #machine: Machine;
@@ -55,6 +77,8 @@ export class Engine implements ResultSink {
   /** Requests so far; the machine counts them, too. */
   #count = 0;
   #patience = 0;
+  /** Whether messages wait for the end of the turn; commands wait with them. */
+  #gathering = false;
   #running = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wakeAt = 0;
@@ -78,7 +102,7 @@ export class Engine implements ResultSink {
         this.#events.onLost(address, reason);
         this.#tell(() => this.#commands.closed(link));
       },
-      onMessage: (link, message) => this.#tell(() => this.#commands.message(link, message)),
+      onMessage: (link, message) => this.#onMessage(link, message),
     });
     this.#unwatch = watch((cause) => this.#onPanic(cause));
     this.#schedule();
@@ -94,41 +118,44 @@ export class Engine implements ResultSink {
     return this.#machine;
   }
 
+  /**
+   * A `get` resolves to undefined where there is no value, an `update` to an entry without any.
+   * These three throw where the request cannot begin.
+   */
   get(
+    verb: Verb,
     key: Key,
-    context: Uint8Array,
+    context: string | Uint8Array,
     options: RequestOptions,
     signal: AbortSignal | undefined,
-    name: () => string,
-  ) {
-    return this.#begin<RawEntry>(false, signal, name, () =>
-      this.#commands.get(options, key, context),
-    );
+  ): Promise<Entry | undefined> {
+    this.#check(signal);
+    this.#commands.get(options, key, context);
+    return this.#begin(verb, key, false, signal);
   }
 
   put(
+    verb: Verb,
     key: Key,
-    context: Uint8Array,
+    context: string | Uint8Array,
     value: string | Uint8Array,
     options: RequestOptions,
     signal: AbortSignal | undefined,
-    name: () => string,
-  ) {
-    return this.#begin<RawWritten>(true, signal, name, () =>
-      this.#commands.put(options, key, context, value),
-    );
+  ): Promise<Written> {
+    this.#check(signal);
+    this.#commands.put(options, key, context, value);
+    return this.#begin(verb, key, true, signal);
   }
 
   delete(
     key: Key,
-    context: Uint8Array,
+    context: string | Uint8Array,
     options: RequestOptions,
     signal: AbortSignal | undefined,
-    name: () => string,
-  ) {
-    return this.#begin<RawWritten>(true, signal, name, () =>
-      this.#commands.delete(options, key, context),
-    );
+  ): Promise<Written> {
+    this.#check(signal);
+    this.#commands.delete(options, key, context);
+    return this.#begin("delete", key, true, signal);
   }
 
   /** Ends everything. Later calls fail with `error`. */
@@ -157,16 +184,18 @@ export class Engine implements ResultSink {
   }
 
   onEntry(call: number, entry: RawEntry): void {
-    this.#settle(call)?.resolve(entry as never);
+    const ended = this.#settle(call);
+    const isNothing = entry.values === 0 && ended?.verb === "get";
+    ended?.resolve((isNothing ? undefined : new Entry(entry)) as never);
   }
 
   onWritten(call: number, written: RawWritten): void {
-    this.#settle(call)?.resolve(written as never);
+    this.#settle(call)?.resolve(new Written(written) as never);
   }
 
   onFailed(call: number, failure: Failure): void {
     const ended = this.#settle(call);
-    ended?.reject(failed(ended.name(), failure));
+    ended?.reject(failed(nameOf(ended), failure));
   }
 
   onConnected(node: string, address: string): void {
@@ -200,28 +229,39 @@ export class Engine implements ResultSink {
     this.#observers.touch();
   }
 
+  #check(signal: AbortSignal | undefined): void {
+    if (this.#ended) throw this.#ended;
+    if (signal?.aborted) throw signal.reason;
+  }
+
+  /** The request is the last command of the batch. */
   #begin<Answer>(
+    verb: Verb,
+    key: Key,
     writes: boolean,
     signal: AbortSignal | undefined,
-    name: () => string,
-    write: () => void,
   ): Promise<Answer> {
-    if (this.#ended) return Promise.reject(this.#ended);
-    if (signal?.aborted) return Promise.reject(signal.reason as Error);
-    return new Promise<Answer>((resolve, reject) => {
-      this.#tell(write);
-      this.#count += 1;
-      const call = this.#count;
-      let release: (() => void) | undefined;
-      if (signal) {
-        const onAbort = () => this.#abort(call, signal.reason);
-        signal.addEventListener("abort", onAbort, { once: true });
-        release = () => signal.removeEventListener("abort", onAbort);
-      }
-      this.#calls.set(call, { name, writes, resolve, reject, release });
-      if (this.#calls.size === 1) this.#hold(true);
-      if (this.#commands.isFull) this.#flush();
-    });
+    this.#count += 1;
+    const number = this.#count;
+    const promise = new Promise<never>(executor) as Promise<Answer>;
+    const call: Call = {
+      verb,
+      key,
+      writes,
+      resolve: resolveLast,
+      reject: rejectLast,
+      release: undefined,
+    };
+    if (signal) {
+      const onAbort = () => this.#abort(number, signal.reason);
+      signal.addEventListener("abort", onAbort, { once: true });
+      call.release = () => signal.removeEventListener("abort", onAbort);
+    }
+    this.#calls.set(number, call);
+    if (this.#calls.size === 1) this.#hold(true);
+    if (this.#commands.isFull) this.#flush();
+    else this.#schedule();
+    return promise;
   }
 
   #abort(call: number, reason: unknown): void {
@@ -239,6 +279,27 @@ export class Engine implements ResultSink {
     return found;
   }
 
+  /**
+   * Answers of several nodes that come in one turn make one batch, and so do the requests that
+   * follow from them: a message per node then. A single call has nobody to wait for.
+   */
+  #onMessage(link: number, message: Uint8Array): void {
+    if (this.#ended) return;
+    this.#commands.message(link, message);
+    const isAlone = this.#calls.size <= 1 && !this.#gathering;
+    if (this.#commands.isFull || isAlone) this.#flush();
+    else if (!atEndOfTurn) this.#schedule();
+    else if (!this.#gathering) {
+      this.#gathering = true;
+      atEndOfTurn(this.#onEndOfTurn);
+    }
+  }
+
+  readonly #onEndOfTurn = (): void => {
+    this.#gathering = false;
+    this.#flush();
+  };
+
   /** Adds a command to the batch. */
   #tell(write: () => void): void {
     if (this.#ended) return;
@@ -247,20 +308,22 @@ export class Engine implements ResultSink {
   }
 
   #schedule(): void {
-    if (this.#patience > 0) return;
+    if (this.#patience > 0 || this.#gathering) return;
     this.#patience = PATIENCE;
-    queueMicrotask(this.#wait);
+    void settled.then(this.#wait);
   }
 
   readonly #wait = (): void => {
     if (this.#patience === 0) return;
     this.#patience -= 1;
-    if (this.#patience > 0) queueMicrotask(this.#wait);
+    if (this.#patience > 0) void settled.then(this.#wait);
     else this.#flush();
   };
 
   #flush(): void {
-    if (this.#ended || this.#running) return;
+    if (this.#ended) return;
+    // A socket that answers while it is sent to.
+    if (this.#running) return this.#schedule();
     this.#patience = 0;
     this.#running = true;
     try {
@@ -315,11 +378,17 @@ export class Engine implements ResultSink {
     this.#observers.end();
     this.#unwatch();
     clearTimeout(this.#timer);
-    for (const [call, { name, writes }] of [...this.#calls]) {
-      const outcome = writes ? "unknown" : "none";
-      this.#settle(call)?.reject(
-        new QuorateError(`${name()}: ${error.message}`, { code: error.code, outcome, cause: error.cause }),
+    for (const [number, call] of [...this.#calls]) {
+      const outcome = call.writes ? "unknown" : "none";
+      const { code, cause, message } = error;
+      this.#settle(number)?.reject(
+        new QuorateError(`${nameOf(call)}: ${message}`, { code, outcome, cause }),
       );
     }
   }
+}
+
+/** For people. */
+function nameOf({ verb, key }: Call): string {
+  return `${verb} ${keyName(key)}`;
 }

@@ -2,7 +2,8 @@
 
 import { toBase64Url } from "./bytes.js";
 import type * as face from "./public.js";
-import type { Origin, RawEntry, RawWritten } from "./results.js";
+import { u32At, u64At } from "./reader.js";
+import type { RawEntry, RawWritten } from "./results.js";
 
 /** What `console.log` of Node.js shows. */
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
@@ -12,23 +13,43 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 class Sibling implements face.Sibling {
   readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #start: number;
+  readonly #end: number;
+  readonly #written: number;
+  readonly #expires: number;
   #value: Uint8Array<ArrayBuffer> | undefined;
-  readonly written: Date;
-  readonly expires: Date | undefined;
+  #writtenDate: Date | undefined;
+  #expiresDate: Date | undefined;
 
-  /** `bytes` may be a part of a longer buffer; `expires` is 0 where it never does. */
-  constructor(bytes: Uint8Array<ArrayBuffer>, written: number, expires: number) {
+  /** The value is a part of `bytes`; `expires` is 0 where it never does. */
+  constructor(
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    end: number,
+    written: number,
+    expires: number,
+  ) {
     this.#bytes = bytes;
-    this.written = new Date(written);
-    this.expires = expires > 0 ? new Date(expires) : undefined;
+    this.#start = start;
+    this.#end = end;
+    this.#written = written;
+    this.#expires = expires;
   }
 
   get value(): Uint8Array<ArrayBuffer> {
-    return (this.#value ??= this.#bytes.slice());
+    return (this.#value ??= this.#bytes.slice(this.#start, this.#end));
+  }
+
+  get written(): Date {
+    return (this.#writtenDate ??= new Date(this.#written));
+  }
+
+  get expires(): Date | undefined {
+    return this.#expires > 0 ? (this.#expiresDate ??= new Date(this.#expires)) : undefined;
   }
 
   text(): string {
-    return decoder.decode(this.#bytes);
+    return decoder.decode(this.#bytes.subarray(this.#start, this.#end));
   }
 
   json<T = unknown>(): T {
@@ -51,8 +72,7 @@ export class Entry implements face.Entry {
   constructor(raw: RawEntry) {
     this.#raw = raw;
     this.deleted = raw.tombstones > 0;
-    const receipt = receiptOf(raw.origin);
-    if (receipt) this.receipt = receipt;
+    if (raw.receipt) this.receipt = raw.receipt;
   }
 
   get siblings(): readonly Sibling[] {
@@ -72,7 +92,7 @@ export class Entry implements face.Entry {
   }
 
   get context(): string {
-    return (this.#context ??= toBase64Url(contextOf(this.#raw)));
+    return (this.#context ??= this.#unpackContext());
   }
 
   text(): string {
@@ -93,31 +113,39 @@ export class Entry implements face.Entry {
   }
 
   #unpack(): Sibling[] {
-    const { bytes, lengths, written, expires } = this.#raw;
-    let end = contextOf(this.#raw).byteLength;
-    return lengths.map((length, index) => {
-      end += length;
-      const value = bytes.subarray(end - length, end);
-      return new Sibling(value, written[index] ?? 0, expires[index] ?? 0);
-    });
+    const { bytes, values } = this.#raw;
+    const siblings: Sibling[] = [];
+    let start = contextEnd(this.#raw);
+    for (let index = 0; index < values; index += 1) {
+      const at = valueAt(this.#raw, index);
+      const end = start + u32At(bytes, at);
+      const written = u64At(bytes, at + 4);
+      siblings.push(new Sibling(bytes, start, end, written, u64At(bytes, at + 12)));
+      start = end;
+    }
+    return siblings;
+  }
+
+  #unpackContext(): string {
+    return toBase64Url(this.#raw.bytes, contextStart(this.#raw), contextEnd(this.#raw));
   }
 }
 
 export class Written implements face.Written {
-  readonly #bytes: Uint8Array;
+  readonly #raw: RawWritten;
   #context: string | undefined;
   readonly siblings: number;
   declare readonly receipt?: face.Receipt;
 
   constructor(raw: RawWritten) {
-    this.#bytes = raw.context;
+    this.#raw = raw;
     this.siblings = raw.siblings;
-    const receipt = receiptOf(raw.origin);
-    if (receipt) this.receipt = receipt;
+    if (raw.receipt) this.receipt = raw.receipt;
   }
 
   get context(): string {
-    return (this.#context ??= toBase64Url(this.#bytes));
+    const { bytes, start, end } = this.#raw;
+    return (this.#context ??= toBase64Url(bytes, start, end));
   }
 
   [INSPECT](): object {
@@ -125,12 +153,20 @@ export class Written implements face.Written {
   }
 }
 
-/** The context stands in front of the values. */
-export function contextOf({ bytes, lengths }: RawEntry): Uint8Array {
-  const values = lengths.reduce((sum, length) => sum + length, 0);
-  return bytes.subarray(0, bytes.byteLength - values);
+/** Where the description of a value stands: u32 length, u64 written, u64 expires. */
+function valueAt({ at }: RawEntry, index: number): number {
+  return at + 20 * index;
 }
 
-function receiptOf({ receipt, direct, attempts }: Origin): face.Receipt | undefined {
-  return receipt && { ...receipt, direct, attempts };
+/** Behind the descriptions stands how long context and values are together. */
+function contextStart(raw: RawEntry): number {
+  return valueAt(raw, raw.values) + 4;
+}
+
+/** The context stands in front of the values. */
+function contextEnd(raw: RawEntry): number {
+  const start = contextStart(raw);
+  let end = start + u32At(raw.bytes, start - 4);
+  for (let index = 0; index < raw.values; index += 1) end -= u32At(raw.bytes, valueAt(raw, index));
+  return end;
 }

@@ -14,8 +14,9 @@ export class ByteReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  get buffer(): ArrayBuffer {
-    return this.#bytes.buffer;
+  /** Whether there is nothing to read, as after the growth of the memory. */
+  get isDetached(): boolean {
+    return this.#bytes.length === 0;
   }
 
   u16(): number {
@@ -31,7 +32,8 @@ export class ByteReader {
   /** Exact up to 2^53. */
   u64(): number {
     const low = this.u32();
-    return low + this.u32() * HIGH;
+    const high = this.u32();
+    return high === 0 ? low : low + high * HIGH;
   }
 
   node(): string {
@@ -52,6 +54,17 @@ export class ByteReader {
     return this.raw(this.u32());
   }
 
+  /** Passes over bytes. */
+  skip(): void {
+    const length = this.u32();
+    this.at += length;
+  }
+
+  /** A copy of a part, wherever the next one begins. */
+  copy(start: number, end: number): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(start, end);
+  }
+
   raw(length: number): Uint8Array<ArrayBuffer> {
     this.at += length;
     return this.#bytes.subarray(this.at - length, this.at);
@@ -61,6 +74,16 @@ export class ByteReader {
   list<T>(read: () => T): T[] {
     return Array.from({ length: this.u32() }, read);
   }
+}
+
+export function u32At(bytes: Uint8Array, at: number): number {
+  const byte = (index: number) => (bytes[at + index] as number) << (8 * index);
+  return (byte(0) | byte(1) | byte(2) | byte(3)) >>> 0;
+}
+
+/** Exact up to 2^53. */
+export function u64At(bytes: Uint8Array, at: number): number {
+  return u32At(bytes, at) + u32At(bytes, at + 4) * HIGH;
 }
 
 /** At least `digits` hexadecimal digits. */

@@ -1,44 +1,34 @@
 // What comes out of the module: the byte layout is described in `wasm/src/client/results.rs`.
 
 import type { Failure } from "./errors.js";
-import type { DownReason } from "./public.js";
+import type { DownReason, Receipt } from "./public.js";
 import { ByteReader } from "./reader.js";
 import { downReason } from "./status.js";
 
 const NEVER = 0xffff_ffff;
 
-/** How an answer came about. */
-export interface Origin {
-  direct: boolean;
-  attempts: number;
-  receipt: RawReceipt | undefined;
-}
+/** Bytes that one copy takes out of the module at most, unless one answer is longer. */
+const WINDOW_BYTES = 8 * 1024;
 
-export interface RawReceipt {
-  coordinator: string;
-  needed: number;
-  layoutVersion: number;
-  primaries: string[];
-  repaired: string[];
-  fallbacks: { node: string; primary: string }[];
-}
-
+/** An answer to a read, unpacked no further than it must be. */
 export interface RawEntry {
-  origin: Origin;
-  tombstones: number;
-  /** The context, then the values, newest first; a copy. */
+  /** Holds this answer, among others that came with it; nobody changes it. */
   bytes: Uint8Array<ArrayBuffer>;
-  lengths: number[];
-  written: number[];
-  /** 0: never. */
-  expires: number[];
+  /** Where the descriptions of the values stand in it. */
+  at: number;
+  /** How many values there are, newest first. */
+  values: number;
+  tombstones: number;
+  receipt: Receipt | undefined;
 }
 
 export interface RawWritten {
-  origin: Origin;
+  /** Holds the context, among other things; nobody changes it. */
+  bytes: Uint8Array<ArrayBuffer>;
+  start: number;
+  end: number;
   siblings: number;
-  /** A copy. */
-  context: Uint8Array<ArrayBuffer>;
+  receipt: Receipt | undefined;
 }
 
 /** Who carries the results out. Bytes that it gets for sending are valid during the call only. */
@@ -57,20 +47,33 @@ export interface ResultSink {
   onRejected(address: string, code: string, detail: string): void;
 }
 
-/** Reads one output batch and returns the milliseconds until the machine wants to be woken. */
+/**
+ * Reads one output batch and returns the milliseconds until the machine wants to be woken.
+ *
+ * Answers leave the module's memory many at a time, since each copy costs about a microsecond. So
+ * an answer that somebody keeps, keeps `WINDOW_BYTES` at most beside itself.
+ */
 export class ResultBatch {
   readonly #memory: WebAssembly.Memory;
   #in = new ByteReader(new Uint8Array(0));
+  /** Where the batch ends. */
+  #end = 0;
+  /** A copy of what stands at `#windowStart`, up to `#windowEnd`. */
+  #window = new Uint8Array(0);
+  #windowStart = 0;
+  #windowEnd = 0;
 
   constructor(memory: WebAssembly.Memory) {
     this.#memory = memory;
   }
 
   read(start: number, length: number, sink: ResultSink): number | undefined {
-    const end = start + length;
+    this.#end = start + length;
+    // What stood there before is another batch.
+    this.#windowEnd = 0;
     this.#refresh(start);
     const wake = this.#in.u32();
-    while (this.#in.at < end) {
+    while (this.#in.at < this.#end) {
       // A sink may make the memory grow: a socket that fails at once is a command.
       this.#refresh(this.#in.at);
       this.#result(sink);
@@ -78,9 +81,18 @@ export class ResultBatch {
     return wake === NEVER ? undefined : wake;
   }
 
+  /** Sees to it that `#window` holds a part of the batch, and returns where that begins in it. */
+  #keep(start: number, end: number): number {
+    if (start < this.#windowStart || end > this.#windowEnd) {
+      this.#windowStart = start;
+      this.#windowEnd = Math.max(end, Math.min(start + WINDOW_BYTES, this.#end));
+      this.#window = this.#in.copy(start, this.#windowEnd);
+    }
+    return start - this.#windowStart;
+  }
+
   #refresh(at: number): void {
-    const { buffer } = this.#memory;
-    if (this.#in.buffer !== buffer) this.#in = new ByteReader(new Uint8Array(buffer));
+    if (this.#in.isDetached) this.#in = new ByteReader(new Uint8Array(this.#memory.buffer));
     this.#in.at = at;
   }
 
@@ -96,11 +108,7 @@ export class ResultBatch {
       case 4:
         return sink.onEntry(this.#in.u64(), this.#entry());
       case 5:
-        return sink.onWritten(this.#in.u64(), {
-          origin: this.#origin(),
-          siblings: this.#in.u32(),
-          context: this.#in.peek().slice(),
-        });
+        return sink.onWritten(this.#in.u64(), this.#written());
       case 6:
         return sink.onFailed(this.#in.u64(), this.#failure());
       case 7:
@@ -121,17 +129,23 @@ export class ResultBatch {
   }
 
   #entry(): RawEntry {
-    const origin = this.#origin();
+    const receipt = this.#receipt();
     const tombstones = this.#in.u32();
-    const lengths: number[] = [];
-    const written: number[] = [];
-    const expires: number[] = [];
-    for (let left = this.#in.u32(); left > 0; left -= 1) {
-      lengths.push(this.#in.u32());
-      written.push(this.#in.u64());
-      expires.push(this.#in.u64());
-    }
-    return { origin, tombstones, bytes: this.#in.peek().slice(), lengths, written, expires };
+    const values = this.#in.u32();
+    const start = this.#in.at;
+    this.#in.at += 20 * values;
+    this.#in.skip();
+    const at = this.#keep(start, this.#in.at);
+    return { bytes: this.#window, at, values, tombstones, receipt };
+  }
+
+  #written(): RawWritten {
+    const receipt = this.#receipt();
+    const siblings = this.#in.u32();
+    const length = this.#in.u32();
+    const at = this.#keep(this.#in.at, this.#in.at + length);
+    this.#in.at += length;
+    return { bytes: this.#window, start: at, end: at + length, siblings, receipt };
   }
 
   #failure(): Failure {
@@ -159,22 +173,19 @@ export class ResultBatch {
     return known ? node : undefined;
   }
 
-  #origin(): Origin {
-    const origin: Origin = {
-      direct: this.#in.u32() === 1,
-      attempts: this.#in.u32(),
-      receipt: undefined,
+  #receipt(): Receipt | undefined {
+    const direct = this.#in.u32() === 1;
+    const attempts = this.#in.u32();
+    if (this.#in.u32() === 0) return undefined;
+    return {
+      coordinator: this.#in.node(),
+      needed: this.#in.u32(),
+      layoutVersion: this.#in.u64(),
+      primaries: this.#in.nodes(),
+      repaired: this.#in.nodes(),
+      fallbacks: this.#in.list(() => ({ node: this.#in.node(), primary: this.#in.node() })),
+      direct,
+      attempts,
     };
-    if (this.#in.u32() === 1) {
-      origin.receipt = {
-        coordinator: this.#in.node(),
-        needed: this.#in.u32(),
-        layoutVersion: this.#in.u64(),
-        primaries: this.#in.nodes(),
-        repaired: this.#in.nodes(),
-        fallbacks: this.#in.list(() => ({ node: this.#in.node(), primary: this.#in.node() })),
-      };
-    }
-    return origin;
   }
 }

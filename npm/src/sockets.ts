@@ -34,10 +34,10 @@ export class Sockets {
     }
     this.#sockets.set(link, socket);
     let reason: string | undefined;
-    socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#events.onOpened(link);
     socket.onmessage = ({ data }) => {
-      if (data instanceof ArrayBuffer) this.#events.onMessage(link, new Uint8Array(data));
+      if (data instanceof Uint8Array) this.#events.onMessage(link, data);
+      else if (data instanceof ArrayBuffer) this.#events.onMessage(link, new Uint8Array(data));
     };
     socket.onerror = ({ message }) => {
       reason = message || undefined;

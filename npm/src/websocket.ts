@@ -25,7 +25,11 @@ export async function chooseWebSocket(given: WebSocketClass | undefined): Promis
   }
   const chosen = given ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
   if (chosen !== undefined) {
-    return (url) => new chosen(url, PROTOCOL) as Socket;
+    return (url) => {
+      const socket = new chosen(url, PROTOCOL) as Socket;
+      socket.binaryType = "arraybuffer";
+      return socket;
+    };
   }
   return ownPackage();
 }
@@ -37,8 +41,13 @@ async function ownPackage(): Promise<OpenSocket> {
     const { WebSocket } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as {
       WebSocket: new (url: string, protocol: string, options: object) => Socket;
     };
-    // Compression makes everything many times slower.
-    return (url) => new WebSocket(url, PROTOCOL, { perMessageDeflate: false });
+    return (url) => {
+      // Compression makes everything many times slower.
+      const socket = new WebSocket(url, PROTOCOL, { perMessageDeflate: false });
+      // A view of what the socket read, where an ArrayBuffer would be a copy of it.
+      socket.binaryType = "nodebuffer";
+      return socket;
+    };
   } catch (cause) {
     throw new QuorateError(
       "This runtime has no WebSocket (Node.js has one since version 22). Install the package ws " +

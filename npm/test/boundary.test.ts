@@ -5,7 +5,8 @@ import { test } from "node:test";
 
 import { CommandBatch } from "../src/commands.js";
 import { ResultBatch } from "../src/results.js";
-import type { ResultSink } from "../src/results.js";
+import { Entry, Written } from "../src/entry.js";
+import type { RawEntry, RawWritten, ResultSink } from "../src/results.js";
 
 const OPTIONS = { timeout: 2_500, r: 2, w: 3, receipt: true, strict: 1, ttl: 0 };
 const OPTIONS_BYTES = [0xc4, 0x09, 0, 0, 2, 3, 1, 1];
@@ -74,6 +75,29 @@ test("puts and deletes carry key, context and value", () => {
   ]);
 });
 
+test("a context may come as text, and a damaged one leaves nothing behind", () => {
+  const { batches, batch } = recorder();
+  batch.get(OPTIONS, "k", "Y3g");
+  assert.throws(() => batch.put(OPTIONS, "k", "Y3g!", "v"), { code: "BAD_CONTEXT" });
+  batch.delete(OPTIONS, "k", "");
+  batch.run();
+  assert.deepEqual(batches[0], [
+    ...[4, 0, 0, 0, ...OPTIONS_BYTES, 1, 0, 0, 0, 107, 2, 0, 0, 0, 99, 120],
+    ...[6, 0, 0, 0, ...OPTIONS_BYTES, 1, 0, 0, 0, 107, 0, 0, 0, 0],
+  ]);
+});
+
+test("bytes that were transferred away are an error, and leave nothing behind", () => {
+  const { batches, batch } = recorder();
+  const gone = Uint8Array.of(1, 2, 3);
+  structuredClone(gone, { transfer: [gone.buffer] });
+  assert.throws(() => batch.put(OPTIONS, "k", NO_CONTEXT, gone), TypeError);
+  assert.throws(() => batch.get(OPTIONS, gone, NO_CONTEXT), TypeError);
+  batch.delete(OPTIONS, "k", "");
+  batch.run();
+  assert.deepEqual(batches[0], [6, 0, 0, 0, ...OPTIONS_BYTES, 1, 0, 0, 0, 107, 0, 0, 0, 0]);
+});
+
 test("keys are UTF-8, whatever their length and letters", () => {
   const { batches, batch } = recorder();
   const keys = ["a", "schlüssel/€", "鍵🔑", "x".repeat(64), "y".repeat(65), "z".repeat(63) + "ö", ""];
@@ -123,8 +147,12 @@ class Writer {
     return this;
   }
 
+  bytes(): Buffer {
+    return Buffer.concat(this.#parts);
+  }
+
   read(): { events: unknown[][]; wake: number | undefined } {
-    const bytes = Buffer.concat(this.#parts);
+    const bytes = this.bytes();
     const memory = new WebAssembly.Memory({ initial: 1 });
     new Uint8Array(memory.buffer).set(bytes, 3);
     const events: unknown[][] = [];
@@ -185,34 +213,31 @@ test("answers are read as Rust writes them", () => {
   assert.equal(wake, undefined);
   const [entry, written, failed] = events;
   assert.equal(entry?.[1], 1);
-  assert.deepEqual(entry?.[2], {
-    origin: { direct: true, attempts: 2, receipt: undefined },
-    tombstones: 3,
-    bytes: new Uint8Array(Buffer.from("cxabb")),
-    lengths: [1, 2],
-    written: [1_700_000_000_000, 5],
-    expires: [1_700_000_030_000, 0],
+  const read = new Entry(entry?.[2] as RawEntry);
+  assert.equal(read.deleted, true);
+  assert.equal(read.context, Buffer.from("cx").toString("base64url"));
+  assert.equal(read.receipt, undefined);
+  assert.deepEqual(
+    read.siblings.map((one) => [one.text(), Number(one.written), one.expires && Number(one.expires)]),
+    [
+      ["a", 1_700_000_000_000, 1_700_000_030_000],
+      ["bb", 5, undefined],
+    ],
+  );
+  assert.equal(written?.[1], 2 ** 32 + 2);
+  const put = new Written(written?.[2] as RawWritten);
+  assert.equal(put.siblings, 2);
+  assert.equal(put.context, Buffer.from("ctx").toString("base64url"));
+  assert.deepEqual(put.receipt, {
+    direct: false,
+    attempts: 1,
+    coordinator: "0000000000000007",
+    needed: 2,
+    layoutVersion: 4,
+    primaries: ["0000000000000007", "0000000000000008"],
+    repaired: [],
+    fallbacks: [{ node: "0000000000000009", primary: "000000000000000a" }],
   });
-  assert.deepEqual(written, [
-    "onWritten",
-    2 ** 32 + 2,
-    {
-      origin: {
-        direct: false,
-        attempts: 1,
-        receipt: {
-          coordinator: "0000000000000007",
-          needed: 2,
-          layoutVersion: 4,
-          primaries: ["0000000000000007", "0000000000000008"],
-          repaired: [],
-          fallbacks: [{ node: "0000000000000009", primary: "000000000000000a" }],
-        },
-      },
-      siblings: 2,
-      context: new Uint8Array(Buffer.from("ctx")),
-    },
-  ]);
   assert.deepEqual(failed?.slice(1), [
     3,
     {
@@ -229,4 +254,38 @@ test("answers are read as Rust writes them", () => {
       message: "why",
     },
   ]);
+});
+
+test("answers keep their bytes whatever comes after, and little of what came with them", () => {
+  const memory = new WebAssembly.Memory({ initial: 4 });
+  const values = Array.from({ length: 300 }, (_, index) => `${index}`.padEnd(index === 99 ? 50_000 : 100));
+  const writer = new Writer().u32(0xffff_ffff);
+  values.forEach((value, index) => {
+    writer.u32(4).u64(BigInt(index)).u32(1, 1, 0).u32(0).u32(1);
+    writer.u32(value.length).u64(5n).u64(0n).text(`context ${index}${value}`);
+    writer.u32(5).u64(BigInt(index)).u32(1, 1, 0).u32(1).text(`written ${index}`);
+  });
+  const bytes = writer.bytes();
+  const answers: (RawEntry | RawWritten)[] = [];
+  const take = (_call: number, answer: RawEntry | RawWritten) => void answers.push(answer);
+  const results = new ResultBatch(memory);
+  // The batch before it stood in the same place.
+  const before = new Writer().u32(0xffff_ffff).u32(5).u64(0n).u32(1, 1, 0).u32(1).text("x".repeat(500)).bytes();
+  new Uint8Array(memory.buffer).set(before, 7);
+  results.read(7, before.length, { onWritten() {} } as unknown as ResultSink);
+  new Uint8Array(memory.buffer).set(bytes, 7);
+  results.read(7, bytes.length, { onEntry: take, onWritten: take } as unknown as ResultSink);
+  new Uint8Array(memory.buffer).fill(0xee);
+
+  for (const [index, value] of values.entries()) {
+    const [raw, written] = answers.slice(2 * index) as [RawEntry, RawWritten];
+    const entry = new Entry(raw);
+    assert.equal(entry.text(), value);
+    assert.equal(entry.value.buffer.byteLength, value.length);
+    assert.equal(Buffer.from(entry.context, "base64url").toString(), `context ${index}`);
+    const context = new Written(written).context;
+    assert.equal(Buffer.from(context, "base64url").toString(), `written ${index}`);
+    assert.ok(raw.bytes.byteLength <= (index === 99 ? 51_000 : 8 * 1024));
+  }
+  assert.ok(new Set(answers.map((answer) => answer.bytes)).size < 20);
 });

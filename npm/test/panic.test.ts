@@ -19,7 +19,6 @@ const wasm = readFileSync(new URL("../dist/client.wasm", import.meta.url));
 Object.assign(globalThis, { QUORATE_WASM: gzipSync(wasm).toString("base64") });
 
 const OPTIONS = { timeout: 0, r: 0, w: 0, receipt: false, strict: 0, ttl: 0 };
-const NONE = new Uint8Array(0);
 
 async function engine(failures: QuorateError[]): Promise<Engine> {
   const socket = { readyState: 0, close() {}, send() {} } as unknown as Socket;
@@ -35,12 +34,12 @@ async function engine(failures: QuorateError[]): Promise<Engine> {
 test("after a panic all calls end, writes as unknown, and a new client works", async () => {
   const failures: QuorateError[] = [];
   const [one, other] = await Promise.all([engine(failures), engine(failures)]);
-  const read = one.get("k", NONE, OPTIONS, undefined, () => "get k");
-  const write = other.put("k", NONE, "v", OPTIONS, undefined, () => "put k");
+  const read = one.get("get", "k", "", OPTIONS, undefined);
+  const write = other.put("put", "k", "", "v", OPTIONS, undefined);
   await new Promise((resolve) => setTimeout(resolve, 10));
 
   assert.throws(() => one.machine.handle(0, 0, 1e9), WebAssembly.RuntimeError);
-  const late = one.get("late", NONE, OPTIONS, undefined, () => "get late");
+  const late = one.get("get", "late", "", OPTIONS, undefined);
 
   const ended = await Promise.allSettled([read, write, late]);
   const errors = ended.map((end) => (end.status === "rejected" ? (end.reason as QuorateError) : assert.fail()));
@@ -50,7 +49,7 @@ test("after a panic all calls end, writes as unknown, and a new client works", a
     ["INTERNAL", "none"],
   ]);
   assert.equal(failures.length, 2);
-  await assert.rejects(other.get("k", NONE, OPTIONS, undefined, () => "get k"), { code: "INTERNAL" });
+  await assert.rejects(async () => other.get("get", "k", "", OPTIONS, undefined), { code: "INTERNAL" });
 
   const node = await FakeNode.start();
   try {

@@ -137,6 +137,10 @@ struct Budget {
 
 impl Budget {
     fn scan(&mut self, mut bytes: &[u8], shape: &Shape) -> Result<(), DecodeError> {
+        if shape.0.is_empty() {
+            // Nothing in it is charged; what is wrong with it is found in decoding it.
+            return Ok(());
+        }
         let broken = || malformed("no Protocol Buffers fields");
         while bytes.has_remaining() {
             let (tag, wire_type) = decode_key(&mut bytes).map_err(|_| broken())?;

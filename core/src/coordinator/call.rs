@@ -1,9 +1,10 @@
 //! One request that this node runs.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::roster::Roster;
-use crate::causality::{Context, Dot, Record};
+use crate::causality::{Context, Dot, Record, RecordDigest};
 use crate::ids::{Epoch, Key, NodeId, RequestId};
 use crate::message::{Entry, EntryValue, Receipt, StandIn};
 use crate::quorum::{Quorum, Replicas};
@@ -40,7 +41,7 @@ pub(crate) enum Stage {
     Read {
         get: request::Get,
         /// What this node itself holds, once it is known: others need not send the same.
-        own: Option<Record>,
+        own: Option<OwnCopy>,
         /// Whether the others were asked.
         asked: bool,
         /// A delete that is to cover what the read returns.
@@ -61,10 +62,33 @@ pub(crate) enum Stage {
     },
 }
 
+/// What a node that reads holds itself.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnCopy {
+    pub(crate) record: Arc<Record>,
+    /// Its digest, once somebody was asked.
+    digest: Option<RecordDigest>,
+}
+
+impl OwnCopy {
+    pub(crate) fn new(record: Arc<Record>) -> OwnCopy {
+        OwnCopy { record, digest: None }
+    }
+
+    pub(crate) fn digest(&mut self) -> RecordDigest {
+        *self.digest.get_or_insert_with(|| self.record.digest())
+    }
+}
+
 impl Call {
     /// When half of the time is over.
     pub(crate) fn half_time(&self) -> Instant {
         self.begun + self.deadline.since(self.begun) / 2
+    }
+
+    /// Whether somebody who asked wants to know who did what.
+    pub(crate) fn wants_receipt(&self) -> bool {
+        self.askers.iter().any(|asker| asker.receipt)
     }
 
     /// Who did what.

@@ -17,12 +17,13 @@ mod roster;
 mod writing;
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use answers::Answers;
 use budget::{HedgeBudget, Pace, RateBudget};
-use call::{Call, Stage, entry};
+use call::{Call, OwnCopy, Stage, entry};
 pub(crate) use roster::Roster;
 
 use crate::causality::Context;
@@ -206,8 +207,8 @@ impl Coordinator {
         let Some(index) = call.roster.asked(from) else { return };
         call.roster.on_answer(turn, index);
         let record = match answer.state {
-            ReplicaState::Record(record) => Some(record),
-            ReplicaState::Same => own.clone(),
+            ReplicaState::Record(record) => Some(Arc::new(record)),
+            ReplicaState::Same => own.as_ref().map(|own| own.record.clone()),
             ReplicaState::Unreadable => None,
         };
         self.on_record(turn, answer.call, index, record);

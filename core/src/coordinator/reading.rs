@@ -4,8 +4,8 @@
 //! than that.
 
 use super::{
-    Answer, Asker, Call, CallId, Context, Coordinator, Duration, Failure, FailureCode,
-    LATE_ANSWERS, NodeId, Plan, RequestId, Stage, Turn, Vec, entry, saturate, short, vec,
+    Answer, Arc, Asker, Call, CallId, Context, Coordinator, Duration, Failure, FailureCode,
+    LATE_ANSWERS, NodeId, OwnCopy, Plan, RequestId, Stage, Turn, Vec, entry, saturate, short, vec,
 };
 use crate::causality::{Record, RecordOp};
 use crate::config::Fanout;
@@ -72,11 +72,12 @@ impl Coordinator {
 
     /// The node's own storage says what it holds.
     pub(super) fn on_own_record(&mut self, turn: &mut Turn<'_>, id: CallId, record: Record) {
+        let record = Arc::new(record);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let index = call.roster.own();
         let Stage::Read { own, .. } = &mut call.stage else { return };
         if record.is_intact() {
-            *own = Some(record.clone());
+            *own = Some(OwnCopy::new(record.clone()));
         }
         let vouches = call.roster.own_primary().is_none() || turn.refill.vouches(call.roster.slot);
         self.ask_others(turn, id);
@@ -109,7 +110,7 @@ impl Coordinator {
         turn: &mut Turn<'_>,
         id: CallId,
         index: usize,
-        record: Option<Record>,
+        record: Option<Arc<Record>>,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Stage::Read { get, .. } = &mut call.stage else { return };
@@ -243,7 +244,8 @@ impl Coordinator {
         stale: Replicas,
     ) {
         let Some(call) = self.calls.get(&id) else { return };
-        let receipt = call.receipt(turn, call.quorum.r(), answered, stale);
+        let receipt =
+            call.wants_receipt().then(|| call.receipt(turn, call.quorum.r(), answered, stale));
         let entry = entry(&call.key, record, turn.now.unix);
         let Stage::Read { then, .. } = call.stage else { return };
         match then {
@@ -269,7 +271,8 @@ impl Coordinator {
         let Some(call) = self.calls.get(&id) else { return };
         let Stage::Read { get, .. } = &call.stage else { return };
         let needed = saturate(get.needed());
-        let receipt = call.receipt(turn, call.quorum.r(), answered, Replicas::new());
+        let (r, repaired) = (call.quorum.r(), Replicas::new());
+        let receipt = call.wants_receipt().then(|| call.receipt(turn, r, answered, repaired));
         let failure = Failure::refused(code).quorum(needed, saturate(answered.len()));
         self.answer_read(turn, id, receipt, Err(failure));
     }
@@ -278,13 +281,14 @@ impl Coordinator {
         &mut self,
         turn: &mut Turn<'_>,
         id: CallId,
-        receipt: Receipt,
+        receipt: Option<Receipt>,
         result: Result<Answer, Failure>,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         self.pace.on_end(turn.now.instant.since(call.begun));
         for asker in core::mem::take(&mut call.askers) {
-            turn.answer(asker, Some(receipt.clone()), None, result.clone());
+            let receipt = receipt.as_ref().filter(|_| asker.receipt);
+            turn.answer(asker, receipt.cloned(), None, result.clone());
         }
         self.late += 1;
         if self.late > turn.config.limits.calls_max / 4 {
@@ -323,7 +327,7 @@ impl Coordinator {
             let node = call.roster.node(index);
             turn.counters.repairs += 1;
             turn.out.observe(Event::Repaired { key: call.key.clone(), node });
-            let (key, record) = (call.key.clone(), record.clone());
+            let (key, record) = (call.key.clone(), Record::clone(record));
             if index != own {
                 let reason = MergeReason::Repair;
                 let merge =
@@ -341,8 +345,8 @@ impl Coordinator {
 }
 
 fn ask(turn: &mut Turn<'_>, call: &mut Call, id: CallId, index: usize) {
-    let Stage::Read { own, .. } = &call.stage else { return };
-    let digest = own.as_ref().map(Record::digest);
+    let Stage::Read { own, .. } = &mut call.stage else { return };
+    let digest = own.as_mut().map(OwnCopy::digest);
     let stand_in = index >= call.roster.primaries();
     let read = ReplicaRead { call: id, key: call.key.clone(), digest, stand_in };
     call.roster.on_asked(turn, index);

@@ -281,7 +281,7 @@ impl Coordinator {
         let own = call.roster.own();
         match &call.stage {
             Stage::Read { .. } => {
-                let record = sane_or!(None, OwnFailureReadsEmpty => Some(Record::new()));
+                let record = sane_or!(None, OwnFailureReadsEmpty => Some(Default::default()));
                 self.ask_others(turn, id);
                 self.on_record(turn, id, own, record);
             }
@@ -331,7 +331,8 @@ impl Coordinator {
             self.answers.keep(request, call.key.clone(), written.clone(), receipt.clone());
         }
         for asker in core::mem::take(&mut call.askers) {
-            turn.answer(asker, Some(receipt.clone()), None, result.clone());
+            let receipt = asker.receipt.then(|| receipt.clone());
+            turn.answer(asker, receipt, None, result.clone());
         }
         self.late += 1;
         if self.late > turn.config.limits.calls_max / 4 {

@@ -18,7 +18,9 @@ impl Replicas {
 
     /// All indexes below `count`.
     pub fn first(count: usize) -> Replicas {
-        (0..count).collect()
+        // The set of none has no bits, and a shift by all 64 would overflow.
+        let unused = Replicas::CAPACITY.saturating_sub(count) as u32;
+        Replicas(u64::MAX.checked_shr(unused).unwrap_or(0))
     }
 
     /// Adds an index; false where it was there or is beyond the capacity.
@@ -49,6 +51,11 @@ impl Replicas {
         Replicas(self.0 | other.0)
     }
 
+    /// Those that are in both.
+    pub fn intersection(self, other: Replicas) -> Replicas {
+        Replicas(self.0 & other.0)
+    }
+
     /// Those that are in `self` and not in `other`.
     pub fn minus(self, other: Replicas) -> Replicas {
         Replicas(self.0 & !other.0)
@@ -56,7 +63,9 @@ impl Replicas {
 
     /// The indexes, ascending.
     pub fn iter(self) -> impl Iterator<Item = usize> {
-        (0..Replicas::CAPACITY).filter(move |index| self.contains(*index))
+        let next = |left: u64| Some(left & (left - 1)).filter(|left| *left != 0);
+        core::iter::successors(Some(self.0).filter(|all| *all != 0), move |left| next(*left))
+            .map(|left| left.trailing_zeros() as usize)
     }
 
     fn bit(index: usize) -> u64 {
@@ -97,6 +106,22 @@ mod tests {
         let mut set = Replicas::new();
         assert!(!set.insert(Replicas::CAPACITY));
         assert!(set.is_empty() && !set.contains(Replicas::CAPACITY));
+    }
+
+    #[test]
+    fn all_members_come_in_ascending_order() {
+        let members = [0, 1, 31, 32, 62, 63];
+        let set: Replicas = members.into_iter().rev().collect();
+        assert!(set.iter().eq(members));
+        assert_eq!(Replicas::new().iter().next(), None);
+    }
+
+    #[test]
+    fn the_first_so_many_are_just_those() {
+        for count in 0..=Replicas::CAPACITY {
+            assert!(Replicas::first(count).iter().eq(0..count), "{count}");
+        }
+        assert_eq!(Replicas::first(Replicas::CAPACITY + 1), Replicas::first(Replicas::CAPACITY));
     }
 
     #[test]

@@ -115,9 +115,7 @@ impl Copies {
 
     /// Those of `overdue` that were asked and say nothing take too long.
     pub(super) fn on_patience_over(&mut self, overdue: Replicas) {
-        let awaited = self.awaited();
-        let overdue = overdue.iter().filter(|index| awaited.contains(*index)).collect();
-        self.overdue = self.overdue.union(overdue);
+        self.overdue = self.overdue.union(overdue.intersection(self.awaited()));
     }
 
     /// The first primary that needs a stand-in and has none.
@@ -168,8 +166,7 @@ impl Copies {
     /// Failed, spared, or overdue.
     fn lost(&self) -> Replicas {
         let silent = self.tally.silent();
-        let overdue: Replicas =
-            self.overdue.iter().filter(|index| silent.contains(*index)).collect();
+        let overdue = self.overdue.intersection(silent);
         self.tally.failed().union(self.spared).union(overdue)
     }
 

@@ -1,5 +1,6 @@
 //! A read: ask, end with R answers, compare the late ones, repair the stale.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::copies::Copies;
@@ -17,10 +18,10 @@ use crate::quorum::{Replicas, Verdict};
 #[derive(Clone, Debug)]
 pub struct Get {
     /// What each replica holds, by its index.
-    answers: Vec<Option<Record>>,
+    answers: Vec<Option<Arc<Record>>>,
     copies: Copies,
-    /// The merge of all answers so far.
-    merged: Record,
+    /// The merge of all answers so far. Shared with those that say as much.
+    merged: Arc<Record>,
     /// What the answer must cover; such a read is content with whoever covers it.
     session: Option<Context>,
     /// Whether the end was announced.
@@ -33,7 +34,7 @@ pub enum GetEnd {
     /// R replicas answered, or one that covers what the reader was shown.
     Found {
         /// The merge of the answers.
-        record: Record,
+        record: Arc<Record>,
         /// Those who answered.
         answered: Replicas,
         /// Those among them whose record lacks something.
@@ -77,20 +78,24 @@ impl Get {
         Ok(Get {
             answers: alloc::vec![None; primaries],
             copies: Copies::new(primaries, needed, reach),
-            merged: Record::new(),
+            merged: Arc::default(),
             session,
             ended: false,
         })
     }
 
     /// Replica `index` answered with all that it holds. A second answer changes nothing.
-    pub fn on_answer(&mut self, index: usize, record: Record) {
+    pub fn on_answer(&mut self, index: usize, record: Arc<Record>) {
         if !self.waits_for(index) {
             return;
         }
         self.copies.ack(index);
-        sane_or!(ReadTakesLast => self.merged = Record::new());
-        self.merged.merge(&record);
+        sane_or!(ReadTakesLast => self.merged = Arc::default());
+        if self.merged.is_empty() {
+            self.merged = record.clone();
+        } else if !is_same(&self.merged, &record) {
+            Arc::make_mut(&mut self.merged).merge(&record);
+        }
         self.answers[index] = Some(record);
     }
 
@@ -179,7 +184,7 @@ impl Get {
     /// The merge of all answers, and the primaries that are to be sent it. Meant for when the read
     /// is complete, so that a replica that is merely slow is not taken for stale.
     pub fn repairs(&self) -> (&Record, Replicas) {
-        (&self.merged, self.stale())
+        (&*self.merged, self.stale())
     }
 
     /// For each stand-in its index and its primary's.
@@ -233,8 +238,13 @@ impl Get {
 
     fn stale(&self) -> Replicas {
         let differs = |index: &usize| {
-            self.answers[*index].as_ref().is_some_and(|record| *record != self.merged)
+            self.answers[*index].as_ref().is_some_and(|record| !is_same(record, &self.merged))
         };
         self.primaries((0..self.answers.len()).filter(differs).collect())
     }
+}
+
+/// Whether two records are equal; those that are shared are, without a look at them.
+fn is_same(one: &Arc<Record>, other: &Arc<Record>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }

@@ -17,6 +17,7 @@ use quorate_core::message::{
     StatusRequest, Welcome,
 };
 use quorate_core::node::Node;
+use quorate_core::time::Now;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{self, Instant};
@@ -44,6 +45,8 @@ pub(super) struct Driver {
     reporter: Reporter,
     storage: Storage,
     clock: Clock,
+    /// When the event that is handled was taken: what is read of one connection at a time is one.
+    now: Now,
     shared: Arc<Shared>,
     registry: Registry,
     effects: Effects<Effect>,
@@ -73,6 +76,7 @@ impl Driver {
             label,
             reporter: Reporter::default(),
             storage,
+            now: clock.now(),
             clock,
             shared,
             registry: Registry::default(),
@@ -91,7 +95,8 @@ impl Driver {
             Ok(accepting) => accepting,
             Err(error) => return self.cannot_listen(&error),
         };
-        self.node.start(self.clock.now(), &mut self.effects);
+        self.now = self.clock.now();
+        self.node.start(self.now, &mut self.effects);
         self.carry_out();
         self.tell_mark();
         self.end_turn();
@@ -114,6 +119,7 @@ impl Driver {
                     events.drain(..).for_each(|event| self.on_event(event, &accepting));
                 }
                 () = ring(alarm.as_mut(), wake.is_some()) => {
+                    self.now = self.clock.now();
                     self.tell_mark();
                     self.handle(Input::Wake);
                 }
@@ -145,6 +151,7 @@ impl Driver {
     }
 
     fn on_event(&mut self, event: Event, accepting: &JoinHandle<()>) {
+        self.now = self.clock.now();
         match event {
             Event::Batch { connection, messages } => self.on_batch(connection, messages),
             Event::Stored(answers) => {
@@ -224,7 +231,7 @@ impl Driver {
         outbox: Arc<Outbox>,
         admitted: oneshot::Sender<Admission>,
     ) {
-        let welcome = self.node.welcome(self.clock.now(), &hello, &mut self.effects);
+        let welcome = self.node.welcome(self.now, &hello, &mut self.effects);
         self.carry_out();
         let welcome = match welcome {
             Ok(welcome) => welcome,
@@ -322,7 +329,7 @@ impl Driver {
     }
 
     fn handle(&mut self, input: Input) {
-        self.node.handle(self.clock.now(), input, &mut self.effects);
+        self.node.handle(self.now, input, &mut self.effects);
         self.carry_out();
     }
 
@@ -334,9 +341,8 @@ impl Driver {
             if self.answered.is_empty() {
                 return;
             }
-            let now = self.clock.now();
             for (ticket, outcome) in self.answered.drain(..) {
-                self.node.handle(now, Input::Stored { ticket, outcome }, &mut self.effects);
+                self.node.handle(self.now, Input::Stored { ticket, outcome }, &mut self.effects);
             }
         }
     }
@@ -354,7 +360,7 @@ impl Driver {
             }
             Effect::StartOver => self.is_outdated = true,
             Effect::Observe(event) => {
-                self.reporter.report(&self.label, &self.node, self.clock.now(), &event);
+                self.reporter.report(&self.label, &self.node, self.now, &event);
             }
         }
     }
@@ -376,7 +382,7 @@ impl Driver {
     fn status(&self, request: StatusRequest) -> StatusReply {
         let view = status::Parts {
             node: &self.node,
-            now: self.clock.now(),
+            now: self.now,
             label: &self.label,
             storage: &self.storage,
             uptime: self.clock.elapsed(),

@@ -54,15 +54,15 @@ impl Incoming {
     }
 
     pub(crate) fn config(self) -> WebSocketConfig {
-        // The buffers of ten thousand clients add up; those of a few links do not.
-        let (message, buffer) = match self {
+        let (message, written) = match self {
             Incoming::Requests => (CLIENT_MESSAGE_BYTES_MAX, 16 * 1024),
             Incoming::Link => (LINK_MESSAGE_BYTES_MAX, 128 * 1024),
         };
         WebSocketConfig::default()
-            .read_buffer_size(buffer)
+            // Those of ten thousand clients add up, and each read fills the rest with zeros first.
+            .read_buffer_size(16 * 1024)
             // Everything is written at the flush that ends a turn.
-            .write_buffer_size(buffer)
+            .write_buffer_size(written)
             // One message at a time is handed over; the rest waits in the outbox.
             .max_write_buffer_size(LINK_MESSAGE_BYTES_MAX + 64 * 1024)
             .max_message_size(Some(message))

@@ -1,6 +1,7 @@
 //! One task per connection: reads and decodes whatever is there, writes whatever is gathered.
 
 use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -19,6 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::outbox::{End, Outbox, Outgoing};
+use crate::moved::moved;
 
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -33,6 +35,9 @@ const TURN_BYTES: usize = 512 * 1024;
 
 /// Frames that one WebSocket message may hold: decoded, they are larger than their bytes.
 const FRAMES_MAX: usize = 128 * 1024;
+
+/// Messages that are delivered together: a list of this length comes back from the allocator warm.
+const DELIVERED_AT_ONCE: usize = 64;
 
 /// How long an orderly end may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -57,6 +62,8 @@ pub(crate) struct Pump<D> {
     deliver: D,
     /// Bytes handed to the socket and not yet flushed.
     flushing: Option<usize>,
+    /// How many messages were delivered last, for the room of the next ones.
+    delivered: usize,
     /// Reading stopped at `PAUSE_BYTES`.
     paused: bool,
     /// What comes in is of no use: its frames or sizes are broken.
@@ -87,6 +94,7 @@ impl<D: FnMut(Vec<Message>)> Pump<D> {
             options,
             deliver,
             flushing: None,
+            delivered: 0,
             paused: false,
             deaf: options.deaf,
             closed: false,
@@ -169,10 +177,15 @@ impl<D: FnMut(Vec<Message>)> Pump<D> {
                 Poll::Pending => break Poll::Pending,
             }
         };
-        if !messages.is_empty() {
-            (self.deliver)(messages);
-        }
+        self.deliver(&mut messages);
         ended
+    }
+
+    fn deliver(&mut self, messages: &mut Vec<Message>) {
+        if !messages.is_empty() {
+            self.delivered = messages.len();
+            (self.deliver)(mem::take(messages));
+        }
     }
 
     fn decode(&mut self, message: tungstenite::Message, messages: &mut Vec<Message>) {
@@ -200,8 +213,16 @@ impl<D: FnMut(Vec<Message>)> Pump<D> {
                     return self.refuse(error.to_string(), CloseCode::Invalid, "broken framing");
                 }
             };
-            match codec::decode(body) {
-                Ok(message) => messages.push(message),
+            match codec::decode(moved(body)) {
+                Ok(message) => {
+                    if messages.is_empty() {
+                        messages.reserve(self.delivered);
+                    }
+                    messages.push(message);
+                    if messages.len() >= DELIVERED_AT_ONCE {
+                        self.deliver(messages);
+                    }
+                }
                 Err(error) => {
                     first_error.get_or_insert(error);
                 }

@@ -1,11 +1,14 @@
 //! Records in memory above the engine, bounded in bytes.
 //!
 //! Invariant: what is here equals what is applied. The writer puts in what it committed before it
-//! says so: records that are written, and that keys it knows here are gone. The reader may only add
-//! what it read while no commit touched the same stripe: else it might add, after a commit, what it
-//! had read before it.
+//! says so: records that are written, and that keys it knows here are gone. Readers and loaders may
+//! only add what they read while no commit touched the same stripe: else they might add, after a
+//! commit, what they had read before it.
 
+use std::collections::hash_map::Entry as Place;
 use std::collections::{HashMap, VecDeque};
+
+use foldhash::fast::RandomState;
 
 use super::RecordKey;
 use super::own_copy::OwnCopy;
@@ -13,19 +16,19 @@ use super::own_copy::OwnCopy;
 /// What an entry costs besides its bytes: maps, counts, allocations.
 const ENTRY_OVERHEAD_BYTES: usize = 256;
 
-const STRIPES: usize = 256;
+const STRIPES: usize = 4096;
 
 /// Records by key, with a second chance for what was used since the hand passed.
 #[derive(Debug)]
 pub(super) struct RecordCache {
-    entries: HashMap<RecordKey, Entry>,
+    entries: HashMap<RecordKey, Entry, RandomState>,
     /// The order in which the hand passes. Invariant: holds the keys of `entries`, each once.
     clock: VecDeque<RecordKey>,
     /// Invariant: the sum of the `bytes` of all entries, at most `bytes_max` after each call.
     bytes: usize,
     bytes_max: usize,
     /// Per stripe of the key space, how many commits touched it.
-    commits: [u64; STRIPES],
+    commits: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -35,18 +38,18 @@ struct Entry {
     used: bool,
 }
 
-/// What the reader takes along when it goes to the engine.
+/// What a reader takes along when it goes to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Epoch(u64);
 
 impl RecordCache {
     pub(super) fn new(bytes_max: usize) -> RecordCache {
         RecordCache {
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             clock: VecDeque::new(),
             bytes: 0,
             bytes_max,
-            commits: [0; STRIPES],
+            commits: vec![0; STRIPES],
         }
     }
 
@@ -55,6 +58,11 @@ impl RecordCache {
         let entry = self.entries.get_mut(key)?;
         entry.used = true;
         Some(&entry.copy)
+    }
+
+    /// Whether it is known here what is held of a key. Asking is no use of it.
+    pub(super) fn holds(&self, key: &RecordKey) -> bool {
+        self.entries.contains_key(key)
     }
 
     /// To be taken before a read of the engine.
@@ -95,9 +103,12 @@ impl RecordCache {
     fn insert(&mut self, key: RecordKey, copy: OwnCopy, encoded_bytes: usize) {
         let bytes = entry_bytes(&key, encoded_bytes);
         let entry = Entry { copy, bytes, used: false };
-        match self.entries.insert(key.clone(), entry) {
-            Some(former) => self.bytes -= former.bytes,
-            None => self.clock.push_back(key),
+        match self.entries.entry(key) {
+            Place::Occupied(mut place) => self.bytes -= place.insert(entry).bytes,
+            Place::Vacant(place) => {
+                self.clock.push_back(place.key().clone());
+                place.insert(entry);
+            }
         }
         self.bytes += bytes;
         self.evict();
@@ -123,8 +134,8 @@ fn entry_bytes(key: &RecordKey, encoded_bytes: usize) -> usize {
 }
 
 fn stripe(key: &RecordKey) -> usize {
-    // The first byte of a position is spread evenly.
-    key.0.first().map_or(0, |&byte| usize::from(byte))
+    // The first bytes of a position are spread evenly.
+    key.0.first_chunk().map_or(0, |&bytes| usize::from(u16::from_be_bytes(bytes)) % STRIPES)
 }
 
 #[cfg(test)]
@@ -146,9 +157,10 @@ mod tests {
             cache.committed(key(n), OwnCopy::default(), 50);
             assert!(cache.bytes <= cache.bytes_max);
             assert!(cache.get(&key(0)).is_some(), "the key that is always used stays");
+            assert!(!(2..=5).contains(&n) || cache.holds(&key(2)), "asking is no use of it");
         }
         assert_eq!(cache.clock.len(), cache.entries.len());
-        assert!(cache.get(&key(1)).is_none());
+        assert!(cache.get(&key(1)).is_none() && !cache.holds(&key(2)));
     }
 
     #[test]

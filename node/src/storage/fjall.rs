@@ -1,15 +1,12 @@
 //! The engine on a disk: starting it, and the way to its threads.
 //!
-//! One thread writes, one reads. Two writers are slower than one, and a read never waits behind a
-//! sync. The engine's own journal is never synced by itself; the writer does it once per turn.
+//! The engine's own journal is never synced by itself; the writer does it once per turn.
 
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
-use std::{fmt, io, mem};
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, PersistMode};
@@ -26,11 +23,12 @@ use super::identity::OpenError;
 use super::mark::Marks;
 use super::meta::{self, Committed, LIVES, MARK, PEERS, Past, TREES};
 use super::opening::{self, Opened};
-use super::reader::{ReadJob, ReadOp, Reader};
+use super::reader::{ReadJob, ReadOp};
 use super::space::{Room, SpaceGauge, SpaceSource, default_reserve, space_of};
+use super::threads::Threads;
 use super::turn::WriteOp;
-use super::watchdog::{Doing, Stalls, Watchdog};
-use super::writer::{StateScan, WriteJob, Writer, WriterOp};
+use super::watchdog::{Doing, Stalls};
+use super::writer::{StateScan, WriteJob, WriterOp};
 use super::{Answer, Answers, CleanStop, DiskGauges, Health, RecordKey, failed};
 use crate::clock::Clock;
 use crate::mailbox::lock;
@@ -74,13 +72,17 @@ pub enum Durability {
     Periodic,
 }
 
-/// The engine, its two threads, and what is to be handed to them at the end of the turn.
+/// A smaller cache would drop what is loaded for the writer before the writer comes to it.
+const LOAD_CACHE_BYTES_MIN: usize = 1 << 20;
+
+/// An idle writer comes to so many records as soon as they could be loaded for it.
+const LOADED_BY_WRITER: usize = 8;
+
+/// The engine, its threads, and what is to be handed to them at the end of the turn.
 pub(super) struct Fjall {
-    watchdog: Watchdog,
     shared: Arc<Shared>,
-    writes: Sender<Vec<WriteJob>>,
-    reads: Sender<Vec<ReadJob>>,
-    threads: [JoinHandle<()>; 2],
+    threads: Threads,
+    loads_ahead: bool,
     next_writes: Vec<WriteJob>,
     next_reads: Vec<ReadJob>,
     found: Found,
@@ -101,6 +103,8 @@ pub(super) struct Shared {
     pub(super) cache: Mutex<RecordCache>,
     pub(super) tree_key: TreeKey,
     pub(super) marks: Marks,
+    /// Held by who syncs.
+    syncing: Mutex<()>,
     /// Who has written. Only the writer changes it.
     past: Mutex<Past>,
     /// What the node remembers of others and waits for a commit; `None`: that was stored, or nothing
@@ -122,9 +126,8 @@ pub(super) struct Shared {
     /// it compacts them.
     pub(super) record_count: AtomicU64,
     space: Arc<SpaceGauge>,
-    /// What the two threads do.
+    /// What the writer does.
     pub(super) writing: Arc<Doing>,
-    pub(super) reading: Arc<Doing>,
     stalls: Arc<Stalls>,
     answers: Answers,
 }
@@ -163,6 +166,7 @@ impl Fjall {
             cache: Mutex::new(RecordCache::new(cache_bytes)),
             tree_key,
             marks: Marks::new(mark, mark_file),
+            syncing: Mutex::default(),
             past: Mutex::new(past),
             peers: Mutex::default(),
             found_written: found.written,
@@ -173,44 +177,15 @@ impl Fjall {
             record_count,
             space: Arc::default(),
             writing: Arc::new(Doing::new("store-write")),
-            reading: Arc::new(Doing::new("store-read")),
             stalls: Arc::default(),
             answers,
         });
         let room = Room::new(space, reserve, Arc::clone(&shared.space));
-        let started = Fjall::start(shared, durability, room, found, trees);
-        started.map_err(|error| io_error(directory.path(), &error))
-    }
-
-    fn start(
-        shared: Arc<Shared>,
-        durability: Durability,
-        room: Room,
-        found: Found,
-        trees: Option<Bytes>,
-    ) -> io::Result<Fjall> {
-        let (writes, write_jobs) = mpsc::channel();
-        let (reads, read_jobs) = mpsc::channel();
-        let writer = Writer::new(Arc::clone(&shared), durability, room, write_jobs);
-        let reader = Reader::new(Arc::clone(&shared), read_jobs);
-        let threads = [
-            thread::Builder::new().name("store-write".into()).spawn(move || writer.run())?,
-            thread::Builder::new().name("store-read".into()).spawn(move || reader.run())?,
-        ];
-        let watched = vec![Arc::clone(&shared.writing), Arc::clone(&shared.reading)];
-        let watchdog = Watchdog::start(watched, Arc::clone(&shared.stalls))?;
+        let threads = Threads::start(&shared, durability, room);
+        let threads = threads.map_err(|error| io_error(directory.path(), &error))?;
+        let loads_ahead = cache_bytes >= LOAD_CACHE_BYTES_MIN;
         let (next_writes, next_reads) = (Vec::new(), Vec::new());
-        Ok(Fjall {
-            watchdog,
-            shared,
-            writes,
-            reads,
-            threads,
-            next_writes,
-            next_reads,
-            found,
-            trees,
-        })
+        Ok(Fjall { shared, threads, loads_ahead, next_writes, next_reads, found, trees })
     }
 
     pub(super) fn submit(&mut self, ticket: Ticket, op: StoreOp, answered: &mut Vec<Answer>) {
@@ -273,9 +248,8 @@ impl Fjall {
             let record = copy.record().cloned();
             return Some((ticket, StoreOutcome::Read { record }));
         }
-        let epoch = cache.epoch(&key);
         drop(cache);
-        self.read_engine(ticket, ReadOp::Record { key, epoch });
+        self.read_engine(ticket, ReadOp::Record { key });
         None
     }
 
@@ -283,18 +257,34 @@ impl Fjall {
         // A thread that is gone has panicked; what it was to answer is answered here.
         let mut lost = Vec::new();
         if !self.next_writes.is_empty() {
-            let sent = self.writes.send(mem::take(&mut self.next_writes));
-            lost.extend(sent.err().into_iter().flat_map(|jobs| jobs.0).map(|job| job.ticket));
+            self.load_ahead();
+            lost.extend(self.threads.write(mem::take(&mut self.next_writes)).err());
         }
         if !self.next_reads.is_empty() {
-            let sent = self.reads.send(mem::take(&mut self.next_reads));
-            lost.extend(sent.err().into_iter().flat_map(|jobs| jobs.0).map(|job| job.ticket));
+            lost.extend(self.threads.read(mem::take(&mut self.next_reads)).err());
         }
         if !lost.is_empty() {
             self.shared.fail(Failure::ByItself, "a storage thread is gone");
-            let answers = lost.into_iter().map(|ticket| failed(ticket, StoreError::Closed));
+            let answers =
+                lost.concat().into_iter().map(|ticket| failed(ticket, StoreError::Closed));
             self.shared.answer(answers.collect());
         }
+    }
+
+    /// Has loaded what the writer will not come to at once.
+    fn load_ahead(&self) {
+        if !self.loads_ahead {
+            return;
+        }
+        let at_once = if self.shared.writing.is_under_way() { 0 } else { LOADED_BY_WRITER };
+        if self.next_writes.len() <= at_once {
+            return;
+        }
+        let cache = lock(&self.shared.cache);
+        let waiting = self.next_writes.iter().skip(at_once).filter_map(WriteJob::record);
+        let keys = waiting.filter(|key| !cache.holds(key)).cloned().collect();
+        drop(cache);
+        self.threads.load(keys);
     }
 
     pub(super) fn found(&self) -> &Found {
@@ -347,13 +337,9 @@ impl Fjall {
 
     pub(super) fn close(mut self, stop: Option<CleanStop<'_>>) -> bool {
         self.flush();
-        let Fjall { watchdog, shared, writes, reads, threads, .. } = self;
-        drop((writes, reads));
-        // Until here a stop that hangs is told of, too.
-        let ended = threads.map(|thread| thread.join().is_ok());
-        drop(watchdog);
-        let synced = shared.sync(PersistMode::SyncAll);
-        let closed = ended == [true, true] && synced;
+        let Fjall { shared, threads, .. } = self;
+        let ended = threads.join();
+        let closed = shared.sync(PersistMode::SyncAll) && ended;
         if let Some(stop) = stop.filter(|_| closed) {
             shared.save_stop(&stop);
         }
@@ -433,24 +419,42 @@ impl Shared {
         lock(&self.peers).take()
     }
 
+    pub(super) fn stalls(&self) -> Arc<Stalls> {
+        Arc::clone(&self.stalls)
+    }
+
     /// Takes in what a commit made and removed. Only the writer does.
     pub(super) fn count_records(&self, made: u64, removed: u64) {
         let before = self.record_count.load(Ordering::Relaxed);
         self.record_count.store((before + made).saturating_sub(removed), Ordering::Relaxed);
     }
 
-    /// Syncs all commits. False where it failed, now or earlier.
+    /// Syncs all commits, as far as they are not. False where it failed, now or earlier.
     pub(super) fn sync(&self, mode: PersistMode) -> bool {
+        // One after the other: marks only rise.
+        let _syncing = lock(&self.syncing);
         if self.has_failed() {
             return false;
         }
         let mark = self.marks.committed();
-        if let Err(error) = self.database.persist(mode) {
+        if mode == PersistMode::SyncData && mark == self.marks.synced() {
+            return true;
+        }
+        // The engine looks whether it has failed only before it syncs. A sync of its own that fails
+        // meanwhile takes the one report of the system for both, so it is asked once more.
+        let synced = self.database.persist(mode);
+        if let Err(error) = synced.and_then(|()| self.database.persist(PersistMode::Buffer)) {
             self.fail_with("sync", &error);
             return false;
         }
         self.marks.on_sync(mark);
         true
+    }
+
+    /// No sync begins before this is dropped.
+    #[cfg(test)]
+    pub(super) fn hold_syncs(&self) -> std::sync::MutexGuard<'_, ()> {
+        lock(&self.syncing)
     }
 
     /// Saves what a clean stop leaves for the next start, synced, behind everything else. Where that

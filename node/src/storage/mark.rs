@@ -101,7 +101,7 @@ impl MarkFile {
     }
 }
 
-/// The marks of a store that is in use. One thread commits and syncs; all may look.
+/// The marks of a store that is in use. One thread commits, one at a time syncs; all may look.
 pub(super) struct Marks {
     committed: AtomicU64,
     /// Invariant: at most `committed`.

@@ -3,10 +3,12 @@
 //! ```text
 //!   driver --submit--> cache hit, memory engine ------------------> answer at once
 //!             |  flush, once per turn
+//!             |    loader: what the writer will look up, while it is in a turn
 //!             +--> writer: load, Held::apply, one batch, commit --> Applied, Removed, HintRemoved
-//!             |                                 one sync for all -> Durable, Confirmed
+//!             |      syncer: one sync for all that is committed --> Durable
+//!             |                             writer, synced, too --> Confirmed
 //!             |                                           states -> StatesScanned
-//!             +--> reader: what the cache does not hold, hints ---> Read, HintsFound, RecordsScanned
+//!             +--> readers: what the cache does not hold, hints ---> Read, HintsFound, RecordsScanned
 //! ```
 //!
 //! Invariant: a read error is `Failed`, never an absence; after a failed commit or sync everything
@@ -56,7 +58,13 @@ mod turn;
 
 mod writer;
 
+mod syncer;
+
 mod reader;
+
+mod loader;
+
+mod threads;
 
 pub mod offline;
 
@@ -107,7 +115,7 @@ impl Storage {
     }
 
     /// Storage on a disk. Sets a store that is damaged aside, and begins with an empty one. Starts
-    /// three threads; `answers` is called on them. States are named with `tree_key`, that of the node's
+    /// some threads; `answers` is called on them. States are named with `tree_key`, that of the node's
     /// machine. One at a time may be open on a directory.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
-//! The thread that reads what the cache does not hold, so that no read waits behind a sync.
+//! A thread that reads what the cache does not hold, so that no read waits behind a sync.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
 use fjall::Guard;
@@ -11,13 +10,12 @@ use quorate_core::ids::{Key, NodeId};
 use quorate_core::machine::{StoreError, StoreOutcome, Ticket};
 use quorate_core::ring::{Position, RingArc};
 
-use super::cache::Epoch;
 use super::fjall::Shared;
 use super::hints::{self, Hint, HintKey};
 use super::own_copy::OwnCopy;
 use super::scan::{self, Found};
 use super::turn::load;
-use super::watchdog::Task;
+use super::watchdog::{Doing, Task};
 use super::{Answer, RecordKey, failed};
 use crate::mailbox::lock;
 
@@ -28,10 +26,9 @@ pub(super) struct ReadJob {
 }
 
 pub(super) enum ReadOp {
-    /// The own copy. The epoch was taken when the cache did not hold it.
+    /// The own copy.
     Record {
         key: RecordKey,
-        epoch: Epoch,
     },
     /// The own copy and the hints for some targets.
     Merged {
@@ -53,23 +50,24 @@ pub(super) enum ReadOp {
 
 pub(super) struct Reader {
     shared: Arc<Shared>,
-    jobs: Receiver<Vec<ReadJob>>,
+    doing: Arc<Doing>,
+    jobs: flume::Receiver<Vec<ReadJob>>,
 }
 
 impl Reader {
-    pub(super) fn new(shared: Arc<Shared>, jobs: Receiver<Vec<ReadJob>>) -> Reader {
-        Reader { shared, jobs }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        doing: Arc<Doing>,
+        jobs: flume::Receiver<Vec<ReadJob>>,
+    ) -> Reader {
+        Reader { shared, doing, jobs }
     }
 
     /// Reads until the other end is dropped.
     pub(super) fn run(self) {
-        while let Ok(mut jobs) = self.jobs.recv() {
-            // Whatever else is queued shares the answer's wake-up.
-            while let Ok(more) = self.jobs.try_recv() {
-                jobs.extend(more);
-            }
+        while let Ok(jobs) = self.jobs.recv() {
             let answers = jobs.into_iter().map(|job| self.run_job(job)).collect();
-            self.shared.reading.end();
+            self.doing.end();
             self.shared.answer(answers);
         }
     }
@@ -85,9 +83,9 @@ impl Reader {
                 Task::Scan
             }
         };
-        self.shared.reading.begin(task);
+        self.doing.begin(task);
         let outcome = match op {
-            ReadOp::Record { key, epoch } => self.read(key, epoch),
+            ReadOp::Record { key } => self.read(key),
             ReadOp::Merged { key, hints } => self.read_merged(&key, &hints),
             ReadOp::FindHints { target, after, bytes_max } => {
                 let (start, end) = hints::range(target, after.as_ref());
@@ -106,7 +104,8 @@ impl Reader {
         (ticket, outcome)
     }
 
-    fn read(&self, key: RecordKey, epoch: Epoch) -> StoreOutcome {
+    fn read(&self, key: RecordKey) -> StoreOutcome {
+        let epoch = lock(&self.shared.cache).epoch(&key);
         match load(&self.shared, &self.shared.records, &key.0) {
             Ok(None) => StoreOutcome::Read { record: None },
             Ok(Some((held, bytes))) => {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one outcome")]
 
+mod ahead;
+
 mod collection;
 
 mod directory;

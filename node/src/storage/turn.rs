@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use bytes::Bytes;
-use fjall::{Keyspace, OwnedWriteBatch};
+use fjall::{Keyspace, OwnedWriteBatch, Slice};
+use foldhash::fast::RandomState;
 use quorate_core::causality::{Held, RecordDigest, RecordOp};
-use quorate_core::codec;
+use quorate_core::codec::{self, DecodeError};
 use quorate_core::ids::{DurableMark, Key, NodeId, Remembered};
 use quorate_core::machine::{Confirmed, Standing, StoreError, StoreOutcome};
 use quorate_core::merkle::StateHash;
@@ -20,6 +21,7 @@ use super::meta::{self, Committed, MARK, PAST, PEERS, STANDING};
 use super::own_copy::OwnCopy;
 use crate::clock::Clock;
 use crate::mailbox::lock;
+use crate::moved::moved;
 
 /// What the writer is to change, or to look at between changes.
 pub(super) enum WriteOp {
@@ -34,8 +36,8 @@ pub(super) enum WriteOp {
 /// Changes that no read sees yet.
 pub(super) struct Turn<'a> {
     shared: &'a Shared,
-    records: HashMap<RecordKey, StagedRecord>,
-    hints: HashMap<HintKey, StagedHint>,
+    records: HashMap<RecordKey, StagedRecord, RandomState>,
+    hints: HashMap<HintKey, StagedHint, RandomState>,
     /// The last one, and a number that is below that of the commit.
     standing: Option<(Standing, Vec<Remembered>)>,
 }
@@ -57,8 +59,10 @@ struct StagedHint {
 }
 
 impl Turn<'_> {
-    pub(super) fn new(shared: &Shared) -> Turn<'_> {
-        Turn { shared, records: HashMap::new(), hints: HashMap::new(), standing: None }
+    /// Of about so many operations.
+    pub(super) fn new(shared: &Shared, operations: usize) -> Turn<'_> {
+        let records = HashMap::with_capacity_and_hasher(operations, RandomState::default());
+        Turn { shared, records, hints: HashMap::default(), standing: None }
     }
 
     /// Carries out one operation. `None`: there is no answer but the promise that it is synced.
@@ -101,7 +105,12 @@ impl Turn<'_> {
         let Turn { shared, records, hints, standing } = self;
         let mut batch = shared.database.batch();
         let (mut written, mut removed) = (Vec::new(), Vec::new());
-        for (key, staged) in records.into_iter().filter(|(_, staged)| staged.changed) {
+        let mut changed: Vec<_> =
+            records.into_iter().filter(|(_, staged)| staged.changed).collect();
+        // Where neighbours follow each other, the engine finds the place of the next one in the
+        // processor's caches.
+        changed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (key, staged) in changed {
             if !staged.copy.is_empty() {
                 let value = Bytes::from(codec::encode_held(staged.copy.held()));
                 let bytes = value.len();
@@ -185,7 +194,7 @@ impl Turn<'_> {
         let state = |copy: &OwnCopy| copy.state(&self.shared.tree_key, key);
         let state = match self.records.get(&place) {
             Some(staged) => Some(state(&staged.copy)),
-            None => match self.stored(&place) {
+            None => match stored(self.shared, &place) {
                 Ok(copy) => Some(state(&copy)),
                 Err(StoreError::Damaged) => None,
                 Err(error @ (StoreError::Io | StoreError::Closed | StoreError::Full)) => {
@@ -210,22 +219,14 @@ impl Turn<'_> {
     }
 
     fn record(&mut self, key: RecordKey) -> Result<&mut StagedRecord, StoreError> {
-        if !self.records.contains_key(&key) {
-            let copy = self.stored(&key)?;
-            let stored = !copy.is_empty();
-            let staged = StagedRecord { copy, stored, changed: false };
-            self.records.insert(key.clone(), staged);
-        }
-        Ok(self.records.get_mut(&key).expect("it is there, or was put there"))
-    }
-
-    /// The own copy before this turn; empty where there is none.
-    fn stored(&self, key: &RecordKey) -> Result<OwnCopy, StoreError> {
-        if let Some(copy) = lock(&self.shared.cache).get(key) {
-            return Ok(copy.clone());
-        }
-        let found = load(self.shared, &self.shared.records, &key.0)?;
-        Ok(found.map(|(held, _)| OwnCopy::new(held)).unwrap_or_default())
+        Ok(match self.records.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let copy = stored(self.shared, entry.key())?;
+                let stored = !copy.is_empty();
+                entry.insert(StagedRecord { copy, stored, changed: false })
+            }
+        })
     }
 
     fn hint(&mut self, place: HintKey) -> Result<&mut StagedHint, StoreError> {
@@ -238,6 +239,15 @@ impl Turn<'_> {
             }
         })
     }
+}
+
+/// The own copy before this turn; empty where there is none.
+fn stored(shared: &Shared, key: &RecordKey) -> Result<OwnCopy, StoreError> {
+    if let Some(copy) = lock(&shared.cache).get(key) {
+        return Ok(copy.clone());
+    }
+    let found = load(shared, &shared.records, &key.0)?;
+    Ok(found.map(|(held, _)| OwnCopy::new(held)).unwrap_or_default())
 }
 
 fn put_hint(batch: &mut OwnedWriteBatch, hints: &Keyspace, place: HintKey, held: Option<&Held>) {
@@ -255,15 +265,21 @@ pub(super) fn load(
 ) -> Result<Option<(Held, usize)>, StoreError> {
     let value = match keyspace.get(key) {
         Ok(None) => return Ok(None),
-        Ok(Some(value)) => Bytes::from(value),
+        Ok(Some(value)) => value,
         Err(error) => return Err(shared.on_read_error(&error)),
     };
     let bytes = value.len();
-    match codec::decode_held(value) {
+    match decode(value) {
         Ok(held) => Ok(Some((held, bytes))),
         Err(error) => {
             tracing::error!(%error, "a record on this disk is damaged; its peers still hold it");
             Err(StoreError::Damaged)
         }
     }
+}
+
+/// What is held, as the engine gives it. The payloads do not keep the engine's block, of which the
+/// stored bytes may be a part.
+pub(super) fn decode(stored: Slice) -> Result<Held, DecodeError> {
+    codec::decode_held(moved(Bytes::from(stored)))
 }

@@ -89,6 +89,11 @@ impl Doing {
         self.since.store(0, Ordering::Release);
     }
 
+    /// Whether it is in a turn.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.since.load(Ordering::Relaxed) != 0
+    }
+
     /// What it does; `None` between two turns.
     #[cfg(test)]
     pub(super) fn task(&self) -> Option<Task> {

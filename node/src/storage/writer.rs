@@ -1,11 +1,13 @@
-//! The thread that writes: everything queued is one turn, one batch, one sync.
+//! The thread that writes: everything queued is one turn, one batch.
 //!
-//! A turn stages all operations, commits what they changed in one batch, gives their first answers,
-//! syncs, and answers `Durable` for all that were promised it, and what it was to confirm. Then it
-//! looks for the states that it was asked for in this turn. What arrives meanwhile is the next turn.
+//! A turn stages all operations, commits what they changed in one batch, and gives their first
+//! answers. Those that were promised `Durable` go to the syncer, and the next turn is staged while it
+//! syncs. Where something is to be confirmed, the turn waits for a sync of its own, so that nothing
+//! is told before it that came behind it. At its end a turn looks for the states that it was asked
+//! for. What arrives meanwhile is the next turn.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use fjall::PersistMode;
@@ -15,13 +17,14 @@ use quorate_core::machine::{StoreError, StoreOutcome, Ticket};
 use quorate_core::message::LayoutUpdate;
 use quorate_core::ring::RingArc;
 
+use super::failure::Failure;
 use super::fjall::{Durability, Shared};
 use super::layout_file;
 use super::reader::scan_records;
 use super::space::{FULL_INTERVAL, Room};
 use super::turn::{Turn, WriteOp};
 use super::watchdog::Task;
-use super::{Answer, failed, scan};
+use super::{Answer, RecordKey, failed, scan};
 
 /// The longest that an acknowledged write waits for its sync under [`Durability::Periodic`].
 pub(super) const SYNC_INTERVAL: Duration = Duration::from_millis(100);
@@ -61,8 +64,10 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     durability: Durability,
     jobs: Receiver<Vec<WriteJob>>,
-    /// When the first commit that is not synced was made. Always `None` between two turns under
-    /// [`Durability::Group`].
+    /// To the syncer.
+    promised: Sender<Vec<Ticket>>,
+    /// When the first commit was made that nobody was asked to sync. Always `None` between two turns
+    /// under [`Durability::Group`].
     unsynced_since: Option<Instant>,
     room: Room,
 }
@@ -73,8 +78,9 @@ impl Writer {
         durability: Durability,
         room: Room,
         jobs: Receiver<Vec<WriteJob>>,
+        promised: Sender<Vec<Ticket>>,
     ) -> Writer {
-        Writer { shared, durability, jobs, unsynced_since: None, room }
+        Writer { shared, durability, jobs, promised, unsynced_since: None, room }
     }
 
     /// Writes until the other end is dropped.
@@ -130,7 +136,7 @@ impl Writer {
         let growth = jobs.iter().filter(|job| job.grows()).map(|job| job.bytes() as u64 + OP_BYTES);
         let has_room = self.room.admits(growth.sum(), Instant::now());
         let shared = Arc::clone(&self.shared);
-        let mut turn = Turn::new(&shared);
+        let mut turn = Turn::new(&shared, jobs.len());
         let mut answers = Vec::with_capacity(2 * jobs.len());
         let mut promised = Vec::with_capacity(jobs.len());
         let mut confirmed = Vec::new();
@@ -164,8 +170,7 @@ impl Writer {
                 Err(error) => answers.push(failed(ticket, error)),
             }
         }
-        let sync =
-            self.durability == Durability::Group || turn.saves_standing() || !confirmed.is_empty();
+        let waits = turn.saves_standing() || !confirmed.is_empty();
         self.shared.writing.go_on(Task::Commit);
         match turn.commit() {
             Ok(false) => {}
@@ -177,25 +182,42 @@ impl Writer {
                 return self.fail_all(tickets);
             }
         }
-        if !sync {
+        if waits {
+            self.answer(answers);
+            self.sync_and_answer(promised, confirmed);
+        } else if self.durability == Durability::Group {
+            self.answer(answers);
+            self.promise(promised);
+        } else {
             answers.extend(promised.into_iter().map(|ticket| (ticket, StoreOutcome::Durable)));
             self.answer(answers);
-        } else {
-            self.answer(answers);
-            self.shared.writing.go_on(Task::Sync);
-            let synced =
-                self.unsynced_since.take().is_none() || self.shared.sync(PersistMode::SyncData);
-            let promised = promised.into_iter().map(|ticket| (ticket, StoreOutcome::Durable));
-            let all = promised.chain(confirmed);
-            let all = all.map(|(ticket, outcome)| match synced {
-                true => (ticket, outcome),
-                false => failed(ticket, StoreError::Io),
-            });
-            self.answer(all.collect());
         }
         self.answer(self.save_layouts(layouts));
         self.shared.writing.go_on(Task::Scan);
         self.answer(scans.into_iter().map(|(ticket, scan)| (ticket, self.scan(scan))).collect());
+    }
+
+    /// Has all that is committed synced, and them answered then.
+    fn promise(&mut self, promised: Vec<Ticket>) {
+        if self.unsynced_since.take().is_none() && promised.is_empty() {
+            return;
+        }
+        if let Err(promised) = self.promised.send(promised) {
+            self.shared.fail(Failure::ByItself, "the storage thread that syncs is gone");
+            self.fail_all(promised.0);
+        }
+    }
+
+    fn sync_and_answer(&mut self, promised: Vec<Ticket>, confirmed: Vec<Answer>) {
+        self.unsynced_since = None;
+        self.shared.writing.go_on(Task::Sync);
+        let synced = self.shared.sync(PersistMode::SyncData);
+        let promised = promised.into_iter().map(|ticket| (ticket, StoreOutcome::Durable));
+        let all = promised.chain(confirmed).map(|(ticket, outcome)| match synced {
+            true => (ticket, outcome),
+            false => failed(ticket, StoreError::Io),
+        });
+        self.answer(all.collect());
     }
 
     /// Saves the last one, which is the newest, for all of them.
@@ -248,6 +270,21 @@ impl Writer {
 }
 
 impl WriteJob {
+    /// The record that it will look up.
+    pub(super) fn record(&self) -> Option<&RecordKey> {
+        match &self.op {
+            WriterOp::Change(WriteOp::Apply { key, .. } | WriteOp::Remove { key, .. }) => Some(key),
+            WriterOp::Change(
+                WriteOp::ApplyHint { .. }
+                | WriteOp::RemoveHint { .. }
+                | WriteOp::Confirm { .. }
+                | WriteOp::SaveStanding { .. },
+            )
+            | WriterOp::SaveLayout(_)
+            | WriterOp::ScanStates(_) => None,
+        }
+    }
+
     /// Whether it makes the data larger.
     fn grows(&self) -> bool {
         match &self.op {

@@ -1,99 +1,43 @@
-//! Measures the storage of a node beside the bare engine, in one run on one disk, so that what is
-//! compared shares the machine of the moment. Asserts nothing. Run by `cargo xtask bench storage`.
+//! Measures Quorate: its storage beside the bare engine, and the whole beside what people would
+//! pick in its place. Run by `cargo xtask bench`.
 
-mod engine;
-mod node;
-mod puts;
-mod reads;
-mod space;
+mod compare;
+mod footprint;
+mod growth;
+mod native;
+mod storage;
 
-use std::path::PathBuf;
-use std::time::Duration;
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
 
-use anyhow::{Context, Result};
-use clap::Parser;
-use comfy_table::{CellAlignment, Table, presets};
-use quorate_node::storage::EngineOptions;
-use tempfile::TempDir;
+/// As in the program `quorate`.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Bytes of each value.
-const VALUE_BYTES: usize = 100;
-
-/// Measures the storage of a node: puts beside the bare engine, point reads, and bytes on disk.
-///
-/// The bare engine stores the same keys and values without anything around them: no causal history,
-/// no checksum, no answer to anybody. It is measured with one sync for each write and without any.
-/// All rounds of one line follow each other, several times, and the median of each is told.
+/// Measures Quorate.
 #[derive(Parser)]
-#[command(name = "cargo xtask bench storage", bin_name = "cargo xtask bench storage")]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Cli {
-    /// Writers at one time; repeat it, or separate by commas.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64, 256])]
-    writers: Vec<usize>,
-    /// Records to read among, and to measure space with; repeat it, or separate by commas. 10
-    /// million take some minutes and about 3 GB.
-    #[arg(long, value_delimiter = ',', default_values_t = [1_000_000])]
-    records: Vec<u64>,
-    /// Length of each round of each measurement, in milliseconds.
-    #[arg(long, default_value_t = 1_000)]
-    round_ms: u64,
-    /// Rounds of each measurement.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// What `quorate serve` calls so; the bare engine has its own defaults.
-    #[arg(long, value_name = "BYTES")]
-    memtable: Option<u64>,
-    /// What `quorate serve` calls so; the bare engine has its own defaults.
-    #[arg(long, value_name = "BYTES")]
-    journal: Option<u64>,
-    /// Where to measure: a folder on the disk in question [default: a temporary one].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(subcommand)]
+    of: Of,
+}
+
+#[derive(Subcommand)]
+enum Of {
+    Storage(storage::Storage),
+    Compare(compare::Compare),
+    Footprint(footprint::Footprint),
+    Growth(growth::Growth),
+    Load(native::Load),
 }
 
 fn main() -> Result<()> {
-    let cli = Cli::parse();
-    let folder = match &cli.data {
-        Some(data) => TempDir::new_in(data).with_context(|| format!("{}", data.display()))?,
-        None => TempDir::new()?,
-    };
-    let round = Duration::from_millis(cli.round_ms);
-    println!("puts per second, values of {VALUE_BYTES} bytes, in {}", folder.path().display());
-    let syncs = engine::syncs_per_second(folder.path(), round)?;
-    println!("the disk alone: {syncs:.0} syncs of 4 KiB per second, one after the other\n");
-    let sizes = cli.sizes();
-    puts::measure(folder.path(), &cli.writers, sizes, (cli.rounds, round))?;
-    for records in cli.records.iter().copied() {
-        println!("\n{records} records of {VALUE_BYTES} bytes");
-        reads::measure(folder.path(), records, sizes, (cli.rounds, round))?;
+    match Cli::parse().of {
+        Of::Storage(storage) => storage.run(),
+        Of::Compare(compare) => compare.run(),
+        Of::Footprint(footprint) => footprint.run(),
+        Of::Growth(growth) => growth.run(),
+        Of::Load(load) => load.run(),
     }
-    Ok(())
-}
-
-impl Cli {
-    fn sizes(&self) -> EngineOptions {
-        let default = EngineOptions::default();
-        EngineOptions {
-            memtable_bytes: self.memtable.unwrap_or(default.memtable_bytes),
-            journal_bytes: self.journal.unwrap_or(default.journal_bytes),
-            ..default
-        }
-    }
-}
-
-/// The one in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// A table of numbers.
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(header);
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }

@@ -9,6 +9,7 @@ mod node_binary;
 mod npm;
 mod packed;
 mod process;
+mod profile;
 mod run_folder;
 mod sources;
 mod workspace;

@@ -26,7 +26,7 @@ pub(crate) const PACKAGE: &str = "quorate-wasm";
 
 /// What Node.js 20 can load. Never `-all`: what that gives, it refuses.
 const OPTIMISE: [&str; 7] = [
-    "-Oz",
+    "-O3",
     "--enable-bulk-memory",
     "--enable-nontrapping-float-to-int",
     "--enable-sign-ext",

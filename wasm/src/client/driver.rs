@@ -17,6 +17,10 @@ use quorate_core::time::Now;
 use super::commands::{Command, Commands};
 use super::results::Results;
 
+/// A batch up to this length is copied once, and all that its calls hold are parts of the copy. A
+/// longer one would be kept as a whole by a call that waits.
+const SHARED_BYTES_MAX: usize = 64 * 1024;
+
 /// Core's client, its effects turned into a batch of results.
 #[derive(Debug)]
 pub struct Driver {
@@ -55,8 +59,10 @@ impl Driver {
             self.client.start(now, &mut self.effects);
             self.settle(results);
         }
-        for command in Commands::new(batch) {
-            self.on_command(now, command, results);
+        let shared = (batch.len() <= SHARED_BYTES_MAX).then(|| Bytes::copy_from_slice(batch));
+        let source = shared.as_ref();
+        for command in Commands::new(source.map_or(batch, |shared| shared)) {
+            self.on_command(now, command, source, results);
         }
         for (link, frames) in &mut self.outgoing {
             if !frames.is_empty() {
@@ -67,7 +73,18 @@ impl Driver {
         results.end(now.instant, self.client.next_wake().map(|wake| wake.at));
     }
 
-    fn on_command(&mut self, now: Now, command: Command<'_>, results: &mut Results) {
+    /// The bytes of `command` are a part of `source`, if there is one.
+    fn on_command(
+        &mut self,
+        now: Now,
+        command: Command<'_>,
+        source: Option<&Bytes>,
+        results: &mut Results,
+    ) {
+        let owned = |bytes: &[u8]| match source {
+            Some(source) => source.slice_ref(bytes),
+            None => Bytes::copy_from_slice(bytes),
+        };
         let (client, effects) = (&mut self.client, &mut self.effects);
         match command {
             Command::Opened(link) => client.handle(now, ClientInput::Opened(link), effects),
@@ -75,18 +92,18 @@ impl Driver {
                 client.handle(now, ClientInput::Closed(link), effects);
                 self.forget(link);
             }
-            Command::Message { link, bytes } => self.on_message(now, link, bytes, results),
+            Command::Message { link, bytes } => self.on_message(now, link, owned(bytes), results),
             Command::Get { options, key, context } => {
-                let call = client.get(now, owned_key(key), owned(context), options, effects);
+                let call = client.get(now, Key(owned(key)), owned(context), options, effects);
                 self.count(call);
             }
             Command::Put { options, key, context, value } => {
                 let (context, value) = (owned(context), owned(value));
-                let call = client.put(now, owned_key(key), value, context, options, effects);
+                let call = client.put(now, Key(owned(key)), value, context, options, effects);
                 self.count(call);
             }
             Command::Delete { options, key, context } => {
-                let call = client.delete(now, owned_key(key), owned(context), options, effects);
+                let call = client.delete(now, Key(owned(key)), owned(context), options, effects);
                 self.count(call);
             }
             Command::Cancel(call) => client.cancel(now, call, effects),
@@ -96,8 +113,8 @@ impl Driver {
         self.settle(results);
     }
 
-    fn on_message(&mut self, now: Now, link: Link, bytes: &[u8], results: &mut Results) {
-        for frame in codec::frames(owned(bytes), LINK_FRAME_BYTES_MAX) {
+    fn on_message(&mut self, now: Now, link: Link, bytes: Bytes, results: &mut Results) {
+        for frame in codec::frames(bytes, LINK_FRAME_BYTES_MAX) {
             match frame.and_then(codec::decode_answer) {
                 Ok(message) => {
                     let input = ClientInput::Frame { link, message };
@@ -173,12 +190,4 @@ fn observe(event: &ClientEvent, results: &mut Results) {
         // An event that is newer than this face has no listener.
         _ => {}
     }
-}
-
-fn owned(bytes: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(bytes)
-}
-
-fn owned_key(bytes: &[u8]) -> Key {
-    Key(owned(bytes))
 }

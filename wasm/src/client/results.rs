@@ -30,7 +30,7 @@
 //! ```
 //!
 //! The length of an ENTRY's context is the length of its bytes less that of its values, so the
-//! reader takes all of them with one copy.
+//! reader passes over all of them at once, and unpacks them from a copy of many answers.
 
 use quorate_core::client::{CallError, Completion, DownReason, Link};
 use quorate_core::ids::NodeId;

@@ -119,6 +119,7 @@ impl Driver {
                     self.answered.extend(answers);
                 }
             }
+            self.now = self.clock.now();
             self.carry_out();
             self.storage.flush();
         }

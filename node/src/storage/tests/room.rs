@@ -176,8 +176,12 @@ fn the_writer_notes_what_it_does_and_that_it_is_done() {
     assert_eq!(writing.task(), None);
     storage.submit(Ticket(1), put("a", "1", 100), &mut Vec::new());
     storage.flush();
-    let told: Vec<Option<Task>> = (0..2).map(|_| tasks.recv().unwrap().1).collect();
-    assert_eq!(told, [Some(Task::Commit), Some(Task::Sync)]);
+    assert_eq!(tasks.recv().unwrap().1, Some(Task::Commit));
+    assert_eq!(tasks.recv().unwrap().0, StoreOutcome::Durable, "somebody else syncs");
+    let confirm = StoreOp::Confirm { keys: vec![name("a")], hints: Vec::new() };
+    storage.submit(Ticket(2), confirm, &mut Vec::new());
+    storage.flush();
+    assert_eq!(tasks.recv().unwrap().1, Some(Task::Sync));
     assert!(storage.close());
     assert_eq!(writing.task(), None);
 }

@@ -1,5 +1,8 @@
 //! `cargo xtask bench`: how fast the nodes are, and how large the client is. Asserts nothing.
 
+mod compare;
+pub(crate) mod paths;
+
 use std::ffi::OsString;
 use std::process::Command;
 
@@ -10,6 +13,7 @@ use tempfile::TempDir;
 use crate::cluster::{Cluster, Settings};
 use crate::interrupt::Interrupt;
 use crate::packed::Packed;
+use crate::profile::Profile;
 use crate::workspace::Workspace;
 use crate::{node_binary, npm, process};
 
@@ -54,6 +58,25 @@ enum Of {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Quorate beside Redis Cluster and etcd: operations per second, latencies, processors.
+    #[command(disable_help_flag = true)]
+    Compare {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// What nodes take that have nothing to do: processors, memory, memory for idle sockets.
+    #[command(disable_help_flag = true)]
+    Footprint {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// What an operation costs as nodes and keys become more.
+    #[command(disable_help_flag = true)]
+    Growth {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    Paths(paths::Paths),
 }
 
 /// Tests that measure and print.
@@ -61,10 +84,21 @@ const FIGURES: [&str; 2] = ["figures_of_trees", "figures_of_nodes"];
 
 impl Bench {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
-        if let Some(Of::Storage { arguments }) = &self.of {
-            let mut storage = workspace.cargo();
-            storage.args(["run", "--release", "--quiet", "-p", "quorate-bench", "--"]);
-            return process::run(storage.args(arguments));
+        match &self.of {
+            Some(Of::Storage { arguments }) => {
+                let mut storage = workspace.cargo();
+                storage.args(["run", "--release", "--quiet", "-p", "quorate-bench", "--"]);
+                return process::run(storage.arg("storage").args(arguments));
+            }
+            Some(Of::Compare { arguments }) => {
+                return compare::run(workspace, compare::COMPARE, arguments);
+            }
+            Some(Of::Footprint { arguments }) => {
+                return compare::run(workspace, "footprint", arguments);
+            }
+            Some(Of::Growth { arguments }) => return compare::run(workspace, "growth", arguments),
+            Some(Of::Paths(paths)) => return paths.run(workspace),
+            None => {}
         }
         if self.repairs {
             return FIGURES.into_iter().try_for_each(|figures| {
@@ -73,7 +107,7 @@ impl Bench {
                 process::run(test.args(["--", "--ignored", "--nocapture", "--test-threads=1"]))
             });
         }
-        let program = node_binary::build(workspace)?;
+        let program = node_binary::build(workspace, Profile::Release)?;
         let packed = TempDir::new()?;
         let packed = Packed::install(workspace, packed.path())?;
         let interrupt = Interrupt::watch()?;

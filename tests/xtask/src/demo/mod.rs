@@ -27,6 +27,7 @@ use crate::cluster::{Cluster, Settings, ports};
 use crate::interrupt::Interrupt;
 use crate::node_binary;
 use crate::packed::Packed;
+use crate::profile::Profile;
 use crate::run_folder::RunFolder;
 use crate::workspace::Workspace;
 use claim::Claim;
@@ -77,9 +78,9 @@ struct Parts {
 }
 
 impl Parts {
-    fn build(workspace: &Workspace, state: &Path) -> Result<Parts> {
+    fn build(workspace: &Workspace, profile: Profile, state: &Path) -> Result<Parts> {
         println!("building the node, the WebAssembly modules and the npm package");
-        let program = node_binary::build(workspace)?;
+        let program = node_binary::build(workspace, profile)?;
         let folder = RunFolder::new(state)?;
         let packed = Packed::install(workspace, &folder.path().join("client"))?;
         Ok(Parts { program, packed, folder })
@@ -104,7 +105,7 @@ impl Demo {
             Some(path) => Listing::of_folder(path, &state)?,
             None => Listing::of_project(workspace),
         };
-        let parts = Parts::build(workspace, &state)?;
+        let parts = Parts::build(workspace, Profile::Release, &state)?;
 
         let interrupt = Interrupt::watch()?;
         let settings = Settings {

@@ -21,6 +21,7 @@ use crate::cluster::{Cluster, Settings, ports};
 use crate::interrupt::Interrupt;
 use crate::node_binary;
 use crate::process;
+use crate::profile::Profile;
 use crate::verify::Tally;
 use crate::workspace::Workspace;
 
@@ -59,7 +60,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<Tally> {
     let state = workspace.target.join("demo");
     let suite = Suite {
         workspace,
-        parts: Parts::build(workspace, &state)?,
+        parts: Parts::build(workspace, Profile::Dev, &state)?,
         interrupt: Interrupt::watch()?,
     };
     let mut tally = Tally::default();

@@ -8,6 +8,7 @@ use super::ledger;
 use crate::cluster::Settings;
 use crate::interrupt::Interrupt;
 use crate::node_binary;
+use crate::profile::Profile;
 use crate::run_folder::RunFolder;
 use crate::workspace::Workspace;
 
@@ -22,10 +23,10 @@ pub(super) struct Bed {
 }
 
 impl Bed {
-    pub(super) fn build(workspace: &Workspace) -> Result<Bed> {
+    pub(super) fn build(workspace: &Workspace, profile: Profile) -> Result<Bed> {
         println!("building the node and the ledger");
-        let program = node_binary::build(workspace)?;
-        let ledger = ledger::build(workspace)?;
+        let program = node_binary::build(workspace, profile)?;
+        let ledger = ledger::build(workspace, profile)?;
         let folder = RunFolder::new(&workspace.target.join("disks"))?;
         Ok(Bed { program, ledger, interrupt: Interrupt::watch()?, folder })
     }

@@ -9,14 +9,14 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::interrupt::Interrupt;
-use crate::process;
+use crate::profile::Profile;
 use crate::workspace::Workspace;
 
 const PACKAGE: &str = "quorate-ledger";
@@ -77,11 +77,8 @@ impl Reading {
 }
 
 /// Builds the program.
-pub(super) fn build(workspace: &Workspace) -> Result<PathBuf> {
-    process::run(workspace.cargo().args(["build", "--release", "--quiet", "-p", PACKAGE]))?;
-    let path = workspace.target.join("release").join(PACKAGE);
-    ensure!(path.is_file(), "cargo built no {}", path.display());
-    Ok(path)
+pub(super) fn build(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
+    profile.build(workspace, PACKAGE, PACKAGE)
 }
 
 impl Ledger {

@@ -7,6 +7,7 @@ use super::bed::Bed;
 use super::damage::{Case, Damage};
 use super::power::Power;
 use super::random;
+use crate::profile::Profile;
 use crate::verify::Tally;
 use crate::workspace::Workspace;
 
@@ -21,7 +22,7 @@ pub(crate) struct Suite {}
 
 impl Suite {
     pub(super) fn run(&self, workspace: &Workspace) -> Result<()> {
-        let bed = Bed::build(workspace)?;
+        let bed = Bed::build(workspace, Profile::Dev)?;
         let seed = random::seed();
         let power = Power::new(LOSSES, KILLS, seed).run_on(&bed);
         bed.interrupt.check()?;

@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use super::{Outcome, chromium, counts};
+use crate::profile::Profile;
 use crate::verify::{self, Tally};
 use crate::wasm::Wasm;
 use crate::workspace::Workspace;
@@ -159,7 +160,7 @@ fn cluster(workspace: &Workspace) -> Result<Outcome> {
     if workspace.package(CLUSTER_TESTS).is_none() {
         return Ok(Outcome::Skipped(format!("there is no crate {CLUSTER_TESTS}")));
     }
-    let binary = node_binary::build(workspace)?;
+    let binary = node_binary::build(workspace, Profile::Dev)?;
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--no-fail-fast", "-p", CLUSTER_TESTS]);
     counted(cargo.env(node_binary::VARIABLE, binary), counts::libtest)
@@ -181,7 +182,7 @@ fn wasm(workspace: &Workspace) -> Result<Outcome> {
 
 fn browser(workspace: &Workspace) -> Result<Outcome> {
     let program = chromium::find_or_install()?;
-    let binary = node_binary::build(workspace)?;
+    let binary = node_binary::build(workspace, Profile::Dev)?;
     let simulator = simulator::command(workspace, false)?;
     let mut npm = npm::command(workspace, &["run", "test:browser"]);
     npm.env(chromium::VARIABLE, program).env(node_binary::VARIABLE, binary);
@@ -190,7 +191,7 @@ fn browser(workspace: &Workspace) -> Result<Outcome> {
 }
 
 fn node_tests(workspace: &Workspace, arguments: &[&str]) -> Result<Outcome> {
-    let binary = node_binary::build(workspace)?;
+    let binary = node_binary::build(workspace, Profile::Dev)?;
     counted(npm::command(workspace, arguments).env(node_binary::VARIABLE, binary), counts::node)
 }
 
@@ -204,7 +205,7 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
     if crates.is_empty() && packages.is_empty() {
         return Ok(Outcome::Skipped("there are no examples".to_owned()));
     }
-    let binary = node_binary::build(workspace)?;
+    let binary = node_binary::build(workspace, Profile::Dev)?;
     let mut sum = Tally::default();
     for name in crates {
         let mut cargo = workspace.cargo();

@@ -15,7 +15,10 @@ struct Home {
 
 /// Examples are programs of users, and cluster tests run real sockets: both embed the node's crate.
 const HOMES: [Home; 8] = [
-    Home { name: "tokio", folders: &["node", "examples", "tests/cluster", "tests/ledger"] },
+    Home {
+        name: "tokio",
+        folders: &["node", "examples", "tests/bench", "tests/cluster", "tests/ledger"],
+    },
     Home { name: "fjall", folders: &["node", "tests/bench"] },
     Home { name: "getrandom", folders: &["node", "wasm"] },
     Home { name: "wasm-bindgen", folders: &["wasm"] },

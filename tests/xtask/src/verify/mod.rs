@@ -4,6 +4,7 @@ mod build;
 mod dependencies;
 mod imports;
 mod layering;
+mod paths;
 mod text;
 
 use std::ops::Add;
@@ -61,7 +62,7 @@ impl Add for Tally {
 }
 
 /// In the order in which they run: quick ones first.
-const CHECKS: [Check; 16] = [
+const CHECKS: [Check; 17] = [
     Check { name: "size", promise: "no source file outgrows its limit", run: text::sizes },
     Check { name: "markers", promise: "no reminder stands in for work", run: text::markers },
     Check { name: "readme", promise: "it prints the examples as they are", run: text::readme },
@@ -105,6 +106,11 @@ const CHECKS: [Check; 16] = [
         name: "imports",
         promise: "core and simulator as WebAssembly import nothing",
         run: imports::check,
+    },
+    Check {
+        name: "paths",
+        promise: "no hot path of core outgrows its budget of instructions",
+        run: paths::budget,
     },
 ];
 

@@ -11,6 +11,7 @@ use clap::Args;
 use super::bed::Bed;
 use super::random;
 use super::report::table;
+use crate::profile::Profile;
 use crate::verify::Tally;
 use crate::workspace::Workspace;
 pub(in crate::disks) use case::Case;
@@ -45,7 +46,7 @@ impl Damage {
     }
 
     pub(super) fn run(&self, workspace: &Workspace) -> Result<()> {
-        let bed = Bed::build(workspace)?;
+        let bed = Bed::build(workspace, Profile::Release)?;
         let failed = self.run_on(&bed)?.failed;
         if failed > 0 {
             let kept = bed.keep()?;

@@ -17,6 +17,7 @@ use super::report::seconds;
 use super::schedule::{self, Deed, Round};
 use crate::cluster::Cluster;
 use crate::interrupt::Interrupt;
+use crate::profile::Profile;
 use crate::workspace::Workspace;
 use tally::Tally;
 
@@ -84,7 +85,7 @@ impl Power {
     }
 
     pub(super) fn run(&self, workspace: &Workspace) -> Result<()> {
-        let bed = Bed::build(workspace)?;
+        let bed = Bed::build(workspace, Profile::Release)?;
         let ended = self.run_on(&bed);
         if ended.is_err() && !bed.interrupt.is_asked() {
             println!("the logs of the nodes are kept in {}", bed.keep()?.display());

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 use quorate_node::storage::{Durability, EngineOptions};
 
-use crate::engine::Engine;
-use crate::node::NodeStorage;
-use crate::{median, table};
+use super::engine::Engine;
+use super::node::NodeStorage;
+use super::{median, table};
 
 pub(crate) fn measure(
     folder: &Path,

@@ -12,7 +12,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use quorate_core::prng::Prng;
 use quorate_core::ring::Position;
 
-use crate::VALUE_BYTES;
+use super::VALUE_BYTES;
 
 /// What is asked of a sync.
 const SYNC: PersistMode = PersistMode::SyncData;
@@ -77,13 +77,13 @@ impl Engine {
     }
 
     fn put(&self, number: u64) -> fjall::Result<()> {
-        self.keyspace.insert(place(number), crate::node::value(number))
+        self.keyspace.insert(place(number), super::node::value(number))
     }
 }
 
 /// The same place that a node's storage gives to a key.
 fn place(number: u64) -> Vec<u8> {
-    let key = crate::node::key(number);
+    let key = super::node::key(number);
     let mut place = Position::of(key.as_bytes()).to_be_bytes().to_vec();
     place.extend_from_slice(key.as_bytes());
     place

@@ -17,7 +17,7 @@ use quorate_node::storage::{
     Answer, Directory, Durability, EngineOptions, FjallOptions, Settings, Storage,
 };
 
-use crate::VALUE_BYTES;
+use super::VALUE_BYTES;
 
 const CLUSTER: ClusterId = ClusterId(1);
 

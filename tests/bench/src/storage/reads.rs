@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use quorate_node::storage::{Durability, EngineOptions};
 
-use crate::engine::Engine;
-use crate::node::{NodeStorage, key};
-use crate::{VALUE_BYTES, median, space, table};
+use super::engine::Engine;
+use super::node::{NodeStorage, key};
+use super::{VALUE_BYTES, median, space, table};
 
 /// Keys that fit into the cache of records.
 const HOT: u64 = 10_000;
