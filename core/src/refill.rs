@@ -241,16 +241,19 @@ impl Refill {
         }
         self.contradicted = true;
         // What comes after a copy has greater numbers than are found in it. So this is, but for a copy
-        // that counted on, of a storage in whose place this one began empty: it holds nothing old.
-        let is_aside = self.found.past.get(told.life).is_none() && told.mark <= self.found.mark;
-        let left = self.found.past.get(told.life).map_or(self.found.written, |past| past.written);
+        // that counted on, of a storage in whose place this one began empty: it holds nothing old. Of
+        // a life that is accounted for an earlier one here has taken in what others held.
+        let left = match self.found.past.get(told.life) {
+            Some(past) => past.written,
+            None => Some(self.found.written).filter(|_| told.mark > self.found.mark),
+        };
         // What took part has given to others what it holds, and has acknowledged to clients what they
         // may not have.
-        if !took_part && !is_aside && (self.is_old || self.may_be_old(left, config)) {
+        if !took_part && left.is_some_and(|left| self.is_old || self.may_be_old(left, config)) {
             self.is_over = true;
             return Told::OldCopy;
         }
-        self.found.past.account(told, left);
+        self.found.past.account(told);
         self.unsaved.retain(|former| former.life != told.life);
         self.unsaved.truncate(PastLives::MAX - 1);
         self.unsaved.push(told);

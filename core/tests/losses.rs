@@ -10,15 +10,18 @@ use machines::five::some_record;
 use machines::{ALICE, Alone, greeting, key_of, replies, run, sends, stores};
 use quorate_core::causality::Held;
 use quorate_core::ids::{DurableMark, Incarnation, Key, NodeId, Remembered};
+use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::{
     Effect, Event, Found, Input, PastLife, PastLives, Peer, Standing, StoreError, StoreOp,
     StoreOutcome, Ticket,
 };
+use quorate_core::merkle::Branch;
 use quorate_core::message::{
-    CallId, Compared, Comparison, FailureCode, Gossip, Message, Pulse, Question, ReplicaRead,
-    ReplicaState,
+    BranchHash, CallId, Compare, Compared, Comparison, FailureCode, Gossip, Message, Pulse,
+    Question, ReplicaRead, ReplicaState,
 };
 use quorate_core::node::AntiEntropySettings;
+use quorate_core::ring::Slot;
 use quorate_core::time::UnixMs;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -150,7 +153,7 @@ impl Replica {
 fn found(mark: u64) -> Found {
     let (mark, written) = (DurableMark(mark), machines::now(0).unix);
     let mut past = PastLives::default();
-    past.push(PastLife { life: FORMER, mark, written });
+    past.push(PastLife { life: FORMER, mark, written: Some(written) });
     Found { mark, written, past, ..Found::default() }
 }
 
@@ -299,6 +302,44 @@ fn an_old_copy_takes_no_part_and_is_set_aside_as_soon_as_it_is_known_for_one() {
 }
 
 #[test]
+fn more_that_is_remembered_of_a_life_that_is_accounted_for_makes_no_old_copy() {
+    // A life that is known from others alone, and one that has written here and was told of more.
+    for accounted in [Incarnation(78), FORMER] {
+        let mut found = found(9);
+        found.past.account(Remembered { mark: DurableMark(29), life: accounted });
+        found.written = UnixMs(machines::now(0).unix.0 - DAY_MS / 2);
+        let mut replica = Replica::new(Found { mark: DurableMark(30), ..found });
+        let effects = replica.told(2, accounted, 34);
+        assert_eq!(is_lost(&effects), Some(false));
+        assert!(!effects.contains(&Effect::StartOver));
+        assert!(!replica.votes());
+    }
+}
+
+#[test]
+fn a_question_of_a_peer_that_came_late_refills_no_slot() {
+    let mut replica = Replica::new(found(9));
+    replica.greeted(2);
+    replica.greeted(3);
+    replica.told(3, FORMER, 10);
+    let refilling = |replica: &Replica| {
+        let counters = replica.alone.node.view().counters();
+        counters.iter().find(|(name, _)| *name == "slots_refilling").map(|(_, count)| *count)
+    };
+    replica.alone.input(Input::PeerDown(Peer::Node(NodeId(2))));
+    replica.alone.input(Input::PeerDown(Peer::Node(NodeId(3))));
+    let roots = (0..64).map(|slot| BranchHash { slot: Slot(slot), branch: Branch::ROOT, hash: 0 });
+    let question = Question::Branches(roots.collect());
+    for peer in [2, 3] {
+        let (call, question) = (CallId(3), question.clone());
+        let compare = Compare { call, layout_version: LayoutVersion(1), leaves: 256, question };
+        replica.alone.frame(Peer::Node(NodeId(peer)), Message::Compare(compare));
+    }
+    assert_eq!(refilling(&replica), Some(64), "both were asked before they held anything");
+    assert!(!replica.votes());
+}
+
+#[test]
 fn actors_of_former_lives_are_continued_once_all_others_remember_this_one() {
     // (what node 3 remembers, whether they are continued)
     let own = Incarnation(5);
@@ -432,7 +473,7 @@ fn what_may_be_an_old_copy_is_no_witness() {
 fn a_life_that_counted_on_beyond_what_others_remember_hides_no_loss() {
     // The former life lost its tenth commit, was told so, and died before that was saved.
     let mut past = found(9).past;
-    past.push(PastLife { life: Incarnation(78), mark: DurableMark(12), written: UnixMs(0) });
+    past.push(PastLife { life: Incarnation(78), mark: DurableMark(12), written: Some(UnixMs(0)) });
     let mut replica = Replica::new(Found { mark: DurableMark(12), past, ..found(9) });
     replica.alone.input(Input::Marked(DurableMark(13)));
     let effects = replica.told(2, FORMER, 10);

@@ -310,9 +310,10 @@ fn branches_answer(
             equal.push(slot);
         }
     }
+    // A question may come late, or twice: what is being refilled waits for the answer to its own.
+    equal.retain(|slot| !around.turn.refill.is_waiting(*slot, from));
     let (now, interval) = (around.turn.now, around.turn.config.anti_entropy.interval);
     around.schedule.on_compared(now, from, &equal, true, interval);
-    around.turn.refill.on_compared(from, &equal);
     Ok(Comparison::Branches { differ, busy })
 }
 

@@ -132,8 +132,9 @@ pub struct PastLife {
     pub life: Incarnation,
     /// The number of its last commit that is here, or is known to be lost.
     pub mark: DurableMark,
-    /// When the last one that is here was made, by the wall clock.
-    pub written: UnixMs,
+    /// When the last one that is here was made, by the wall clock. `None` where others have told of
+    /// more, and all that is here comes after that: it is no older copy for what else they remember.
+    pub written: Option<UnixMs>,
 }
 
 /// The lives that have written to a storage, the first one first. Numbers alone would not do: a life
@@ -163,15 +164,11 @@ impl PastLives {
         self.0.iter().rev().find(|past| past.life == life)
     }
 
-    /// Others remember so much of a life: what is not here of it is known to be lost. `written` is
-    /// when the last commit that is here was made.
-    pub fn account(&mut self, told: Remembered, written: UnixMs) {
-        match self.0.iter_mut().rev().find(|past| past.life == told.life) {
-            Some(past) => past.mark = past.mark.max(told.mark),
-            None => {
-                let Remembered { life, mark } = told;
-                self.push(PastLife { life, mark, written });
-            }
+    /// Others remember so much of a life: what is not here of it is known to be lost.
+    pub fn account(&mut self, Remembered { life, mark }: Remembered) {
+        match self.0.iter_mut().rev().find(|past| past.life == life) {
+            Some(past) => (past.mark, past.written) = (past.mark.max(mark), None),
+            None => self.push(PastLife { life, mark, written: None }),
         }
     }
 

@@ -110,8 +110,6 @@ pub(super) struct Shared {
     /// What the node remembers of others and waits for a commit; `None`: that was stored, or nothing
     /// was said.
     peers: Mutex<Option<Vec<(NodeId, Remembered)>>>,
-    /// When what was found was written.
-    found_written: UnixMs,
     /// Set by the first commit or sync that failed, and never taken back.
     failed: AtomicBool,
     /// Set where the engine met bytes that are not what it once wrote. Implies `failed`.
@@ -169,7 +167,6 @@ impl Fjall {
             syncing: Mutex::default(),
             past: Mutex::new(past),
             peers: Mutex::default(),
-            found_written: found.written,
             failed: AtomicBool::new(false),
             damaged: AtomicBool::new(false),
             uncertain: AtomicBool::new(false),
@@ -410,7 +407,7 @@ impl Shared {
     /// What others remember is accounted for.
     pub(super) fn account(&self, above: &[Remembered]) -> Past {
         let mut past = lock(&self.past);
-        above.iter().for_each(|told| past.before.account(*told, self.found_written));
+        above.iter().for_each(|told| past.before.account(*told));
         past.clone()
     }
 

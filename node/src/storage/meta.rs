@@ -37,6 +37,9 @@ const VERSION: u8 = 1;
 
 const PAST_LIFE_BYTES: usize = 20;
 
+/// Stands for the time of a life of which others told more than is here.
+const NO_TIME: UnixMs = UnixMs(u64::MAX);
+
 const PEER_BYTES: usize = 20;
 
 /// All of it.
@@ -73,7 +76,7 @@ impl Past {
     /// All lives, the one that wrote last with what it wrote last.
     pub(super) fn closed(mut self, last: Committed) -> PastLives {
         let Committed { mark, written } = last;
-        self.before.push(PastLife { life: self.life, mark, written });
+        self.before.push(PastLife { life: self.life, mark, written: Some(written) });
         self.before
     }
 }
@@ -166,7 +169,7 @@ pub(super) fn encode_past(past: &Past) -> Vec<u8> {
         for PastLife { life, mark, written } in past.before.iter() {
             bytes.put_u32(life.0);
             bytes.put_u64(mark.0);
-            bytes.put_u64(written.0);
+            bytes.put_u64(written.unwrap_or(NO_TIME).0);
         }
     })
 }
@@ -178,7 +181,7 @@ fn decode_past(bytes: &Bytes) -> Option<Past> {
     while !body.is_empty() {
         let life = Incarnation(body.try_get_u32().ok()?);
         let mark = DurableMark(body.try_get_u64().ok()?);
-        let written = UnixMs(body.try_get_u64().ok()?);
+        let written = Some(UnixMs(body.try_get_u64().ok()?)).filter(|written| *written != NO_TIME);
         before.push(PastLife { life, mark, written });
     }
     Some(Past { life, before })
@@ -243,7 +246,8 @@ mod tests {
             let mut before = PastLives::default();
             for number in 0..count {
                 let (life, mark) = (Incarnation(number), DurableMark(number.into()));
-                before.push(PastLife { life, mark, written: UnixMs(7) });
+                let written = (number % 2 == 0).then_some(UnixMs(7));
+                before.push(PastLife { life, mark, written });
             }
             let past = Past { life: Incarnation(9), before };
             let bytes = Bytes::from(encode_past(&past));

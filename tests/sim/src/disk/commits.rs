@@ -49,7 +49,7 @@ impl Commits {
     /// number of it.
     pub(super) fn account(&mut self, above: &[Remembered]) -> DurableMark {
         for told in above {
-            self.past.account(*told, self.written);
+            self.past.account(*told);
         }
         above.iter().map(|told| told.mark).max().unwrap_or_default()
     }
@@ -69,7 +69,7 @@ impl Disk {
         self.note_untold();
         let Commits { mark, written, standing, lives, peers, .. } = self.commits.clone();
         if let Some(life) = self.commits.life.replace(life) {
-            self.commits.past.push(PastLife { life, mark, written });
+            self.commits.past.push(PastLife { life, mark, written: Some(written) });
         }
         let past = self.commits.past.clone();
         self.commits.add(wall, now, DurableMark(0));

@@ -11,7 +11,7 @@ use quorate_core::time::{Duration, Instant};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
-use crate::observation::{Applied, Crashed, Destroyed, Removed, Sent, Stepped};
+use crate::observation::{Applied, By, Crashed, Destroyed, Removed, Sent, Stepped};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "moves-what-differs",
@@ -22,7 +22,8 @@ pub(crate) const PROPERTY: Property = Property {
                  neither of the two changed it for as long as the recheck of that node (less a \
                  fifth, since clocks drift), and they differed all that time: a write on its way \
                  is no difference. Where one of the two crashed meanwhile, or the one who asks was \
-                 being refilled, or one cannot read the record, nothing is said.",
+                 being refilled, or one cannot read the record, or could not and has removed it \
+                 meanwhile, nothing is said.",
     source: "DESIGN.md §11",
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct MovesWhatDiffers {
     rests: VecDeque<(usize, usize, CallId)>,
     /// When a node last crashed.
     crashed: BTreeMap<usize, Instant>,
+    /// When a node last removed its copy of a key, since it could not read it.
+    given_up: BTreeMap<(usize, Key), Instant>,
     /// When a node last waited for what it had lost.
     refilling: BTreeMap<usize, Instant>,
     /// How long each node waits before it looks again.
@@ -96,6 +99,9 @@ impl Invariant for MovesWhatDiffers {
 
     fn on_destroyed(&mut self, scene: Scene<'_>, destroyed: Destroyed<'_>) -> Verdict {
         if destroyed.copy == HeldAs::Own {
+            if destroyed.by == By::Node {
+                self.given_up.insert((destroyed.node, destroyed.key.clone()), scene.now);
+            }
             self.on_change(scene, destroyed.node, destroyed.key);
         }
         Ok(())
@@ -202,12 +208,13 @@ impl MovesWhatDiffers {
             let text = format!("n{asker} and n{asked} move a record of a slot without its root");
             return Err(Violation::new(text).at(asker).of(key));
         };
-        let crash = [asker, asked].into_iter().filter_map(|node| self.crashed.get(&node)).max();
-        if crash.is_some_and(|crash| *crash >= begun.first) {
+        let both = [asker, asked];
+        let crashes = both.iter().filter_map(|node| self.crashed.get(node));
+        let given_up = both.iter().filter_map(|node| self.given_up.get(&(*node, key.clone())));
+        if crashes.chain(given_up).any(|at| *at >= begun.first) {
             return Ok(());
         }
-        let mut disks = [asker, asked].into_iter().map(|node| &scene.disks[node]);
-        if disks.any(|disk| disk.is_damaged(HeldAs::Own, key)) {
+        if both.iter().any(|node| scene.disks[*node].is_damaged(HeldAs::Own, key)) {
             return Ok(());
         }
         if self.refilling.get(&asker).is_some_and(|last| *last >= begun.first) {
@@ -266,9 +273,9 @@ mod tests {
     };
     use quorate_core::time::Duration;
 
-    use super::MovesWhatDiffers;
+    use super::{Destroyed, HeldAs, MovesWhatDiffers};
     use crate::network::End;
-    use crate::observation::{Observation, Sent};
+    use crate::observation::{By, Observation, Sent};
     use crate::oracle::stage::Stage;
 
     const RECHECK: Duration = Duration::from_secs(1);
@@ -345,6 +352,22 @@ mod tests {
         stage.now = stage.now + RECHECK * 2;
         give(&mut stage, 0, 1);
         stage.expect(false, "did not differ for");
+    }
+
+    #[test]
+    fn a_copy_that_was_removed_unread_since_the_root_was_asked_for_may_be_replaced() {
+        for (by, fine) in [(By::Node, true), (By::Fault, false)] {
+            let mut stage = one_lacks();
+            stage.copy(0, 1);
+            stage.now = stage.now + RECHECK;
+            ask_for_root(&mut stage, 0, 1);
+            let (key, before, after) = (stage.key.clone(), stage.record(1), Record::new());
+            let (node, copy, key) = (1, HeldAs::Own, &key);
+            let (before, after) = (&before, &after);
+            stage.see(&Observation::Destroyed(Destroyed { node, by, copy, key, before, after }));
+            give(&mut stage, 0, 1);
+            stage.expect(fine, "did not differ for");
+        }
     }
 
     #[test]

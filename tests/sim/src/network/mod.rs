@@ -145,6 +145,11 @@ impl Network {
         Some((dialler, dialled))
     }
 
+    /// The connection that was opened last; zero before any was.
+    pub(crate) fn last_opened(&self) -> Connection {
+        Connection(self.last)
+    }
+
     pub(crate) fn is_open(&self, connection: Connection) -> bool {
         self.open.contains_key(&connection)
     }

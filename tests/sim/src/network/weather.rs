@@ -17,7 +17,8 @@ pub struct Weather {
     pub tail_max: Duration,
     /// Chance that a frame is lost although the connection stays.
     pub loss: u32,
-    /// Chance that a frame arrives twice, the second time perhaps after the connection is gone.
+    /// Chance that a frame arrives twice, the second time perhaps after the connection is gone,
+    /// but never at a later process.
     pub duplicates: u32,
     /// Chance that a frame is overtaken by those behind it.
     pub reorder: u32,

@@ -221,6 +221,7 @@ impl World {
         slot.client.check_invariants();
         let wake = slot.client.next_wake().map(|wake| wake.at.max(self.now));
         if let Some(at) = wake
+            && !slot.dead
             && slot.wake.is_none_or(|queued| at < queued)
         {
             slot.wake = Some(at);

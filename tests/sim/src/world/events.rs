@@ -136,7 +136,10 @@ impl World {
         again: bool,
     ) {
         let gone = match to {
-            End::Node(node) => self.nodes[node].node.is_none(),
+            // No socket outlives its process, so none carries anything to the next one.
+            End::Node(node) => {
+                self.nodes[node].node.is_none() || connection <= self.nodes[node].inherits
+            }
             End::Client(client, _) => self.clients[client].dead,
         };
         if gone {

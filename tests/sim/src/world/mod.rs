@@ -86,6 +86,8 @@ struct NodeSlot {
     node: Option<Node>,
     /// Counts its starts: what an earlier life waits for never reaches a later one.
     life: u64,
+    /// The last connection that was opened before its present life.
+    inherits: Connection,
     /// What it told people.
     events: Vec<NodeEvent>,
     /// When its next wake is queued.
@@ -203,6 +205,7 @@ impl World {
             id,
             node: None,
             life: 0,
+            inherits: Connection(0),
             events: Vec::new(),
             wake: None,
             clock: Clock::default(),
@@ -393,6 +396,7 @@ impl World {
         }
         let node = Node::new(config, self.prng.next_u64()).expect("a configuration that works");
         self.nodes[index].node = Some(node);
+        self.nodes[index].inherits = self.network.last_opened();
         let found = &found;
         self.observe(&Observation::Started(Started { node: index, life, found, wall }));
         self.with_node(index, |node, now, out| node.start(now, out));
