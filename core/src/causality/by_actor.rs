@@ -22,6 +22,12 @@ impl<V> Default for ByActor<V> {
 }
 
 impl<V: Default> ByActor<V> {
+    /// `None` where the actors are not strictly ascending.
+    pub(super) fn from_ascending(entries: Vec<(Actor, V)>) -> Option<ByActor<V>> {
+        let is_ascending = entries.is_sorted_by(|(one, _), (next, _)| one < next);
+        is_ascending.then_some(ByActor { entries })
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

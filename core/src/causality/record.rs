@@ -36,6 +36,14 @@ impl Record {
         Some(record)
     }
 
+    /// The same of histories that stand in the order of their actors, each of them once; `None` also
+    /// where they do not.
+    pub fn from_ascending(histories: Vec<(Actor, History)>) -> Option<Record> {
+        let is_valid = histories.iter().all(|(_, history)| history.is_valid());
+        let histories = ByActor::from_ascending(histories).filter(|_| is_valid)?;
+        Some(Record { histories })
+    }
+
     /// Whether nothing is known of the key: no sibling and no history.
     pub fn is_empty(&self) -> bool {
         self.histories.is_empty()

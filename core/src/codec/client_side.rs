@@ -12,6 +12,7 @@ use prost::encoding::{
     DecodeContext, WireType, decode_key, decode_varint, encode_varint, message, skip_field,
 };
 
+use super::direct::{self, REPLY};
 use super::{DecodeError, guard, handshake, malformed, request, wire};
 use crate::message::{Message, Unsupported};
 
@@ -20,9 +21,6 @@ const HELLO: u32 = 1;
 const WELCOME: u32 = 2;
 const REJECT: u32 = 3;
 const UNSUPPORTED: u32 = 4;
-const GET: u32 = 5;
-const PUT: u32 = 6;
-const REPLY: u32 = 7;
 
 /// Appends one frame of a client, its length first.
 ///
@@ -31,8 +29,8 @@ const REPLY: u32 = 7;
 pub fn encode_request(message: &Message, out: &mut Vec<u8>) {
     match message {
         Message::Hello(hello) => append(HELLO, &handshake::hello_out(hello), out),
-        Message::Get(get) => append(GET, &request::get_out(get), out),
-        Message::Put(put) => append(PUT, &request::put_out(put), out),
+        Message::Get(get) => direct::append(direct::GET, get, out),
+        Message::Put(put) => direct::append(direct::PUT, put, out),
         Message::Welcome(_)
         | Message::Reject(_)
         | Message::Unsupported(_)
@@ -59,6 +57,9 @@ pub fn encode_request(message: &Message, out: &mut Vec<u8>) {
 /// `Malformed`, or `Unknown` for a frame that is not meant for clients; the connection can go on
 /// after either.
 pub fn decode_answer(mut frame: Bytes) -> Result<Message, DecodeError> {
+    if let Some(reply) = direct::decode_reply(&frame) {
+        return Ok(reply);
+    }
     guard::check(&frame)?;
     let broken = |_| malformed("no Protocol Buffers frame");
     let mut answer = None;

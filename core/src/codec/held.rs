@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use prost::Message as _;
 
+use super::direct::{self, Part};
 use super::{DecodeError, malformed, record, seal, unseal, wire};
 use crate::causality::{Held, Own};
 
@@ -12,11 +13,7 @@ const VERSION: u8 = 1;
 
 /// The bytes to store.
 pub fn encode_held(held: &Held) -> Vec<u8> {
-    let held = wire::Held {
-        record: Some(record::record_out(held.record())),
-        own: held.own().map(|own| record::actor_out(own.actor)),
-    };
-    seal(VERSION, held.encoded_len(), |bytes| held.encode_raw(bytes))
+    seal(VERSION, held.length(), |bytes| held.write(bytes))
 }
 
 /// What was stored.
@@ -25,6 +22,9 @@ pub fn encode_held(held: &Held) -> Vec<u8> {
 /// `Malformed` where the bytes are not exactly what [`encode_held`] once made.
 pub fn decode_held(bytes: Bytes) -> Result<Held, DecodeError> {
     let body = unseal(VERSION, &bytes)?;
+    if let Some(held) = direct::decode_held(&body) {
+        return Ok(held);
+    }
     let held = wire::Held::decode(body).map_err(|_| malformed("a stored record"))?;
     let own = held.own.map(|actor| Own { actor: record::actor_in(actor) });
     Ok(Held::from_parts(record::record_in(held.record.unwrap_or_default())?, own))

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  WebSocket message   [len][frame][len][frame]...        frames()
-//!  frame               Protocol Buffers, `wire` types     guard::check(), prost
+//!  frame               Protocol Buffers, `wire` types     guard::check(), prost; requests: `direct`
 //!  message             checked values                     decode(), encode()
 //! ```
 //!
@@ -12,6 +12,7 @@
 
 mod client_side;
 mod collection;
+mod direct;
 mod exchange;
 mod gossip;
 mod guard;
@@ -99,7 +100,35 @@ pub(crate) fn malformed(reason: &'static str) -> DecodeError {
 
 /// Appends one frame, its length first.
 pub fn encode(message: &Message, out: &mut Vec<u8>) {
-    let frame = wire::Frame { body: Some(body(message)) };
+    let body = match message {
+        Message::Get(get) => return direct::append(direct::GET, get, out),
+        Message::Put(put) => return direct::append(direct::PUT, put, out),
+        Message::Reply(reply) => return direct::append(direct::REPLY, reply, out),
+        Message::ReplicaRead(read) => return direct::append(direct::REPLICA_READ, read, out),
+        Message::ReplicaRecord(answer) => {
+            return direct::append(direct::REPLICA_RECORD, answer, out);
+        }
+        Message::ReplicaMerge(merge) => return direct::append(direct::REPLICA_MERGE, merge, out),
+        Message::ReplicaMerged(merged) => {
+            return direct::append(direct::REPLICA_MERGED, merged, out);
+        }
+        Message::Hello(hello) => Body::Hello(handshake::hello_out(hello)),
+        Message::Welcome(welcome) => Body::Welcome(handshake::welcome_out(welcome)),
+        Message::Reject(reject) => Body::Reject(handshake::reject_out(reject)),
+        Message::Unsupported(unsupported) => {
+            Body::Unsupported(wire::Unsupported { text: unsupported.text.clone() })
+        }
+        Message::Compare(compare) => Body::Compare(exchange::compare_out(compare)),
+        Message::Compared(compared) => Body::Compared(exchange::compared_out(compared)),
+        Message::StatusRequest(request) => Body::StatusRequest(status::request_out(*request)),
+        Message::StatusReply(status) => Body::StatusReply(status::status_out(status)),
+        Message::Gossip(gossip) => Body::Gossip(gossip::gossip_out(gossip)),
+        Message::RepairRequest(request) => Body::RepairRequest(repair::request_out(*request)),
+        Message::RepairReply(reply) => Body::RepairReply(repair::reply_out(*reply)),
+        Message::Collect(collect) => Body::Collect(collection::collect_out(collect)),
+        Message::Collected(collected) => Body::Collected(collection::collected_out(collected)),
+    };
+    let frame = wire::Frame { body: Some(body) };
     let length = frame.encoded_len();
     out.reserve(length + 5);
     encode_varint(length as u64, out);
@@ -153,36 +182,12 @@ impl Frames {
 /// # Errors
 /// `Malformed` or `Unknown`; the connection can go on after either.
 pub fn decode(frame: Bytes) -> Result<Message, DecodeError> {
+    if let Some(message) = direct::decode(&frame) {
+        return Ok(message);
+    }
     guard::check(&frame)?;
     let frame = wire::Frame::decode(frame).map_err(|_| malformed("no Protocol Buffers frame"))?;
     message(frame.body.ok_or(DecodeError::Unknown)?)
-}
-
-fn body(message: &Message) -> Body {
-    match message {
-        Message::Hello(hello) => Body::Hello(handshake::hello_out(hello)),
-        Message::Welcome(welcome) => Body::Welcome(handshake::welcome_out(welcome)),
-        Message::Reject(reject) => Body::Reject(handshake::reject_out(reject)),
-        Message::Unsupported(unsupported) => {
-            Body::Unsupported(wire::Unsupported { text: unsupported.text.clone() })
-        }
-        Message::Get(get) => Body::Get(request::get_out(get)),
-        Message::Put(put) => Body::Put(request::put_out(put)),
-        Message::Reply(reply) => Body::Reply(request::reply_out(reply)),
-        Message::ReplicaRead(read) => Body::ReplicaRead(replica::read_out(read)),
-        Message::ReplicaRecord(answer) => Body::ReplicaRecord(replica::record_out(answer)),
-        Message::ReplicaMerge(merge) => Body::ReplicaMerge(replica::merge_out(merge)),
-        Message::ReplicaMerged(merged) => Body::ReplicaMerged(replica::merged_out(*merged)),
-        Message::Compare(compare) => Body::Compare(exchange::compare_out(compare)),
-        Message::Compared(compared) => Body::Compared(exchange::compared_out(compared)),
-        Message::StatusRequest(request) => Body::StatusRequest(status::request_out(*request)),
-        Message::StatusReply(status) => Body::StatusReply(status::status_out(status)),
-        Message::Gossip(gossip) => Body::Gossip(gossip::gossip_out(gossip)),
-        Message::RepairRequest(request) => Body::RepairRequest(repair::request_out(*request)),
-        Message::RepairReply(reply) => Body::RepairReply(repair::reply_out(*reply)),
-        Message::Collect(collect) => Body::Collect(collection::collect_out(collect)),
-        Message::Collected(collected) => Body::Collected(collection::collected_out(collected)),
-    }
 }
 
 fn message(body: Body) -> Result<Message, DecodeError> {

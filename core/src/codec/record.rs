@@ -20,10 +20,8 @@ pub(super) fn record_out(record: &Record) -> wire::Record {
 pub(super) fn record_in(record: wire::Record) -> Result<Record, DecodeError> {
     let histories = record.histories.into_iter().map(history_in);
     let histories = histories.collect::<Result<Vec<_>, _>>()?;
-    // Not only the one form of a record: taking many in any other order costs quadratic time.
-    let ascending = histories.is_sorted_by(|(one, _), (next, _)| one < next);
-    let record = if ascending { Record::from_histories(histories) } else { None };
-    record.ok_or(malformed("the histories of a record are not ascending"))
+    Record::from_ascending(histories)
+        .ok_or(malformed("the histories of a record are not ascending"))
 }
 
 pub(super) fn actor_out(actor: Actor) -> wire::Actor {

@@ -1,23 +1,11 @@
 //! What coordinators and replicas say to each other.
 
-use bytes::Bytes;
-
 use super::{DecodeError, malformed, record, wire};
 use crate::causality::{Record, RecordDigest};
 use crate::ids::{Epoch, Key, NodeId};
 use crate::message::{
     CallId, MergeReason, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
 };
-
-pub(super) fn read_out(read: &ReplicaRead) -> wire::ReplicaRead {
-    let digest = read.digest.map(|digest| Bytes::copy_from_slice(&digest.0.to_be_bytes()));
-    wire::ReplicaRead {
-        call: read.call.0,
-        key: read.key.0.clone(),
-        digest: digest.unwrap_or_default(),
-        stand_in: read.stand_in,
-    }
-}
 
 pub(super) fn read_in(read: wire::ReplicaRead) -> Result<ReplicaRead, DecodeError> {
     let digest = match &*read.digest {
@@ -30,15 +18,6 @@ pub(super) fn read_in(read: wire::ReplicaRead) -> Result<ReplicaRead, DecodeErro
     Ok(ReplicaRead { call: CallId(read.call), key: Key(read.key), digest, stand_in: read.stand_in })
 }
 
-pub(super) fn record_out(answer: &ReplicaRecord) -> wire::ReplicaRecord {
-    let (readable, same, record) = match &answer.state {
-        ReplicaState::Unreadable => (false, false, None),
-        ReplicaState::Same => (true, true, None),
-        ReplicaState::Record(record) => (true, false, Some(record::record_out(record))),
-    };
-    wire::ReplicaRecord { call: answer.call.0, readable, record, same }
-}
-
 pub(super) fn record_in(answer: wire::ReplicaRecord) -> Result<ReplicaRecord, DecodeError> {
     let state = match (answer.readable, answer.same) {
         (false, _) => ReplicaState::Unreadable,
@@ -46,23 +25,6 @@ pub(super) fn record_in(answer: wire::ReplicaRecord) -> Result<ReplicaRecord, De
         (true, false) => ReplicaState::Record(present(answer.record)?),
     };
     Ok(ReplicaRecord { call: CallId(answer.call), state })
-}
-
-pub(super) fn merge_out(merge: &ReplicaMerge) -> wire::ReplicaMerge {
-    let reason = match merge.reason {
-        MergeReason::Write => wire::MergeReason::MergeWrite,
-        MergeReason::Repair => wire::MergeReason::MergeRepair,
-        MergeReason::Handoff => wire::MergeReason::MergeHandoff,
-        MergeReason::AntiEntropy => wire::MergeReason::MergeAntiEntropy,
-    };
-    wire::ReplicaMerge {
-        call: merge.call.0,
-        key: merge.key.0.clone(),
-        record: Some(record::record_out(&merge.record)),
-        hint_for: merge.hint_for.map(|node| node.0),
-        reason: reason.into(),
-        epoch: merge.epoch.0,
-    }
 }
 
 pub(super) fn merge_in(merge: wire::ReplicaMerge) -> Result<ReplicaMerge, DecodeError> {
@@ -81,10 +43,6 @@ pub(super) fn merge_in(merge: wire::ReplicaMerge) -> Result<ReplicaMerge, Decode
         reason,
         epoch: Epoch(merge.epoch),
     })
-}
-
-pub(super) fn merged_out(merged: ReplicaMerged) -> wire::ReplicaMerged {
-    wire::ReplicaMerged { call: merged.call.0, durable: merged.durable }
 }
 
 pub(super) fn merged_in(merged: wire::ReplicaMerged) -> ReplicaMerged {

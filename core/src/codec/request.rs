@@ -10,24 +10,8 @@ use crate::message::{
     Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, Outcome, Put,
     QuorumChoice, Receipt, Reply, RequestHead, StandIn, Strictness, Written,
 };
-use crate::time::{self, Duration, UnixMs, micros};
+use crate::time::{Duration, UnixMs, micros};
 use wire::FailureCode as Code;
-
-pub(super) fn get_out(get: &Get) -> wire::Get {
-    let head = &get.head;
-    wire::Get {
-        call: head.call.0,
-        key: head.key.0.clone(),
-        r: head.quorum.r.into(),
-        w: head.quorum.w.into(),
-        budget_ms: millis(head.budget),
-        layout_version: head.layout_version.0,
-        passed_on: head.passed_on,
-        receipt: head.receipt,
-        strictness: strictness_out(head.strictness),
-        context: get.context.clone(),
-    }
-}
 
 pub(super) fn get_in(get: wire::Get) -> Result<Get, DecodeError> {
     Ok(Get {
@@ -43,33 +27,6 @@ pub(super) fn get_in(get: wire::Get) -> Result<Get, DecodeError> {
         },
         context: get.context,
     })
-}
-
-pub(super) fn put_out(put: &Put) -> wire::Put {
-    let head = &put.head;
-    let change = match &put.change {
-        Change::Value { payload, checksum, ttl } => wire::put::Change::Value(wire::Value {
-            payload: payload.clone(),
-            checksum: checksum.0,
-            ttl_ms: ttl.map(time::millis),
-        }),
-        Change::Delete => wire::put::Change::Delete(wire::Delete {}),
-    };
-    wire::Put {
-        call: head.call.0,
-        key: head.key.0.clone(),
-        r: head.quorum.r.into(),
-        w: head.quorum.w.into(),
-        budget_ms: millis(head.budget),
-        layout_version: head.layout_version.0,
-        passed_on: head.passed_on,
-        receipt: head.receipt,
-        context: put.context.clone(),
-        request_client: put.request.client,
-        request_sequence: put.request.sequence,
-        change: Some(change),
-        strictness: strictness_out(head.strictness),
-    }
 }
 
 pub(super) fn put_in(put: wire::Put) -> Result<Put, DecodeError> {
@@ -98,27 +55,6 @@ pub(super) fn put_in(put: wire::Put) -> Result<Put, DecodeError> {
     })
 }
 
-pub(super) fn reply_out(reply: &Reply) -> wire::Reply {
-    use wire::reply::Result as Out;
-    let result = match &reply.result {
-        Ok(Answer::Entry(entry)) => Out::Entry(entry_out(entry)),
-        Ok(Answer::Written(written)) => Out::Written(wire::Written {
-            context: written.context.clone(),
-            siblings: written.siblings,
-        }),
-        Err(failure) => Out::Failure(failure_out(failure)),
-    };
-    wire::Reply {
-        call: reply.call.0,
-        layout_version: reply.layout_version.0,
-        layout: reply.layout.as_deref().map(layout::layout_out),
-        receipt: reply.receipt.as_ref().map(receipt_out),
-        passed_on_by: reply.passed_on_by.map(|node| node.0),
-        result: Some(result),
-        down: nodes_out(&reply.down),
-    }
-}
-
 pub(super) fn reply_in(reply: wire::Reply) -> Result<Reply, DecodeError> {
     use wire::reply::Result as In;
     let result = match reply.result.ok_or(malformed("a REPLY without a result"))? {
@@ -139,18 +75,9 @@ pub(super) fn reply_in(reply: wire::Reply) -> Result<Reply, DecodeError> {
     })
 }
 
-fn millis(time: Duration) -> u32 {
+pub(super) fn millis(time: Duration) -> u32 {
     // Rounded up: a budget of less than a millisecond is not none.
     u32::try_from(micros(time).div_ceil(1_000)).unwrap_or(u32::MAX)
-}
-
-fn strictness_out(strictness: Strictness) -> i32 {
-    let strictness = match strictness {
-        Strictness::Configured => wire::Strictness::Unspecified,
-        Strictness::Strict => wire::Strictness::Strict,
-        Strictness::Sloppy => wire::Strictness::Sloppy,
-    };
-    strictness.into()
 }
 
 fn strictness_in(strictness: i32) -> Result<Strictness, DecodeError> {
@@ -166,20 +93,6 @@ fn quorum_in(r: u32, w: u32) -> Result<QuorumChoice, DecodeError> {
     Ok(QuorumChoice { r: byte(r, "R is above 255")?, w: byte(w, "W is above 255")? })
 }
 
-fn entry_out(entry: &Entry) -> wire::Entry {
-    let values = entry.values.iter().map(|value| wire::EntryValue {
-        payload: value.payload.clone(),
-        checksum: value.checksum.0,
-        written_ms: value.written.0,
-        expires_ms: value.expires.map(|at| at.0),
-    });
-    wire::Entry {
-        values: values.collect(),
-        tombstones: entry.tombstones,
-        context: entry.context.clone(),
-    }
-}
-
 fn entry_in(entry: wire::Entry) -> Entry {
     let values = entry.values.into_iter().map(|value| EntryValue {
         payload: value.payload,
@@ -190,7 +103,7 @@ fn entry_in(entry: wire::Entry) -> Entry {
     Entry { values: values.collect(), tombstones: entry.tombstones, context: entry.context }
 }
 
-fn receipt_out(receipt: &Receipt) -> wire::Receipt {
+pub(super) fn receipt_out(receipt: &Receipt) -> wire::Receipt {
     wire::Receipt {
         coordinator: receipt.coordinator.0,
         primaries: nodes_out(&receipt.primaries),
@@ -220,7 +133,7 @@ fn stand_in_in(stand_in: wire::StandIn) -> StandIn {
     StandIn { node: NodeId(stand_in.node), primary: NodeId(stand_in.primary) }
 }
 
-fn failure_out(failure: &Failure) -> wire::Failure {
+pub(super) fn failure_out(failure: &Failure) -> wire::Failure {
     let code = match failure.code {
         FailureCode::QuorumUnavailable => Code::FailureQuorumUnavailable,
         FailureCode::Timeout => Code::FailureTimeout,

@@ -1,0 +1,103 @@
+//! What coordinators and replicas say to each other.
+
+use super::part::{Part, Sink};
+use super::{Reader, record};
+use crate::causality::RecordDigest;
+use crate::codec::wire;
+use crate::ids::{Epoch, Key, NodeId};
+use crate::message::{
+    CallId, MergeReason, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
+};
+
+pub(super) fn read(reader: &mut Reader<'_>) -> Option<ReplicaRead> {
+    let call = CallId(reader.number(1)?);
+    let key = Key(reader.bytes(2)?);
+    let digest = match &*reader.bytes(3)? {
+        [] => None,
+        bytes => Some(RecordDigest(u128::from_be_bytes(bytes.try_into().ok()?))),
+    };
+    Some(ReplicaRead { call, key, digest, stand_in: reader.flag(4)? })
+}
+
+pub(super) fn record(reader: &mut Reader<'_>) -> Option<ReplicaRecord> {
+    let call = CallId(reader.number(1)?);
+    let readable = reader.flag(2)?;
+    let record = reader.nested(3, record::record)?;
+    let state = match (readable, record, reader.flag(4)?) {
+        (true, Some(record), false) => ReplicaState::Record(record),
+        (true, None, true) => ReplicaState::Same,
+        (false, None, false) => ReplicaState::Unreadable,
+        _ => return None,
+    };
+    Some(ReplicaRecord { call, state })
+}
+
+pub(super) fn merge(reader: &mut Reader<'_>) -> Option<ReplicaMerge> {
+    Some(ReplicaMerge {
+        call: CallId(reader.number(1)?),
+        key: Key(reader.bytes(2)?),
+        record: reader.one(3, record::record)?,
+        hint_for: reader.optional_fixed64(4)?.map(NodeId),
+        reason: reason_in(reader.number(5)?)?,
+        epoch: Epoch(reader.fixed64(6)?),
+    })
+}
+
+pub(super) fn merged(reader: &mut Reader<'_>) -> Option<ReplicaMerged> {
+    Some(ReplicaMerged { call: CallId(reader.number(1)?), durable: reader.flag(2)? })
+}
+
+impl Part for ReplicaRead {
+    fn write(&self, sink: &mut impl Sink) {
+        sink.number(1, self.call.0);
+        sink.bytes(2, self.key.as_bytes());
+        if let Some(RecordDigest(digest)) = self.digest {
+            sink.bytes(3, &digest.to_be_bytes());
+        }
+        sink.number(4, self.stand_in);
+    }
+}
+
+impl Part for ReplicaRecord {
+    fn write(&self, sink: &mut impl Sink) {
+        sink.number(1, self.call.0);
+        sink.number(2, !matches!(self.state, ReplicaState::Unreadable));
+        if let ReplicaState::Record(record) = &self.state {
+            sink.part(3, record);
+        }
+        sink.number(4, matches!(self.state, ReplicaState::Same));
+    }
+}
+
+impl Part for ReplicaMerge {
+    fn write(&self, sink: &mut impl Sink) {
+        sink.number(1, self.call.0);
+        sink.bytes(2, self.key.as_bytes());
+        sink.part(3, &self.record);
+        sink.optional_fixed64(4, self.hint_for.map(|node| node.0));
+        sink.number(5, reason_out(self.reason) as u32);
+        sink.fixed64(6, self.epoch.0);
+    }
+}
+
+impl Part for ReplicaMerged {
+    fn write(&self, sink: &mut impl Sink) {
+        sink.number(1, self.call.0);
+        sink.number(2, self.durable);
+    }
+}
+
+fn reason_in(reason: u64) -> Option<MergeReason> {
+    let reasons =
+        [MergeReason::Write, MergeReason::Repair, MergeReason::Handoff, MergeReason::AntiEntropy];
+    reasons.into_iter().find(|known| reason_out(*known) as u64 == reason)
+}
+
+fn reason_out(reason: MergeReason) -> wire::MergeReason {
+    match reason {
+        MergeReason::Write => wire::MergeReason::MergeWrite,
+        MergeReason::Repair => wire::MergeReason::MergeRepair,
+        MergeReason::Handoff => wire::MergeReason::MergeHandoff,
+        MergeReason::AntiEntropy => wire::MergeReason::MergeAntiEntropy,
+    }
+}

@@ -1,0 +1,211 @@
+//! Get, put and the reply to them.
+
+use alloc::vec::Vec;
+
+use super::part::{Part, Sink};
+use super::{Reader, record};
+use crate::causality::Checksum;
+use crate::codec::request::{failure_out, millis, receipt_out};
+use crate::codec::{layout, wire};
+use crate::ids::{Key, NodeId, RequestId};
+use crate::layout::LayoutVersion;
+use crate::message::{
+    Answer, CallId, Change, Entry, EntryValue, Get, Put, QuorumChoice, Reply, RequestHead,
+    Strictness, Written,
+};
+use crate::time::{self, Duration, UnixMs};
+
+pub(super) fn get(reader: &mut Reader<'_>) -> Option<Get> {
+    let mut head = head(reader)?;
+    head.strictness = strictness(reader, 9)?;
+    Some(Get { head, context: reader.bytes(10)? })
+}
+
+pub(super) fn put(reader: &mut Reader<'_>) -> Option<Put> {
+    let mut head = head(reader)?;
+    let context = reader.bytes(9)?;
+    let request = RequestId { client: reader.fixed64(10)?, sequence: reader.number(11)? };
+    let value = reader.nested(12, value)?;
+    let delete = reader.nested(13, |_| Some(Change::Delete))?;
+    let change = match (value, delete) {
+        (Some(change), None) | (None, Some(change)) => change,
+        _ => return None,
+    };
+    head.strictness = strictness(reader, 14)?;
+    Some(Put { head, context, request, change })
+}
+
+/// Replies that tell of a layout, of nodes that are down or of who did what are rare.
+pub(super) fn reply(reader: &mut Reader<'_>) -> Option<Reply> {
+    let call = CallId(reader.number(1)?);
+    let layout_version = LayoutVersion(reader.number(2)?);
+    let passed_on_by = reader.optional_fixed64(5)?.map(NodeId);
+    let entry = reader.nested(6, entry)?.map(Answer::Entry);
+    let written = reader.nested(7, written)?.map(Answer::Written);
+    let result = match (entry, written) {
+        (Some(answer), None) | (None, Some(answer)) => Ok(answer),
+        _ => return None,
+    };
+    let (layout, receipt, down) = (None, None, Vec::new());
+    Some(Reply { call, layout_version, layout, receipt, passed_on_by, down, result })
+}
+
+/// The fields that both requests begin with.
+fn head(reader: &mut Reader<'_>) -> Option<RequestHead> {
+    Some(RequestHead {
+        call: CallId(reader.number(1)?),
+        key: Key(reader.bytes(2)?),
+        quorum: QuorumChoice { r: reader.byte(3)?, w: reader.byte(4)? },
+        budget: Duration::from_millis(reader.small_number(5)?.into()),
+        layout_version: LayoutVersion(reader.number(6)?),
+        passed_on: reader.flag(7)?,
+        receipt: reader.flag(8)?,
+        strictness: Strictness::default(),
+    })
+}
+
+fn strictness(reader: &mut Reader<'_>, tag: u32) -> Option<Strictness> {
+    let number = reader.number(tag)?;
+    let known = [Strictness::Configured, Strictness::Strict, Strictness::Sloppy];
+    known.into_iter().find(|known| strictness_out(*known) as u64 == number)
+}
+
+fn value(reader: &mut Reader<'_>) -> Option<Change> {
+    Some(Change::Value {
+        payload: reader.bytes(1)?,
+        checksum: Checksum(reader.fixed64(2)?),
+        ttl: reader.optional_number(3)?.map(Duration::from_millis),
+    })
+}
+
+fn entry(reader: &mut Reader<'_>) -> Option<Entry> {
+    Some(Entry {
+        values: record::list(reader, 1, entry_value)?,
+        tombstones: reader.small_number(2)?,
+        context: reader.bytes(3)?,
+    })
+}
+
+fn entry_value(reader: &mut Reader<'_>) -> Option<EntryValue> {
+    Some(EntryValue {
+        payload: reader.bytes(1)?,
+        checksum: Checksum(reader.fixed64(2)?),
+        written: UnixMs(reader.number(3)?),
+        expires: reader.optional_number(4)?.map(UnixMs),
+    })
+}
+
+fn written(reader: &mut Reader<'_>) -> Option<Written> {
+    Some(Written { context: reader.bytes(1)?, siblings: reader.small_number(2)? })
+}
+
+impl Part for Get {
+    fn write(&self, sink: &mut impl Sink) {
+        write_head(&self.head, sink);
+        sink.number(9, strictness_out(self.head.strictness) as u32);
+        sink.bytes(10, &self.context);
+    }
+}
+
+impl Part for Put {
+    fn write(&self, sink: &mut impl Sink) {
+        write_head(&self.head, sink);
+        sink.bytes(9, &self.context);
+        sink.fixed64(10, self.request.client);
+        sink.number(11, self.request.sequence);
+        match &self.change {
+            Change::Value { .. } => sink.part(12, &self.change),
+            Change::Delete => sink.part(13, &self.change),
+        }
+        sink.number(14, strictness_out(self.head.strictness) as u32);
+    }
+}
+
+impl Part for Change {
+    fn write(&self, sink: &mut impl Sink) {
+        match self {
+            Change::Value { payload, checksum, ttl } => {
+                sink.bytes(1, payload);
+                sink.fixed64(2, checksum.0);
+                sink.optional_number(3, ttl.map(time::millis));
+            }
+            Change::Delete => {}
+        }
+    }
+}
+
+impl Part for Reply {
+    fn write(&self, sink: &mut impl Sink) {
+        sink.number(1, self.call.0);
+        sink.number(2, self.layout_version.0);
+        if let Some(update) = &self.layout {
+            sink.general(3, &layout::layout_out(update));
+        }
+        if let Some(receipt) = &self.receipt {
+            sink.general(4, &receipt_out(receipt));
+        }
+        sink.optional_fixed64(5, self.passed_on_by.map(|node| node.0));
+        match &self.result {
+            Ok(Answer::Entry(entry)) => sink.part(6, entry),
+            Ok(Answer::Written(written)) => sink.part(7, written),
+            Err(failure) => sink.general(8, &failure_out(failure)),
+        }
+        if !self.down.is_empty() {
+            sink.part(9, &Nodes(&self.down));
+        }
+    }
+}
+
+impl Part for Entry {
+    fn write(&self, sink: &mut impl Sink) {
+        for value in &self.values {
+            sink.part(1, value);
+        }
+        sink.number(2, self.tombstones);
+        sink.bytes(3, &self.context);
+    }
+}
+
+impl Part for EntryValue {
+    fn write(&self, sink: &mut impl Sink) {
+        sink.bytes(1, &self.payload);
+        sink.fixed64(2, self.checksum.0);
+        sink.number(3, self.written.0);
+        sink.optional_number(4, self.expires.map(|at| at.0));
+    }
+}
+
+impl Part for Written {
+    fn write(&self, sink: &mut impl Sink) {
+        sink.bytes(1, &self.context);
+        sink.number(2, self.siblings);
+    }
+}
+
+/// Ids in one field.
+struct Nodes<'a>(&'a [NodeId]);
+
+impl Part for Nodes<'_> {
+    fn write(&self, sink: &mut impl Sink) {
+        self.0.iter().for_each(|node| sink.raw(&node.0.to_le_bytes()));
+    }
+}
+
+fn strictness_out(strictness: Strictness) -> wire::Strictness {
+    match strictness {
+        Strictness::Configured => wire::Strictness::Unspecified,
+        Strictness::Strict => wire::Strictness::Strict,
+        Strictness::Sloppy => wire::Strictness::Sloppy,
+    }
+}
+
+fn write_head(head: &RequestHead, sink: &mut impl Sink) {
+    sink.number(1, head.call.0);
+    sink.bytes(2, head.key.as_bytes());
+    sink.number(3, head.quorum.r);
+    sink.number(4, head.quorum.w);
+    sink.number(5, millis(head.budget));
+    sink.number(6, head.layout_version.0);
+    sink.number(7, head.passed_on);
+    sink.number(8, head.receipt);
+}
