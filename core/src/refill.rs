@@ -38,7 +38,7 @@ use crate::layout::Layout;
 use crate::machine::{Effect, Effects, Found, PastLives, Standing, StoreOp, StoreOutcome, Ticket};
 use crate::ring::Slot;
 use crate::tickets::{Purpose, Tickets};
-use crate::time::{Now, UnixMs};
+use crate::time::Now;
 
 /// Copies that cannot be read and wait to be removed.
 const ROTTEN_MAX: usize = 1_024;
@@ -52,8 +52,6 @@ pub(crate) struct Refill {
     continued: Arc<[Incarnation]>,
     /// Whether what was found is so old that it must not be merged anywhere if it is an old copy.
     is_old: bool,
-    /// When this life began.
-    started: UnixMs,
     /// The last commit that is synced.
     mark: DurableMark,
     /// What others remember and is not here, and that is not saved.
@@ -92,7 +90,6 @@ impl Refill {
             incarnation: config.incarnation,
             continued: found.lives.as_slice().into(),
             is_old: false,
-            started: UnixMs(0),
             mark: found.mark,
             unsaved: Vec::new(),
             contradicted: false,
@@ -113,16 +110,10 @@ impl Refill {
 
     /// The node starts.
     pub(crate) fn start(&mut self, now: Now, config: &NodeConfig) {
-        self.started = now.unix;
-        self.is_old = self.may_be_old(self.found.written, config);
-    }
-
-    /// Whether others may have collected, before this life began, what a storage still holds that was
-    /// left at that moment.
-    fn may_be_old(&self, left: UnixMs, config: &NodeConfig) -> bool {
+        // Others may have collected what was left for so long.
         let is_empty = self.found.mark == DurableMark(0);
-        let is_old = !is_empty && self.started.since(left) >= config.collection.grace / 2;
-        sane_or!(is_old, OldCopyIsMerged => false)
+        let is_old = !is_empty && now.unix.since(self.found.written) >= config.collection.grace / 2;
+        self.is_old = sane_or!(is_old, OldCopyIsMerged => false);
     }
 
     /// A layout is in force.
@@ -215,13 +206,7 @@ impl Refill {
 
     /// A peer has said what it remembers of this node; `None`: it said so long ago. Answers whether it
     /// is news that something was lost.
-    pub(crate) fn on_told(
-        &mut self,
-        now: Now,
-        config: &NodeConfig,
-        from: Option<NodeId>,
-        told: Remembered,
-    ) -> Told {
+    pub(crate) fn on_told(&mut self, now: Now, from: Option<NodeId>, told: Remembered) -> Told {
         sane_or!(let told, RememberedIsIgnored => Remembered::default());
         let took_part = self.asked;
         if let Some(from) = from {
@@ -243,13 +228,13 @@ impl Refill {
         // What comes after a copy has greater numbers than are found in it. So this is, but for a copy
         // that counted on, of a storage in whose place this one began empty: it holds nothing old. Of
         // a life that is accounted for an earlier one here has taken in what others held.
-        let left = match self.found.past.get(told.life) {
-            Some(past) => past.written,
-            None => Some(self.found.written).filter(|_| told.mark > self.found.mark),
+        let is_copy = match self.found.past.get(told.life) {
+            Some(past) => !past.is_accounted,
+            None => told.mark > self.found.mark,
         };
         // What took part has given to others what it holds, and has acknowledged to clients what they
         // may not have.
-        if !took_part && left.is_some_and(|left| self.is_old || self.may_be_old(left, config)) {
+        if self.is_old && !took_part && is_copy {
             self.is_over = true;
             return Told::OldCopy;
         }

@@ -153,7 +153,7 @@ impl Replica {
 fn found(mark: u64) -> Found {
     let (mark, written) = (DurableMark(mark), machines::now(0).unix);
     let mut past = PastLives::default();
-    past.push(PastLife { life: FORMER, mark, written: Some(written) });
+    past.push(PastLife { life: FORMER, mark, is_accounted: false });
     Found { mark, written, past, ..Found::default() }
 }
 
@@ -473,7 +473,7 @@ fn what_may_be_an_old_copy_is_no_witness() {
 fn a_life_that_counted_on_beyond_what_others_remember_hides_no_loss() {
     // The former life lost its tenth commit, was told so, and died before that was saved.
     let mut past = found(9).past;
-    past.push(PastLife { life: Incarnation(78), mark: DurableMark(12), written: Some(UnixMs(0)) });
+    past.push(PastLife { life: Incarnation(78), mark: DurableMark(12), is_accounted: false });
     let mut replica = Replica::new(Found { mark: DurableMark(12), past, ..found(9) });
     replica.alone.input(Input::Marked(DurableMark(13)));
     let effects = replica.told(2, FORMER, 10);

@@ -132,9 +132,9 @@ pub struct PastLife {
     pub life: Incarnation,
     /// The number of its last commit that is here, or is known to be lost.
     pub mark: DurableMark,
-    /// When the last one that is here was made, by the wall clock. `None` where others have told of
-    /// more, and all that is here comes after that: it is no older copy for what else they remember.
-    pub written: Option<UnixMs>,
+    /// Whether others have told of more, and what they held was taken in since: what else they
+    /// remember of it makes no older copy of what is here.
+    pub is_accounted: bool,
 }
 
 /// The lives that have written to a storage, the first one first. Numbers alone would not do: a life
@@ -167,8 +167,8 @@ impl PastLives {
     /// Others remember so much of a life: what is not here of it is known to be lost.
     pub fn account(&mut self, Remembered { life, mark }: Remembered) {
         match self.0.iter_mut().rev().find(|past| past.life == life) {
-            Some(past) => (past.mark, past.written) = (past.mark.max(mark), None),
-            None => self.push(PastLife { life, mark, written: None }),
+            Some(past) => (past.mark, past.is_accounted) = (past.mark.max(mark), true),
+            None => self.push(PastLife { life, mark, is_accounted: true }),
         }
     }
 

@@ -53,7 +53,7 @@ impl Node {
         let is_late = ![Incarnation(0), self.config.incarnation].contains(&gossip.to);
         let was_asked = self.refill.is_asked();
         let was_lost = self.refill.standing().refilling;
-        match self.refill.on_told(now, &self.config, (!is_late).then_some(from), told) {
+        match self.refill.on_told(now, (!is_late).then_some(from), told) {
             Told::NoNews => {}
             Told::Lost => {
                 if !was_lost {

@@ -58,7 +58,7 @@ fn an_actor_of_too_many_lives_ago_is_left_alone_and_a_new_one_goes_on() {
         let last = (1..=life).rev().take(LIVES as usize).map(Incarnation);
         assert_eq!(lives, last.collect::<Vec<_>>());
         let (mark, written) = (DurableMark(found.mark.0 + 1), now(0).unix);
-        found.past.push(PastLife { life: Incarnation(life), mark, written: Some(written) });
+        found.past.push(PastLife { life: Incarnation(life), mark, is_accounted: false });
         found = Found { mark, written, lives, ..found };
     }
     // Who was shown nothing supersedes nothing.

@@ -35,10 +35,7 @@ pub(super) const TREES: &str = "trees";
 /// Of each part but the trees, which have an envelope of their own.
 const VERSION: u8 = 1;
 
-const PAST_LIFE_BYTES: usize = 20;
-
-/// Stands for the time of a life of which others told more than is here.
-const NO_TIME: UnixMs = UnixMs(u64::MAX);
+const PAST_LIFE_BYTES: usize = 13;
 
 const PEER_BYTES: usize = 20;
 
@@ -75,8 +72,7 @@ pub(super) struct Past {
 impl Past {
     /// All lives, the one that wrote last with what it wrote last.
     pub(super) fn closed(mut self, last: Committed) -> PastLives {
-        let Committed { mark, written } = last;
-        self.before.push(PastLife { life: self.life, mark, written: Some(written) });
+        self.before.push(PastLife { life: self.life, mark: last.mark, is_accounted: false });
         self.before
     }
 }
@@ -151,11 +147,7 @@ pub(super) fn encode_standing(standing: &Standing) -> Vec<u8> {
 
 fn decode_standing(bytes: &Bytes) -> Option<Standing> {
     let mut body = codec::unseal(VERSION, bytes).ok()?;
-    let refilling = match body.try_get_u8().ok()? {
-        0 => false,
-        1 => true,
-        _ => return None,
-    };
+    let refilling = decode_flag(&mut body)?;
     let lost = match body.is_empty() {
         true => None,
         false => Some(UnixMs(body.try_get_u64().ok()?)),
@@ -163,13 +155,21 @@ fn decode_standing(bytes: &Bytes) -> Option<Standing> {
     body.is_empty().then_some(Standing { refilling, lost })
 }
 
+fn decode_flag(body: &mut Bytes) -> Option<bool> {
+    match body.try_get_u8().ok()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
 pub(super) fn encode_past(past: &Past) -> Vec<u8> {
     codec::seal(VERSION, size_of::<u32>() + PastLives::MAX * PAST_LIFE_BYTES, |bytes| {
         bytes.put_u32(past.life.0);
-        for PastLife { life, mark, written } in past.before.iter() {
+        for PastLife { life, mark, is_accounted } in past.before.iter() {
             bytes.put_u32(life.0);
             bytes.put_u64(mark.0);
-            bytes.put_u64(written.unwrap_or(NO_TIME).0);
+            bytes.put_u8((*is_accounted).into());
         }
     })
 }
@@ -181,8 +181,8 @@ fn decode_past(bytes: &Bytes) -> Option<Past> {
     while !body.is_empty() {
         let life = Incarnation(body.try_get_u32().ok()?);
         let mark = DurableMark(body.try_get_u64().ok()?);
-        let written = Some(UnixMs(body.try_get_u64().ok()?)).filter(|written| *written != NO_TIME);
-        before.push(PastLife { life, mark, written });
+        let is_accounted = decode_flag(&mut body)?;
+        before.push(PastLife { life, mark, is_accounted });
     }
     Some(Past { life, before })
 }
@@ -246,8 +246,7 @@ mod tests {
             let mut before = PastLives::default();
             for number in 0..count {
                 let (life, mark) = (Incarnation(number), DurableMark(number.into()));
-                let written = (number % 2 == 0).then_some(UnixMs(7));
-                before.push(PastLife { life, mark, written });
+                before.push(PastLife { life, mark, is_accounted: number % 2 == 0 });
             }
             let past = Past { life: Incarnation(9), before };
             let bytes = Bytes::from(encode_past(&past));

@@ -69,7 +69,7 @@ impl Disk {
         self.note_untold();
         let Commits { mark, written, standing, lives, peers, .. } = self.commits.clone();
         if let Some(life) = self.commits.life.replace(life) {
-            self.commits.past.push(PastLife { life, mark, written: Some(written) });
+            self.commits.past.push(PastLife { life, mark, is_accounted: false });
         }
         let past = self.commits.past.clone();
         self.commits.add(wall, now, DurableMark(0));
