@@ -54,10 +54,10 @@ pub(crate) enum Purpose {
 pub(crate) struct Open {
     /// Who waits for it.
     pub(crate) purpose: Purpose,
-    /// The key of the own copy that it changes, if it changes one.
-    pub(crate) changes: Option<Key>,
     /// The key of the own copy that it reads or changes, and nothing else, if it does.
     pub(crate) own: Option<Key>,
+    /// Whether it changes that copy.
+    pub(crate) changes: bool,
 }
 
 /// The operations under way. A late answer dies by its ticket.
@@ -146,12 +146,12 @@ impl Tickets {
     ) {
         self.last += 1;
         let ticket = Ticket(self.last);
-        let changes = match &op {
+        let (own, changes) = match &op {
             StoreOp::Apply { key, copy: HeldAs::Own, .. } | StoreOp::Remove { key, .. } => {
-                Some(key.clone())
+                (Some(key.clone()), true)
             }
+            StoreOp::Read { key, hints } => (hints.is_empty().then(|| key.clone()), false),
             StoreOp::Apply { copy: HeldAs::Hint { .. }, .. }
-            | StoreOp::Read { .. }
             | StoreOp::FindHints { .. }
             | StoreOp::RemoveHint { .. }
             | StoreOp::CountHints
@@ -160,14 +160,7 @@ impl Tickets {
             | StoreOp::Confirm { .. }
             | StoreOp::SaveStanding { .. }
             | StoreOp::Remember(_)
-            | StoreOp::SaveLayout(_) => None,
-        };
-        let own = if let StoreOp::Read { key, hints } = &op
-            && hints.is_empty()
-        {
-            Some(key.clone())
-        } else {
-            changes.clone()
+            | StoreOp::SaveLayout(_) => (None, false),
         };
         if let StoreOp::Apply { key, copy: HeldAs::Hint { .. }, .. } = &op {
             self.recent_hints.note(key);
@@ -182,7 +175,7 @@ impl Tickets {
         if let Some(HintRoom { target, bytes }) = purpose.room() {
             *self.rooms.entry(target).or_default() += bytes;
         }
-        self.open.insert(ticket, Open { purpose, changes, own });
+        self.open.insert(ticket, Open { purpose, own, changes });
         out.push(Effect::Store { ticket, slot: slot.into(), op });
     }
 

@@ -1,5 +1,6 @@
 //! Answers to finished writes, kept for retries: a retry gets the first answer again.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 
 use crate::ids::{Key, RequestId};
@@ -11,7 +12,7 @@ use crate::message::{Receipt, Written};
 #[derive(Clone, Debug)]
 pub(crate) struct Answers {
     limit: usize,
-    answers: BTreeMap<RequestId, Kept>,
+    answers: BTreeMap<RequestId, Box<Kept>>,
     order: VecDeque<RequestId>,
 }
 
@@ -39,7 +40,7 @@ impl Answers {
         if request == RequestId::default() || self.limit == 0 {
             return;
         }
-        if self.answers.insert(request, Kept { key, written, receipt }).is_some() {
+        if self.answers.insert(request, Box::new(Kept { key, written, receipt })).is_some() {
             return;
         }
         self.order.push_back(request);

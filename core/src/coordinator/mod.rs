@@ -16,6 +16,7 @@ mod reading;
 mod roster;
 mod writing;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec;
@@ -46,8 +47,8 @@ const LATE_ANSWERS: Duration = Duration::from_millis(500);
 /// The requests that this node runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Coordinator {
-    /// All calls. Invariant: as many as `timers`.
-    calls: BTreeMap<CallId, Call>,
+    /// All calls, in boxes: a map moves its values to and fro. Invariant: as many as `timers`.
+    calls: BTreeMap<CallId, Box<Call>>,
     /// When something is to be done about each call.
     timers: BTreeSet<(Instant, CallId)>,
     /// Writes under way. Invariant: each names a call in its write stage with askers.
@@ -149,7 +150,7 @@ impl Coordinator {
             return;
         }
         let under_way = self.writes.get(&request).and_then(|id| self.calls.get_mut(id));
-        let serves = |call: &&mut Call| {
+        let serves = |call: &&mut Box<Call>| {
             call.key == key && call.quorum.w() >= quorum.w() && (sloppy || !call.sloppy)
         };
         if let Some(call) = under_way.filter(serves) {
@@ -306,13 +307,13 @@ impl Coordinator {
 
     fn insert(&mut self, id: CallId, call: Call) {
         self.timers.insert((call.timer, id));
-        self.calls.insert(id, call);
+        self.calls.insert(id, Box::new(call));
     }
 
     fn remove(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
         self.timers.remove(&(call.timer, id));
-        Some(call)
+        Some(*call)
     }
 
     /// Looks at a call again after `wait`, or at its deadline.

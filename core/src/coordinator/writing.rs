@@ -306,12 +306,14 @@ impl Coordinator {
     pub(super) fn after_write(&mut self, turn: &mut Turn<'_>, id: CallId, end: Option<PutEnd>) {
         let Some(end) = end else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Stage::Write { put, context, request, dot, siblings, .. } = &call.stage else { return };
+        let Stage::Write { put, context, request, dot, siblings, .. } = &mut call.stage else {
+            return;
+        };
         let request = *request;
         forget_write(&mut self.writes, request, id);
         let (acked, result) = match end {
             PutEnd::Done { acked } => {
-                let mut shown = context.clone();
+                let mut shown = core::mem::take(context);
                 let dot = dot.expect("acknowledged, so applied");
                 sane_or!(shown.insert(dot), AnswerLacksDot => false);
                 let context = shown.to_token(&call.key);
@@ -327,12 +329,12 @@ impl Coordinator {
         };
         self.pace.on_end(turn.now.instant.since(call.begun));
         let receipt = call.receipt(turn, call.quorum.w(), acked, Replicas::new());
-        if let Ok(Answer::Written(written)) = &result {
-            self.answers.keep(request, call.key.clone(), written.clone(), receipt.clone());
-        }
         for asker in core::mem::take(&mut call.askers) {
             let receipt = asker.receipt.then(|| receipt.clone());
             turn.answer(asker, receipt, None, result.clone());
+        }
+        if let Ok(Answer::Written(written)) = result {
+            self.answers.keep(request, call.key.clone(), written, receipt);
         }
         self.late += 1;
         if self.late > turn.config.limits.calls_max / 4 {

@@ -19,7 +19,7 @@ impl Node {
     ) {
         let more_follow = matches!(outcome, StoreOutcome::Applied { .. });
         let Some(open) = self.tickets.on_answer(ticket, more_follow) else { return };
-        let Open { purpose, changes, own } = open;
+        let Open { purpose, own, changes } = open;
         if let StoreOutcome::Failed(error) = outcome {
             self.counters.storage_failures += 1;
             out.observe(Event::StorageFailed(error));
@@ -30,7 +30,7 @@ impl Node {
         let (mut turn, parts) = self.turn(now, out);
         let Parts { coordinator, handoff, anti_entropy, collection, .. } = parts;
         let turn = &mut turn;
-        if let Some(key) = &changes {
+        if let Some(key) = own.as_ref().filter(|_| changes) {
             if let Some(change) = change(&outcome) {
                 anti_entropy.on_change(key, change);
             }
@@ -71,7 +71,7 @@ impl Node {
                 collection.on_confirmed(turn, (from, call), outcome);
             }
             Purpose::Remove => {
-                if let Some(key) = changes {
+                if let Some(key) = own {
                     collection.on_removed(turn, key, &outcome);
                 }
             }
