@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::direct::{self, Part};
+use super::direct::{self, Part, Writer};
 use super::{DecodeError, malformed, record, seal, unseal, wire};
 use crate::causality::{Held, Own};
 
@@ -13,7 +13,7 @@ const VERSION: u8 = 1;
 
 /// The bytes to store.
 pub fn encode_held(held: &Held) -> Vec<u8> {
-    seal(VERSION, held.length(), |bytes| held.write(bytes))
+    seal(VERSION, held.guess() + 32, |bytes| held.write(&mut Writer::new(bytes)))
 }
 
 /// What was stored.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   bytes ──▶ Reader ──▶ message      the form that `Part` writes; for any other form `None`
-//!   message ──▶ Part ──▶ bytes        lengths first, then the fields, in the order of their tags
+//!   message ──▶ Part ──▶ bytes        fields in the order of their tags
 //! ```
 //!
 //! prost makes a value of its own for each part of a frame, and this crate another one of that: for
@@ -22,9 +22,9 @@ mod request;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use prost::encoding::{WireType, encode_varint, encoded_len_varint};
+use prost::encoding::WireType;
 
-pub(super) use part::Part;
+pub(super) use part::{Part, Writer};
 pub(super) use reader::Reader;
 
 use crate::causality::{Held, Own};
@@ -44,13 +44,24 @@ const LISTED_MAX: usize = 16;
 
 /// Appends one frame with this body, its length first.
 pub(super) fn append(tag: u32, body: &impl Part, out: &mut Vec<u8>) {
-    let bytes = body.length();
-    let length = 1 + encoded_len_varint(bytes as u64) + bytes;
-    out.reserve(length + 5);
-    encode_varint(length as u64, out);
-    out.push(key(tag, WireType::LengthDelimited));
-    encode_varint(bytes as u64, out);
-    body.write(out);
+    out.reserve(body.guess() + 32);
+    Writer::new(out).delimited(&Framed { tag, body });
+}
+
+/// A frame: its body is its only field.
+struct Framed<'a, P> {
+    tag: u32,
+    body: &'a P,
+}
+
+impl<P: Part> Part for Framed<'_, P> {
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.part(self.tag, self.body);
+    }
+
+    fn guess(&self) -> usize {
+        self.body.guess() + 3
+    }
 }
 
 /// The message in the body of one frame, where it is one of a request and in its one form.
@@ -266,6 +277,21 @@ mod tests {
             let frame = frame(message);
             let again = wire::Frame::decode(frame.clone()).unwrap().encode_to_vec();
             assert_eq!(frame, again, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn every_length_has_as_many_bytes_as_it_needs() {
+        for length in (0..300).chain(16_200..16_400).chain([2_097_100, 2_097_140, 2_097_152]) {
+            let value = Payload::Value(vec![7; length].into());
+            let live = vec![(Counter(1), sibling(value, None, RequestId::default()))];
+            let history = History::from_parts(Seen::new(), UnixMs(0), live).unwrap();
+            let actor = Actor { node: NodeId(0), incarnation: Incarnation(0), birth: Birth(0) };
+            let record = Record::from_ascending(vec![(actor, history)]).unwrap();
+            let state = ReplicaState::Record(record);
+            let frame = frame(&Message::ReplicaRecord(ReplicaRecord { call: CallId(0), state }));
+            let again = wire::Frame::decode(frame.clone()).unwrap().encode_to_vec();
+            assert!(frame == again, "a value of {length} bytes");
         }
     }
 

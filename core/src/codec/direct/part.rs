@@ -7,114 +7,110 @@ use prost::encoding::{WireType, encode_varint, encoded_len_varint, message};
 
 use super::key;
 
+/// Bytes that a varint has at most.
+const VARINT_MAX: usize = 10;
+
 /// A message, or a packed list, that is a part of a frame.
 pub(in crate::codec) trait Part {
-    /// Writes its fields. They go twice over it: the first time for its length.
-    fn write(&self, sink: &mut impl Sink);
+    /// Writes its fields.
+    fn write(&self, writer: &mut Writer<'_>);
 
-    /// Bytes that it takes.
-    fn length(&self) -> usize {
-        let mut length = Length(0);
-        self.write(&mut length);
-        length.0
+    /// About how many bytes that takes. The length of a part stands before it and takes the more
+    /// bytes the longer it is: where this is right to a factor, nothing is moved.
+    fn guess(&self) -> usize {
+        0
     }
 }
 
-/// What fields are written to. A field that has its default takes no bytes, unless it is optional
-/// and there.
-pub(in crate::codec) trait Sink {
-    fn varint(&mut self, number: u64);
-    fn raw(&mut self, bytes: &[u8]);
-    /// A part, its length first.
-    fn delimited(&mut self, part: &impl Part);
-    /// A part that is seldom there.
-    fn general(&mut self, tag: u32, part: &impl Message);
+/// Appends fields. One that has its default takes no bytes, unless it is optional and there.
+pub(in crate::codec) struct Writer<'a> {
+    out: &'a mut Vec<u8>,
+}
 
-    fn number(&mut self, tag: u32, number: impl Into<u64>) {
+impl Writer<'_> {
+    pub(in crate::codec) fn new(out: &mut Vec<u8>) -> Writer<'_> {
+        Writer { out }
+    }
+
+    pub(super) fn number(&mut self, tag: u32, number: impl Into<u64>) {
         let number = number.into();
         if number != 0 {
             self.optional_number(tag, Some(number));
         }
     }
 
-    fn optional_number(&mut self, tag: u32, number: Option<u64>) {
+    pub(super) fn optional_number(&mut self, tag: u32, number: Option<u64>) {
         if let Some(number) = number {
-            self.raw(&[key(tag, WireType::Varint)]);
+            self.out.push(key(tag, WireType::Varint));
             self.varint(number);
         }
     }
 
-    fn fixed64(&mut self, tag: u32, number: u64) {
+    pub(super) fn fixed64(&mut self, tag: u32, number: u64) {
         if number != 0 {
             self.optional_fixed64(tag, Some(number));
         }
     }
 
-    fn optional_fixed64(&mut self, tag: u32, number: Option<u64>) {
+    pub(super) fn optional_fixed64(&mut self, tag: u32, number: Option<u64>) {
         if let Some(number) = number {
-            self.raw(&[key(tag, WireType::SixtyFourBit)]);
+            self.out.push(key(tag, WireType::SixtyFourBit));
             self.raw(&number.to_le_bytes());
         }
     }
 
-    fn fixed32(&mut self, tag: u32, number: u32) {
+    pub(super) fn fixed32(&mut self, tag: u32, number: u32) {
         if number != 0 {
-            self.raw(&[key(tag, WireType::ThirtyTwoBit)]);
+            self.out.push(key(tag, WireType::ThirtyTwoBit));
             self.raw(&number.to_le_bytes());
         }
     }
 
-    fn bytes(&mut self, tag: u32, bytes: &[u8]) {
+    pub(super) fn bytes(&mut self, tag: u32, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.raw(&[key(tag, WireType::LengthDelimited)]);
+            self.out.push(key(tag, WireType::LengthDelimited));
             self.varint(bytes.len() as u64);
             self.raw(bytes);
         }
     }
 
-    fn part(&mut self, tag: u32, part: &impl Part) {
-        self.raw(&[key(tag, WireType::LengthDelimited)]);
+    pub(super) fn part(&mut self, tag: u32, part: &impl Part) {
+        self.out.push(key(tag, WireType::LengthDelimited));
         self.delimited(part);
     }
-}
 
-/// Counts bytes.
-struct Length(usize);
-
-impl Sink for Length {
-    fn varint(&mut self, number: u64) {
-        self.0 += encoded_len_varint(number);
+    /// A part that is seldom there.
+    pub(super) fn general(&mut self, tag: u32, part: &impl Message) {
+        message::encode(tag, part, self.out);
     }
 
-    fn raw(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len();
+    /// A number without a tag, as in a packed list.
+    pub(super) fn varint(&mut self, number: u64) {
+        if number < 0x80 {
+            self.out.push(number as u8);
+        } else {
+            encode_varint(number, self.out);
+        }
     }
 
-    fn delimited(&mut self, part: &impl Part) {
-        let length = part.length();
-        self.0 += encoded_len_varint(length as u64) + length;
+    /// The same of bytes.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
     }
 
-    fn general(&mut self, tag: u32, part: &impl Message) {
-        self.0 += message::encoded_len(tag, part);
-    }
-}
-
-impl Sink for Vec<u8> {
-    fn varint(&mut self, number: u64) {
-        encode_varint(number, self);
-    }
-
-    fn raw(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-
-    fn delimited(&mut self, part: &impl Part) {
-        self.varint(part.length() as u64);
+    /// A part, its length first.
+    pub(super) fn delimited(&mut self, part: &impl Part) {
+        let at = self.out.len();
+        let room = encoded_len_varint(part.guess() as u64);
+        self.raw(&[0; VARINT_MAX][..room]);
         part.write(self);
-    }
-
-    fn general(&mut self, tag: u32, part: &impl Message) {
-        message::encode(tag, part, self);
+        let length = self.out.len() - at - room;
+        let needed = encoded_len_varint(length as u64);
+        if needed != room {
+            self.out.resize(at + length + room.max(needed), 0);
+            self.out.copy_within(at + room..at + room + length, at + needed);
+            self.out.truncate(at + needed + length);
+        }
+        encode_varint(length as u64, &mut &mut self.out[at..at + needed]);
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::part::{Part, Sink};
+use super::part::{Part, Writer};
 use super::{LISTED_MAX, Reader};
 use crate::causality::{
     Actor, Birth, Checksum, Counter, Held, History, Payload, Record, Seen, Sibling,
@@ -83,64 +83,82 @@ fn live(reader: &mut Reader<'_>) -> Option<(Counter, Sibling)> {
 }
 
 impl Part for Record {
-    fn write(&self, sink: &mut impl Sink) {
+    fn write(&self, writer: &mut Writer<'_>) {
         for (actor, history) in self.histories() {
-            sink.part(1, &(actor, history));
+            writer.part(1, &(actor, history));
         }
+    }
+
+    fn guess(&self) -> usize {
+        self.histories().map(|history| history.guess() + 2).sum()
     }
 }
 
 impl Part for Held {
-    fn write(&self, sink: &mut impl Sink) {
-        sink.part(1, self.record());
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.part(1, self.record());
         if let Some(own) = self.own() {
-            sink.part(2, &own.actor);
+            writer.part(2, &own.actor);
         }
+    }
+
+    fn guess(&self) -> usize {
+        self.record().guess() + 24
     }
 }
 
 impl Part for (Actor, &History) {
-    fn write(&self, sink: &mut impl Sink) {
+    fn write(&self, writer: &mut Writer<'_>) {
         let (actor, history) = self;
-        sink.part(1, actor);
-        sink.part(2, history.superseded());
-        sink.number(3, history.at().0);
+        writer.part(1, actor);
+        writer.part(2, history.superseded());
+        writer.number(3, history.at().0);
         for live in history.live() {
-            sink.part(4, live);
+            writer.part(4, live);
         }
+    }
+
+    fn guess(&self) -> usize {
+        let (_, history) = self;
+        history.live().iter().map(|live| live.guess() + 2).sum::<usize>() + 30
     }
 }
 
 impl Part for Actor {
-    fn write(&self, sink: &mut impl Sink) {
-        sink.fixed64(1, self.node.0);
-        sink.fixed32(2, self.incarnation.0);
-        sink.number(3, self.birth.0);
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.fixed64(1, self.node.0);
+        writer.fixed32(2, self.incarnation.0);
+        writer.number(3, self.birth.0);
     }
 }
 
 impl Part for Seen {
-    fn write(&self, sink: &mut impl Sink) {
-        sink.number(1, self.upto());
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.number(1, self.upto());
         if !self.also().is_empty() {
-            sink.part(2, &Numbers(self.also()));
+            writer.part(2, &Numbers(self.also()));
         }
     }
 }
 
 impl Part for (Counter, Sibling) {
-    fn write(&self, sink: &mut impl Sink) {
+    fn write(&self, writer: &mut Writer<'_>) {
         let (counter, sibling) = self;
-        sink.number(1, counter.0);
+        writer.number(1, counter.0);
         match &sibling.payload {
-            Payload::Value(value) => sink.bytes(3, value),
-            Payload::Tombstone => sink.number(2, true),
+            Payload::Value(value) => writer.bytes(3, value),
+            Payload::Tombstone => writer.number(2, true),
         }
-        sink.fixed64(4, sibling.checksum.0);
-        sink.number(5, sibling.written.0);
-        sink.optional_number(6, sibling.expires.map(|at| at.0));
-        sink.fixed64(7, sibling.request.client);
-        sink.number(8, sibling.request.sequence);
+        writer.fixed64(4, sibling.checksum.0);
+        writer.number(5, sibling.written.0);
+        writer.optional_number(6, sibling.expires.map(|at| at.0));
+        writer.fixed64(7, sibling.request.client);
+        writer.number(8, sibling.request.sequence);
+    }
+
+    fn guess(&self) -> usize {
+        let (_, sibling) = self;
+        sibling.payload.len() + 32
     }
 }
 
@@ -148,7 +166,7 @@ impl Part for (Counter, Sibling) {
 struct Numbers<'a>(&'a [u64]);
 
 impl Part for Numbers<'_> {
-    fn write(&self, sink: &mut impl Sink) {
-        self.0.iter().for_each(|number| sink.varint(*number));
+    fn write(&self, writer: &mut Writer<'_>) {
+        self.0.iter().for_each(|number| writer.varint(*number));
     }
 }

@@ -1,6 +1,6 @@
 //! What coordinators and replicas say to each other.
 
-use super::part::{Part, Sink};
+use super::part::{Part, Writer};
 use super::{Reader, record};
 use crate::causality::RecordDigest;
 use crate::codec::wire;
@@ -48,42 +48,57 @@ pub(super) fn merged(reader: &mut Reader<'_>) -> Option<ReplicaMerged> {
 }
 
 impl Part for ReplicaRead {
-    fn write(&self, sink: &mut impl Sink) {
-        sink.number(1, self.call.0);
-        sink.bytes(2, self.key.as_bytes());
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.number(1, self.call.0);
+        writer.bytes(2, self.key.as_bytes());
         if let Some(RecordDigest(digest)) = self.digest {
-            sink.bytes(3, &digest.to_be_bytes());
+            writer.bytes(3, &digest.to_be_bytes());
         }
-        sink.number(4, self.stand_in);
+        writer.number(4, self.stand_in);
+    }
+
+    fn guess(&self) -> usize {
+        self.key.as_bytes().len() + 26
     }
 }
 
 impl Part for ReplicaRecord {
-    fn write(&self, sink: &mut impl Sink) {
-        sink.number(1, self.call.0);
-        sink.number(2, !matches!(self.state, ReplicaState::Unreadable));
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.number(1, self.call.0);
+        writer.number(2, !matches!(self.state, ReplicaState::Unreadable));
         if let ReplicaState::Record(record) = &self.state {
-            sink.part(3, record);
+            writer.part(3, record);
         }
-        sink.number(4, matches!(self.state, ReplicaState::Same));
+        writer.number(4, matches!(self.state, ReplicaState::Same));
+    }
+
+    fn guess(&self) -> usize {
+        match &self.state {
+            ReplicaState::Record(record) => record.guess() + 10,
+            ReplicaState::Same | ReplicaState::Unreadable => 0,
+        }
     }
 }
 
 impl Part for ReplicaMerge {
-    fn write(&self, sink: &mut impl Sink) {
-        sink.number(1, self.call.0);
-        sink.bytes(2, self.key.as_bytes());
-        sink.part(3, &self.record);
-        sink.optional_fixed64(4, self.hint_for.map(|node| node.0));
-        sink.number(5, reason_out(self.reason) as u32);
-        sink.fixed64(6, self.epoch.0);
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.number(1, self.call.0);
+        writer.bytes(2, self.key.as_bytes());
+        writer.part(3, &self.record);
+        writer.optional_fixed64(4, self.hint_for.map(|node| node.0));
+        writer.number(5, reason_out(self.reason) as u32);
+        writer.fixed64(6, self.epoch.0);
+    }
+
+    fn guess(&self) -> usize {
+        self.key.as_bytes().len() + self.record.guess() + 24
     }
 }
 
 impl Part for ReplicaMerged {
-    fn write(&self, sink: &mut impl Sink) {
-        sink.number(1, self.call.0);
-        sink.number(2, self.durable);
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.number(1, self.call.0);
+        writer.number(2, self.durable);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::part::{Part, Sink};
+use super::part::{Part, Writer};
 use super::{Reader, record};
 use crate::causality::Checksum;
 use crate::codec::request::{failure_out, millis, receipt_out};
@@ -100,85 +100,122 @@ fn written(reader: &mut Reader<'_>) -> Option<Written> {
 }
 
 impl Part for Get {
-    fn write(&self, sink: &mut impl Sink) {
-        write_head(&self.head, sink);
-        sink.number(9, strictness_out(self.head.strictness) as u32);
-        sink.bytes(10, &self.context);
+    fn write(&self, writer: &mut Writer<'_>) {
+        write_head(&self.head, writer);
+        writer.number(9, strictness_out(self.head.strictness) as u32);
+        writer.bytes(10, &self.context);
+    }
+
+    fn guess(&self) -> usize {
+        self.head.key.as_bytes().len() + self.context.len() + 20
     }
 }
 
 impl Part for Put {
-    fn write(&self, sink: &mut impl Sink) {
-        write_head(&self.head, sink);
-        sink.bytes(9, &self.context);
-        sink.fixed64(10, self.request.client);
-        sink.number(11, self.request.sequence);
+    fn write(&self, writer: &mut Writer<'_>) {
+        write_head(&self.head, writer);
+        writer.bytes(9, &self.context);
+        writer.fixed64(10, self.request.client);
+        writer.number(11, self.request.sequence);
         match &self.change {
-            Change::Value { .. } => sink.part(12, &self.change),
-            Change::Delete => sink.part(13, &self.change),
+            Change::Value { .. } => writer.part(12, &self.change),
+            Change::Delete => writer.part(13, &self.change),
         }
-        sink.number(14, strictness_out(self.head.strictness) as u32);
+        writer.number(14, strictness_out(self.head.strictness) as u32);
+    }
+
+    fn guess(&self) -> usize {
+        self.head.key.as_bytes().len() + self.context.len() + self.change.guess() + 40
     }
 }
 
 impl Part for Change {
-    fn write(&self, sink: &mut impl Sink) {
+    fn write(&self, writer: &mut Writer<'_>) {
         match self {
             Change::Value { payload, checksum, ttl } => {
-                sink.bytes(1, payload);
-                sink.fixed64(2, checksum.0);
-                sink.optional_number(3, ttl.map(time::millis));
+                writer.bytes(1, payload);
+                writer.fixed64(2, checksum.0);
+                writer.optional_number(3, ttl.map(time::millis));
             }
             Change::Delete => {}
+        }
+    }
+
+    fn guess(&self) -> usize {
+        match self {
+            Change::Value { payload, .. } => payload.len() + 16,
+            Change::Delete => 0,
         }
     }
 }
 
 impl Part for Reply {
-    fn write(&self, sink: &mut impl Sink) {
-        sink.number(1, self.call.0);
-        sink.number(2, self.layout_version.0);
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.number(1, self.call.0);
+        writer.number(2, self.layout_version.0);
         if let Some(update) = &self.layout {
-            sink.general(3, &layout::layout_out(update));
+            writer.general(3, &layout::layout_out(update));
         }
         if let Some(receipt) = &self.receipt {
-            sink.general(4, &receipt_out(receipt));
+            writer.general(4, &receipt_out(receipt));
         }
-        sink.optional_fixed64(5, self.passed_on_by.map(|node| node.0));
+        writer.optional_fixed64(5, self.passed_on_by.map(|node| node.0));
         match &self.result {
-            Ok(Answer::Entry(entry)) => sink.part(6, entry),
-            Ok(Answer::Written(written)) => sink.part(7, written),
-            Err(failure) => sink.general(8, &failure_out(failure)),
+            Ok(Answer::Entry(entry)) => writer.part(6, entry),
+            Ok(Answer::Written(written)) => writer.part(7, written),
+            Err(failure) => writer.general(8, &failure_out(failure)),
         }
         if !self.down.is_empty() {
-            sink.part(9, &Nodes(&self.down));
+            writer.part(9, &Nodes(&self.down));
         }
+    }
+
+    fn guess(&self) -> usize {
+        let result = match &self.result {
+            Ok(Answer::Entry(entry)) => entry.guess(),
+            Ok(Answer::Written(written)) => written.guess(),
+            Err(_) => 0,
+        };
+        result + 12
     }
 }
 
 impl Part for Entry {
-    fn write(&self, sink: &mut impl Sink) {
+    fn write(&self, writer: &mut Writer<'_>) {
         for value in &self.values {
-            sink.part(1, value);
+            writer.part(1, value);
         }
-        sink.number(2, self.tombstones);
-        sink.bytes(3, &self.context);
+        writer.number(2, self.tombstones);
+        writer.bytes(3, &self.context);
+    }
+
+    fn guess(&self) -> usize {
+        let values: usize = self.values.iter().map(|value| value.guess() + 2).sum();
+        values + self.context.len()
     }
 }
 
 impl Part for EntryValue {
-    fn write(&self, sink: &mut impl Sink) {
-        sink.bytes(1, &self.payload);
-        sink.fixed64(2, self.checksum.0);
-        sink.number(3, self.written.0);
-        sink.optional_number(4, self.expires.map(|at| at.0));
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.bytes(1, &self.payload);
+        writer.fixed64(2, self.checksum.0);
+        writer.number(3, self.written.0);
+        writer.optional_number(4, self.expires.map(|at| at.0));
+    }
+
+    fn guess(&self) -> usize {
+        self.payload.len() + 20
     }
 }
 
 impl Part for Written {
-    fn write(&self, sink: &mut impl Sink) {
-        sink.bytes(1, &self.context);
-        sink.number(2, self.siblings);
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.bytes(1, &self.context);
+        writer.number(2, self.siblings);
+    }
+
+    fn guess(&self) -> usize {
+        self.context.len() + 4
     }
 }
 
@@ -186,8 +223,8 @@ impl Part for Written {
 struct Nodes<'a>(&'a [NodeId]);
 
 impl Part for Nodes<'_> {
-    fn write(&self, sink: &mut impl Sink) {
-        self.0.iter().for_each(|node| sink.raw(&node.0.to_le_bytes()));
+    fn write(&self, writer: &mut Writer<'_>) {
+        self.0.iter().for_each(|node| writer.raw(&node.0.to_le_bytes()));
     }
 }
 
@@ -199,13 +236,13 @@ fn strictness_out(strictness: Strictness) -> wire::Strictness {
     }
 }
 
-fn write_head(head: &RequestHead, sink: &mut impl Sink) {
-    sink.number(1, head.call.0);
-    sink.bytes(2, head.key.as_bytes());
-    sink.number(3, head.quorum.r);
-    sink.number(4, head.quorum.w);
-    sink.number(5, millis(head.budget));
-    sink.number(6, head.layout_version.0);
-    sink.number(7, head.passed_on);
-    sink.number(8, head.receipt);
+fn write_head(head: &RequestHead, writer: &mut Writer<'_>) {
+    writer.number(1, head.call.0);
+    writer.bytes(2, head.key.as_bytes());
+    writer.number(3, head.quorum.r);
+    writer.number(4, head.quorum.w);
+    writer.number(5, millis(head.budget));
+    writer.number(6, head.layout_version.0);
+    writer.number(7, head.passed_on);
+    writer.number(8, head.receipt);
 }
