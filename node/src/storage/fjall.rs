@@ -13,7 +13,6 @@ use fjall::{Database, Keyspace, PersistMode};
 use quorate_core::ids::{DurableMark, Incarnation, NodeId, Remembered};
 use quorate_core::machine::{Found, HeldAs, StoreError, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
-use quorate_core::time::UnixMs;
 
 use super::cache::RecordCache;
 use super::directory::{AdoptedDirectory, io_error};

@@ -56,6 +56,21 @@ pub(super) fn simulator(output: &str) -> Tally {
     results.fold(Tally::default(), |sum, tally| sum + tally)
 }
 
+/// The failed tests that the output of any of the runners names, each once.
+pub(super) fn failed(output: &str) -> Vec<String> {
+    let mut failed: Vec<String> = Vec::new();
+    for line in lines(output) {
+        let line = line.trim();
+        let rust = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"));
+        let node = line.strip_prefix("✖ ").filter(|name| *name != "failing tests:");
+        let seed =
+            Some(line).filter(|line| line.starts_with("seed ") && line.contains(" violates "));
+        let name = rust.or(node).or(seed).map(str::to_owned);
+        failed.extend(name.filter(|name| !failed.contains(name)));
+    }
+    failed
+}
+
 /// Lines without colours and other escape sequences.
 fn lines(output: &str) -> impl Iterator<Item = String> {
     output.lines().map(|line| {
@@ -100,6 +115,23 @@ mutants         6 passed, 1 failed
 ";
         assert_eq!(simulator(output), tally(190, 17, 0));
         assert_eq!(simulator("error: 3 passed, 1 failed"), tally(0, 0, 0));
+    }
+
+    #[test]
+    fn failed_tests_are_named_once() {
+        let output = "
+test one::passes ... ok
+test one::fails ... \u{1b}[31mFAILED\u{1b}[0m
+seed 7 violates read-your-writes
+  replay     cargo xtask sim --seed 7 --ops 500
+✔ passes (0.5ms)
+  ✖ breaks (1.5ms)
+✖ failing tests:
+✖ breaks (1.5ms)
+test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+";
+        let names = ["one::fails", "seed 7 violates read-your-writes", "breaks (1.5ms)"];
+        assert_eq!(failed(output), names);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod counts;
 mod steps;
 mod summary;
 
+use std::ops::Add;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -29,11 +30,34 @@ pub(crate) struct Test {
     list: bool,
 }
 
+/// What a step counted.
+#[derive(Debug, Default)]
+struct Counted {
+    tally: Tally,
+    /// The failed tests that its output names, for the end: the output itself may be long.
+    failed: Vec<String>,
+}
+
+impl From<Tally> for Counted {
+    fn from(tally: Tally) -> Counted {
+        Counted { tally, failed: Vec::new() }
+    }
+}
+
+impl Add for Counted {
+    type Output = Counted;
+
+    fn add(mut self, other: Counted) -> Counted {
+        self.failed.extend(other.failed);
+        Counted { tally: self.tally + other.tally, ..self }
+    }
+}
+
 /// How a step ended, and what it counted.
 enum Outcome {
     /// A step that runs no tests: it builds or installs something.
     Done,
-    Counted(Tally),
+    Counted(Counted),
     /// Not run, for this reason.
     Skipped(String),
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use super::{Outcome, chromium, counts};
+use super::{Counted, Outcome, chromium, counts};
 use crate::profile::Profile;
 use crate::verify::{self, Tally};
 use crate::wasm::Wasm;
@@ -31,7 +31,7 @@ pub(super) const ALL: [Step; 13] = [
         name: "verify",
         about: "what `cargo xtask verify` checks",
         needs: &[],
-        run: |workspace| Ok(Outcome::Counted(verify::all(workspace))),
+        run: |workspace| Ok(Outcome::Counted(verify::all(workspace).into())),
     },
     Step {
         group: "rust",
@@ -118,7 +118,9 @@ pub(super) const ALL: [Step; 13] = [
         about: "what `cargo xtask demo` does, on folders with and without trouble",
         needs: &["npm-build"],
         run: |workspace| {
-            npm_step(workspace, |workspace| Ok(Outcome::Counted(demo::suite::run(workspace)?)))
+            npm_step(workspace, |workspace| {
+                Ok(Outcome::Counted(demo::suite::run(workspace)?.into()))
+            })
         },
     },
 ];
@@ -143,8 +145,8 @@ fn sim(workspace: &Workspace) -> Result<Outcome> {
     let recorded = tally(&mut recorded, counts::simulator)?;
     let mut fresh = simulator::command(workspace, false)?;
     fresh.args(["sim", "--seeds", "300", "--first", "random"]);
-    let Tally { failed, .. } = tally(&mut fresh, counts::simulator)?;
-    let fresh = Tally { passed: u32::from(failed == 0), failed, skipped: 0 };
+    let mut fresh = tally(&mut fresh, counts::simulator)?;
+    fresh.tally.passed = u32::from(fresh.tally.failed == 0);
     Ok(Outcome::Counted(recorded + fresh))
 }
 
@@ -206,7 +208,7 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
         return Ok(Outcome::Skipped("there are no examples".to_owned()));
     }
     let binary = node_binary::build(workspace, Profile::Dev)?;
-    let mut sum = Tally::default();
+    let mut sum = Counted::default();
     for name in crates {
         let mut cargo = workspace.cargo();
         cargo.args(["test", "-p", name]).env(node_binary::VARIABLE, &binary);
@@ -237,7 +239,7 @@ fn counted(command: &mut Command, count: fn(&str) -> Tally) -> Result<Outcome> {
 }
 
 /// Runs tests and counts them. Success without a single test is an error, for it shows nothing.
-fn tally(command: &mut Command, count: fn(&str) -> Tally) -> Result<Tally> {
+fn tally(command: &mut Command, count: fn(&str) -> Tally) -> Result<Counted> {
     let (success, output) = process::tee(command)?;
     let mut tally = count(&output);
     ensure!(
@@ -249,7 +251,7 @@ fn tally(command: &mut Command, count: fn(&str) -> Tally) -> Result<Tally> {
         // A crash, or something that does not build: no line of the output counts it.
         tally.failed = 1;
     }
-    Ok(tally)
+    Ok(Counted { tally, failed: counts::failed(&output) })
 }
 
 #[cfg(test)]
@@ -268,7 +270,7 @@ mod tests {
     #[test]
     fn failure_that_counts_no_test_is_one_and_success_that_counts_none_is_an_error() {
         let shell = |script: &str| tally(Command::new("sh").args(["-c", script]), counts::libtest);
-        assert_eq!(shell("exit 1").unwrap(), Tally { failed: 1, ..Tally::default() });
+        assert_eq!(shell("exit 1").unwrap().tally, Tally { failed: 1, ..Tally::default() });
         assert!(shell("exit 0").unwrap_err().to_string().contains("ran no test"));
     }
 }

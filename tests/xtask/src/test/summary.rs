@@ -8,6 +8,9 @@ use anyhow::Result;
 use super::Outcome;
 use crate::verify::Tally;
 
+/// Failed tests of a step that are named.
+const NAMED_MAX: usize = 20;
+
 /// What became of each step.
 #[derive(Default)]
 pub(super) struct Summary {
@@ -23,6 +26,8 @@ pub(super) struct Row {
     took: Duration,
     /// Why it failed or was skipped, where that is not in the counts.
     reason: Option<String>,
+    /// Failed tests of it, by name.
+    failed: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,10 +39,14 @@ enum Verdict {
 
 impl Row {
     pub(super) fn new(step: &'static str, outcome: Result<Outcome>, took: Duration) -> Row {
+        let mut failed = Vec::new();
         let (verdict, tally, reason) = match outcome {
             Ok(Outcome::Done) => (Verdict::Ok, None, None),
-            Ok(Outcome::Counted(tally)) if tally.failed == 0 => (Verdict::Ok, Some(tally), None),
-            Ok(Outcome::Counted(tally)) => (Verdict::Failed, Some(tally), None),
+            Ok(Outcome::Counted(counted)) => {
+                let ended_well = counted.tally.failed == 0;
+                failed = counted.failed;
+                (if ended_well { Verdict::Ok } else { Verdict::Failed }, Some(counted.tally), None)
+            }
             Ok(Outcome::Skipped(reason)) => (Verdict::Skipped, None, Some(reason)),
             // A step that could not run to its end counts as one failed test.
             Err(error) => {
@@ -45,7 +54,7 @@ impl Row {
                 (Verdict::Failed, Some(tally), Some(format!("{error:#}")))
             }
         };
-        Row { step, verdict, tally, took, reason }
+        Row { step, verdict, tally, took, reason, failed }
     }
 }
 
@@ -91,6 +100,9 @@ impl fmt::Display for Summary {
             if let Some(reason) = &row.reason {
                 writeln!(f, "{} {}: {reason}", row.step, row.verdict.name())?;
             }
+            for name in row.failed.iter().take(NAMED_MAX) {
+                writeln!(f, "{} {}: {name}", row.step, row.verdict.name())?;
+            }
         }
         writeln!(f, "\n{passed} passed, {failed} failed")
     }
@@ -111,6 +123,7 @@ mod tests {
     use anyhow::anyhow;
 
     use super::*;
+    use crate::test::Counted;
 
     fn summary(outcomes: Vec<(&'static str, Result<Outcome>)>) -> Summary {
         let row = |(step, outcome)| Row::new(step, outcome, Duration::from_millis(1500));
@@ -119,7 +132,11 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_total_alone() {
-        let counted = |passed, failed| Ok(Outcome::Counted(Tally { passed, failed, skipped: 1 }));
+        let counted = |passed, failed| {
+            let failed_tests = (0..failed).map(|number| format!("test {number}")).collect();
+            let tally = Tally { passed, failed, skipped: 1 };
+            Ok(Outcome::Counted(Counted { tally, failed: failed_tests }))
+        };
         let summary = summary(vec![
             ("rust", counted(10, 0)),
             ("npm-ci", Ok(Outcome::Done)),
@@ -136,6 +153,7 @@ mod tests {
             text.contains("\nnpm-ci      ok             -       -        -      1.5\n"),
             "{text}"
         );
+        assert!(text.contains("\nnpm-test FAILED: test 0\nnpm-test FAILED: test 1\n"), "{text}");
         assert!(text.contains("\nbrowser FAILED: no Chromium\n"), "{text}");
     }
 
