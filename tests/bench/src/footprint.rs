@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use quorate_host::Interrupt;
 use quorate_node::client::{Client, ClientOptions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 use crate::compare::cpu;
-use crate::compare::interrupt::Interrupt;
 use crate::compare::report;
 use crate::compare::servers::{Bed, Servers};
 use crate::compare::system::System;

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use quorate_host::Interrupt;
 use tempfile::TempDir;
 
 use crate::compare::client::Programs;
 use crate::compare::draws;
-use crate::compare::interrupt::Interrupt;
 use crate::compare::load::Load;
 use crate::compare::report::{self, spread};
 use crate::compare::rounds::put_load;

@@ -4,7 +4,6 @@
 //! `clap::Args` struct with a `run`, listed once in [`Command`].
 
 mod cluster;
-mod interrupt;
 mod node_binary;
 mod npm;
 mod packed;

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use quorate_host::Interrupt;
 
-use super::interrupt::Interrupt;
 use super::outcome::Outcome;
 use super::system::{Client, Kind};
 use super::task::Task;

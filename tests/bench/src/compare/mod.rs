@@ -7,7 +7,6 @@ pub(crate) mod client;
 pub(crate) mod cpu;
 pub(crate) mod draws;
 mod goals;
-pub(crate) mod interrupt;
 pub(crate) mod load;
 pub(crate) mod outcome;
 mod record;
@@ -23,8 +22,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use quorate_host::Interrupt;
 
-use interrupt::Interrupt;
 use load::{KEYS, Load};
 use rounds::Rounds;
 use system::System;

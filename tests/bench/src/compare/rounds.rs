@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use quorate_host::Interrupt;
 use tempfile::TempDir;
 
 use super::client::{self, Done, Programs};
-use super::interrupt::Interrupt;
 use super::load::Load;
 use super::sample::Sample;
 use super::servers::{Bed, Servers};

@@ -8,10 +8,10 @@ use std::process::Command;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use quorate_host::Interrupt;
 use tempfile::TempDir;
 
 use crate::cluster::{Cluster, Settings};
-use crate::interrupt::Interrupt;
 use crate::packed::Packed;
 use crate::profile::Profile;
 use crate::workspace::Workspace;

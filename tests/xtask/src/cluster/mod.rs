@@ -3,7 +3,6 @@
 //! Invariant: no node outlives its [`Cluster`], nor the process that started it.
 
 mod node;
-pub(crate) mod ports;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,9 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use quorate_host::{Interrupt, ports};
 use serde_json::Value;
 
-use crate::interrupt::Interrupt;
 use crate::process;
 use node::Node;
 
@@ -87,7 +86,7 @@ impl Cluster {
         let Settings { nodes, storage, fanout, base_port, arguments: more } = settings;
         let ports = match base_port {
             Some(base) => ports::behind(base, nodes)?,
-            None => ports::free(nodes)?,
+            None => ports::free(nodes.into())?,
         };
         for folder in data.iter().map(PathBuf::as_path).chain([folder]) {
             if folder.exists() {

@@ -5,12 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use quorate_host::Interrupt;
 use serde_json::Value;
 
 use super::POLL;
 use super::report::count;
 use crate::cluster::Cluster;
-use crate::interrupt::Interrupt;
 
 /// How long hints may take to come home: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -22,9 +22,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
+use quorate_host::{Interrupt, ports};
 
-use crate::cluster::{Cluster, Settings, ports};
-use crate::interrupt::Interrupt;
+use crate::cluster::{Cluster, Settings};
 use crate::node_binary;
 use crate::packed::Packed;
 use crate::profile::Profile;

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use std::{iter, thread};
 
 use anyhow::{Context, Result, bail, ensure};
+use quorate_host::{Interrupt, ports};
 
 use super::folder::Listing;
 use super::report::Report;
 use super::steps::Course;
 use super::trial::Trial;
 use super::{POLL, Parts};
-use crate::cluster::{Cluster, Settings, ports};
-use crate::interrupt::Interrupt;
+use crate::cluster::{Cluster, Settings};
 use crate::node_binary;
 use crate::process;
 use crate::profile::Profile;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use quorate_host::Interrupt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,7 +20,6 @@ use super::hints::{HintCounts, Tally};
 use super::report::{self, Report};
 use super::steps::{Course, Deed, Step};
 use crate::cluster::Cluster;
-use crate::interrupt::Interrupt;
 use crate::packed::Packed;
 
 /// Operations under way at one time.

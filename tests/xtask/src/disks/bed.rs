@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use quorate_host::Interrupt;
 
 use super::ledger;
 use crate::cluster::Settings;
-use crate::interrupt::Interrupt;
 use crate::node_binary;
 use crate::profile::Profile;
 use crate::run_folder::RunFolder;

@@ -6,10 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use quorate_host::Interrupt;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::interrupt::Interrupt;
 
 const POLL: Duration = Duration::from_millis(200);
 /// Parts of names that storage gives to what it sets aside.

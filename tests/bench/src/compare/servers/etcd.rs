@@ -3,8 +3,9 @@
 use std::process::Command;
 
 use anyhow::Result;
+use quorate_host::ports;
 
-use super::{Bed, Servers, ports};
+use super::{Bed, Servers};
 
 const MEMBERS: usize = 3;
 

@@ -3,7 +3,6 @@
 //! Invariant: no server outlives its [`Servers`], nor this program.
 
 mod etcd;
-mod ports;
 mod process;
 mod quorate;
 mod redis;
@@ -14,9 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use quorate_host::Interrupt;
 use tempfile::TempDir;
 
-use super::interrupt::Interrupt;
 use super::system::Kind;
 use process::Process;
 

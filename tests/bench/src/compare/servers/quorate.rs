@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use anyhow::Result;
+use quorate_host::ports;
 use serde_json::Value;
 
-use super::{Bed, Servers, output, ports};
+use super::{Bed, Servers, output};
 
 pub(super) fn start(
     servers: &mut Servers,

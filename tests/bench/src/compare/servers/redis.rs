@@ -3,8 +3,9 @@
 use std::process::Command;
 
 use anyhow::Result;
+use quorate_host::ports;
 
-use super::{Bed, Servers, output, ports, run};
+use super::{Bed, Servers, output, run};
 
 const MASTERS: usize = 3;
 

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use quorate_host::Interrupt;
 
 use super::case::Case;
 use super::harm::{self, Harm};
@@ -15,7 +16,6 @@ use crate::disks::health::{self, Health};
 use crate::disks::image::Image;
 use crate::disks::ledger::{Counts, Ledger, Sizes};
 use crate::disks::random::Random;
-use crate::interrupt::Interrupt;
 
 /// Neither the founder, which all others have as their seed, nor the last one.
 const VICTIM: usize = 2;

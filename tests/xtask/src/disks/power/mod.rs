@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use quorate_host::Interrupt;
 
 use super::bed::{self, Bed, NODES};
 use super::health::{self, Health};
@@ -16,7 +17,6 @@ use super::random;
 use super::report::seconds;
 use super::schedule::{self, Deed, Round};
 use crate::cluster::Cluster;
-use crate::interrupt::Interrupt;
 use crate::profile::Profile;
 use crate::workspace::Workspace;
 use tally::Tally;

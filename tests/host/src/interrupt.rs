@@ -9,12 +9,17 @@ use signal_hook::flag;
 
 /// Whether the process was asked to end. A second request ends it at once, and so does the first
 /// one after this was dropped.
-pub(crate) struct Interrupt {
+#[derive(Debug)]
+pub struct Interrupt {
     asked: Arc<AtomicBool>,
 }
 
 impl Interrupt {
-    pub(crate) fn watch() -> Result<Interrupt> {
+    /// Takes the place of what SIGINT, SIGTERM and SIGHUP do to a process.
+    ///
+    /// # Errors
+    /// Where the system refuses to register a signal.
+    pub fn watch() -> Result<Interrupt> {
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             // In this order: the first signal finds the flag down, and raises it.
@@ -24,12 +29,16 @@ impl Interrupt {
         Ok(Interrupt { asked })
     }
 
-    pub(crate) fn is_asked(&self) -> bool {
+    /// Whether it was asked to.
+    pub fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// An error once the process was asked to end.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Goes on, unless the process was asked to end.
+    ///
+    /// # Errors
+    /// `interrupted`, once it was.
+    pub fn check(&self) -> Result<()> {
         if self.is_asked() {
             bail!("interrupted");
         }

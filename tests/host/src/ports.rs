@@ -16,7 +16,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
 /// `count` ports that were free a moment ago.
-pub(crate) fn free(count: u16) -> Result<Vec<u16>> {
+///
+/// # Errors
+/// Where there are not so many.
+pub fn free(count: usize) -> Result<Vec<u16>> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Processes that look at the same time begin at different places.
     let start = (process::id() % u32::from(COUNT)) * 131;
@@ -24,20 +27,26 @@ pub(crate) fn free(count: u16) -> Result<Vec<u16>> {
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         FIRST + ((start + u32::from(next)) % u32::from(COUNT)) as u16
     });
-    let ports: Vec<u16> = candidates.filter(|port| is_free(*port)).take(count.into()).collect();
-    ensure!(ports.len() == usize::from(count), "there are no {count} free ports");
+    let ports: Vec<u16> = candidates.filter(|port| is_free(*port)).take(count).collect();
+    ensure!(ports.len() == count, "there are no {count} free ports");
     Ok(ports)
 }
 
 /// The `count` ports behind `base`.
-pub(crate) fn behind(base: u16, count: u16) -> Result<Vec<u16>> {
+///
+/// # Errors
+/// Where there is no port of such a number.
+pub fn behind(base: u16, count: u16) -> Result<Vec<u16>> {
     let ports = (1..=count).map(|number| base.checked_add(number));
     let ports: Option<Vec<u16>> = ports.collect();
     ports.context("the ports end at 65535: choose a smaller --base-port")
 }
 
-/// An error that says who has one of `ports`, where one is taken.
-pub(crate) fn ensure_free(ports: &[u16]) -> Result<()> {
+/// Makes sure that nobody has one of `ports`.
+///
+/// # Errors
+/// Where one is taken; it says by whom.
+pub fn ensure_free(ports: &[u16]) -> Result<()> {
     let Some(port) = ports.iter().copied().find(|port| !is_free(*port)) else { return Ok(()) };
     let choose = "choose other ports with --base-port; nothing was changed";
     match node_behind(port) {
@@ -65,7 +74,7 @@ fn node_behind(port: u16) -> Option<String> {
 }
 
 /// What answers to a GET on loopback: head and body.
-pub(crate) fn http_get(port: u16, path: &str) -> Option<String> {
+pub fn http_get(port: u16, path: &str) -> Option<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_TIMEOUT).ok()?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT)).ok()?;
