@@ -18,8 +18,10 @@
 //! of it holds. Every acknowledged write that still is anywhere is with one of them: W > 0, so one of
 //! its holders is another primary, or only this node ever held it.
 //!
-//! What is older than half the grace time is not filled up but set aside: meanwhile others may have
-//! collected what it still holds, and merging it would bring deleted keys back. Nothing that a
+//! A copy in which nothing was stored for half the grace time is not filled up but set aside, unless
+//! it took part since it was opened: meanwhile others may have collected what it still holds, and
+//! merging it would bring deleted keys back. Until somebody has spoken it holds back, and the life
+//! leaves it as old as it was. Nothing that a
 //! younger directory has lost was collected: tombstones stay for a whole grace time, and a
 //! collection asks every member.
 //!
@@ -226,8 +228,8 @@ impl Refill {
         }
         self.contradicted = true;
         // What comes after a copy has greater numbers than are found in it. So this is, but for a copy
-        // that counted on, of a storage in whose place this one began empty: it holds nothing old. Of
-        // a life that is accounted for an earlier one here has taken in what others held.
+        // that counted on, of a storage in whose place this one began empty: it holds nothing old.
+        // What is accounted for was no reason to set this copy aside, and more of it is none.
         let is_copy = match self.found.past.get(told.life) {
             Some(past) => !past.is_accounted,
             None => told.mark > self.found.mark,

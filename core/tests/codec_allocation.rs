@@ -9,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use bytes::Bytes;
-use quorate_core::codec::decode;
+use quorate_core::codec::{DecodeError, decode};
 use quorate_core::limits::FRAME_BYTES_MAX;
 
 /// Bytes that may be allocated at one time for each byte of a frame.
@@ -374,8 +374,14 @@ fn filled(mut frame: Vec<u8>, length: usize) -> Vec<u8> {
     frame
 }
 
+/// Whether the guard refuses a frame.
+fn is_stopped(frame: &[u8]) -> bool {
+    let refused = decode(Bytes::copy_from_slice(frame));
+    matches!(refused, Err(DecodeError::Malformed { reason: "too many elements for its length" }))
+}
+
 /// The shortest frame of `count` repetitions that the guard lets through, to half a per mille;
-/// `None` where there is none within the limits. What the guard refuses allocates nothing.
+/// `None` where there is none within the limits.
 fn shortest_let_through(attack: &Attack, count: u64) -> Option<Vec<u8>> {
     let bare = hostile(attack, count, 0);
     if bare.len() > FRAME_BYTES_MAX - 8 {
@@ -383,7 +389,7 @@ fn shortest_let_through(attack: &Attack, count: u64) -> Option<Vec<u8>> {
     }
     let let_through = |length: usize| {
         let frame = filled(bare.clone(), length);
-        (cost(&frame).peak > 0).then_some(frame)
+        (!is_stopped(&frame)).then_some(frame)
     };
     let (mut short, mut long) = (bare.len().saturating_sub(1), FRAME_BYTES_MAX - 8);
     let mut best = let_through(long)?;

@@ -3,7 +3,8 @@
 //! An empty element of a repeated message takes 2 bytes on the wire and over 100 in memory; a
 //! small number takes 1 byte there and 8 here. Real elements carry ids, times and checksums, so a
 //! frame whose elements would take more than [`MEMORY_PER_BYTE`] is refused here, without
-//! allocating. `core/tests/codec_allocation.rs` measures what is left to a hostile sender.
+//! allocating; [`direct`](super::direct), which comes first, stops at a few elements.
+//! `core/tests/codec_allocation.rs` measures what is left to a hostile sender.
 //!
 //! Texts and lists of fixed width are not charged: in memory they take a few times their bytes.
 //! Neither are the primaries that a valid layout lists for its slots: Q x N ids, once per frame,

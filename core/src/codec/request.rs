@@ -75,7 +75,7 @@ pub(super) fn reply_in(reply: wire::Reply) -> Result<Reply, DecodeError> {
     })
 }
 
-pub(super) fn millis(time: Duration) -> u32 {
+pub(super) fn ceil_millis(time: Duration) -> u32 {
     // Rounded up: a budget of less than a millisecond is not none.
     u32::try_from(micros(time).div_ceil(1_000)).unwrap_or(u32::MAX)
 }
@@ -161,7 +161,7 @@ pub(super) fn failure_out(failure: &Failure) -> wire::Failure {
         acked: failure.acked,
         limit: failure.limit,
         actual: failure.actual,
-        retry_after_ms: millis(failure.retry_after),
+        retry_after_ms: ceil_millis(failure.retry_after),
     }
 }
 

@@ -13,8 +13,8 @@ use super::{DecodeError, malformed};
 
 const CHECKSUM_BYTES: usize = 8;
 
-/// Puts a body into its envelope. `version` names the format of the body; `body_bytes` is how long
-/// the body is about to be, and `write` appends it.
+/// Puts a body into its envelope. `version` names the format of the body; `body_bytes` is about how
+/// long the body will be, and `write` appends it.
 pub fn seal(version: u8, body_bytes: usize, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + body_bytes + CHECKSUM_BYTES);
     bytes.push(version);

@@ -132,8 +132,8 @@ pub struct PastLife {
     pub life: Incarnation,
     /// The number of its last commit that is here, or is known to be lost.
     pub mark: DurableMark,
-    /// Whether others have told of more, and what they held was taken in since: what else they
-    /// remember of it makes no older copy of what is here.
+    /// Whether others have told of more, and that was found out to be lost: what else they remember
+    /// of it makes no older copy of what is here.
     pub is_accounted: bool,
 }
 
@@ -187,7 +187,7 @@ impl PastLives {
 pub struct Found {
     /// The number of the last commit.
     pub mark: DurableMark,
-    /// When that was made, by the wall clock.
+    /// When something was last stored, by the wall clock: the commit that begins a life is none.
     pub written: UnixMs,
     /// What is known of losses.
     pub standing: Standing,

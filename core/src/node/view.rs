@@ -84,6 +84,11 @@ impl<'a> NodeView<'a> {
         self.node.refill.standing()
     }
 
+    /// Whether it takes no part in anything, since what it holds may be an old copy.
+    pub fn holds_back(&self) -> bool {
+        self.node.refill.holds_back()
+    }
+
     /// Whether this node may say what it holds of a slot.
     pub fn vouches(&self, slot: Slot) -> bool {
         self.node.refill.vouches(slot)

@@ -35,7 +35,11 @@ pub(super) const TREES: &str = "trees";
 /// Of each part but the trees, which have an envelope of their own.
 const VERSION: u8 = 1;
 
-const PAST_LIFE_BYTES: usize = 13;
+const PAST_LIFE_BYTES: usize = 20;
+
+/// Stands in the last number of a life that is accounted for. It was a time once, which any other
+/// number still may be.
+const ACCOUNTED: u64 = u64::MAX;
 
 const PEER_BYTES: usize = 20;
 
@@ -147,20 +151,16 @@ pub(super) fn encode_standing(standing: &Standing) -> Vec<u8> {
 
 fn decode_standing(bytes: &Bytes) -> Option<Standing> {
     let mut body = codec::unseal(VERSION, bytes).ok()?;
-    let refilling = decode_flag(&mut body)?;
+    let refilling = match body.try_get_u8().ok()? {
+        0 => false,
+        1 => true,
+        _ => return None,
+    };
     let lost = match body.is_empty() {
         true => None,
         false => Some(UnixMs(body.try_get_u64().ok()?)),
     };
     body.is_empty().then_some(Standing { refilling, lost })
-}
-
-fn decode_flag(body: &mut Bytes) -> Option<bool> {
-    match body.try_get_u8().ok()? {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
-    }
 }
 
 pub(super) fn encode_past(past: &Past) -> Vec<u8> {
@@ -169,7 +169,7 @@ pub(super) fn encode_past(past: &Past) -> Vec<u8> {
         for PastLife { life, mark, is_accounted } in past.before.iter() {
             bytes.put_u32(life.0);
             bytes.put_u64(mark.0);
-            bytes.put_u8((*is_accounted).into());
+            bytes.put_u64(if *is_accounted { ACCOUNTED } else { 0 });
         }
     })
 }
@@ -181,7 +181,7 @@ fn decode_past(bytes: &Bytes) -> Option<Past> {
     while !body.is_empty() {
         let life = Incarnation(body.try_get_u32().ok()?);
         let mark = DurableMark(body.try_get_u64().ok()?);
-        let is_accounted = decode_flag(&mut body)?;
+        let is_accounted = body.try_get_u64().ok()? == ACCOUNTED;
         before.push(PastLife { life, mark, is_accounted });
     }
     Some(Past { life, before })

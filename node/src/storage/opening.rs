@@ -168,7 +168,10 @@ fn begin_life(
         false => said.standing,
     };
     let mut batch = database.batch();
-    batch.insert(meta, MARK, meta::encode_committed(&Committed { mark, written: now }));
+    // That it was opened makes nothing younger: the life may end before anybody says that it is an
+    // old copy.
+    let written = said.committed.map_or(now, |last| last.written);
+    batch.insert(meta, MARK, meta::encode_committed(&Committed { mark, written }));
     if lost {
         batch.insert(meta, STANDING, meta::encode_standing(&standing));
     }

@@ -7,11 +7,11 @@
 //!
 //! prost makes a value of its own for each part of a frame, and this crate another one of that: for
 //! a REPLICA_MERGE with a value of 100 bytes three quarters of what it took to decode it. So what a
-//! get and a put send is read and written here field by field. The bytes are the same, which
-//! `core/tests/codec.rs` shows.
+//! get and a put send is read and written here field by field. The bytes are those of prost.
 //!
-//! Invariant: nothing is refused here. Fields in another order, twice, unknown ones, lists longer
-//! than [`LISTED_MAX`] and everything that is wrong go the general way, which alone decides.
+//! Invariant: nothing is refused here, nor accepted that would be refused. Fields in another order,
+//! twice, unknown ones, more than [`LISTED_MAX`] elements and everything that is wrong go the
+//! general way, which alone decides.
 
 mod part;
 mod reader;
@@ -25,7 +25,7 @@ use bytes::Bytes;
 use prost::encoding::WireType;
 
 pub(super) use part::{Part, Writer};
-pub(super) use reader::Reader;
+use reader::Reader;
 
 use crate::causality::{Held, Own};
 use crate::message::Message;
@@ -39,7 +39,7 @@ pub(super) const REPLICA_RECORD: u32 = 9;
 pub(super) const REPLICA_MERGE: u32 = 10;
 pub(super) const REPLICA_MERGED: u32 = 11;
 
-/// Elements that a list has at most here: few enough that no frame makes much memory of few bytes.
+/// Elements that all lists of a frame have at most here: no more than the guard grants to any frame.
 const LISTED_MAX: usize = 16;
 
 /// Appends one frame with this body, its length first.
@@ -114,7 +114,7 @@ mod tests {
         Actor, Birth, Checksum, Counter, Held, History, Own, Payload, Record, RecordDigest, Seen,
         Sibling,
     };
-    use crate::codec::{decode_held, encode, encode_held, frames, wire};
+    use crate::codec::{decode_held, encode, encode_held, frames, guard, wire};
     use crate::ids::{Epoch, Incarnation, Key, NodeId, RequestId};
     use crate::layout::LayoutVersion;
     use crate::message::{
@@ -317,6 +317,20 @@ mod tests {
             assert_eq!(super::decode_held(&body), Some(held.clone()));
             assert_eq!(decode_held(bytes), Ok(held));
         }
+    }
+
+    #[test]
+    fn what_the_guard_refuses_is_not_read_here() {
+        // Histories of one actor each, with live tombstones of which only the counters are told.
+        let live: Vec<u8> = (1..=16).flat_map(|counter| [0x22, 2, 0x08, counter]).collect();
+        let history = |birth| [&[0x0a, 2, 0x18, birth][..], &live].concat();
+        let histories = (1..=4).map(|birth| [&[0x0a, 68][..], &history(birth)].concat());
+        let record = histories.collect::<Vec<_>>().concat();
+        let lengths = |bytes: usize| [bytes as u8 | 0x80, (bytes >> 7) as u8];
+        let merge = [&[0x1a][..], &lengths(record.len()), &record].concat();
+        let frame = Bytes::from([&[0x52][..], &lengths(merge.len()), &merge].concat());
+        assert!(guard::check(&frame).is_err());
+        assert_eq!(decode(&frame), None);
     }
 
     #[test]

@@ -3,19 +3,21 @@
 use bytes::Bytes;
 use prost::encoding::{WireType, decode_varint};
 
-use super::key;
+use super::{LISTED_MAX, key};
 
 /// What is left of a message. Each function reads the field of a tag, or its default where the next
 /// field is another one; `None` where the field is not in its one form.
-pub(in crate::codec) struct Reader<'a> {
+pub(super) struct Reader<'a> {
     /// The frame, which payloads are slices of.
     frame: &'a Bytes,
     rest: &'a [u8],
+    /// Elements of lists that were read.
+    listed: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(frame: &'a Bytes) -> Reader<'a> {
-        Reader { frame, rest: frame }
+        Reader { frame, rest: frame, listed: 0 }
     }
 
     /// Whether everything was read.
@@ -88,9 +90,16 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&mut Reader<'a>) -> Option<T>,
     ) -> Option<Option<T>> {
         let Some(rest) = self.delimited(tag)? else { return Some(None) };
-        let mut inner = Reader { frame: self.frame, rest };
+        let mut inner = Reader { frame: self.frame, rest, listed: self.listed };
         let value = read(&mut inner)?;
+        self.listed = inner.listed;
         inner.is_done().then_some(Some(value))
+    }
+
+    /// Counts one more element of a list; `None` where they are too many.
+    pub(super) fn list_one(&mut self) -> Option<()> {
+        self.listed += 1;
+        (self.listed <= LISTED_MAX).then_some(())
     }
 
     /// A message that is there.

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
+use super::Reader;
 use super::part::{Part, Writer};
-use super::{LISTED_MAX, Reader};
 use crate::causality::{
     Actor, Birth, Checksum, Counter, Held, History, Payload, Record, Seen, Sibling,
 };
@@ -29,13 +29,12 @@ pub(super) fn list<'a, T>(
     element: impl Fn(&mut Reader<'a>) -> Option<T>,
 ) -> Option<Vec<T>> {
     let Some(first) = reader.nested(tag, &element)? else { return Some(Vec::new()) };
+    reader.list_one()?;
     let mut elements = Vec::with_capacity(1);
     elements.push(first);
     while let Some(next) = reader.nested(tag, &element)? {
+        reader.list_one()?;
         elements.push(next);
-        if elements.len() > LISTED_MAX {
-            return None;
-        }
     }
     Some(elements)
 }
@@ -54,9 +53,7 @@ fn seen(reader: &mut Reader<'_>) -> Option<Seen> {
         let mut also = Vec::new();
         while !packed.is_done() {
             also.push(packed.varint()?);
-            if also.len() > LISTED_MAX {
-                return None;
-            }
+            packed.list_one()?;
         }
         Some(also)
     })?;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::part::{Part, Writer};
 use super::{Reader, record};
 use crate::causality::Checksum;
-use crate::codec::request::{failure_out, millis, receipt_out};
+use crate::codec::request::{ceil_millis, failure_out, receipt_out};
 use crate::codec::{layout, wire};
 use crate::ids::{Key, NodeId, RequestId};
 use crate::layout::LayoutVersion;
@@ -241,7 +241,7 @@ fn write_head(head: &RequestHead, writer: &mut Writer<'_>) {
     writer.bytes(2, head.key.as_bytes());
     writer.number(3, head.quorum.r);
     writer.number(4, head.quorum.w);
-    writer.number(5, millis(head.budget));
+    writer.number(5, ceil_millis(head.budget));
     writer.number(6, head.layout_version.0);
     writer.number(7, head.passed_on);
     writer.number(8, head.receipt);

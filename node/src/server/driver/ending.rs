@@ -59,7 +59,8 @@ impl Driver {
     pub(super) async fn finish(mut self) -> bool {
         self.hang_up("the node stops", HANGUP_TIMEOUT).await;
         let trees = self.settled_trees().await;
-        let synced = match self.is_outdated {
+        // Who held back until the end leaves what it found, as old as it was.
+        let synced = match self.is_outdated || self.node.view().holds_back() {
             true => self.storage.close(),
             false => {
                 let lives = self.node.view().lives();

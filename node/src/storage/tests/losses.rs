@@ -86,6 +86,24 @@ fn marks_grow_with_each_commit_and_survive() {
 }
 
 #[test]
+fn a_store_is_no_younger_for_having_been_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::fjall(directory.path());
+    bench.put("a", "1");
+    assert!(bench.storage.close());
+    let written = found(directory.path()).written;
+    for _ in 0..2 {
+        let bench = Bench::fjall(directory.path());
+        assert_eq!(bench.found_at_start().written, written);
+        assert!(bench.storage.close());
+    }
+    let mut bench = Bench::fjall(directory.path());
+    bench.put("a", "2");
+    assert!(bench.storage.close());
+    assert!(found(directory.path()).written > written);
+}
+
+#[test]
 fn a_mark_tells_only_what_is_synced() {
     let directory = tempfile::tempdir().unwrap();
     let mut bench = Bench::open(directory.path(), Durability::Periodic).unwrap();

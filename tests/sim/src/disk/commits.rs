@@ -73,6 +73,10 @@ impl Disk {
         }
         let past = self.commits.past.clone();
         self.commits.add(wall, now, DurableMark(0));
+        if mark > DurableMark(0) {
+            // That it was opened makes nothing younger.
+            self.commits.written = written;
+        }
         self.marked = DurableMark(0);
         self.has_failed = false;
         Found { mark, written, standing, past, lives, peers }

@@ -33,7 +33,8 @@ impl World {
         let Some(machine) = slot.node.as_ref() else { return };
         let lives = machine.view().lives();
         let wall = slot.clock.read(self.now).unix;
-        let is_clean = slot.paused.is_none() && self.disks[node].close(self.now, wall, lives);
+        let may_save = slot.paused.is_none() && !machine.view().holds_back();
+        let is_clean = may_save && self.disks[node].close(self.now, wall, lives);
         self.observe(&Observation::Stopped(Stopped { node, is_clean }));
         self.crash(node);
     }
