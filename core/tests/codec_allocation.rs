@@ -374,12 +374,6 @@ fn filled(mut frame: Vec<u8>, length: usize) -> Vec<u8> {
     frame
 }
 
-/// Whether the guard refuses a frame.
-fn is_stopped(frame: &[u8]) -> bool {
-    let refused = decode(Bytes::copy_from_slice(frame));
-    matches!(refused, Err(DecodeError::Malformed { reason: "too many elements for its length" }))
-}
-
 /// The shortest frame of `count` repetitions that the guard lets through, to half a per mille;
 /// `None` where there is none within the limits.
 fn shortest_let_through(attack: &Attack, count: u64) -> Option<Vec<u8>> {
@@ -387,9 +381,10 @@ fn shortest_let_through(attack: &Attack, count: u64) -> Option<Vec<u8>> {
     if bare.len() > FRAME_BYTES_MAX - 8 {
         return None;
     }
+    let stopped = Err(DecodeError::Malformed { reason: "too many elements for its length" });
     let let_through = |length: usize| {
         let frame = filled(bare.clone(), length);
-        (!is_stopped(&frame)).then_some(frame)
+        (decode(Bytes::copy_from_slice(&frame)) != stopped).then_some(frame)
     };
     let (mut short, mut long) = (bare.len().saturating_sub(1), FRAME_BYTES_MAX - 8);
     let mut best = let_through(long)?;
