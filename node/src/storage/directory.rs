@@ -6,6 +6,7 @@
 //!   DIR/layout        the newest layout: layout_file.rs
 //!   DIR/mark          evidence against the store: mark.rs
 //!   DIR/store/        the engine's files
+//!   DIR/looked-at/       while `quorate store` looks at a damaged store: offline/shadow.rs
 //!   DIR/store.damaged-2026-11-21T19-38-04Z/     what was set aside: aside.rs
 //!
 //!   open --> node(), identity(), settings(), layout() --> adopt --> Storage::fjall
@@ -36,6 +37,10 @@ use super::mark;
 
 /// The engine's directory.
 pub(super) const STORE: &str = "store";
+
+/// Links to the engine's files, and its journals as far as they are whole, for as long as somebody
+/// looks at a damaged store. Here, for links do not reach another file system.
+pub(super) const SECOND_VIEW: &str = "looked-at";
 
 const LOCK: &str = "lock";
 
@@ -89,6 +94,7 @@ impl Directory {
                 about
             }
         };
+        clear_second_view(&path).map_err(|error| io_error(&path, &error))?;
         let layout = layout_file::take(&path).map_err(|error| io_error(&path, &error))?;
         Ok(Directory { path, lock, about, layout })
     }
@@ -326,6 +332,15 @@ fn read_about(path: &Path) -> Result<Option<About>, OpenError> {
 fn write_about(path: &Path, about: &About) -> Result<(), OpenError> {
     let written = atomic_file::write(path, about::FILE, &about.encode());
     written.map_err(|error| io_error(path, &error))
+}
+
+/// Removes the second view that a killed process left in a directory which the caller holds. Its
+/// links would keep the room of files that the engine has removed.
+pub(super) fn clear_second_view(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory.join(SECOND_VIEW)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 pub(super) fn io_error(path: &Path, reason: &dyn fmt::Display) -> OpenError {

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::thread;
 
-use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
+use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PinningPolicy};
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, LsmError};
 
 use super::directory::ENGINE_MARKER;
@@ -146,6 +146,10 @@ fn keyspace_options(options: EngineOptions) -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default()
         .max_memtable_size(options.memtable_bytes)
         .filter_policy(FilterPolicy::new([young, old]))
+        // The filter of a table is one block of some 600 KB. Where it has to compete for the block
+        // cache, most reads among some million records load such a block.
+        .filter_block_pinning_policy(PinningPolicy::all(true))
+        .index_block_pinning_policy(PinningPolicy::all(true))
 }
 
 /// Opens the engine to look at what is in it; `None` where there is no store.

@@ -8,10 +8,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::storage::directory::{SECOND_VIEW, clear_second_view};
 use crate::storage::journal::{EXTENSION, JournalState, LOCK};
-
-/// In the directory of the node itself: links do not reach another file system.
-const NAME: &str = "looked-at";
 
 /// Goes when it is dropped.
 #[derive(Debug)]
@@ -26,13 +24,8 @@ impl Shadow {
         directory: &Path,
         journals: &[JournalState],
     ) -> io::Result<Shadow> {
-        let path = directory.join(NAME);
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            // One that a killed process left.
-            Ok(()) | Err(_) => {}
-        }
-        let shadow = Shadow { path };
+        clear_second_view(directory)?;
+        let shadow = Shadow { path: directory.join(SECOND_VIEW) };
         link_all(store, &shadow.path)?;
         for journal in journals {
             let name = journal.path.file_name().expect("it is a file");

@@ -10,6 +10,7 @@ use self::import::import;
 use super::*;
 use crate::backup::{BackupReader, Header};
 use crate::storage::hints::HintKey;
+use crate::storage::directory::SECOND_VIEW;
 use crate::storage::offline::{Contents, Damaged, Importer, Part};
 
 const TREES: &[u8] = b"trees, as far as a storage knows";
@@ -318,6 +319,11 @@ fn a_journal_that_is_not_whole_is_told_and_left_for_the_next_start() {
         assert_eq!(verified.damaged.count(), 0, "what is left is whole");
         assert!(matches!(Contents::open(stocked.path()), Err(OpenError::InUse { .. })));
         assert!(matches!(Directory::open(stocked.path()), Err(OpenError::InUse { .. })));
+        // What is made for a look goes with the next start, where a killed process left it.
+        let left = killed(stocked.path());
+        assert!(left.path().join(SECOND_VIEW).is_dir());
+        drop(Directory::open(left.path()).unwrap());
+        assert!(!left.path().join(SECOND_VIEW).exists());
     }
     assert!(before == files(stocked.path()));
     assert!(fs::read(&journal).unwrap() == bytes);
