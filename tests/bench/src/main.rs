@@ -5,6 +5,7 @@ mod compare;
 mod footprint;
 mod growth;
 mod native;
+mod sockets;
 mod storage;
 
 use anyhow::Result;
@@ -30,6 +31,7 @@ enum Of {
     Footprint(footprint::Footprint),
     Growth(growth::Growth),
     Load(native::Load),
+    Sockets(sockets::Sockets),
 }
 
 fn main() -> Result<()> {
@@ -39,5 +41,6 @@ fn main() -> Result<()> {
         Of::Footprint(footprint) => footprint.run(),
         Of::Growth(growth) => growth.run(),
         Of::Load(load) => load.run(),
+        Of::Sockets(sockets) => sockets.run(),
     }
 }

@@ -9,8 +9,8 @@ use quorate_core::ring::RingArc;
 use self::import::import;
 use super::*;
 use crate::backup::{BackupReader, Header};
-use crate::storage::hints::HintKey;
 use crate::storage::directory::SECOND_VIEW;
+use crate::storage::hints::HintKey;
 use crate::storage::offline::{Contents, Damaged, Importer, Part};
 
 const TREES: &[u8] = b"trees, as far as a storage knows";

@@ -21,6 +21,8 @@ enum Of {
     GetP50(System, System),
     /// p50 of puts, the same.
     PutP50(System, System),
+    /// Copies of values that go through sockets per second, the same.
+    Copies(System, System),
     /// p99.9 to p50 of one system's gets, or of its puts where that is more.
     Tail(System),
 }
@@ -45,6 +47,7 @@ pub(crate) fn all() -> Vec<Goal> {
     use Bound::{AtLeast, AtMost};
     use System::{
         Etcd, Group, Ioredis, IoredisAuto, IoredisWait, Memory, Native, Periodic, RedisNativeWait,
+        Sockets,
     };
     let goal = |load, of, bound| Goal { load, of, bound };
     let mut all = Vec::new();
@@ -63,6 +66,7 @@ pub(crate) fn all() -> Vec<Goal> {
     all.push(goal(one, Of::Tail(Memory), AtMost(10.0)));
     all.push(goal(some, Of::Throughput(Native, RedisNativeWait), AtLeast(2.0)));
     all.push(goal(many, Of::Throughput(Native, Memory), AtLeast(1.2)));
+    all.push(goal(Load::long(64, 50), Of::Copies(Native, Sockets), AtLeast(0.5)));
     all
 }
 
@@ -95,6 +99,7 @@ impl Goal {
     pub(crate) fn name(&self) -> String {
         match self.of {
             Of::Throughput(ours, theirs) => format!("ops/s {} / {}", ours.name(), theirs.name()),
+            Of::Copies(ours, theirs) => format!("copies/s {} / {}", ours.name(), theirs.name()),
             Of::GetP50(ours, theirs) => format!("get p50 {} / {}", ours.name(), theirs.name()),
             Of::PutP50(ours, theirs) => format!("put p50 {} / {}", ours.name(), theirs.name()),
             Of::Tail(ours) => format!("p99.9 / p50 {}", ours.name()),
@@ -124,6 +129,9 @@ impl Goal {
         match self.of {
             Of::Throughput(ours, theirs) => {
                 Some(sample(ours)?.ops_per_second / sample(theirs)?.ops_per_second)
+            }
+            Of::Copies(ours, theirs) => {
+                Some(sample(ours)?.copies_per_second() / sample(theirs)?.copies_per_second())
             }
             Of::GetP50(ours, theirs) => {
                 Some(sample(ours)?.gets.quantiles?[0] / sample(theirs)?.gets.quantiles?[0])
@@ -182,6 +190,20 @@ mod tests {
         assert_eq!(one.goal.name(), "ops/s memory / ioredis");
         assert_eq!(one.ratio, Some(Range { median: 2.5, min: 2.0, max: 3.0 }));
         assert!(one.goal.bound.holds(2.5) && !one.goal.bound.holds(1.4));
+    }
+
+    #[test]
+    fn each_copy_of_a_value_counts() {
+        let load = Load::long(64, 50);
+        let samples = [
+            sample(System::Native, load, 1, 300.0, 1.0),
+            sample(System::Sockets, load, 1, 1_000.0, 1.0),
+        ];
+        let judged = judge(&samples);
+        let ratios: Vec<f64> = judged.iter().filter_map(|it| Some(it.ratio?.median)).collect();
+        // A get is one copy, a put three; there are as many of both.
+        assert_eq!(ratios, [0.6]);
+        assert!(judged[0].goal.bound.holds(ratios[0]));
     }
 
     #[test]

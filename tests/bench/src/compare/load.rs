@@ -51,6 +51,11 @@ impl Load {
         }
     }
 
+    /// Values of 64 KiB, all keys as often.
+    pub(crate) const fn long(in_flight: usize, gets: u8) -> Load {
+        Load { value_bytes: 64 * 1024, ..Load::small(in_flight, gets) }
+    }
+
     /// Every combination that there is a goal or a table for.
     pub(crate) fn all() -> Vec<Load> {
         let mut all = Vec::new();

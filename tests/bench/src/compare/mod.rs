@@ -191,12 +191,13 @@ impl Compare {
 }
 
 /// Those that a goal is about.
-const USUAL: [Load; 5] = [
+const USUAL: [Load; 6] = [
     Load::small(1, 50),
     Load::small(64, 50),
     Load::small(256, 50),
     Load::small(64, 95),
     Load::small(256, 95),
+    Load::long(64, 50),
 ];
 
 const QUICK: [Load; 2] = [Load::small(64, 50), Load::small(256, 50)];

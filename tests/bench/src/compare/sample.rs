@@ -63,6 +63,13 @@ impl Sample {
         }
     }
 
+    /// Values that went through sockets in a second: a get gives one to its client.
+    pub(crate) fn copies_per_second(&self) -> f64 {
+        let (gets, puts) = (self.gets.count as f64, self.puts.count as f64);
+        let copies = gets + puts * f64::from(self.system.copies());
+        self.ops_per_second * copies / (gets + puts)
+    }
+
     /// One of which nothing else is known.
     #[cfg(test)]
     pub(crate) fn of_throughput(system: System, load: Load, run: u32, ops: f64) -> Sample {

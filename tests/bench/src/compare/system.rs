@@ -25,6 +25,8 @@ pub(crate) enum System {
     RedisNativeWait,
     /// etcd, etcd3.
     Etcd,
+    /// One process that keeps values and gives them back through plain TCP, native client.
+    Sockets,
 }
 
 /// What servers a system needs.
@@ -33,6 +35,7 @@ pub(crate) enum Kind {
     Quorate { storage: &'static str, durability: &'static str },
     Redis,
     Etcd,
+    Sockets,
 }
 
 /// What puts the load on them.
@@ -45,7 +48,7 @@ pub(crate) enum Client {
 }
 
 impl System {
-    pub(crate) const ALL: [System; 10] = [
+    pub(crate) const ALL: [System; 11] = [
         System::Memory,
         System::Periodic,
         System::Group,
@@ -56,6 +59,7 @@ impl System {
         System::NodeRedis,
         System::RedisNativeWait,
         System::Etcd,
+        System::Sockets,
     ];
 
     /// As it is called in arguments and tables.
@@ -71,6 +75,7 @@ impl System {
             System::NodeRedis => "node-redis",
             System::RedisNativeWait => "redis-native-wait",
             System::Etcd => "etcd",
+            System::Sockets => "sockets",
         }
     }
 
@@ -87,6 +92,7 @@ impl System {
             | System::NodeRedis
             | System::RedisNativeWait => Kind::Redis,
             System::Etcd => Kind::Etcd,
+            System::Sockets => Kind::Sockets,
         }
     }
 
@@ -95,11 +101,21 @@ impl System {
             System::Memory | System::Periodic | System::Group => Client::Node("quorate"),
             System::Native => Client::Native("quorate"),
             System::RedisNativeWait => Client::Native("redis"),
+            System::Sockets => Client::Native("sockets"),
             System::Ioredis
             | System::IoredisAuto
             | System::IoredisWait
             | System::NodeRedis
             | System::Etcd => Client::Node(self.name()),
+        }
+    }
+
+    /// How often the value of a put goes through a socket: to the first server, and on to the others.
+    pub(crate) const fn copies(self) -> u8 {
+        match self.kind() {
+            Kind::Quorate { .. } | Kind::Etcd => 3,
+            Kind::Redis => 2,
+            Kind::Sockets => 1,
         }
     }
 
@@ -112,6 +128,7 @@ impl System {
             System::Ioredis | System::IoredisAuto | System::NodeRedis => "1 of 2 copies, in memory",
             System::IoredisWait | System::RedisNativeWait => "2 of 2 copies, in memory",
             System::Etcd => "2 of 3 copies, synced",
+            System::Sockets => "the only copy, in memory",
         }
     }
 }
@@ -119,7 +136,7 @@ impl System {
 impl Kind {
     pub(crate) const fn is_peer(self) -> bool {
         match self {
-            Kind::Quorate { .. } => false,
+            Kind::Quorate { .. } | Kind::Sockets => false,
             Kind::Redis | Kind::Etcd => true,
         }
     }

@@ -3,6 +3,7 @@
 mod quorate;
 #[cfg(feature = "peers")]
 mod redis;
+mod sockets;
 mod store;
 
 use std::cell::{Cell, RefCell};
@@ -44,6 +45,7 @@ enum Kind {
     Quorate,
     #[cfg(feature = "peers")]
     Redis,
+    Sockets,
 }
 
 impl Load {
@@ -60,6 +62,7 @@ impl Load {
                 Kind::Quorate => drive(&task, quorate::Quorate::connect(&task).await?).await,
                 #[cfg(feature = "peers")]
                 Kind::Redis => drive(&task, redis::Redis::connect(&task).await?).await,
+                Kind::Sockets => drive(&task, sockets::Sockets::connect(&task).await?).await,
             }
         })?;
         println!("{}", serde_json::to_string(&outcome)?);

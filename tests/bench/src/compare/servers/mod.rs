@@ -6,6 +6,7 @@ mod etcd;
 mod process;
 mod quorate;
 mod redis;
+mod sockets;
 
 use std::path::Path;
 use std::process::Command;
@@ -68,6 +69,7 @@ impl Servers {
             }
             Kind::Redis => redis::start(&mut servers, bed)?,
             Kind::Etcd => etcd::start(&mut servers, bed)?,
+            Kind::Sockets => sockets::start(&mut servers, bed)?,
         }
         Ok(servers)
     }
@@ -119,7 +121,7 @@ impl Drop for Servers {
 /// What is missing for servers of a kind, and how to get it.
 pub(crate) fn missing(kind: Kind) -> Option<&'static str> {
     let (programs, command): (&[&str], _) = match kind {
-        Kind::Quorate { .. } => return None,
+        Kind::Quorate { .. } | Kind::Sockets => return None,
         Kind::Redis => (
             &["redis-server", "redis-cli"],
             "redis-server is not installed: apt-get install redis-server",
