@@ -1,11 +1,11 @@
 //! What a request must fulfil before anybody works on it.
 
 use crate::config::NodeConfig;
-use crate::incoming::Request;
+use crate::incoming::{Asker, Request};
 use crate::machine::Peer;
 use crate::message::{Change, Failure, FailureCode};
 use crate::quorum::Quorum;
-use crate::turn::{Asker, Turn};
+use crate::turn::Turn;
 
 /// Whether the limits on requests under way leave room for one more; else which is reached.
 pub(crate) fn has_room(

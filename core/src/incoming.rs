@@ -1,6 +1,9 @@
 //! A request before it is known who runs it.
 
-use crate::message::{Change, Get, Message, Put, RequestHead, Strictness};
+use crate::layout::LayoutVersion;
+use crate::machine::Peer;
+use crate::message::{CallId, Change, Get, Message, Put, RequestHead, Strictness};
+use crate::ring::Slot;
 
 /// A get or a put.
 #[derive(Clone, Debug)]
@@ -53,6 +56,36 @@ impl Request {
         match self {
             Request::Get(get) => Message::Get(get.clone()),
             Request::Put(put) => Message::Put(put.clone()),
+        }
+    }
+}
+
+/// Who wants the answer to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) peer: Peer,
+    pub(crate) call: CallId,
+    pub(crate) layout_version: LayoutVersion,
+    pub(crate) receipt: bool,
+    /// Bytes of the request.
+    pub(crate) bytes: usize,
+    /// The slot of its key, where there is a layout.
+    pub(crate) slot: Option<Slot>,
+    /// Whether an earlier try at another node may have had an effect.
+    pub(crate) maybe: bool,
+}
+
+impl Asker {
+    pub(crate) fn new(peer: Peer, request: &Request, slot: Option<Slot>) -> Asker {
+        let head = request.head();
+        Asker {
+            peer,
+            call: head.call,
+            layout_version: head.layout_version,
+            receipt: head.receipt,
+            bytes: request.bytes(),
+            slot,
+            maybe: false,
         }
     }
 }

@@ -66,9 +66,9 @@ mod epochs;
 
 mod recent_hints;
 
-mod tickets;
-
 mod incoming;
+
+mod tickets;
 
 mod founding;
 mod refill;
@@ -84,6 +84,8 @@ mod anti_entropy;
 mod collection;
 
 mod replica;
+
+mod copies;
 
 mod pass_on;
 

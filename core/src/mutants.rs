@@ -300,6 +300,13 @@ mutants! {
     /// A copy that cannot be read is removed, and nothing in its place is an answer.
     RottenIsForgotten = "rotten-is-forgotten",
 
+    /// A replica gives a client its own copy of a slot that it does not vouch for.
+    CopyUnvouched = "copy-unvouched",
+    /// A client that coordinates a read takes one copy for a quorum.
+    OneCopyIsEnough = "one-copy-is-enough",
+    /// A client that coordinates a read does not ask whether the copies are the same.
+    CopiesMayDiffer = "copies-may-differ",
+
     /// A higher heartbeat does not end the doubts about a member.
     DoubtStands = "doubt-stands",
     /// One witness is enough to find that a member is down, whatever the size of the cluster.

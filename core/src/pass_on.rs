@@ -18,13 +18,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::ids::NodeId;
-use crate::incoming::Request;
+use crate::incoming::{Asker, Request};
 use crate::machine::{Event, Peer};
 use crate::message::{CallId, Failure, FailureCode, Outcome, Receipt, Reply};
 use crate::prng::Prng;
 use crate::quorum::{Quorum, Replicas};
 use crate::time::{Duration, Instant};
-use crate::turn::{Asker, Turn};
+use crate::turn::Turn;
 
 /// A primary runs the whole request, which takes longer than what its verdict is made of.
 const PATIENCE_FACTOR: u32 = 2;

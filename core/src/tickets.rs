@@ -6,8 +6,9 @@ use crate::causality::RecordDigest;
 use crate::config::NodeConfig;
 use crate::hints::HintRoom;
 use crate::ids::{Key, NodeId};
+use crate::incoming::Asker;
 use crate::machine::{Effect, Effects, HeldAs, Peer, StoreOp, Ticket};
-use crate::message::{CallId, MergeReason};
+use crate::message::{CallId, MergeReason, ReadKind};
 use crate::prng::Prng;
 use crate::recent_hints::RecentHints;
 use crate::ring::Slot;
@@ -21,6 +22,8 @@ pub(crate) enum Purpose {
     /// digest.
     /// As a primary it answers only for a slot that it vouches for.
     Read { from: Peer, call: CallId, digest: Option<RecordDigest>, as_primary: Option<Slot> },
+    /// A read of the own copy for a client that asks the primaries of a slot itself.
+    Copy { asker: Asker, read: ReadKind, slot: Slot },
     /// A merge for the coordinator on another node, under its call.
     Merge { from: Peer, call: CallId },
     /// A repair of this node's own record.
@@ -84,6 +87,7 @@ impl Purpose {
             Purpose::Call { hint_for, .. } => hint_for,
             Purpose::Hint { room, .. } => Some(room),
             Purpose::Read { .. }
+            | Purpose::Copy { .. }
             | Purpose::Merge { .. }
             | Purpose::Repair
             | Purpose::Handoff { .. }

@@ -4,17 +4,18 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::causality::RecordDigest;
 use crate::config::NodeConfig;
 use crate::counters::Counters;
 use crate::epochs::Epochs;
 use crate::hints::{HintRoom, Hints, HintsFull};
 use crate::ids::{Epoch, Key, NodeId};
-use crate::incoming::Request;
+use crate::incoming::Asker;
 use crate::layout::LayoutVersion;
 use crate::machine::{Effect, Effects, Event, Peer};
 use crate::membership::Membership;
 use crate::message::{
-    Answer, CallId, Failure, FailureCode, LayoutUpdate, MemberState, Message, Outcome, Receipt,
+    Answer, Entry, Failure, FailureCode, LayoutUpdate, MemberState, Message, Outcome, Receipt,
     Reply,
 };
 use crate::peers::Peers;
@@ -158,6 +159,21 @@ impl Turn<'_> {
         passed_on_by: Option<NodeId>,
         result: Result<Answer, Failure>,
     ) {
+        self.end(asker, receipt, passed_on_by, (result, None));
+    }
+
+    /// Ends a read of this node's own copy, whose record has the digest `copy`.
+    pub(crate) fn answer_with_copy(&mut self, asker: Asker, entry: Entry, copy: RecordDigest) {
+        self.end(asker, None, None, (Ok(Answer::Entry(entry)), Some(copy)));
+    }
+
+    fn end(
+        &mut self,
+        asker: Asker,
+        receipt: Option<Receipt>,
+        passed_on_by: Option<NodeId>,
+        (result, copy): (Result<Answer, Failure>, Option<RecordDigest>),
+    ) {
         self.gate.leave(asker);
         let result =
             result.map_err(|failure| if asker.maybe { failure.unknown() } else { failure });
@@ -177,38 +193,9 @@ impl Turn<'_> {
             passed_on_by,
             down: self.unreachable(asker),
             result,
+            copy,
         };
         self.out.send(asker.peer, Message::Reply(reply));
-    }
-}
-
-/// Who wants the answer to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Asker {
-    pub(crate) peer: Peer,
-    pub(crate) call: CallId,
-    pub(crate) layout_version: LayoutVersion,
-    pub(crate) receipt: bool,
-    /// Bytes of the request.
-    pub(crate) bytes: usize,
-    /// The slot of its key, where there is a layout.
-    pub(crate) slot: Option<Slot>,
-    /// Whether an earlier try at another node may have had an effect.
-    pub(crate) maybe: bool,
-}
-
-impl Asker {
-    pub(crate) fn new(peer: Peer, request: &Request, slot: Option<Slot>) -> Asker {
-        let head = request.head();
-        Asker {
-            peer,
-            call: head.call,
-            layout_version: head.layout_version,
-            receipt: head.receipt,
-            bytes: request.bytes(),
-            slot,
-            maybe: false,
-        }
     }
 }
 

@@ -30,7 +30,7 @@ use quorate_core::ids::{Epoch, Incarnation, Key, NodeId, RequestId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::LINK_FRAME_BYTES_MAX;
 use quorate_core::message::{
-    CallId, Compared, Comparison, Get, LayoutUpdate, MergeReason, Message, QuorumChoice,
+    CallId, Compared, Comparison, Get, LayoutUpdate, MergeReason, Message, QuorumChoice, ReadKind,
     ReplicaMerge, ReplicaState, RequestHead, StatusRequest, Strictness,
 };
 use quorate_core::time::{Duration, UnixMs};
@@ -278,7 +278,7 @@ fn status_request(call: u64) -> Message {
 }
 
 fn get(head: RequestHead) -> Message {
-    Message::Get(Get { head, context: Bytes::new() })
+    Message::Get(Get { head, context: Bytes::new(), read: ReadKind::Quorum })
 }
 
 #[test]

@@ -239,6 +239,7 @@ fn a_primary_that_keeps_a_passed_on_request_for_long_is_not_waited_for() {
         layout: None,
         receipt: None,
         passed_on_by: None,
+        copy: None,
         down: Vec::new(),
         result: Ok(Answer::Entry(Entry::default())),
     };

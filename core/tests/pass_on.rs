@@ -67,6 +67,7 @@ impl Stranger {
             layout: None,
             receipt: None,
             passed_on_by: None,
+            copy: None,
             down: Vec::new(),
             result,
         };

@@ -114,6 +114,7 @@ fn reply(get: &Get) -> Reply {
         layout: None,
         receipt: None,
         passed_on_by: None,
+        copy: None,
         down: vec![NodeId(2)],
         result: Ok(Answer::Entry(Entry::default())),
     }

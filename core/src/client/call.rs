@@ -3,14 +3,16 @@
 use bytes::Bytes;
 
 use super::Link;
+use super::copies::Copies;
 use crate::ids::{Key, NodeId, RequestId};
 use crate::layout::LayoutVersion;
 use crate::message::{
     Answer, CallId, Change, Failure, FailureCode, Get, Message, Outcome, Put, QuorumChoice,
-    RequestHead, Strictness,
+    ReadKind, RequestHead, Strictness,
 };
 use crate::time::{Duration, Instant};
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// A call under way.
@@ -28,6 +30,8 @@ pub(super) struct Call {
     pub(super) timer: Instant,
     /// Where it stands.
     pub(super) stage: Stage,
+    /// Whom it has asked for their copies. Invariant: there in the stage `Reading`, and in no other.
+    pub(super) copies: Option<Box<Copies>>,
     /// Nodes that refused it, or took too long, in this round.
     pub(super) tried: Vec<NodeId>,
     /// Links that it was sent on and that have not answered: the answer of each counts.
@@ -66,6 +70,8 @@ pub(super) enum Stage {
     Queued(Link),
     /// It was sent and waits for the answer.
     Sent(Link),
+    /// The client has asked R primaries for their copies.
+    Reading,
     /// Everyone was asked: its timer begins the next round.
     Paused,
 }
@@ -78,18 +84,12 @@ impl Call {
         now: Instant,
         layout_version: LayoutVersion,
     ) -> Message {
-        let head = RequestHead {
-            call,
-            key: self.key.clone(),
-            quorum: self.quorum,
-            strictness: self.strictness,
-            budget: budget(self.deadline.since(now)),
-            layout_version,
-            passed_on: false,
-            receipt: self.receipt,
-        };
+        let head = self.head(call, now, layout_version);
         match &self.action {
-            Action::Get { context } => Message::Get(Get { head, context: context.clone() }),
+            Action::Get { context } => {
+                let (context, read) = (context.clone(), ReadKind::Quorum);
+                Message::Get(Get { head, context, read })
+            }
             Action::Put { context, request, change } => Message::Put(Put {
                 head,
                 context: context.clone(),
@@ -99,6 +99,25 @@ impl Call {
                 }),
                 change: change.clone(),
             }),
+        }
+    }
+
+    /// What every frame of it begins with.
+    pub(super) fn head(
+        &self,
+        call: CallId,
+        now: Instant,
+        layout_version: LayoutVersion,
+    ) -> RequestHead {
+        RequestHead {
+            call,
+            key: self.key.clone(),
+            quorum: self.quorum,
+            strictness: self.strictness,
+            budget: budget(self.deadline.since(now)),
+            layout_version,
+            passed_on: false,
+            receipt: self.receipt,
         }
     }
 
@@ -119,9 +138,11 @@ impl Call {
         now + self.deadline.since(now) / 2
     }
 
-    /// Whether it was sent on a link or waits in its backlog.
+    /// Whether it was sent on a link and not answered, or waits in its backlog.
     pub(super) fn is_at(&self, link: Link) -> bool {
-        self.stage == Stage::Sent(link) || self.stage == Stage::Queued(link)
+        self.stage == Stage::Sent(link)
+            || self.stage == Stage::Queued(link)
+            || self.copies.as_ref().is_some_and(|copies| copies.awaits(link))
     }
 
     /// Takes down a refusal. One that counts replicas is kept: it says more than any other.

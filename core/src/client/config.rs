@@ -20,6 +20,8 @@ pub struct ClientConfig {
     pub quorum: QuorumChoice,
     /// Whether only a key's own replicas count; `None`: as the cluster is configured.
     pub strict: Option<bool>,
+    /// Who runs the quorum of a read.
+    pub coordinate: Coordinate,
     /// Connections that are kept; where one more is needed, the one that was idle for longest
     /// goes.
     pub connections_max: usize,
@@ -38,12 +40,24 @@ impl Default for ClientConfig {
             timeout: Duration::from_secs(5),
             quorum: QuorumChoice::default(),
             strict: None,
+            coordinate: Coordinate::default(),
             connections_max: 64,
             cluster: None,
             credentials: Bytes::new(),
             limits: Limits::default(),
         }
     }
+}
+
+/// Who runs the quorum of a read. Writes are coordinated by nodes, which alone mint dots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Coordinate {
+    /// A primary of the key, which also repairs replicas that it finds stale.
+    #[default]
+    Node,
+    /// The client: it asks R primaries itself, one hop less, and leaves the read to a primary
+    /// where they do not agree, or are not all within reach.
+    Client,
 }
 
 /// What one call may ask for.

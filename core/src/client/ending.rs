@@ -1,7 +1,7 @@
 //! How calls end: with an answer, with an error, or at their deadline; each exactly once.
 
 use super::connection::Connection;
-use super::{Call, CallError, Client, ClientEffect, Completion, ErrorCode, Link, Stage};
+use super::{Call, CallError, Client, ClientEffect, Completion, ErrorCode, Link, Stage, copies};
 use crate::backoff;
 use crate::causality::Checksum;
 use crate::ids::{Key, NodeId};
@@ -29,6 +29,10 @@ impl Client {
         let Some(took) = connection.on_answered(now, reply.call) else { return };
         self.standings.on_answer(node, took);
         self.on_reports(now, &reply.down, out);
+        if copies::is_copy(reply.call) {
+            self.on_copy(now, link, node, reply, out);
+            return self.on_room(now, link, out);
+        }
         let concerned = self.calls.get_mut(reply.call).filter(|call| call.sent.contains(&link));
         if let Some(call) = concerned {
             call.sent.retain(|sent| *sent != link);
@@ -36,7 +40,7 @@ impl Client {
             let current = match call.stage {
                 Stage::Sent(at) => at == link,
                 Stage::Waiting | Stage::Paused => true,
-                Stage::Queued(_) => false,
+                Stage::Queued(_) | Stage::Reading => false,
             };
             let key = call.key.clone();
             match reply.result {
@@ -143,6 +147,7 @@ impl Client {
                 call.tried.clear();
                 call.retry_after = None;
             }
+            Stage::Reading => {}
             Stage::Waiting | Stage::Queued(_) => return self.set_timer(id, None),
         }
         self.reroute(now, id, out);
@@ -187,7 +192,12 @@ impl Client {
         self.fail(id, error, out);
     }
 
-    fn succeed(&mut self, id: CallId, done: Completion, out: &mut Effects<ClientEffect>) {
+    pub(super) fn succeed(
+        &mut self,
+        id: CallId,
+        done: Completion,
+        out: &mut Effects<ClientEffect>,
+    ) {
         self.forget(id);
         self.stats.done += 1;
         if done.direct {
@@ -234,7 +244,7 @@ impl Client {
 }
 
 /// Whether all values of an answer match their checksums.
-fn is_intact(answer: &Answer) -> bool {
+pub(super) fn is_intact(answer: &Answer) -> bool {
     match answer {
         Answer::Entry(entry) => {
             entry.values.iter().all(|value| Checksum::of_value(&value.payload) == value.checksum)

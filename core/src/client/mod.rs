@@ -21,6 +21,7 @@ mod call;
 mod config;
 mod connecting;
 mod connection;
+mod copies;
 mod ending;
 mod io;
 mod links;
@@ -39,7 +40,8 @@ use bytes::Bytes;
 
 use addresses::Doubt;
 use call::{Action, Call, Stage};
-pub use config::{CallOptions, ClientConfig};
+pub use config::{CallOptions, ClientConfig, Coordinate};
+pub use copies::call_of;
 pub use io::{ClientEffect, ClientEvent, ClientInput, Link};
 use links::Links;
 pub use outcome::{CallError, Completion, ErrorCode};
@@ -221,6 +223,7 @@ impl Client {
                     queued += 1;
                 }
                 Stage::Sent(_) | Stage::Paused => {}
+                Stage::Reading => assert!(call.copies.is_some(), "it knows whom it has asked"),
             }
         }
         assert_eq!(waiting.next(), None, "only waiting calls stand in `waiting`");
@@ -266,6 +269,7 @@ impl Client {
             deadline,
             timer: deadline,
             stage: Stage::Waiting,
+            copies: None,
             tried: Vec::new(),
             sent: Vec::new(),
             loose: false,

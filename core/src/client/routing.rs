@@ -56,6 +56,7 @@ impl Client {
     pub(super) fn reroute(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
         let Some(call) = self.calls.get_mut(id) else { return };
         call.stage = Stage::Waiting;
+        call.copies = None;
         self.waiting.insert(id, ());
         self.set_timer(id, None);
         self.route(now, id, out);
@@ -70,6 +71,9 @@ impl Client {
 
     /// Sends a waiting call if there is somebody to send it to.
     pub(super) fn route(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
+        if self.ask_copies(now, id, out) {
+            return;
+        }
         match self.choose(now, id, out) {
             Route::Send(link) => self.send(now, id, link, out),
             Route::Wait => {}
@@ -214,7 +218,7 @@ impl Client {
         out.push(ClientEffect::Send { link, message });
     }
 
-    fn in_flight_max(&self) -> usize {
+    pub(super) fn in_flight_max(&self) -> usize {
         let told = self.defaults.map(|defaults| defaults.calls_max as usize);
         told.unwrap_or(IN_FLIGHT_UNTOLD).max(1)
     }

@@ -58,7 +58,7 @@ impl Client {
                         connection.backlog.remove(id);
                     }
                 }
-                Stage::Waiting | Stage::Paused => {}
+                Stage::Waiting | Stage::Reading | Stage::Paused => {}
             }
             self.reroute(now, id, out);
         }

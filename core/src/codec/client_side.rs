@@ -115,7 +115,7 @@ mod tests {
     use crate::ids::RequestId;
     use crate::layout::LayoutVersion;
     use crate::message::{
-        Answer, CallId, Change, Defaults, Get, Hello, Message, Put, QuorumChoice, Reject,
+        Answer, CallId, Change, Defaults, Get, Hello, Message, Put, QuorumChoice, ReadKind, Reject,
         RejectCode, Reply, RequestHead, Role, StatusRequest, Strictness, Unsupported, Welcome,
         Written,
     };
@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn get() -> Get {
-        Get { head: head(), context: Bytes::from_static(b"context") }
+        Get { head: head(), context: Bytes::from_static(b"context"), read: ReadKind::Data }
     }
 
     #[test]
@@ -197,6 +197,7 @@ mod tests {
             layout: None,
             receipt: None,
             passed_on_by: None,
+            copy: None,
             down: Vec::new(),
             result: Ok(Answer::Written(Written { context: Bytes::new(), siblings: 2 })),
         };

@@ -1,20 +1,15 @@
 //! What coordinators and replicas say to each other.
 
+use super::request::digest_in;
 use super::{DecodeError, malformed, record, wire};
-use crate::causality::{Record, RecordDigest};
+use crate::causality::Record;
 use crate::ids::{Epoch, Key, NodeId};
 use crate::message::{
     CallId, MergeReason, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
 };
 
 pub(super) fn read_in(read: wire::ReplicaRead) -> Result<ReplicaRead, DecodeError> {
-    let digest = match &*read.digest {
-        [] => None,
-        bytes => {
-            let bytes = bytes.try_into().map_err(|_| malformed("a digest is not 16 bytes long"))?;
-            Some(RecordDigest(u128::from_be_bytes(bytes)))
-        }
-    };
+    let digest = digest_in(&read.digest)?;
     Ok(ReplicaRead { call: CallId(read.call), key: Key(read.key), digest, stand_in: read.stand_in })
 }
 

@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 
 use super::{DecodeError, byte, layout, malformed, nodes_in, nodes_out, wire};
-use crate::causality::Checksum;
+use crate::causality::{Checksum, RecordDigest};
 use crate::ids::{Key, NodeId, RequestId};
 use crate::layout::LayoutVersion;
 use crate::message::{
     Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, Outcome, Put,
-    QuorumChoice, Receipt, Reply, RequestHead, StandIn, Strictness, Written,
+    QuorumChoice, ReadKind, Receipt, Reply, RequestHead, StandIn, Strictness, Written,
 };
 use crate::time::{Duration, UnixMs, micros};
 use wire::FailureCode as Code;
@@ -26,6 +26,7 @@ pub(super) fn get_in(get: wire::Get) -> Result<Get, DecodeError> {
             strictness: strictness_in(get.strictness)?,
         },
         context: get.context,
+        read: read_kind_in(get.read)?,
     })
 }
 
@@ -72,6 +73,7 @@ pub(super) fn reply_in(reply: wire::Reply) -> Result<Reply, DecodeError> {
         passed_on_by: reply.passed_on_by.map(NodeId),
         down: nodes_in(reply.down),
         result,
+        copy: digest_in(&reply.copy)?,
     })
 }
 
@@ -87,6 +89,24 @@ fn strictness_in(strictness: i32) -> Result<Strictness, DecodeError> {
         Ok(wire::Strictness::Sloppy) => Ok(Strictness::Sloppy),
         Err(_) => Err(malformed("a request of an unknown strictness")),
     }
+}
+
+fn read_kind_in(read: i32) -> Result<ReadKind, DecodeError> {
+    match wire::ReadKind::try_from(read) {
+        Ok(wire::ReadKind::ReadQuorum) => Ok(ReadKind::Quorum),
+        Ok(wire::ReadKind::ReadData) => Ok(ReadKind::Data),
+        Ok(wire::ReadKind::ReadDigest) => Ok(ReadKind::Digest),
+        Err(_) => Err(malformed("a GET of an unknown kind")),
+    }
+}
+
+/// 16 bytes, or nothing.
+pub(super) fn digest_in(bytes: &[u8]) -> Result<Option<RecordDigest>, DecodeError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let bytes = bytes.try_into().map_err(|_| malformed("a digest is not 16 bytes long"))?;
+    Ok(Some(RecordDigest(u128::from_be_bytes(bytes))))
 }
 
 fn quorum_in(r: u32, w: u32) -> Result<QuorumChoice, DecodeError> {

@@ -275,6 +275,8 @@ pub struct Get {
     /// A session read: answered as soon as a replica descends from it. Empty: no such wish.
     #[prost(bytes = "bytes", tag = "10")]
     pub context: ::prost::bytes::Bytes,
+    #[prost(enumeration = "ReadKind", tag = "11")]
+    pub read: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Put {
@@ -347,6 +349,9 @@ pub struct Reply {
     /// Replicas of the key that the answering node cannot reach.
     #[prost(fixed64, repeated, tag = "9")]
     pub down: ::prost::alloc::vec::Vec<u64>,
+    /// Of a READ_DATA or READ_DIGEST: 16 bytes, the same of all replicas that hold the same record.
+    #[prost(bytes = "bytes", tag = "10")]
+    pub copy: ::prost::bytes::Bytes,
     #[prost(oneof = "reply::Result", tags = "6, 7, 8")]
     pub result: ::core::option::Option<reply::Result>,
 }
@@ -1091,6 +1096,38 @@ impl Strictness {
             "STRICTNESS_UNSPECIFIED" => Some(Self::Unspecified),
             "STRICTNESS_STRICT" => Some(Self::Strict),
             "STRICTNESS_SLOPPY" => Some(Self::Sloppy),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ReadKind {
+    /// A quorum, which the receiver coordinates.
+    ReadQuorum = 0,
+    /// The receiver's own copy, which must be that of a primary: an entry and its digest.
+    ReadData = 1,
+    /// The digest of that copy alone; the entry is empty.
+    ReadDigest = 2,
+}
+impl ReadKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::ReadQuorum => "READ_QUORUM",
+            Self::ReadData => "READ_DATA",
+            Self::ReadDigest => "READ_DIGEST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "READ_QUORUM" => Some(Self::ReadQuorum),
+            "READ_DATA" => Some(Self::ReadData),
+            "READ_DIGEST" => Some(Self::ReadDigest),
             _ => None,
         }
     }

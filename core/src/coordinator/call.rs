@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 use super::roster::Roster;
 use crate::causality::{Context, Dot, Record, RecordDigest};
 use crate::ids::{Epoch, Key, NodeId, RequestId};
+use crate::incoming::Asker;
 use crate::message::{Entry, EntryValue, Receipt, StandIn};
 use crate::quorum::{Quorum, Replicas};
 use crate::request;
 use crate::time::{Instant, UnixMs};
-use crate::turn::{Asker, Turn};
+use crate::turn::Turn;
 
 /// A request under way, or answered and waiting for late replicas.
 #[derive(Clone, Debug)]

@@ -24,12 +24,14 @@ use alloc::vec::Vec;
 
 use answers::Answers;
 use budget::{HedgeBudget, Pace, RateBudget};
-use call::{Call, OwnCopy, Stage, entry};
+pub(crate) use call::entry;
+use call::{Call, OwnCopy, Stage};
 pub(crate) use roster::Roster;
 
 use crate::causality::Context;
 use crate::config::NodeConfig;
 use crate::ids::{Key, NodeId, RequestId};
+use crate::incoming::Asker;
 use crate::machine::StoreOutcome;
 use crate::message::{
     Answer, CallId, Change, Failure, FailureCode, Get, Put, ReplicaMerged, ReplicaRecord,
@@ -39,7 +41,7 @@ use crate::prng::Prng;
 use crate::quorum::Quorum;
 use crate::request::Short;
 use crate::time::{Duration, Instant};
-use crate::turn::{Asker, Turn};
+use crate::turn::Turn;
 
 /// How long an answered read goes on listening for late replicas.
 const LATE_ANSWERS: Duration = Duration::from_millis(500);

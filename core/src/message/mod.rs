@@ -28,7 +28,7 @@ pub use reply::{
     Answer, Entry, EntryValue, Failure, FailureCode, Outcome, Receipt, Reply, StandIn, Written,
 };
 pub(crate) use request::bad_ttl;
-pub use request::{Change, Get, Put, QuorumChoice, RequestHead, Strictness};
+pub use request::{Change, Get, Put, QuorumChoice, ReadKind, RequestHead, Strictness};
 pub use status::{MemberState, MemberStatus, PairStatus, StatusReply, StatusRequest};
 
 use alloc::string::String;

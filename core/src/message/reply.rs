@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::{CallId, LayoutUpdate};
-use crate::causality::Checksum;
+use crate::causality::{Checksum, RecordDigest};
 use crate::ids::NodeId;
 use crate::layout::LayoutVersion;
 use crate::time::{Duration, UnixMs};
@@ -28,6 +28,8 @@ pub struct Reply {
     pub down: Vec<NodeId>,
     /// How it ended.
     pub result: Result<Answer, Failure>,
+    /// The answer is what one primary holds: the digest of its record. No quorum has said it.
+    pub copy: Option<RecordDigest>,
 }
 
 /// How a request ended well.
@@ -181,7 +183,7 @@ pub enum FailureCode {
 /// Who did what for one request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Receipt {
-    /// The node that ran the request.
+    /// The node that ran the request; where the client ran it, the primary whose values it shows.
     pub coordinator: NodeId,
     /// Primaries that answered, or acknowledged durably, before the request ended.
     pub primaries: Vec<NodeId>,

@@ -59,6 +59,21 @@ pub struct Get {
     /// The opaque context of an earlier answer: the read is answered as soon as a replica descends
     /// from it. Empty: no such wish.
     pub context: Bytes,
+    /// Who is to be read.
+    pub read: ReadKind,
+}
+
+/// Whose copies a [`Get`] asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReadKind {
+    /// Those of a quorum, which the node that is asked coordinates.
+    #[default]
+    Quorum,
+    /// The own copy of the primary that is asked: its values, and the digest of its record. Who
+    /// asks R primaries so and is given one digest by all has read with a quorum.
+    Data,
+    /// The digest of that copy alone.
+    Digest,
 }
 
 /// Writes or deletes a key.

@@ -5,13 +5,14 @@ use crate::admission;
 use crate::anti_entropy::AntiEntropy;
 use crate::collection::Collection;
 use crate::coordinator::{Coordinator, Roster};
+use crate::copies;
 use crate::handoff::Handoff;
-use crate::incoming::Request;
+use crate::incoming::{Asker, Request};
 use crate::machine::Peer;
-use crate::message::{Failure, FailureCode};
+use crate::message::{Failure, FailureCode, Get, ReadKind};
 use crate::pass_on::{Orphan, PassOn};
 use crate::time::Duration;
-use crate::turn::{Asker, Turn};
+use crate::turn::Turn;
 
 /// When to try a cluster again that has no layout yet.
 const RETRY_UNREADY: Duration = Duration::from_millis(500);
@@ -68,7 +69,17 @@ pub(super) fn on_request(turn: &mut Turn<'_>, parts: &mut Parts<'_>, from: Peer,
         Err(failure) => return turn.answer(asker, None, None, Err(failure)),
     };
     let primaries = layout.primaries(slot);
-    if primaries.contains(&turn.config.id) {
+    let is_primary = primaries.contains(&turn.config.id);
+    if let Request::Get(Get { head, read: read @ (ReadKind::Data | ReadKind::Digest), .. }) =
+        request
+    {
+        if is_primary {
+            return copies::on_read(turn, asker, head.key, read, slot);
+        }
+        let failure = Failure::refused(FailureCode::NotAPrimary);
+        return turn.answer(asker, None, None, Err(failure));
+    }
+    if is_primary {
         let deadline = turn.deadline(request.head().budget);
         return parts.run(turn, Orphan { asker, request, quorum, deadline });
     }

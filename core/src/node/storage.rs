@@ -4,6 +4,7 @@ use super::Node;
 use super::requests::Parts;
 #[cfg(feature = "mutants")]
 use crate::anti_entropy::wrong;
+use crate::copies;
 use crate::machine::{Effect, Effects, Event, StateChange, StoreError, StoreOutcome, Ticket};
 use crate::replica;
 use crate::tickets::{Open, Purpose};
@@ -45,6 +46,10 @@ impl Node {
             }
             Purpose::Read { from, call, digest, as_primary } => {
                 replica::on_read_done(turn, (from, call, digest, as_primary), outcome);
+            }
+            Purpose::Copy { asker, read, slot } => {
+                let key = own.expect("it reads an own copy");
+                copies::on_read_done(turn, (asker, read, slot, key), outcome);
             }
             Purpose::Merge { from, call } => replica::on_merge_done(turn, from, call, outcome),
             Purpose::Hint { from, call, room } => {

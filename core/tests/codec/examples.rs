@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use ::bytes::Bytes;
-use quorate_core::causality::Checksum;
+use quorate_core::causality::{Checksum, RecordDigest};
 use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
     Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, Get, Hello, LayoutUpdate,
-    MemberState, MemberStatus, Message, Outcome, PairStatus, Put, QuorumChoice, Receipt, Reject,
-    RejectCode, RepairReply, RepairRequest, Reply, RequestHead, Role, StandIn, StatusReply,
+    MemberState, MemberStatus, Message, Outcome, PairStatus, Put, QuorumChoice, ReadKind, Receipt,
+    Reject, RejectCode, RepairReply, RepairRequest, Reply, RequestHead, Role, StandIn, StatusReply,
     StatusRequest, Strictness, Unsupported, Welcome, Written,
 };
 use quorate_core::ring::Slot;
@@ -188,7 +188,7 @@ fn requests(add: &mut impl FnMut(&str, Message)) {
         layout_version: LayoutVersion(1),
         ..head_minimal()
     };
-    let get = |head, context| Message::Get(Get { head, context });
+    let get = |head, context| Message::Get(Get { head, context, read: ReadKind::Quorum });
     add("get, minimal", get(head_minimal(), Bytes::new()));
     add("get", get(usual.clone(), Bytes::new()));
     add("get, full", get(head_full(), bytes("context")));
@@ -201,6 +201,9 @@ fn requests(add: &mut impl FnMut(&str, Message)) {
         ..head_full()
     };
     add("get, greatest numbers", get(greatest, Bytes::new()));
+    for (name, read) in [("get, data", ReadKind::Data), ("get, digest", ReadKind::Digest)] {
+        add(name, Message::Get(Get { head: usual.clone(), context: Bytes::new(), read }));
+    }
     let delete = Put {
         head: head_minimal(),
         context: Bytes::new(),
@@ -246,6 +249,7 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
         layout: None,
         receipt: None,
         passed_on_by: None,
+        copy: None,
         down: Vec::new(),
         result,
     };
@@ -274,6 +278,7 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
         layout: layout_full(),
         receipt: Some(receipt.clone()),
         passed_on_by: Some(NodeId(0x0b00_0000_0000_0002)),
+        copy: None,
         down: vec![NodeId(0x0b00_0000_0000_0002), NodeId(0)],
         result,
     };
@@ -303,11 +308,16 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
     add("reply, absent, minimal", Message::Reply(minimal(Ok(Answer::Entry(Entry::default())))));
     add("reply, entry", Message::Reply(minimal(Ok(Answer::Entry(entry.clone())))));
     add("reply, values that expire", Message::Reply(minimal(Ok(Answer::Entry(expiring)))));
-    add("reply, entry, full", Message::Reply(full(Ok(Answer::Entry(entry)))));
+    add("reply, entry, full", Message::Reply(full(Ok(Answer::Entry(entry.clone())))));
+    let copy = Some(RecordDigest(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10));
+    let of_one = |entry| Reply { copy, ..minimal(Ok(Answer::Entry(entry))) };
+    add("reply, copy", Message::Reply(of_one(entry.clone())));
+    add("reply, digest of a copy", Message::Reply(of_one(Entry::default())));
     let present_zeros = Reply {
         layout: layout_minimal(),
         receipt: Some(no_receipt),
         passed_on_by: Some(NodeId(0)),
+        copy: None,
         ..minimal(Ok(Answer::Entry(Entry::default())))
     };
     add("reply, present zeros", Message::Reply(present_zeros));

@@ -23,6 +23,7 @@ fn bare_reply(result: Result<Answer, Failure>) -> Reply {
         layout: None,
         receipt: None,
         passed_on_by: None,
+        copy: None,
         down: Vec::new(),
         result,
     }

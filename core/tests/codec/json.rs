@@ -7,9 +7,9 @@ use quorate_core::ids::{NodeId, Text};
 use quorate_core::layout::Member;
 use quorate_core::message::{
     Answer, Change, Entry, EntryValue, FailureCode, Get, Gossip, Hello, LayoutUpdate, MemberInfo,
-    MergeReason, Message, Outcome, Pulse, Put, Receipt, Reject, RejectCode, RepairRequest,
-    ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState, Reply, RequestHead,
-    Role, StandIn, StatusRequest, Strictness, Unsupported, Welcome, Written,
+    MergeReason, Message, Outcome, Pulse, Put, ReadKind, Receipt, Reject, RejectCode,
+    RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState, Reply,
+    RequestHead, Role, StandIn, StatusRequest, Strictness, Unsupported, Welcome, Written,
 };
 use quorate_core::time::Duration;
 use serde_json::{Map, Value};
@@ -178,7 +178,10 @@ pub(crate) fn json(message: &Message) -> Value {
             ("reject", fields().set("code", reject_name(*code).into()).text("text", text))
         }
         Message::Unsupported(Unsupported { text }) => ("unsupported", fields().text("text", text)),
-        Message::Get(Get { head, context }) => ("get", head_fields(head).bytes("context", context)),
+        Message::Get(Get { head, context, read }) => {
+            let common = head_fields(head).bytes("context", context);
+            ("get", read_name(*read).into_iter().fold(common, |all, it| all.set("read", it.into())))
+        }
         Message::Put(put) => ("put", put_fields(put)),
         Message::Reply(reply) => ("reply", reply_fields(reply)),
         Message::ReplicaRead(read) => ("replicaRead", read_fields(read)),
@@ -204,6 +207,14 @@ pub(crate) fn json(message: &Message) -> Value {
         Message::Collected(collected) => ("collected", collected_fields(collected)),
     };
     fields().message(kind, body).done()
+}
+
+fn read_name(read: ReadKind) -> Option<&'static str> {
+    match read {
+        ReadKind::Quorum => None,
+        ReadKind::Data => Some("READ_DATA"),
+        ReadKind::Digest => Some("READ_DIGEST"),
+    }
 }
 
 fn hello_fields(hello: &Hello) -> Fields {
@@ -305,13 +316,15 @@ fn put_fields(put: &Put) -> Fields {
 }
 
 fn reply_fields(reply: &Reply) -> Fields {
+    let copy = reply.copy.map(|digest| digest.0.to_be_bytes());
     let common = fields()
         .long("call", reply.call.0)
         .long("layoutVersion", reply.layout_version.0)
         .optional("layout", reply.layout.as_deref(), layout_fields)
         .optional("receipt", reply.receipt.as_ref(), receipt_fields)
         .optional_long("passedOnBy", reply.passed_on_by.map(|node| node.0))
-        .list("down", &reply.down, node);
+        .list("down", &reply.down, node)
+        .bytes("copy", copy.as_ref().map_or(&[][..], |digest| digest));
     match &reply.result {
         Ok(Answer::Entry(entry)) => common.message("entry", entry_fields(entry)),
         Ok(Answer::Written(Written { context, siblings })) => common

@@ -18,10 +18,10 @@ use quorate_core::ids::{
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
     Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, FailureCode, Get, Gossip, Hello,
-    LayoutUpdate, MemberInfo, MergeReason, Message, Outcome, Pulse, Put, QuorumChoice, Receipt,
-    Reject, RejectCode, RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord,
-    ReplicaState, Reply, RequestHead, Role, StandIn, StatusRequest, Strictness, Unsupported,
-    Welcome, Written,
+    LayoutUpdate, MemberInfo, MergeReason, Message, Outcome, Pulse, Put, QuorumChoice, ReadKind,
+    Receipt, Reject, RejectCode, RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead,
+    ReplicaRecord, ReplicaState, Reply, RequestHead, Role, StandIn, StatusRequest, Strictness,
+    Unsupported, Welcome, Written,
 };
 use quorate_core::ring::Slot;
 use quorate_core::time::{Duration, UnixMs};
@@ -60,6 +60,8 @@ pub(crate) const FAILURE_CODES: [FailureCode; 18] = [
     FailureCode::Unrecognized,
 ];
 
+const READ_KINDS: [ReadKind; 3] = [ReadKind::Quorum, ReadKind::Data, ReadKind::Digest];
+
 /// Any message, each variant as often as the others.
 pub(crate) fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
@@ -68,7 +70,11 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         (select(&REJECT_CODES), string())
             .prop_map(|(code, text)| Message::Reject(Reject { code, text })),
         string().prop_map(|text| Message::Unsupported(Unsupported { text })),
-        (head(), blob()).prop_map(|(head, context)| Message::Get(Get { head, context })),
+        (head(), blob(), select(&READ_KINDS)).prop_map(|(head, context, read)| Message::Get(Get {
+            head,
+            context,
+            read
+        })),
         put().prop_map(Message::Put),
         reply().prop_map(Message::Reply),
         replica_read().prop_map(Message::ReplicaRead),
@@ -279,8 +285,9 @@ fn reply() -> impl Strategy<Value = Reply> {
     let layout = option::of(layout_update());
     let passed_on_by = option::of(node());
     let receipt = option::of(receipt());
-    (call(), layout_version(), layout, receipt, passed_on_by, nodes(), result).prop_map(
-        |(call, layout_version, layout, receipt, passed_on_by, down, result)| Reply {
+    let copy = option::of(any::<u128>().prop_map(RecordDigest));
+    (call(), layout_version(), layout, receipt, passed_on_by, nodes(), result, copy).prop_map(
+        |(call, layout_version, layout, receipt, passed_on_by, down, result, copy)| Reply {
             call,
             layout_version,
             layout: layout.map(Arc::new),
@@ -288,6 +295,7 @@ fn reply() -> impl Strategy<Value = Reply> {
             passed_on_by,
             down,
             result,
+            copy,
         },
     )
 }

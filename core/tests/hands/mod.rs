@@ -237,8 +237,9 @@ impl Hands {
     ) {
         let layout_version = self.layout.layout.version();
         let down = down.to_vec();
-        let (receipt, passed_on_by) = (None, None);
-        let reply = Reply { call, layout_version, layout, receipt, passed_on_by, down, result };
+        let (receipt, passed_on_by, copy) = (None, None, None);
+        let reply =
+            Reply { call, layout_version, layout, receipt, passed_on_by, down, result, copy };
         self.input(ClientInput::Frame { link, message: Message::Reply(reply) });
     }
 

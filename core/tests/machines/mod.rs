@@ -19,8 +19,8 @@ use quorate_core::machine::{
     hint_bytes,
 };
 use quorate_core::message::{
-    CallId, Change, Get, Gossip, LayoutUpdate, Message, Put, QuorumChoice, Reply, RequestHead,
-    Strictness,
+    CallId, Change, Get, Gossip, LayoutUpdate, Message, Put, QuorumChoice, ReadKind, Reply,
+    RequestHead, Strictness,
 };
 use quorate_core::node::{
     AntiEntropySettings, CollectionSettings, Fanout, GossipSettings, Node, NodeConfig,
@@ -195,7 +195,7 @@ impl Alone {
     }
 
     pub(crate) fn get(&mut self, key: &Key) -> Get {
-        Get { head: self.head(key), context: Bytes::new() }
+        Get { head: self.head(key), context: Bytes::new(), read: ReadKind::Quorum }
     }
 
     /// A blind put with the request id `sequence`.

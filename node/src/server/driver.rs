@@ -218,6 +218,7 @@ impl Driver {
             layout: None,
             receipt: None,
             passed_on_by: None,
+            copy: None,
             down: Vec::new(),
             result: Err(Failure::refused(FailureCode::Overloaded).retry_after(RETRY_STOPPING)),
         };

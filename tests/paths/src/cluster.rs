@@ -16,7 +16,7 @@ use quorate_core::machine::{
     Effect, Effects, HeldAs, Input, Peer, StateChange, StoreOp, StoreOutcome, Ticket,
 };
 use quorate_core::merkle::{StateHash, TreeKey};
-use quorate_core::message::{Answer, Get, LayoutUpdate, Message, Reply};
+use quorate_core::message::{Answer, Get, LayoutUpdate, Message, ReadKind, Reply};
 use quorate_core::node::{
     AntiEntropySettings, CollectionSettings, Fanout, GossipSettings, Node, NodeConfig,
 };
@@ -40,7 +40,7 @@ pub(crate) fn puts(batch: u64) -> Box<dyn FnMut() -> Step> {
 pub(crate) fn gets(batch: u64) -> Box<dyn FnMut() -> Step> {
     let head = samples::head;
     steps(batch, move |call, key| {
-        Message::Get(Get { head: head(call, key), context: Bytes::new() })
+        Message::Get(Get { head: head(call, key), context: Bytes::new(), read: ReadKind::Quorum })
     })
 }
 

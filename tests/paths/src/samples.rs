@@ -140,6 +140,7 @@ pub(crate) fn reply_of(call: u64, answer: Answer) -> Reply {
         layout: None,
         receipt: None,
         passed_on_by: None,
+        copy: None,
         down: Vec::new(),
         result: Ok(answer),
     }

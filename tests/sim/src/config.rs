@@ -1,5 +1,6 @@
 //! How a world is made.
 
+use quorate_core::client::Coordinate;
 use quorate_core::limits::Limits;
 use quorate_core::node::{AntiEntropySettings, CollectionSettings, Fanout, GossipSettings};
 use quorate_core::time::Duration;
@@ -41,6 +42,8 @@ pub struct WorldConfig {
     pub strict: bool,
     /// Whom a read asks at first.
     pub fanout: Fanout,
+    /// Who runs the quorum of a read.
+    pub coordinate: Coordinate,
     /// How members tell each other that they are alive.
     pub gossip: GossipSettings,
     /// How replicas are compared in the background.
@@ -73,6 +76,7 @@ impl Default for WorldConfig {
             allow_weak: false,
             strict: false,
             fanout: Fanout::All,
+            coordinate: Coordinate::Node,
             gossip: GossipSettings::default(),
             anti_entropy: AntiEntropySettings::default(),
             collection: CollectionSettings::default(),

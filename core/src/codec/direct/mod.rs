@@ -119,8 +119,8 @@ mod tests {
     use crate::layout::LayoutVersion;
     use crate::message::{
         Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, MergeReason, Message,
-        Put, QuorumChoice, Receipt, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord,
-        ReplicaState, Reply, RequestHead, StandIn, Strictness, Written,
+        Put, QuorumChoice, ReadKind, Receipt, ReplicaMerge, ReplicaMerged, ReplicaRead,
+        ReplicaRecord, ReplicaState, Reply, RequestHead, StandIn, Strictness, Written,
     };
     use crate::time::{Duration, UnixMs};
 
@@ -187,6 +187,7 @@ mod tests {
             layout: None,
             receipt: None,
             passed_on_by: Some(NodeId(0)),
+            copy: None,
             down: Vec::new(),
             result,
         }
@@ -221,13 +222,18 @@ mod tests {
         };
         let written = Written { context: context.clone(), siblings: 1 };
         vec![
-            Message::Get(Get { head: head(Strictness::Strict), context: context.clone() }),
-            Message::Get(Get { head: bare(), context: Bytes::new() }),
+            Message::Get(Get {
+                head: head(Strictness::Strict),
+                context: context.clone(),
+                read: ReadKind::Digest,
+            }),
+            Message::Get(Get { head: bare(), context: Bytes::new(), read: ReadKind::Quorum }),
             Message::Put(put(head(Strictness::Sloppy), value(Some(Duration::ZERO)))),
             Message::Put(put(bare(), value(None))),
             Message::Put(put(bare(), Change::Delete)),
             Message::Reply(reply(Ok(Answer::Entry(entry)))),
             Message::Reply(reply(Ok(Answer::Entry(Entry::default())))),
+            Message::Reply(Reply { copy: digest, ..reply(Ok(Answer::Entry(Entry::default()))) }),
             Message::Reply(reply(Ok(Answer::Written(written)))),
             read(digest, true),
             read(None, false),
@@ -260,7 +266,11 @@ mod tests {
         };
         let refused = reply(Err(failure.unknown()));
         vec![
-            Message::Reply(Reply { down: vec![NodeId(7), NodeId(0)], ..refused.clone() }),
+            Message::Reply(Reply {
+                copy: Some(RecordDigest(7)),
+                down: vec![NodeId(7), NodeId(0)],
+                ..refused.clone()
+            }),
             Message::Reply(Reply { receipt: Some(receipt), ..refused }),
         ]
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::Reader;
 use super::part::{Part, Writer};
 use crate::causality::{
-    Actor, Birth, Checksum, Counter, Held, History, Payload, Record, Seen, Sibling,
+    Actor, Birth, Checksum, Counter, Held, History, Payload, Record, RecordDigest, Seen, Sibling,
 };
 use crate::ids::{Incarnation, NodeId, RequestId};
 use crate::time::UnixMs;
@@ -20,6 +20,20 @@ pub(super) fn actor(reader: &mut Reader<'_>) -> Option<Actor> {
         incarnation: Incarnation(reader.fixed32(2)?),
         birth: Birth(reader.number(3)?),
     })
+}
+
+/// 16 bytes, or nothing.
+pub(super) fn digest(reader: &mut Reader<'_>, tag: u32) -> Option<Option<RecordDigest>> {
+    match &*reader.bytes(tag)? {
+        [] => Some(None),
+        bytes => Some(Some(RecordDigest(u128::from_be_bytes(bytes.try_into().ok()?)))),
+    }
+}
+
+pub(super) fn write_digest(digest: Option<RecordDigest>, tag: u32, writer: &mut Writer<'_>) {
+    if let Some(RecordDigest(digest)) = digest {
+        writer.bytes(tag, &digest.to_be_bytes());
+    }
 }
 
 /// The elements of a list, one field each.

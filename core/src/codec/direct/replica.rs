@@ -2,7 +2,6 @@
 
 use super::part::{Part, Writer};
 use super::{Reader, record};
-use crate::causality::RecordDigest;
 use crate::codec::wire;
 use crate::ids::{Epoch, Key, NodeId};
 use crate::message::{
@@ -12,10 +11,7 @@ use crate::message::{
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<ReplicaRead> {
     let call = CallId(reader.number(1)?);
     let key = Key(reader.bytes(2)?);
-    let digest = match &*reader.bytes(3)? {
-        [] => None,
-        bytes => Some(RecordDigest(u128::from_be_bytes(bytes.try_into().ok()?))),
-    };
+    let digest = record::digest(reader, 3)?;
     Some(ReplicaRead { call, key, digest, stand_in: reader.flag(4)? })
 }
 
@@ -51,9 +47,7 @@ impl Part for ReplicaRead {
     fn write(&self, writer: &mut Writer<'_>) {
         writer.number(1, self.call.0);
         writer.bytes(2, self.key.as_bytes());
-        if let Some(RecordDigest(digest)) = self.digest {
-            writer.bytes(3, &digest.to_be_bytes());
-        }
+        record::write_digest(self.digest, 3, writer);
         writer.number(4, self.stand_in);
     }
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::part::{Part, Writer};
+use super::record::{digest, write_digest};
 use super::{Reader, record};
 use crate::causality::Checksum;
 use crate::codec::request::{ceil_millis, failure_out, receipt_out};
@@ -10,15 +11,15 @@ use crate::codec::{layout, wire};
 use crate::ids::{Key, NodeId, RequestId};
 use crate::layout::LayoutVersion;
 use crate::message::{
-    Answer, CallId, Change, Entry, EntryValue, Get, Put, QuorumChoice, Reply, RequestHead,
-    Strictness, Written,
+    Answer, CallId, Change, Entry, EntryValue, Get, Put, QuorumChoice, ReadKind, Reply,
+    RequestHead, Strictness, Written,
 };
 use crate::time::{self, Duration, UnixMs};
 
 pub(super) fn get(reader: &mut Reader<'_>) -> Option<Get> {
     let mut head = head(reader)?;
     head.strictness = strictness(reader, 9)?;
-    Some(Get { head, context: reader.bytes(10)? })
+    Some(Get { head, context: reader.bytes(10)?, read: read_kind(reader, 11)? })
 }
 
 pub(super) fn put(reader: &mut Reader<'_>) -> Option<Put> {
@@ -46,8 +47,9 @@ pub(super) fn reply(reader: &mut Reader<'_>) -> Option<Reply> {
         (Some(answer), None) | (None, Some(answer)) => Ok(answer),
         _ => return None,
     };
+    let copy = digest(reader, 10)?;
     let (layout, receipt, down) = (None, None, Vec::new());
-    Some(Reply { call, layout_version, layout, receipt, passed_on_by, down, result })
+    Some(Reply { call, layout_version, layout, receipt, passed_on_by, down, result, copy })
 }
 
 /// The fields that both requests begin with.
@@ -68,6 +70,12 @@ fn strictness(reader: &mut Reader<'_>, tag: u32) -> Option<Strictness> {
     let number = reader.number(tag)?;
     let known = [Strictness::Configured, Strictness::Strict, Strictness::Sloppy];
     known.into_iter().find(|known| strictness_out(*known) as u64 == number)
+}
+
+fn read_kind(reader: &mut Reader<'_>, tag: u32) -> Option<ReadKind> {
+    let number = reader.number(tag)?;
+    let known = [ReadKind::Quorum, ReadKind::Data, ReadKind::Digest];
+    known.into_iter().find(|known| read_kind_out(*known) as u64 == number)
 }
 
 fn value(reader: &mut Reader<'_>) -> Option<Change> {
@@ -104,6 +112,7 @@ impl Part for Get {
         write_head(&self.head, writer);
         writer.number(9, strictness_out(self.head.strictness) as u32);
         writer.bytes(10, &self.context);
+        writer.number(11, read_kind_out(self.read) as u32);
     }
 
     fn guess(&self) -> usize {
@@ -168,6 +177,7 @@ impl Part for Reply {
         if !self.down.is_empty() {
             writer.part(9, &Nodes(&self.down));
         }
+        write_digest(self.copy, 10, writer);
     }
 
     fn guess(&self) -> usize {
@@ -233,6 +243,14 @@ fn strictness_out(strictness: Strictness) -> wire::Strictness {
         Strictness::Configured => wire::Strictness::Unspecified,
         Strictness::Strict => wire::Strictness::Strict,
         Strictness::Sloppy => wire::Strictness::Sloppy,
+    }
+}
+
+fn read_kind_out(read: ReadKind) -> wire::ReadKind {
+    match read {
+        ReadKind::Quorum => wire::ReadKind::ReadQuorum,
+        ReadKind::Data => wire::ReadKind::ReadData,
+        ReadKind::Digest => wire::ReadKind::ReadDigest,
     }
 }
 

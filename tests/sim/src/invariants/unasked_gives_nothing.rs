@@ -62,6 +62,10 @@ impl Invariant for UnaskedGivesNothing {
         {
             "says what it holds"
         } else if let Message::Reply(reply) = message
+            && reply.copy.is_some()
+        {
+            "gives its own copy"
+        } else if let Message::Reply(reply) = message
             && counts(reply, id(scene, node))
         {
             "counts itself for a read"

@@ -14,8 +14,8 @@ use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
 use quorate_core::message::{
     Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, LayoutUpdate,
-    MergeReason, Message, Put, QuorumChoice, Receipt, ReplicaMerge, Reply, RequestHead, Strictness,
-    Written,
+    MergeReason, Message, Put, QuorumChoice, ReadKind, Receipt, ReplicaMerge, Reply, RequestHead,
+    Strictness, Written,
 };
 use quorate_core::ring::SlotCount;
 use quorate_core::time::{Duration, Instant, Now, UnixMs};
@@ -222,9 +222,15 @@ impl Stage {
             receipt: false,
         };
         let (change, context) = match asked {
-            Asked::Get => return Message::Get(Get { head, context: Bytes::new() }),
+            Asked::Get => {
+                return Message::Get(Get { head, context: Bytes::new(), read: ReadKind::Quorum });
+            }
             Asked::Session { context } => {
-                return Message::Get(Get { head, context: context.clone() });
+                return Message::Get(Get {
+                    head,
+                    context: context.clone(),
+                    read: ReadKind::Quorum,
+                });
             }
             Asked::Put { value, context } => {
                 let (payload, checksum) = (value.clone(), Checksum::of_value(value));
@@ -464,6 +470,7 @@ impl Stage {
             layout: None,
             receipt: None,
             passed_on_by: None,
+            copy: None,
             down: Vec::new(),
             result,
         }

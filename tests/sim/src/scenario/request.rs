@@ -6,7 +6,7 @@ use quorate_core::client::CallOptions;
 use quorate_core::ids::{Key, RequestId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
-    CallId, Change, Get, Message, Put, QuorumChoice, RequestHead, Strictness,
+    CallId, Change, Get, Message, Put, QuorumChoice, ReadKind, RequestHead, Strictness,
 };
 use quorate_core::time::{Duration, Instant};
 
@@ -338,8 +338,10 @@ impl<'a> Request<'a> {
             None => RequestId { client: u64::MAX, sequence: number },
         };
         let message = match asked {
-            Asked::Get => Message::Get(Get { head, context: Bytes::new() }),
-            Asked::Session { context } => Message::Get(Get { head, context }),
+            Asked::Get => Message::Get(Get { head, context: Bytes::new(), read: ReadKind::Quorum }),
+            Asked::Session { context } => {
+                Message::Get(Get { head, context, read: ReadKind::Quorum })
+            }
             Asked::Put { value: payload, context } => {
                 let Checksum(right) = Checksum::of_value(&payload);
                 let checksum = Checksum(right ^ u64::from(self.damaged));

@@ -9,7 +9,7 @@ use quorate_core::message::QuorumChoice;
 use quorate_core::prng::Prng;
 use quorate_core::time::{Duration, Instant};
 
-use settings::{be_sloppy, config};
+use settings::{be_sloppy, config, draw_coordinate};
 
 use super::collection::draw_collection;
 use super::comparisons::draw_comparisons;
@@ -103,6 +103,7 @@ impl Drawing {
         be_sloppy(&mut sloppiness, &mut config, classes.contains(&FaultClass::SmallTables));
         config.anti_entropy = draw_comparisons(seed);
         config.collection = draw_collection(seed);
+        config.coordinate = draw_coordinate(seed);
         let clients = 1 + prng.below(5) as usize;
         let is_stale =
             |prng: &mut Prng| classes.contains(&FaultClass::StaleClients) && prng.chance(1, 2);

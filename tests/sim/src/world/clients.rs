@@ -24,6 +24,7 @@ impl World {
         let config = ClientConfig {
             seeds: seeds.iter().map(|seed| self.layout.addresses[*seed].clone()).collect(),
             timeout: self.config.timeout,
+            coordinate: self.config.coordinate,
             limits: self.config.limits.clone(),
             ..ClientConfig::default()
         };

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quorate_core::causality::{Actor, Context, Dot, Held, Payload, Record, RecordOp, Write};
+use quorate_core::client::call_of;
 use quorate_core::ids::{Key, NodeId, RequestId};
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{Answer, CallId, Message, Put, Reply, Strictness};
@@ -392,7 +393,7 @@ impl Facts {
     }
 
     fn on_shown(&mut self, caller: Caller, reply: &Reply) {
-        let Some(id) = self.calls.get(&(caller, reply.call)) else { return };
+        let Some(id) = self.calls.get(&(caller, call_of(reply.call))) else { return };
         let key = &self.ops[id.0].key;
         let token = match &reply.result {
             Ok(Answer::Entry(entry)) => &entry.context,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use quorate_core::client::Coordinate;
 use quorate_core::limits::Limits;
 use quorate_core::node::Fanout;
 use quorate_core::prng::Prng;
@@ -75,6 +76,12 @@ pub(super) fn be_sloppy(prng: &mut Prng, config: &mut WorldConfig, small: bool) 
         config.limits.hint_bytes_max = pick(prng, &[500, 5_000, 1 << 32]);
         config.limits.repairs_per_second = pick(prng, &[20, 100, 10_000]);
     }
+}
+
+/// In every other run clients run the quorums of their reads.
+pub(super) fn draw_coordinate(seed: u64) -> Coordinate {
+    let mut prng = Prng::stream(seed, "plan of coordination");
+    if prng.chance(1, 2) { Coordinate::Client } else { Coordinate::Node }
 }
 
 /// Some tables have room for little.

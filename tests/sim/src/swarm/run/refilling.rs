@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use quorate_core::ids::{Key, NodeId};
-use quorate_core::message::{Get, Message};
+use quorate_core::message::{Get, Message, ReadKind};
 use quorate_core::ring::Slot;
 use quorate_core::time::Duration;
 
@@ -68,7 +68,7 @@ impl Run<'_> {
         for node in whole.iter().copied() {
             for key in self.world.damaged(node) {
                 let head = self.unnamed_head(key);
-                let get = Message::Get(Get { head, context: Bytes::new() });
+                let get = Message::Get(Get { head, context: Bytes::new(), read: ReadKind::Quorum });
                 self.world.hand(node, node as u64, get);
             }
         }

@@ -1,0 +1,225 @@
+//! Reads that the client coordinates itself: R primaries are asked for what they hold.
+//!
+//! ```text
+//!  get ──▶ R primaries are connected and well? ── no ──▶ a coordinator, as for any call
+//!               │ yes
+//!               ├──▶ the first:   READ_DATA      entry, digest
+//!               └──▶ the others:  READ_DIGEST           digest
+//!          all digests alike ──▶ the entry
+//!          one differs, fails, stays silent ──▶ a coordinator: it merges and repairs
+//! ```
+//!
+//! Replicas whose records have one digest would have been merged to that record. So an answer is
+//! that of a coordinator that had asked the same R primaries.
+//!
+//! Invariant: what a copy says ends a call only together with R - 1 others that say the same. Their
+//! frames have numbers of their own, so none is taken for the answer of a coordinator.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::call::{Action, Call};
+use super::ending::is_intact;
+use super::links::Reach;
+use super::{Client, ClientEffect, Completion, Coordinate, Link, Stage};
+use crate::causality::RecordDigest;
+use crate::ids::NodeId;
+use crate::layout::LayoutVersion;
+use crate::machine::Effects;
+use crate::message::{Answer, CallId, Entry, FailureCode, Get, Message, ReadKind, Receipt, Reply};
+use crate::time::Now;
+
+/// Set in the numbers of frames that ask for a copy. No client makes so many calls.
+const COPY: u64 = 1 << 48;
+
+/// The copies that one call has asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Copies {
+    /// Links of those who have not answered.
+    awaited: Vec<Link>,
+    /// Who is to give more than a digest.
+    data: Link,
+    /// What all have said who have answered: under which layout they are primaries, and the digest
+    /// of what they hold.
+    said: Option<(LayoutVersion, RecordDigest)>,
+    /// Those who have answered.
+    answered: Vec<NodeId>,
+    entry: Option<(Entry, NodeId)>,
+}
+
+impl Copies {
+    /// Whether an answer on that link is still to come.
+    pub(super) fn awaits(&self, link: Link) -> bool {
+        self.awaited.contains(&link)
+    }
+
+    /// Who did what. `shown` gave the values, as a coordinator would have.
+    fn receipt(&self, shown: NodeId, layout_version: LayoutVersion) -> Receipt {
+        Receipt {
+            coordinator: shown,
+            primaries: self.answered.clone(),
+            repaired: Vec::new(),
+            needed: u8::try_from(self.answered.len()).unwrap_or(u8::MAX),
+            layout_version,
+            fallbacks: Vec::new(),
+        }
+    }
+}
+
+/// The call for which a client has sent a frame with the number `frame`.
+pub fn call_of(frame: CallId) -> CallId {
+    CallId(frame.0 & !COPY)
+}
+
+/// Whether a number is that of a frame that asks for a copy.
+pub(super) fn is_copy(call: CallId) -> bool {
+    call.0 & COPY != 0
+}
+
+fn copy_of(call: CallId) -> CallId {
+    CallId(call.0 | COPY)
+}
+
+impl Call {
+    /// Whether R primaries can say all that is asked for.
+    fn is_plain_read(&self) -> bool {
+        matches!(&self.action, Action::Get { context } if context.is_empty())
+    }
+}
+
+impl Client {
+    /// Asks R primaries for their copies, where the client coordinates this read and so many are
+    /// well. It does so once for a call.
+    pub(super) fn ask_copies(
+        &mut self,
+        now: Now,
+        id: CallId,
+        out: &mut Effects<ClientEffect>,
+    ) -> bool {
+        let Some(call) = self.calls.get(id) else { return false };
+        let is_ours = self.config.coordinate == Coordinate::Client && call.attempts == 0;
+        if !is_ours || !call.is_plain_read() {
+            return false;
+        }
+        let (Some(update), Some(defaults)) = (self.layout.clone(), self.defaults) else {
+            return false;
+        };
+        let r = if call.quorum.r == 0 { defaults.r } else { call.quorum.r };
+        let r = usize::from(sane_or!(r, OneCopyIsEnough => 1));
+        let primaries = update.layout.primaries(update.layout.slot_of(call.key.as_bytes()));
+        if !(1..=primaries.len()).contains(&r) {
+            return false;
+        }
+        let most = self.in_flight_max();
+        let mut chosen: Vec<Link> = Vec::with_capacity(r);
+        for node in primaries {
+            if chosen.len() == r {
+                break;
+            }
+            let address = update.address(*node);
+            match (self.links.reach(now, *node, address), address) {
+                (Reach::Up(link), _) => {
+                    let has_room = self.links.get(link).is_some_and(|it| it.in_flight() < most);
+                    if has_room && !self.standings.is_busy(now, *node) {
+                        chosen.push(link);
+                    }
+                }
+                // For the next read; this one does not wait.
+                (Reach::Idle { again: false }, Some(address))
+                    if self.standings.down(*node).is_none() && self.links.has_room() =>
+                {
+                    self.links.dial(now, address.clone(), out);
+                }
+                _ => {}
+            }
+        }
+        if chosen.len() < r {
+            return false;
+        }
+        self.send_for_copies(now, id, chosen, out);
+        true
+    }
+
+    fn send_for_copies(
+        &mut self,
+        now: Now,
+        id: CallId,
+        chosen: Vec<Link>,
+        out: &mut Effects<ClientEffect>,
+    ) {
+        let version = self.told_version(now);
+        let Some(call) = self.calls.get_mut(id) else { return };
+        call.attempts += 1;
+        call.stage = Stage::Reading;
+        let mut patience = None;
+        for (place, link) in chosen.iter().copied().enumerate() {
+            let head = call.head(copy_of(id), now.instant, version);
+            let read = if place == 0 { ReadKind::Data } else { ReadKind::Digest };
+            let message = Message::Get(Get { head, context: Default::default(), read });
+            out.push(ClientEffect::Send { link, message });
+            if let Some(connection) = self.links.get_mut(link) {
+                connection.on_sent(now, copy_of(id));
+                patience =
+                    patience.max(connection.node().map(|node| self.standings.patience(node)));
+            }
+        }
+        let data = chosen[0];
+        let answered = Vec::with_capacity(chosen.len());
+        let copies = Copies { awaited: chosen, data, said: None, answered, entry: None };
+        call.copies = Some(Box::new(copies));
+        self.waiting.remove(id);
+        self.set_timer(id, patience.map(|patience| now.instant + patience));
+    }
+
+    /// A primary says what it holds, or that it cannot say.
+    pub(super) fn on_copy(
+        &mut self,
+        now: Now,
+        link: Link,
+        node: NodeId,
+        reply: Reply,
+        out: &mut Effects<ClientEffect>,
+    ) {
+        let id = call_of(reply.call);
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let Some(copies) = call.copies.as_mut().filter(|copies| copies.awaits(link)) else {
+            return;
+        };
+        copies.awaited.retain(|awaited| *awaited != link);
+        let (version, direct) = (reply.layout_version, reply.passed_on_by.is_none());
+        let said = match reply.result {
+            Ok(answer) if !is_intact(&answer) => None,
+            Ok(Answer::Entry(entry)) => Some((entry, reply.copy)),
+            Ok(Answer::Written(_)) => None,
+            Err(failure) => {
+                if failure.code == FailureCode::Overloaded {
+                    self.standings.on_busy(now, node, failure.retry_after);
+                }
+                None
+            }
+        };
+        let found = match said {
+            None => return self.reroute(now, id, out),
+            // A node that knows of no copies has asked a quorum.
+            Some((entry, None)) => Some((entry, node, reply.receipt)),
+            Some((entry, Some(digest))) => {
+                let same = copies.said.is_none_or(|said| said == (version, digest));
+                if !sane_or!(same, CopiesMayDiffer => true) {
+                    return self.reroute(now, id, out);
+                }
+                copies.said = Some((version, digest));
+                copies.answered.push(node);
+                if copies.data == link {
+                    copies.entry = Some((entry, node));
+                }
+                let entry = copies.entry.take_if(|_| copies.awaited.is_empty());
+                entry.map(|(entry, node)| (entry, node, Some(copies.receipt(node, version))))
+            }
+        };
+        let Some((entry, node, receipt)) = found else { return };
+        let (answer, attempts) = (Answer::Entry(entry), call.attempts);
+        let receipt = receipt.filter(|_| call.receipt);
+        let completion = Completion { answer, node, direct, receipt, attempts };
+        self.succeed(id, completion, out);
+    }
+}
