@@ -69,7 +69,8 @@ pub enum ReadKind {
     /// Those of a quorum, which the node that is asked coordinates.
     #[default]
     Quorum,
-    /// The own copy of the primary that is asked: its values, and the digest of its record. Who
+    /// The own copy of the primary that is asked: its values, and the digest of its record. It
+    /// answers when its storage does, whatever the budget. Who
     /// asks R primaries so and is given one digest by all has read with a quorum.
     Data,
     /// The digest of that copy alone.

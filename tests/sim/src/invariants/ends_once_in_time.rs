@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::client::{CallError, ErrorCode};
 use quorate_core::ids::RequestId;
-use quorate_core::message::{CallId, Message, RequestHead};
+use quorate_core::message::{CallId, Message, ReadKind, RequestHead};
 use quorate_core::time::{Duration, Instant};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
@@ -21,7 +21,8 @@ pub(crate) const PROPERTY: Property = Property {
                  client that began before. At rest none is open, and calls of dead clients never \
                  end. A node answers each get and put of a caller once per delivery, and within \
                  its budget, counted from its arrival, or within that of an earlier try of the \
-                 same write that it met; unless the node crashed, or stood still then, or the \
+                 same write that it met, and a read of its own copy as soon as its storage \
+                 says something; unless the node crashed, or stood still then, or the \
                  connection went away. What was never answered shows when its caller sends over \
                  the same connection again, or at rest.",
     source: "DESIGN.md §7 (Deadline)",
@@ -29,6 +30,9 @@ pub(crate) const PROPERTY: Property = Property {
 
 /// The longest budget that a node grants.
 const BUDGET_MAX: Duration = Duration::from_secs(600);
+
+/// No storage of a world takes so long for a read.
+const STORAGE_MAX: Duration = Duration::from_secs(60);
 
 /// Who waits for an answer of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,7 +148,8 @@ impl EndsOnceInTime {
         };
         let Some((head, put)) = request_of(message) else { return alive };
         let RequestHead { call, budget, .. } = head;
-        let mut until = scene.now + (*budget).min(BUDGET_MAX);
+        let granted = if is_of_copy(message) { STORAGE_MAX } else { (*budget).min(BUDGET_MAX) };
+        let mut until = scene.now + granted;
         let request = put.map(|put| put.request);
         if let Some(request) = request.filter(|request| *request != RequestId::default()) {
             let latest = self.tries.entry((node, request)).or_insert(until);
@@ -213,6 +218,10 @@ impl EndsOnceInTime {
         );
         Err(Violation::new(text).at(node))
     }
+}
+
+fn is_of_copy(message: &Message) -> bool {
+    matches!(message, Message::Get(get) if get.read != ReadKind::Quorum)
 }
 
 /// Whether a call may end so, and by then.

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 
 use bytes::Bytes;
-use quorate_core::client::{CallError, CallOptions, ErrorCode};
+use quorate_core::client::{CallError, CallOptions, Coordinate, ErrorCode};
 use quorate_core::message::QuorumChoice;
 use quorate_core::node::Fanout;
 use quorate_core::time::Duration;
@@ -135,9 +135,9 @@ impl Run<'_> {
     /// needed, that is all of them.
     fn asked_at_once(&self, key: usize, whole: &[usize]) -> u8 {
         let n = self.plan.config.replication;
-        match self.plan.config.fanout {
-            Fanout::All => n / 2 + 1,
-            Fanout::Quorum => {
+        match (self.plan.config.fanout, self.plan.config.coordinate) {
+            (Fanout::All, Coordinate::Node) => n / 2 + 1,
+            (Fanout::Quorum, _) | (_, Coordinate::Client) => {
                 let primaries = self.world.primaries(Plan::key(key));
                 primaries.iter().filter(|node| whole.contains(node)).count() as u8
             }
