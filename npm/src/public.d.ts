@@ -35,6 +35,12 @@ export interface ConnectOptions {
    */
   strict?: boolean | undefined;
   /**
+   * Who runs the quorum of a read. `"node"`, as it is unless given: a replica of the key, which also
+   * repairs others that it finds stale. `"client"`: this client asks `r` replicas itself, one hop
+   * less; where they do not hold the same, or are not all within reach, a node runs it after all.
+   */
+  coordinate?: "node" | "client" | undefined;
+  /**
    * Connections that are kept, 64 unless given. They are made when they are needed; where one more
    * is, the one that was idle for longest goes.
    */

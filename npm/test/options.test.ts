@@ -214,6 +214,7 @@ test("wrong options are explained", () =>
       [loose.get?.("k", { context: 7 }), /`context` must be a string/],
       [connect({ seeds: [node.url], strict: 1 } as unknown as ConnectOptions), /`strict`/],
       [connect({ seeds: [node.url], connectionsMax: 0 }), /`connectionsMax`/],
+      [connect({ seeds: [node.url], coordinate: "server" as "node" }), /`coordinate`/],
     ];
     for (const [call, expected] of cases) {
       const error = await failure(call ?? Promise.resolve());

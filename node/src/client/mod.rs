@@ -41,7 +41,7 @@ use quorate_core::ring::Slot;
 use tokio::sync::{oneshot, watch};
 
 pub use quorate_core::client::{
-    CallError, CallOptions, ClientStats, Completion, DownReason, ErrorCode, NodeState,
+    CallError, CallOptions, ClientStats, Completion, Coordinate, DownReason, ErrorCode, NodeState,
 };
 pub use quorate_core::limits::TTL_MAX;
 pub use quorate_core::message::{

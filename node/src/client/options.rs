@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_core::client::ClientConfig;
+use quorate_core::client::{ClientConfig, Coordinate};
 use quorate_core::ids::{ClusterId, Text};
 use quorate_core::message::QuorumChoice;
 
@@ -20,6 +20,8 @@ pub struct ClientOptions {
     pub w: u8,
     /// Whether only a key's own replicas count; `None`: as the cluster is configured.
     pub strict: Option<bool>,
+    /// Who runs the quorum of a read.
+    pub coordinate: Coordinate,
     /// Connections that are kept; where one more is needed, the one that was idle for longest
     /// goes.
     pub connections_max: usize,
@@ -39,6 +41,7 @@ impl ClientOptions {
             r: 0,
             w: 0,
             strict: usual.strict,
+            coordinate: usual.coordinate,
             connections_max: usual.connections_max,
             cluster: None,
             secret: None,
@@ -55,6 +58,7 @@ impl ClientOptions {
             timeout: self.timeout,
             quorum: QuorumChoice { r: self.r, w: self.w },
             strict: self.strict,
+            coordinate: self.coordinate,
             connections_max: self.connections_max,
             cluster: self.cluster,
             credentials: self.credentials(),

@@ -6,8 +6,8 @@
 
 import { connect } from "quorate";
 
-export async function open({ servers, keys }) {
-  const client = await connect({ seeds: servers });
+export async function open({ servers, keys, coordinate }) {
+  const client = await connect({ seeds: servers, coordinate });
   const contexts = new Array(keys).fill(undefined);
   let siblingsMax = 0;
   return {

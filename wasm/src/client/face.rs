@@ -1,7 +1,7 @@
 //! What JavaScript sees: the nine exports, and bytes through all of them.
 
 use bytes::Bytes;
-use quorate_core::client::ClientConfig;
+use quorate_core::client::{ClientConfig, Coordinate};
 use quorate_core::ids::ClusterId;
 use quorate_core::message::QuorumChoice;
 use quorate_core::time::{Duration, Instant, Now, UnixMs};
@@ -26,15 +26,15 @@ pub struct Client {
 impl Client {
     /// A client that dials its first seed in its first `handle`.
     ///
-    /// `options`: u64 random seed, u32 timeout in ms, u8 r, u8 w, u8 whether a cluster is given,
-    /// u8 strict as in a command, u64 cluster, u32 most connections (0: the usual number),
+    /// `options`: u64 random seed, u32 timeout in ms, u8 r, u8 w, u8 bits (1: a cluster is given,
+    /// 2: the client coordinates reads), u8 strict as in a command, u64 cluster, u32 most connections (0: the usual number),
     /// bytes credentials, u32 n, text seed n times.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &[u8]) -> Client {
         let mut options = Reader::new(options);
         let seed = options.u64();
         let timeout = Duration::from_millis(options.u32().into());
-        let [r, w, has_cluster, strict] = options.array();
+        let [r, w, bits, strict] = options.array();
         let cluster = ClusterId(options.u64());
         let usual = ClientConfig::default();
         let connections_max = match options.u32() {
@@ -47,8 +47,9 @@ impl Client {
             timeout,
             quorum: QuorumChoice { r, w },
             strict: strictness(strict),
+            coordinate: if bits & 2 == 0 { Coordinate::Node } else { Coordinate::Client },
             connections_max,
-            cluster: (has_cluster != 0).then_some(cluster),
+            cluster: (bits & 1 != 0).then_some(cluster),
             credentials,
             ..usual
         };

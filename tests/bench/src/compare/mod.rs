@@ -27,7 +27,7 @@ use quorate_host::Interrupt;
 use load::{KEYS, Load};
 use rounds::Rounds;
 use system::System;
-use task::Span;
+use task::{Coordinate, Span};
 
 /// Measures Quorate beside Redis Cluster and etcd: operations per second, latencies, and what
 /// client and servers take of the processors.
@@ -87,6 +87,9 @@ pub(crate) struct Compare {
     /// Nodes of the Quorate clusters.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(3..=50))]
     nodes: u16,
+    /// Who runs the quorums of the reads of Quorate.
+    #[arg(long, value_enum, default_value_t = Coordinate::Node)]
+    coordinate: Coordinate,
     /// One more argument of `quorate serve`, such as --serve=--fanout=quorum; repeat it.
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     serve: Vec<String>,

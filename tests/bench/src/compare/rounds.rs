@@ -57,7 +57,8 @@ impl Rounds<'_> {
         let keys = load.keys(self.keys);
         let path: PathBuf = folder.join(load.to_string().replace(['/', ':'], "-"));
         draws::write(&path, &draws::draw(load, keys, self.compare.seed))?;
-        Ok(Task::new(load, keys, self.span, path))
+        let coordinate = self.compare.coordinate;
+        Ok(Task { coordinate, ..Task::new(load, keys, self.span, path) })
     }
 
     fn measure(&self, system: System, load: Load, run: u32, task: &Task) -> Result<Sample> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::load::{Load, Pace};
@@ -15,6 +16,8 @@ const UNDER_WAY_MAX: usize = 10_000;
 pub(crate) struct Task {
     /// Their URLs.
     pub(crate) servers: Vec<String>,
+    /// Who runs the quorum of a read, where the system leaves it open.
+    pub(crate) coordinate: Coordinate,
     /// Keys that are filled, and then drawn from.
     pub(crate) keys: u32,
     pub(crate) value_bytes: usize,
@@ -34,6 +37,14 @@ pub(crate) struct Task {
     pub(crate) first_draw: usize,
 }
 
+/// Who runs the quorum of a read of Quorate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Coordinate {
+    Node,
+    Client,
+}
+
 /// How long a load lasts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
@@ -49,6 +60,7 @@ impl Task {
         };
         Task {
             servers: Vec::new(),
+            coordinate: Coordinate::Node,
             keys,
             value_bytes: load.value_bytes,
             in_flight,

@@ -8,10 +8,10 @@ use std::cell::{Cell, RefCell};
 
 use anyhow::Result;
 use bytes::Bytes;
-use quorate_node::client::{Client, ClientOptions};
+use quorate_node::client::{self, Client, ClientOptions};
 
 use super::store::Store;
-use crate::compare::task::Task;
+use crate::compare::task::{Coordinate, Task};
 
 pub(super) struct Quorate {
     client: Client,
@@ -22,7 +22,12 @@ pub(super) struct Quorate {
 
 impl Quorate {
     pub(super) async fn connect(task: &Task) -> Result<Quorate> {
-        let client = Client::connect(ClientOptions::to(task.servers.iter().cloned())).await?;
+        let coordinate = match task.coordinate {
+            Coordinate::Node => client::Coordinate::Node,
+            Coordinate::Client => client::Coordinate::Client,
+        };
+        let usual = ClientOptions::to(task.servers.iter().cloned());
+        let client = Client::connect(ClientOptions { coordinate, ..usual }).await?;
         let contexts = RefCell::new(vec![Bytes::new(); task.keys as usize]);
         Ok(Quorate { client, contexts, siblings_max: Cell::new(0) })
     }
