@@ -12,7 +12,7 @@ use super::{Verdict, none};
 use crate::workspace::Workspace;
 
 /// The modules of core, lowest first. A new module is put where it belongs.
-const ORDER: [&str; 40] = [
+const ORDER: [&str; 41] = [
     "mutants",
     "sane_or",
     "time",
@@ -39,8 +39,8 @@ const ORDER: [&str; 40] = [
     "hints",
     "epochs",
     "recent_hints",
-    "tickets",
     "incoming",
+    "tickets",
     "founding",
     "refill",
     "turn",
@@ -49,6 +49,7 @@ const ORDER: [&str; 40] = [
     "anti_entropy",
     "collection",
     "replica",
+    "copies",
     "pass_on",
     "admission",
     "node",
