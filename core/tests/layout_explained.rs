@@ -119,6 +119,9 @@ fn lacked<'a>(
     slots.filter(move |&slot| after.is_primary(slot, id) && !before.is_primary(slot, id))
 }
 
+/// Zone and weight of each member, and what they do not allow.
+type Case<'a> = (&'a [(&'a str, u32)], Vec<Limit>);
+
 #[test]
 fn what_members_do_not_allow_is_named_with_its_numbers() {
     let zone = |name: &str, weight, weight_total, large: bool| {
@@ -130,7 +133,7 @@ fn what_members_do_not_allow_is_named_with_its_numbers() {
         }
     };
     let few_zones = |zones| Limit::FewZones { zones, replication: 3 };
-    let table: [(&[(&str, u32)], Vec<Limit>); 8] = [
+    let table: [Case<'_>; 8] = [
         (&[("a", 1), ("b", 1), ("c", 1)], vec![]),
         (&[("a", 2), ("b", 2), ("c", 1), ("c", 1), ("d", 0)], vec![]),
         (&[("a", 1), ("b", 1)], vec![Limit::FewNodes { nodes: 2, replication: 3 }, few_zones(2)]),
