@@ -1,7 +1,8 @@
-//! `tests/vectors/positions.json` and `preference_lists.json`, shared with TypeScript.
+//! `tests/vectors/positions.json`, `preference_lists.json` and `layout_changes.json`, shared with
+//! TypeScript.
 //!
-//! Compared by default; `QUORATE_BLESS=1` writes them anew. The layouts come from [`plan_first`],
-//! so a plan that changes shows here, too.
+//! Compared by default; `QUORATE_BLESS=1` writes them anew. The layouts come from [`plan_first`]
+//! and [`plan`], so a plan that changes shows here, too.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 use quorate_core::ids::NodeId;
-use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
+use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan, plan_first};
 use quorate_core::ring::{Position, SlotCount};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +66,17 @@ fn preference_lists_are_those_of_the_vectors() {
         let layout = layout_of(&vector);
         let keys: Vec<Vec<u8>> = vector.keys.iter().map(|key| from_hex(&key.key_hex)).collect();
         assert_eq!(layout_vector(&vector.name, &layout, &keys), vector);
+    }
+}
+
+#[test]
+fn changes_are_those_of_the_vectors() {
+    let vectors: Vec<LayoutVector> =
+        changes().iter().map(|(name, layout)| layout_vector(name, layout, &[])).collect();
+    bless_or_compare("layout_changes.json", &vectors);
+    for pair in read::<LayoutVector>("layout_changes.json").windows(2) {
+        let next = plan(&layout_of(&pair[0]), layout_of(&pair[1]).members().to_vec()).unwrap();
+        assert_eq!(layout_vector(&pair[1].name, &next, &[]), pair[1]);
     }
 }
 
@@ -128,6 +140,59 @@ fn layouts() -> Vec<(&'static str, Layout)> {
         ("five replicas, fewer zones", plan(64, 5, &racks)),
         ("as no plan would make it", unplanned.unwrap()),
     ]
+}
+
+/// Label, zone and weight of a member.
+type Lettered<'a> = (&'a str, &'a str, u32);
+
+/// The layouts of one cluster, each planned from the one before.
+fn changes() -> Vec<(&'static str, Layout)> {
+    let founded = [("a", "x", 1), ("b", "y", 1), ("c", "z", 1)];
+    let steps: [(&str, &[Lettered<'_>]); 7] = [
+        ("d joins", &[("a", "x", 1), ("b", "y", 1), ("c", "z", 1), ("d", "x", 1)]),
+        ("b leaves", &[("a", "x", 1), ("c", "z", 1), ("d", "x", 1)]),
+        (
+            "e and f join, c weighs twice",
+            &[("a", "x", 1), ("c", "z", 2), ("d", "x", 1), ("e", "y", 1), ("f", "z", 1)],
+        ),
+        (
+            "f moves to another zone",
+            &[("a", "x", 1), ("c", "z", 2), ("d", "x", 1), ("e", "y", 1), ("f", "y", 1)],
+        ),
+        (
+            "b returns",
+            &[
+                ("a", "x", 1),
+                ("b", "y", 1),
+                ("c", "z", 2),
+                ("d", "x", 1),
+                ("e", "y", 1),
+                ("f", "y", 1),
+            ],
+        ),
+        ("zone y is lost", &[("a", "x", 1), ("c", "z", 2), ("d", "x", 1)]),
+        ("a hands everything over", &[("a", "x", 0), ("c", "z", 2), ("d", "x", 1)]),
+    ];
+    let slots = SlotCount::new(64).unwrap();
+    let settings = PlanSettings { slots, replication: 3 };
+    let mut layouts = vec![("founded", plan_first(settings, lettered(&founded)).unwrap())];
+    for (name, members) in steps {
+        let (_, previous) = layouts.last().unwrap();
+        layouts.push((name, plan(previous, lettered(members)).unwrap()));
+    }
+    layouts
+}
+
+/// Members whose ids come from their labels, and are in another order.
+fn lettered(members: &[Lettered<'_>]) -> Vec<Member> {
+    let id = |label: &str| u64::from(label.as_bytes()[0]).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let member = |&(label, zone, weight): &Lettered<'_>| Member {
+        id: NodeId(id(label)),
+        label: label.into(),
+        zone: zone.into(),
+        weight,
+    };
+    members.iter().map(member).collect()
 }
 
 fn named(members: &[(&str, &str, u32)]) -> Vec<Member> {

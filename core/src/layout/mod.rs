@@ -3,9 +3,21 @@
 //! A layout is a value: it is built once, checked, and shared from then on. Whoever holds the same
 //! layout finds the same primaries for a key, node or client, without asking anyone.
 
+mod search;
+
 mod balance;
 mod plan;
 
+mod fair;
+mod moves;
+mod next;
+
+mod explain;
+mod limits;
+
+pub use explain::{Amount, Explanation, NodeChange, Transfer, explain};
+pub use limits::Limit;
+pub use next::plan;
 pub use plan::{PlanError, PlanSettings, plan_first};
 
 use alloc::vec;
@@ -75,6 +87,13 @@ pub struct MemberLoad {
     pub slots: u32,
     /// Slots of which it is a primary: what it stores.
     pub replicas: u32,
+}
+
+impl MemberLoad {
+    /// A member that owns no slot.
+    fn nothing(id: NodeId) -> MemberLoad {
+        MemberLoad { id, slots: 0, replicas: 0 }
+    }
 }
 
 impl Layout {
@@ -199,8 +218,7 @@ impl Layout {
 
     /// What each member holds, in the order of [`Layout::members`].
     pub fn load(&self) -> Vec<MemberLoad> {
-        let nothing = |member: &Member| MemberLoad { id: member.id, slots: 0, replicas: 0 };
-        let mut loads: Vec<MemberLoad> = self.members.iter().map(nothing).collect();
+        let mut loads = without_slots(&self.members);
         for &owner in self.ring.owners() {
             loads[usize::from(owner)].slots += 1;
         }
@@ -230,6 +248,11 @@ impl Hash for Layout {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.hash.hash(state);
     }
+}
+
+/// Members before any of them owns a slot.
+fn without_slots(members: &[Member]) -> Vec<MemberLoad> {
+    members.iter().map(|member| MemberLoad::nothing(member.id)).collect()
 }
 
 /// Per member, the number of its zone: zones are numbered by ascending name.

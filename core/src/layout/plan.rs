@@ -19,9 +19,13 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::fmt;
 
-use super::{Layout, LayoutVersion, MEMBERS_MAX, Member, REPLICATION_MAX, balance, zone_numbers};
+use super::{
+    Layout, LayoutVersion, MEMBERS_MAX, Member, MemberLoad, REPLICATION_MAX, balance,
+    without_slots, zone_numbers,
+};
 use crate::ids::NodeId;
 use crate::ring::{Ring, SlotCount};
 
@@ -48,7 +52,7 @@ pub fn plan_first(settings: PlanSettings, mut members: Vec<Member>) -> Result<La
     check(settings, &members)?;
 
     let weights: Vec<u32> = members.iter().map(|member| member.weight).collect();
-    let quotas = quotas(settings.slots.get(), &weights);
+    let quotas = quotas(settings.slots.get(), &weights, &without_slots(&members));
     let zones = zone_numbers(&members);
     let ring = spread(settings, &quotas, &zones);
     let owners = balance::balance(ring, settings.replication, &weights);
@@ -56,7 +60,8 @@ pub fn plan_first(settings: PlanSettings, mut members: Vec<Member>) -> Result<La
     Ok(layout.expect("all that a layout checks was checked or made here"))
 }
 
-fn check(settings: PlanSettings, members: &[Member]) -> Result<(), PlanError> {
+/// Whether these members can have a layout; they are sorted by id.
+pub(super) fn check(settings: PlanSettings, members: &[Member]) -> Result<(), PlanError> {
     if members.is_empty() {
         return Err(PlanError::NoMembers);
     }
@@ -79,13 +84,19 @@ fn check(settings: PlanSettings, members: &[Member]) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Slots per member by the largest-remainder method; equal remainders go to the lower id.
-fn quotas(slots: u32, weights: &[u32]) -> Vec<u32> {
+/// Slots per member by the largest-remainder method (Hamilton's).
+///
+/// Of equal remainders those are rounded up that keep a slot by it which they hold, then those
+/// that hold fewer replicas, then lower ids.
+pub(super) fn quotas(slots: u32, weights: &[u32], held: &[MemberLoad]) -> Vec<u32> {
     let total: u128 = weights.iter().map(|&weight| u128::from(weight)).sum();
     let share = |weight: u32| u128::from(slots) * u128::from(weight);
     let mut quotas: Vec<u32> = weights.iter().map(|&w| (share(w) / total) as u32).collect();
     let mut by_remainder: Vec<usize> = (0..weights.len()).collect();
-    by_remainder.sort_by_key(|&index| core::cmp::Reverse(share(weights[index]) % total));
+    by_remainder.sort_by_key(|&index| {
+        let keeps = held[index].slots > quotas[index];
+        (Reverse((share(weights[index]) % total, keeps)), held[index].replicas)
+    });
     let given: u32 = quotas.iter().sum();
     for &index in &by_remainder[..(slots - given) as usize] {
         quotas[index] += 1;
@@ -119,7 +130,7 @@ fn lay_runs(slots: usize, block_length: usize, quotas: &[u32], zones: &[u16]) ->
     let mut order: Vec<usize> = (0..quotas.len()).collect();
     order.sort_by_key(|&member| {
         let zone = zones[member];
-        core::cmp::Reverse((zone_quotas[usize::from(zone)], zone, quotas[member]))
+        Reverse((zone_quotas[usize::from(zone)], zone, quotas[member]))
     });
     let runs = order
         .into_iter()
@@ -173,6 +184,8 @@ pub enum PlanError {
         /// The N that was given.
         replication: u8,
     },
+    /// The layout to go on from has the last of all versions.
+    LastVersion,
 }
 
 impl fmt::Display for PlanError {
@@ -199,6 +212,9 @@ impl fmt::Display for PlanError {
                 f,
                 "the replication factor is {replication}: choose from 1 to {REPLICATION_MAX}"
             ),
+            PlanError::LastVersion => {
+                f.write_str("the layout has the last version: the cluster must be founded anew")
+            }
         }
     }
 }

@@ -129,8 +129,8 @@ impl Ring {
         primaries.clear();
         // `primaries[..fresh]` each brought a zone of their own, the rest follow in walking order.
         let mut fresh = 0;
-        for steps in 0..self.slot_count() {
-            let owner = self.owners[(slot + steps) % self.slot_count()];
+        let (before, from_here) = self.owners.split_at(slot);
+        for (steps, &owner) in from_here.iter().chain(before).enumerate() {
             if primaries.contains(&owner) {
                 continue;
             }
@@ -152,7 +152,7 @@ impl Ring {
 
     /// The number of slots, clockwise, from one to another.
     pub(crate) fn distance(&self, from: usize, to: usize) -> usize {
-        (to + self.slot_count() - from) % self.slot_count()
+        if to >= from { to - from } else { to + self.slot_count() - from }
     }
 
     /// Lets two slots change their owners: quotas stay what they are.
