@@ -34,7 +34,7 @@ fn found(record: &Record) -> StoreOutcome {
 fn one(effects: &[Effect]) -> Reply {
     let replies = replies(effects);
     assert_eq!((replies.len(), sends(effects).len()), (1, 1), "{effects:?}");
-    replies.into_iter().next().unwrap()
+    replies.into_iter().next().expect("it is there")
 }
 
 fn assert_cannot_say(reply: &Reply) {
@@ -103,9 +103,13 @@ fn rotten(record: &Record) -> Record {
             (*counter, Sibling { checksum: Checksum(7), ..sibling.clone() })
         });
         let superseded = history.superseded().clone();
-        (actor, History::from_parts(superseded, history.at(), live.collect()).unwrap())
+        (
+            actor,
+            History::from_parts(superseded, history.at(), live.collect())
+                .expect("what was a history is one"),
+        )
     });
-    Record::from_ascending(histories.collect()).unwrap()
+    Record::from_ascending(histories.collect()).expect("what was a record is one")
 }
 
 #[test]
