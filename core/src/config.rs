@@ -1,6 +1,5 @@
 //! What a node is told when it starts.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -11,7 +10,7 @@ use crate::layout::PlanSettings;
 use crate::limits::Limits;
 use crate::machine::Found;
 use crate::merkle::{LeafCount, SavedTrees, TreeKey};
-use crate::message::{Failure, FailureCode, LayoutUpdate, QuorumChoice, Strictness};
+use crate::message::{Failure, FailureCode, LayoutHistory, QuorumChoice, Strictness};
 use crate::quorum::{Quorum, QuorumError};
 use crate::time::Duration;
 
@@ -34,8 +33,8 @@ pub struct NodeConfig {
     pub address: Text,
     /// Where to look for the others, for ever. Its own address may be among them.
     pub seeds: Vec<Text>,
-    /// The newest layout that it knows; `None`: it has never seen one.
-    pub layout: Option<Arc<LayoutUpdate>>,
+    /// The layouts in force, as it knows them; `None`: it has never seen one.
+    pub layouts: Option<LayoutHistory>,
     /// The trees of all that its storage holds, as its former life saved them when it stopped, or
     /// `None`: they are counted. The machine takes them out.
     pub trees: Option<SavedTrees>,
@@ -202,7 +201,7 @@ impl NodeConfig {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let planned = self.founding.map(|founding| founding.plan.replication);
-        let held = self.layout.as_ref().map(|update| update.layout.replication());
+        let held = self.layouts.as_ref().map(|history| history.head().layout.replication());
         let Some(n) = held.or(planned) else { return Ok(()) };
         let max = crate::quorum::Replicas::CAPACITY;
         if usize::from(n) > max {

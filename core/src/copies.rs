@@ -63,7 +63,9 @@ pub(crate) fn on_read_done(
         | StoreOutcome::Confirmed(_)
         | StoreOutcome::Removed { .. } => return,
     };
-    if !sane_or!(turn.refill.vouches(slot), CopyUnvouched => true) {
+    // Only what a primary says counts, of the layout that the answer names.
+    let is_primary = turn.layout.is_some_and(|it| it.layout.is_primary(slot, turn.config.id));
+    if !sane_or!(is_primary && turn.vouches(slot), CopyUnvouched => true) {
         return cannot_say(turn, asker);
     }
     if !record.is_intact() {

@@ -49,6 +49,8 @@ pub struct Counters {
     pub anti_entropy_rounds: u64,
     /// Comparisons that ended before: the peer was gone, or one of the two could not go on.
     pub anti_entropy_lost: u64,
+    /// Own copies that were removed since their slot moved to other nodes.
+    pub records_moved_away: u64,
     /// Slots that this node found equal to those of a peer.
     pub slots_equal: u64,
     /// Slots that this node found different from those of a peer, and made equal.
@@ -68,6 +70,9 @@ pub struct Counters {
     /// Records from other nodes that were not merged, since they were read before a collection
     /// began.
     pub stale_refused: u64,
+    /// Records from other nodes that were not merged: this node is no primary of theirs, or their
+    /// coordinator has forgotten a layout.
+    pub misdirected: u64,
     /// How often all trees were begun to be counted from what is stored.
     pub trees_counted: u64,
     /// 1 where this life began with the trees that the former one had saved.
@@ -80,7 +85,7 @@ pub struct Counters {
 
 impl Counters {
     /// All counts with their names.
-    pub fn list(&self) -> [(&'static str, u64); 36] {
+    pub fn list(&self) -> [(&'static str, u64); 38] {
         [
             ("gets", self.gets),
             ("puts", self.puts),
@@ -105,6 +110,7 @@ impl Counters {
             ("hints_dropped", self.hints_dropped),
             ("anti_entropy_rounds", self.anti_entropy_rounds),
             ("anti_entropy_lost", self.anti_entropy_lost),
+            ("records_moved_away", self.records_moved_away),
             ("slots_equal", self.slots_equal),
             ("slots_repaired", self.slots_repaired),
             ("records_taken", self.records_taken),
@@ -114,6 +120,7 @@ impl Counters {
             ("records_collected", self.records_collected),
             ("collections_given_up", self.collections_given_up),
             ("stale_refused", self.stale_refused),
+            ("misdirected", self.misdirected),
             ("trees_counted", self.trees_counted),
             ("trees_kept", self.trees_kept),
             ("data_losses", self.data_losses),

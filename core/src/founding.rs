@@ -1,8 +1,9 @@
-//! The first layout of a cluster, and keeping the newest one.
+//! The first layout of a cluster, and keeping those that are in force.
 //!
 //! ```text
 //!  nobody has a layout --- enough members met ---> plan ---> save ---> in force    (the founder)
 //!  a newer one comes ----------------------------> in force ---> save
+//!  own marks rise -------------------------------------------> save ---> told
 //!  a member has a new address -------------------> in force ---> save
 //! ```
 //!
@@ -13,9 +14,10 @@ use alloc::vec::Vec;
 
 use crate::config::{Founding, NodeConfig};
 use crate::layout::{Member, plan_first};
+use crate::layouts::Layouts;
 use crate::machine::{Effect, Effects, StoreOp, StoreOutcome, Ticket};
 use crate::membership::{MemberView, Membership};
-use crate::message::{LayoutUpdate, MemberState};
+use crate::message::{LayoutHistory, LayoutUpdate, MemberState};
 use crate::quorum::{Quorum, Replicas};
 use crate::tickets::{Purpose, Tickets};
 use crate::time::Now;
@@ -24,8 +26,8 @@ use crate::time::Now;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keeping {
     /// What is being saved.
-    saving: Option<(Ticket, Arc<LayoutUpdate>)>,
-    /// Whether the layout in force differs from what was saved last.
+    saving: Option<(Ticket, LayoutHistory)>,
+    /// Whether the layouts in force differ from what was saved last.
     is_unsaved: bool,
 }
 
@@ -38,30 +40,30 @@ impl Keeping {
 
     /// What is being saved.
     #[cfg(feature = "mutants")]
-    pub(crate) fn saving(&self) -> Option<Arc<LayoutUpdate>> {
+    pub(crate) fn saving(&self) -> Option<LayoutHistory> {
         self.saving.as_ref().map(|(_, saving)| saving.clone())
     }
 
-    /// Saves what is to be saved: the layout in force, or one to begin with.
+    /// Saves what is to be saved: the layouts in force, or one to begin with.
     pub(crate) fn on_round(
         &mut self,
         now: Now,
         config: &NodeConfig,
-        layout: Option<&Arc<LayoutUpdate>>,
+        layouts: &Layouts,
         membership: &Membership,
         (tickets, out): (&mut Tickets, &mut Effects<Effect>),
     ) {
         if self.saving.is_some() || tickets.is_full() {
             return;
         }
-        let next = match layout {
-            Some(layout) => self.is_unsaved.then(|| layout.clone()),
+        let next = match layouts.history() {
+            Some(history) => (self.is_unsaved || layouts.is_unsaved()).then_some(history),
             None => config.founding.and_then(|founding| found(now, founding, membership)),
         };
         let Some(next) = next else { return };
         self.is_unsaved = false;
-        let op = StoreOp::SaveLayout(next.clone());
-        tickets.store(Purpose::Layout, None, op, out);
+        let op = StoreOp::SaveLayouts(next.clone());
+        tickets.store(Purpose::Layouts, None, op, out);
         self.saving = Some((tickets.last(), next));
     }
 
@@ -70,7 +72,7 @@ impl Keeping {
         &mut self,
         ticket: Ticket,
         outcome: &StoreOutcome,
-    ) -> Option<Arc<LayoutUpdate>> {
+    ) -> Option<LayoutHistory> {
         let (_, saved) = self.saving.take_if(|(saving, _)| *saving == ticket)?;
         let is_held = matches!(outcome, StoreOutcome::Durable);
         sane_or!(let is_held, FailedSaveHolds => true);
@@ -80,13 +82,6 @@ impl Keeping {
         self.is_unsaved = true;
         None
     }
-}
-
-/// Whether `update` is to take the place of `known`. Of two with one version the greater hash wins
-/// everywhere (DESIGN.md §9).
-pub(crate) fn is_newer(update: &LayoutUpdate, known: Option<&Arc<LayoutUpdate>>) -> bool {
-    let rank = |update: &LayoutUpdate| (update.layout.version(), update.layout.hash());
-    known.is_none_or(|known| rank(update) > rank(known))
 }
 
 /// Whether this node can serve under a layout.
@@ -114,7 +109,7 @@ pub(crate) fn readdressed(
 }
 
 /// The first layout, once enough members have met.
-fn found(now: Now, founding: Founding, membership: &Membership) -> Option<Arc<LayoutUpdate>> {
+fn found(now: Now, founding: Founding, membership: &Membership) -> Option<LayoutHistory> {
     let enough = founding.members;
     sane_or!(let enough, FoundsWithFewer => founding.members.saturating_sub(1));
     if membership.count() < enough {
@@ -134,5 +129,5 @@ fn found(now: Now, founding: Founding, membership: &Membership) -> Option<Arc<La
     // A plan that is not possible may become so when others join.
     let layout = plan_first(founding.plan, members.collect()).ok()?;
     let addresses = present.into_iter().map(|view| view.info.address).collect();
-    Some(Arc::new(LayoutUpdate { layout, addresses }))
+    Some(LayoutHistory::settled(Arc::new(LayoutUpdate { layout, addresses })))
 }

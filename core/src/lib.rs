@@ -70,8 +70,13 @@ mod incoming;
 
 mod tickets;
 
+mod layouts;
+
 mod founding;
 mod refill;
+mod transfer;
+
+mod leftovers;
 
 mod turn;
 

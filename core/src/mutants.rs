@@ -332,6 +332,34 @@ mutants! {
     FailedSaveHolds = "failed-save-holds",
     /// A layout that comes from another node is not saved.
     LayoutNotSaved = "layout-not-saved",
+
+    /// A node says that all its writes reach a new layout while one that does not is under way.
+    AcksAtOnce = "acks-at-once",
+    /// A node that is new to a slot counts what it took before all members wrote to it.
+    FillsBeforeAcks = "fills-before-acks",
+    /// A node that is new to a slot answers before it is filled.
+    AnswersUnfilled = "answers-unfilled",
+    /// A node that is new to a slot holds itself for filled after the first of those it has it from.
+    OneSourceFills = "one-source-fills",
+    /// Reads go by a layout to which not all members have synced.
+    ReadsUnsynced = "reads-unsynced",
+    /// A layout is dropped as soon as this node itself reads from a newer one.
+    DropsEarly = "drops-early",
+    /// While a layout changes, a write reaches a quorum of the newer one only.
+    WritesToNewestOnly = "writes-to-newest-only",
+    /// While a layout changes, a write reaches a quorum of the older one only.
+    WritesToOldestOnly = "writes-to-oldest-only",
+    /// A former owner removes a slot as soon as one of the primaries holds what it held.
+    RemovesAfterOne = "removes-after-one",
+    /// A node answers for a slot that moved away.
+    FormerOwnerAnswers = "former-owner-answers",
+    /// A node takes records of slots that moved away.
+    FormerOwnerTakes = "former-owner-takes",
+    /// A node tells how far it is with a layout before that is saved.
+    MarksToldUnsaved = "marks-told-unsaved",
+    /// A replica takes writes from a coordinator that has forgotten a layout it wrote to before.
+    ForgottenLayoutIsAdmitted = "forgotten-layout-is-admitted",
+
     /// A seed where nobody answered is not dialled again.
     SeedDialledOnce = "seed-dialled-once",
     /// A seed that answered is not looked after.

@@ -13,13 +13,12 @@
 //!  Wake ---------------------> whoever's time is up
 //! ```
 
+mod layouts;
 mod losses;
 mod members;
 mod requests;
 mod storage;
 mod view;
-
-use alloc::sync::Arc;
 
 use crate::anti_entropy::AntiEntropy;
 use crate::collection::Collection;
@@ -35,10 +34,12 @@ use crate::handoff::Handoff;
 use crate::hints::Hints;
 use crate::ids::NodeId;
 use crate::incoming::Request;
+use crate::layouts::Layouts;
+use crate::leftovers::Leftovers;
 use crate::machine::{Effect, Effects, Event, Input, Peer, StoreOp, Wake, WakeReason};
 use crate::membership::Membership;
 pub use crate::message::PairStatus;
-use crate::message::{LayoutUpdate, Message, RepairRefusal};
+use crate::message::{Message, RepairRefusal};
 use crate::pass_on::PassOn;
 use crate::peers::Peers;
 use crate::refill::Refill;
@@ -46,6 +47,7 @@ use crate::replica;
 use crate::ring::Slot;
 use crate::tickets::{Purpose, Tickets};
 use crate::time::Now;
+use crate::transfer::Transfer;
 use crate::turn::{Gate, Turn};
 use crate::verdicts::Verdicts;
 use requests::{Parts, on_request};
@@ -61,8 +63,9 @@ pub use view::NodeView;
 #[derive(Clone, Debug)]
 pub struct Node {
     config: NodeConfig,
-    /// The newest layout that is known.
-    layout: Option<Arc<LayoutUpdate>>,
+    layouts: Layouts,
+    transfer: Transfer,
+    leftovers: Leftovers,
     peers: Peers,
     membership: Membership,
     verdicts: Verdicts,
@@ -92,7 +95,9 @@ impl Node {
         config.check()?;
         let saved = config.trees.take();
         Ok(Node {
-            layout: config.layout.clone(),
+            layouts: Layouts::new(config.id, config.layouts.as_ref()),
+            transfer: Transfer::default(),
+            leftovers: Leftovers::default(),
             peers: Peers::new(&config, seed),
             membership: Membership::new(&config, seed),
             verdicts: Verdicts::default(),
@@ -153,7 +158,10 @@ impl Node {
         let compare = compare.map(|at| Wake { at, reason: WakeReason::AntiEntropy });
         let collect = self.collection.next_wake();
         let collect = collect.map(|at| Wake { at, reason: WakeReason::Collection });
-        deadlines.chain(dial).chain(gossip).chain(handoff).chain(compare).chain(collect).min()
+        let clear = self.leftovers.next_wake();
+        let clear = clear.map(|at| Wake { at, reason: WakeReason::Leftovers });
+        let of_requests = deadlines.chain(dial).chain(gossip).chain(handoff);
+        of_requests.chain(compare).chain(collect).chain(clear).min()
     }
 
     /// Compares a slot, or everything that this node holds, with all other primaries as soon as it
@@ -189,6 +197,9 @@ impl Node {
         self.anti_entropy.check_invariants();
         self.collection.check_invariants();
         self.refill.check_invariants();
+        self.layouts.check_invariants();
+        self.transfer.check_invariants();
+        self.leftovers.check_invariants();
     }
 
     fn on_frame(&mut self, now: Now, from: Peer, message: Message, out: &mut Effects<Effect>) {
@@ -315,6 +326,7 @@ impl Node {
         parts.handoff.on_wake(turn);
         parts.anti_entropy.on_wake(turn);
         parts.collection.on_wake(turn);
+        turn.clear_leftovers();
     }
 
     /// The surroundings of one input, apart from the parts that run requests.
@@ -322,13 +334,16 @@ impl Node {
         let turn = Turn {
             now,
             config: &self.config,
-            layout: self.layout.as_ref(),
+            layouts: &self.layouts,
+            layout: self.layouts.read(),
             peers: &self.peers,
             membership: &self.membership,
             verdicts: &mut self.verdicts,
             hints: &mut self.hints,
             epochs: &mut self.epochs,
             refill: &mut self.refill,
+            transfer: &mut self.transfer,
+            leftovers: &mut self.leftovers,
             tickets: &mut self.tickets,
             gate: &mut self.gate,
             counters: &mut self.counters,

@@ -36,9 +36,9 @@ use alloc::vec::Vec;
 
 use crate::config::NodeConfig;
 use crate::ids::{DurableMark, Incarnation, Key, NodeId, Remembered};
-use crate::layout::Layout;
+use crate::layouts::Layouts;
 use crate::machine::{Effect, Effects, Found, PastLives, Standing, StoreOp, StoreOutcome, Ticket};
-use crate::ring::Slot;
+use crate::ring::{Slot, SlotCount};
 use crate::tickets::{Purpose, Tickets};
 use crate::time::Now;
 
@@ -118,19 +118,20 @@ impl Refill {
         self.is_old = sane_or!(is_old, OldCopyIsMerged => false);
     }
 
-    /// A layout is in force.
-    pub(crate) fn on_layout(&mut self, config: &NodeConfig, layout: &Layout) {
-        let members = layout.members().iter().map(|member| member.id);
+    /// Other layouts are in force.
+    pub(crate) fn on_layouts(&mut self, config: &NodeConfig, layouts: &Layouts) {
+        let Some(update) = layouts.head() else { return };
+        let members = update.layout.members().iter().map(|member| member.id);
         self.others = members.filter(|member| *member != self.own).collect();
         self.heard.retain(|member| self.others.contains(member));
         self.confirmed.retain(|member| self.others.contains(member));
-        if self.others.is_empty() && layout.member(self.own).is_some() {
+        if self.others.is_empty() && layouts.is_member(self.own) {
             self.asked = true;
         }
         let former = core::mem::take(&mut self.waiting);
         if self.standing.refilling {
             let is_begun = self.is_begun;
-            self.wait_for_all(config, layout);
+            self.wait_for_all(config, layouts);
             if is_begun {
                 // What is done with stays so.
                 self.waiting.retain(|slot, _| former.contains_key(slot));
@@ -251,9 +252,10 @@ impl Refill {
     }
 
     /// No slot is vouched for until it is refilled.
-    pub(crate) fn wait_for_all(&mut self, config: &NodeConfig, layout: &Layout) {
-        for slot in layout.slot_count().slots() {
-            self.wait_for(config, layout, slot);
+    pub(crate) fn wait_for_all(&mut self, config: &NodeConfig, layouts: &Layouts) {
+        let slots = layouts.head().map(|update| update.layout.slot_count());
+        for slot in slots.into_iter().flat_map(SlotCount::slots) {
+            self.wait_for(config, layouts, slot);
         }
         self.is_begun = true;
         self.note_whole();
@@ -265,10 +267,11 @@ impl Refill {
         &mut self,
         now: Now,
         config: &NodeConfig,
-        layout: &Layout,
+        layouts: &Layouts,
         key: &Key,
     ) -> bool {
-        let slot = layout.slot_of(key.as_bytes());
+        let Some(update) = layouts.head() else { return false };
+        let slot = update.layout.slot_of(key.as_bytes());
         let is_full = self.rotten.len() >= ROTTEN_MAX;
         let known = self.rotten.contains(key)
             || self.saving.as_ref().is_some_and(|saving| saving.discard.contains(key));
@@ -276,7 +279,7 @@ impl Refill {
             return false;
         }
         sane_or!(
-            self.wait_for(config, layout, slot),
+            self.wait_for(config, layouts, slot),
             RottenIsForgotten => {}
         );
         if sane_or!(!self.waiting.contains_key(&slot), RottenIsForgotten => false) {
@@ -347,13 +350,13 @@ impl Refill {
         self.asked |= is_enough || told > DurableMark(0);
     }
 
-    fn wait_for(&mut self, config: &NodeConfig, layout: &Layout, slot: Slot) {
+    fn wait_for(&mut self, config: &NodeConfig, layouts: &Layouts, slot: Slot) {
         // Without comparisons nothing is ever refilled.
         let compares = config.anti_entropy.bytes_per_second > 0;
-        if !compares || !layout.is_primary(slot, self.own) {
+        if !compares || !layouts.is_primary(slot, self.own) {
             return;
         }
-        let primaries = layout.primaries(slot).iter().copied();
+        let primaries = layouts.holders(slot).into_iter();
         let others: BTreeSet<NodeId> = primaries.filter(|node| *node != self.own).collect();
         if !others.is_empty() {
             self.waiting.insert(slot, others);

@@ -9,9 +9,11 @@ use crate::causality::{Record, RecordDigest, RecordOp};
 use crate::handoff::Handoff;
 use crate::hints::HintRoom;
 use crate::ids::NodeId;
+use crate::layout::LayoutVersion;
 use crate::machine::{Event, HeldAs, Peer, StoreError, StoreOp, StoreOutcome, hint_bytes};
 use crate::message::{
-    CallId, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
+    CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord,
+    ReplicaState,
 };
 use crate::ring::Slot;
 use crate::tickets::Purpose;
@@ -42,7 +44,7 @@ pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
 /// Starts a merge for a coordinator, into the own copy or into a hint.
 pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
     turn.counters.replica_merges += 1;
-    let ReplicaMerge { call, key, record, hint_for, reason, epoch } = merge;
+    let ReplicaMerge { call, key, record, hint_for, reason, epoch, layout_version } = merge;
     sane_or!(
         let record,
         ExpiryByLocalClock => crate::causality::wrong::expiring_by(&record, turn.now.unix)
@@ -50,7 +52,7 @@ pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
     if turn.refill.holds_back() || !turn.admits(from, epoch) {
         return acknowledge(turn, Peer::Node(from), call, false);
     }
-    let from = Peer::Node(from);
+    let (node, from) = (from, Peer::Node(from));
     if turn.tickets.is_full_for(reason) {
         turn.note_overload("store_ops_max");
         return acknowledge(turn, from, call, false);
@@ -58,6 +60,12 @@ pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
     let slot = turn.slot_of(&key);
     // A hint for this very node has come home.
     let target = hint_for.filter(|target| *target != turn.config.id);
+    let is_known = reason != MergeReason::Write || turn.layouts.admits(node, layout_version);
+    let is_here = target.is_some() || is_to_be_held(turn, (node, reason), slot, layout_version);
+    if !is_known || !is_here {
+        turn.counters.misdirected += 1;
+        return acknowledge(turn, from, call, false);
+    }
     sane_or!(let target, HintKeptAsOwn => None);
     let (purpose, copy) = match target {
         None => (Purpose::Merge { from, call }, HeldAs::Own),
@@ -77,13 +85,30 @@ pub(crate) fn on_merge(turn: &mut Turn<'_>, from: NodeId, merge: ReplicaMerge) {
     turn.tickets.store(purpose, slot, apply, turn.out);
 }
 
+/// Whether an own copy is to be kept of what `from` sends: this node is a primary, or the sender
+/// knows of a newer layout in which it may be one. What a node has that was removed is given up.
+fn is_to_be_held(
+    turn: &Turn<'_>,
+    (from, reason): (NodeId, MergeReason),
+    slot: Option<Slot>,
+    layout_version: LayoutVersion,
+) -> bool {
+    sane_or!(FormerOwnerTakes => return true);
+    let Some(slot) = slot else { return true };
+    if layout_version > turn.layouts.head_version() {
+        return true;
+    }
+    let is_removed = reason == MergeReason::AntiEntropy && !turn.layouts.knows(from);
+    !is_removed && turn.layouts.is_primary(slot, turn.config.id)
+}
+
 /// The storage answers a read.
 pub(crate) fn on_read_done(
     turn: &mut Turn<'_>,
     (to, call, digest, as_primary): (Peer, CallId, Option<RecordDigest>, Option<Slot>),
     outcome: StoreOutcome,
 ) {
-    let vouches = as_primary.is_none_or(|slot| turn.refill.vouches(slot));
+    let vouches = as_primary.is_none_or(|slot| turn.vouches(slot));
     let state = match outcome {
         StoreOutcome::Read { .. } if !vouches => cannot_say(),
         StoreOutcome::Read { record } => state(record.unwrap_or_default(), digest),

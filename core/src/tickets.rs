@@ -46,8 +46,12 @@ pub(crate) enum Purpose {
     Confirm { from: NodeId, call: CallId },
     /// The removal of an own copy that all agree on.
     Remove,
-    /// A new layout.
-    Layout,
+    /// A page of what is to be removed of a slot that moved away, and its number.
+    Leftovers { page: u32 },
+    /// The removal of an own copy of a slot that moved away.
+    Leftover,
+    /// The layouts in force.
+    Layouts,
     /// What is known of losses.
     Standing,
 }
@@ -98,7 +102,9 @@ impl Purpose {
             | Purpose::DeadScan { .. }
             | Purpose::Confirm { .. }
             | Purpose::Remove
-            | Purpose::Layout
+            | Purpose::Leftovers { .. }
+            | Purpose::Leftover
+            | Purpose::Layouts
             | Purpose::Standing => None,
         }
     }
@@ -164,7 +170,7 @@ impl Tickets {
             | StoreOp::Confirm { .. }
             | StoreOp::SaveStanding { .. }
             | StoreOp::Remember(_)
-            | StoreOp::SaveLayout(_) => (None, false),
+            | StoreOp::SaveLayouts(_) => (None, false),
         };
         if let StoreOp::Apply { key, copy: HeldAs::Hint { .. }, .. } = &op {
             self.recent_hints.note(key);

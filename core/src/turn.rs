@@ -12,7 +12,9 @@ use crate::hints::{HintRoom, Hints, HintsFull};
 use crate::ids::{Epoch, Key, NodeId};
 use crate::incoming::Asker;
 use crate::layout::LayoutVersion;
-use crate::machine::{Effect, Effects, Event, Peer};
+use crate::layouts::Layouts;
+use crate::leftovers::Leftovers;
+use crate::machine::{Effect, Effects, Event, Peer, StoreOutcome};
 use crate::membership::Membership;
 use crate::message::{
     Answer, Entry, Failure, FailureCode, LayoutUpdate, MemberState, Message, Outcome, Receipt,
@@ -23,13 +25,16 @@ use crate::refill::Refill;
 use crate::ring::Slot;
 use crate::tickets::Tickets;
 use crate::time::{Duration, Instant, Now};
+use crate::transfer::Transfer;
 use crate::verdicts::{Standing, Verdicts};
 
 /// One turn of a node: the present, its surroundings, and the effects so far.
 pub(crate) struct Turn<'a> {
     pub(crate) now: Now,
     pub(crate) config: &'a NodeConfig,
-    /// The newest layout that is known.
+    /// The layouts in force.
+    pub(crate) layouts: &'a Layouts,
+    /// The one of them that reads go by, and that clients are given.
     pub(crate) layout: Option<&'a Arc<LayoutUpdate>>,
     pub(crate) peers: &'a Peers,
     pub(crate) membership: &'a Membership,
@@ -37,6 +42,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) hints: &'a mut Hints,
     pub(crate) epochs: &'a mut Epochs,
     pub(crate) refill: &'a mut Refill,
+    pub(crate) transfer: &'a mut Transfer,
+    pub(crate) leftovers: &'a mut Leftovers,
     pub(crate) tickets: &'a mut Tickets,
     pub(crate) gate: &'a mut Gate,
     pub(crate) counters: &'a mut Counters,
@@ -53,7 +60,7 @@ impl Turn<'_> {
         now + budget.min(BUDGET_MAX)
     }
 
-    /// The newest layout's version; 0 where none is known.
+    /// The version that reads go by; 0 where none is known.
     pub(crate) fn layout_version(&self) -> LayoutVersion {
         self.layout.map_or(LayoutVersion(0), |update| update.layout.version())
     }
@@ -86,6 +93,50 @@ impl Turn<'_> {
     /// The slot of a key, where there is a layout.
     pub(crate) fn slot_of(&self, key: &Key) -> Option<Slot> {
         self.layout.map(|update| update.layout.slot_of(key.as_bytes()))
+    }
+
+    /// Whether this node may say what it holds of a slot, or that it holds nothing.
+    pub(crate) fn vouches(&self, slot: Slot) -> bool {
+        let is_primary = self.layouts.is_primary(slot, self.config.id);
+        sane_or!(let is_primary, FormerOwnerAnswers => true);
+        is_primary && self.refill.vouches(slot) && !self.transfer.lacks(slot)
+    }
+
+    /// Whether something depends on the comparison of a slot with a peer: nothing is left out of it.
+    pub(crate) fn is_waiting(&self, slot: Slot, peer: NodeId) -> bool {
+        self.refill.is_waiting(slot, peer)
+            || self.transfer.is_waiting(slot, peer)
+            || self.leftovers.is_waiting(slot, peer)
+    }
+
+    /// Slots were compared with a peer: each of the two holds what the other one held.
+    pub(crate) fn on_compared(&mut self, peer: NodeId, slots: &[Slot]) {
+        self.refill.on_compared(peer, slots);
+        self.transfer.on_compared(peer, slots);
+        self.leftovers.on_compared(self.now.instant, peer, slots);
+    }
+
+    /// An own copy has changed.
+    pub(crate) fn on_own_change(&mut self, key: &Key) {
+        let slot = self.slot_of(key);
+        let is_primary = |slot: &Slot| self.layouts.is_primary(*slot, self.config.id);
+        if let Some(slot) = slot.filter(|slot| !is_primary(slot)) {
+            self.leftovers.on_change(slot);
+        }
+    }
+
+    /// Goes on with the removal of what moved away.
+    pub(crate) fn clear_leftovers(&mut self) {
+        let Some(update) = self.layout else { return };
+        let (now, slots) = (self.now.instant, update.layout.slot_count());
+        self.leftovers.on_wake(now, slots, (self.tickets, self.out));
+    }
+
+    /// A page of what moved away is there.
+    pub(crate) fn on_leftovers_scanned(&mut self, page: u32, outcome: StoreOutcome) {
+        let storage = (&mut *self.tickets, &mut *self.out);
+        let removed = self.leftovers.on_scanned(self.now.instant, storage, page, outcome);
+        self.counters.records_moved_away += removed;
     }
 
     /// Whether `node` is this one, or connected.

@@ -230,7 +230,7 @@ fn check(message: &Message) {
         Message::Welcome(welcome) => check_layout(welcome.layout.as_deref()),
         Message::Reply(reply) => check_layout(reply.layout.as_deref()),
         Message::Gossip(gossip) => {
-            check_layout(gossip.layout.as_deref());
+            gossip.layouts.iter().for_each(|update| check_layout(Some(update)));
             assert!(gossip.pulses.is_sorted_by(|one, next| one.id < next.id));
         }
         Message::Compared(Compared { answer: Comparison::Records { records, .. }, .. }) => {
@@ -368,6 +368,7 @@ fn a_payload_is_a_slice_of_its_frame() {
         hint_for: None,
         reason: MergeReason::Write,
         epoch: Epoch(1),
+        layout_version: LayoutVersion(0),
     }));
     let within = frame.as_ptr_range();
     let Ok(Message::ReplicaMerge(merge)) = decode(frame) else { panic!("a merge") };

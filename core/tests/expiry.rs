@@ -70,7 +70,7 @@ fn record(steps: &[Step]) -> Record {
 fn lonely() -> Alone {
     Alone::with_config(1, 1, |config| {
         (config.r, config.w) = (1, 1);
-        config.layout = Some(layout(1, 1));
+        config.layouts = Some(layout(1, 1).into());
     })
 }
 

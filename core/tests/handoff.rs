@@ -13,6 +13,7 @@ mod machines;
 
 use house::{House, Removed, keys_with, record};
 use quorate_core::ids::{Epoch, NodeId};
+use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::Limits;
 use quorate_core::machine::{Event, Input, Peer, StoreOp};
 use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged};
@@ -145,6 +146,7 @@ fn no_hint_is_taken_before_those_of_former_lives_are_counted() {
         hint_for: Some(TWO),
         reason: MergeReason::Write,
         epoch: Epoch(1),
+        layout_version: LayoutVersion(0),
     };
     house.frame(THREE, Message::ReplicaMerge(hint.clone()));
     let scan = |op: &StoreOp| matches!(op, StoreOp::ScanStates { .. });
@@ -281,6 +283,7 @@ fn nothing_goes_home_while_hints_are_still_made_for_a_connected_target() {
             hint_for: Some(TWO),
             reason: MergeReason::Write,
             epoch: Epoch(1),
+            layout_version: LayoutVersion(0),
         };
         house.frame(THREE, Message::ReplicaMerge(hint));
         house.pass(999);
@@ -308,6 +311,7 @@ fn hints_that_never_stop_hold_delivery_back_for_half_a_minute_and_then_it_goes_o
             hint_for: Some(TWO),
             reason: MergeReason::Write,
             epoch: Epoch(1),
+            layout_version: LayoutVersion(0),
         };
         house.frame(THREE, Message::ReplicaMerge(hint));
         house.pass(500);
@@ -389,6 +393,7 @@ fn a_storage_with_too_much_to_do_is_left_alone() {
             hint_for: None,
             reason: MergeReason::Write,
             epoch: Epoch(1),
+            layout_version: LayoutVersion(0),
         };
         house.frame(THREE, Message::ReplicaMerge(merge));
     }

@@ -7,6 +7,7 @@ mod machines;
 use machines::{ALICE, Alone, key_of, key_without, replies, run, sends, stores, value, write};
 use quorate_core::causality::{Actor, Birth, Context, Counter, Dot, Held, Payload, Record};
 use quorate_core::ids::{Epoch, Incarnation, Key, NodeId};
+use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::Limits;
 use quorate_core::machine::{Event, Input, Peer, StoreError, StoreOutcome};
 use quorate_core::message::{
@@ -292,6 +293,7 @@ fn storage_that_hangs_fills_no_table() {
         hint_for: None,
         reason: MergeReason::Write,
         epoch: Epoch(1),
+        layout_version: LayoutVersion(0),
     };
     let effects = alone.frame(TWO, Message::ReplicaMerge(merge));
     assert_eq!(sends(&effects), [(TWO, merged(CallId(8), false))]);

@@ -114,7 +114,7 @@ fn a_round_asks_those_who_are_connected() {
     let effects = hand.pass(1_000);
     let [question] = &gossip_to(&effects, 2)[..] else { panic!("one round") };
     assert_eq!(question.asks, Some((NodeId(0), NodeId(u64::MAX))));
-    assert_eq!(question.layout_version, LayoutVersion(1));
+    assert_eq!(question.span.head.version, LayoutVersion(1));
     let own = &question.pulses[..];
     assert_eq!(own, [Pulse { heartbeat: 2, witnesses: vec![], ..pulse(1) }]);
     assert_eq!(gossip_to(&effects, 3), []);
@@ -257,10 +257,11 @@ fn the_first_layout_is_made_when_enough_have_met_and_holds_once_it_is_saved() {
     assert_eq!(saves(&hand.pass(3_000)), [], "two of three");
     let effects = hand.gossip(2, about(vec![info(3, 1, 5)]));
     let [(ticket, planned)] = &saves(&effects)[..] else { panic!("one save") };
-    assert_eq!(planned.layout.version(), LayoutVersion(1));
-    let members: Vec<u64> = planned.layout.members().iter().map(|member| member.id.0).collect();
+    assert_eq!(planned.head().layout.version(), LayoutVersion(1));
+    let members: Vec<u64> =
+        planned.head().layout.members().iter().map(|member| member.id.0).collect();
     assert_eq!(members, [1, 2, 3]);
-    assert_eq!(planned.addresses, [Text::from("ws://1"), "ws://2".into(), "ws://3".into()]);
+    assert_eq!(planned.head().addresses, [Text::from("ws://1"), "ws://2".into(), "ws://3".into()]);
     assert_eq!(hand.node.view().layout(), None, "what is not saved may be forgotten");
     assert_eq!(saves(&hand.pass(3_000)), [], "one save at a time");
     // A failed save is tried again.
@@ -271,7 +272,7 @@ fn the_first_layout_is_made_when_enough_have_met_and_holds_once_it_is_saved() {
     let [(ticket, planned)] = &saves(&effects)[..] else { panic!("one more save") };
     let effects = hand.input(Input::Stored { ticket: *ticket, outcome: StoreOutcome::Durable });
     assert_eq!(events(&effects), [Event::LayoutChanged(LayoutVersion(1))]);
-    assert_eq!(hand.node.view().layout(), Some(planned));
+    assert_eq!(hand.node.view().layout(), Some(planned.head()));
     assert_eq!(saves(&hand.pass(5_000)), []);
 }
 
@@ -310,13 +311,12 @@ fn a_newer_layout_is_in_force_at_once_and_saved_and_told_to_who_lacks_it() {
     let (mut hand, _) = Hand::new(config(1));
     hand.up(2);
     let update = layout(3, 3);
-    let told =
-        Gossip { layout_version: LayoutVersion(1), layout: Some(update.clone()), ..silence() };
+    let told = of_layout(&update);
     let effects = hand.gossip(2, told.clone());
     assert!(events(&effects).contains(&Event::LayoutChanged(LayoutVersion(1))));
     assert_eq!(hand.node.view().layout(), Some(&update));
     let [(ticket, saved)] = &saves(&effects)[..] else { panic!("one save") };
-    assert_eq!(saved, &update);
+    assert_eq!(saved.live(), [update.clone()]);
     assert_eq!(dials(&effects), [(3, "ws://3".into())], "its members are dialled");
     let failed = StoreOutcome::Failed(StoreError::Io);
     hand.input(Input::Stored { ticket: *ticket, outcome: failed });
@@ -327,9 +327,9 @@ fn a_newer_layout_is_in_force_at_once_and_saved_and_told_to_who_lacks_it() {
         let [answer] = &gossip_to(&hand.gossip(3, Gossip { asks, ..silence() }), 3)[..] else {
             panic!("an answer")
         };
-        assert_eq!(answer.layout.as_ref(), Some(&update));
+        assert_eq!(answer.layouts, [update.clone()]);
     }
-    let current = Gossip { layout_version: LayoutVersion(1), ..silence() };
+    let current = Gossip { layouts: Vec::new(), ..of_layout(&update) };
     assert_eq!(gossip_to(&hand.gossip(3, current), 3), []);
 }
 
@@ -353,9 +353,7 @@ fn a_new_address_is_part_of_the_layout_that_others_get() {
 fn a_layout_under_which_a_node_cannot_serve_is_not_taken() {
     let (mut hand, _) = Hand::new(config(1));
     hand.up(2);
-    let narrow =
-        Gossip { layout_version: LayoutVersion(1), layout: Some(layout(3, 1)), ..silence() };
-    hand.gossip(2, narrow);
+    hand.gossip(2, of_layout(&layout(3, 1)));
     assert_eq!(hand.node.view().layout(), None, "R=2 of N=1");
     assert_eq!(hand.node.view().config().cluster, CLUSTER);
 }

@@ -8,6 +8,7 @@ use machines::five::{asked, entry, five, five_with, hints, merges, reads, reply,
 use machines::{ALICE, Alone, key_without, replies, run, sends, stores};
 use quorate_core::causality::{Context, Held, Record};
 use quorate_core::ids::{Epoch, NodeId};
+use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::{Effect, Event, HeldAs, Input, Peer, StoreOp, StoreOutcome};
 use quorate_core::message::{
     Answer, CallId, Entry, FailureCode, Message, Outcome, QuorumChoice, ReplicaMerge,
@@ -259,6 +260,7 @@ fn a_hint_is_kept_beside_the_own_copy_and_a_stand_in_reads_both() {
         hint_for: Some(primaries[0]),
         epoch: Epoch(1),
         reason: Default::default(),
+        layout_version: LayoutVersion(0),
     };
     let from = Peer::Node(primaries[1]);
     let effects = alone.frame(from, Message::ReplicaMerge(merge));

@@ -94,8 +94,7 @@ impl Holder {
     ) {
         let trees = around.trees;
         let settings = &around.turn.config.anti_entropy;
-        let comparable = layout_version == around.turn.layout_version()
-            && leaves == settings.leaves.get()
+        let comparable = leaves == settings.leaves.get()
             && settings.bytes_per_second > 0
             && around.turn.refill.is_asked();
         let begun = match trees.forest() {
@@ -104,10 +103,13 @@ impl Holder {
         };
         match begun {
             Ok(()) => {}
-            Err(NoAnswer::NotNow) => answer(around, from, call, Comparison::NotNow),
-            Err(NoAnswer::Misbehaved) => {
+            // Of another layout the two may hold other slots in common.
+            Err(NoAnswer::Misbehaved) if layout_version == around.turn.layouts.head_version() => {
                 around.turn.counters.misbehaved += 1;
                 around.turn.out.observe(Event::Misbehaved(Peer::Node(from)));
+                answer(around, from, call, Comparison::NotNow);
+            }
+            Err(NoAnswer::NotNow | NoAnswer::Misbehaved) => {
                 answer(around, from, call, Comparison::NotNow);
             }
         }
@@ -171,7 +173,7 @@ impl Holder {
         }
         let epoch = around.turn.epochs.current();
         let arc_of = |piece: Piece| {
-            let arc = forest.arc_of(piece).filter(|_| around.schedule.contains(from, piece.slot));
+            let arc = forest.arc_of(piece).filter(|_| around.compares(from, piece.slot));
             arc.ok_or(NoAnswer::Misbehaved)
         };
         let (work, op) = match question {
@@ -294,7 +296,7 @@ fn branches_answer(
     let (mut differ, mut busy, mut equal) = (Vec::new(), Vec::new(), Vec::new());
     for BranchHash { slot, branch, hash } in branches.iter().copied() {
         let piece = Piece { slot, branch };
-        let own = forest.hash(piece).filter(|_| around.schedule.contains(from, slot));
+        let own = forest.hash(piece).filter(|_| around.compares(from, slot));
         let own = own.ok_or(NoAnswer::Misbehaved)?;
         let is_root = branch == Branch::ROOT;
         if is_root && (around.trees.doubts(slot) || is_busy(around, slot, hash, own)) {
@@ -311,7 +313,7 @@ fn branches_answer(
         }
     }
     // A question may come late, or twice: what is being refilled waits for the answer to its own.
-    equal.retain(|slot| !around.turn.refill.is_waiting(*slot, from));
+    equal.retain(|slot| !around.turn.is_waiting(*slot, from));
     let (now, interval) = (around.turn.now, around.turn.config.anti_entropy.interval);
     around.schedule.on_compared(now, from, &equal, true, interval);
     Ok(Comparison::Branches { differ, busy })

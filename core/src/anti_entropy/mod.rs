@@ -29,7 +29,8 @@ use alloc::vec::Vec;
 
 use crate::config::NodeConfig;
 use crate::ids::{Key, NodeId};
-use crate::layout::Layout;
+use crate::layouts::Layouts;
+use crate::leftovers::Leftovers;
 use crate::machine::{Event, Peer, StateChange, StoreOutcome};
 use crate::merkle::{Forest, SavedTrees};
 use crate::message::{
@@ -37,12 +38,13 @@ use crate::message::{
     ReplicaMerged, saturate,
 };
 use crate::prng::Prng;
-use crate::ring::Slot;
+use crate::ring::{Slot, SlotCount};
 use crate::time::{Duration, Instant, Now};
+use crate::transfer::Transfer;
 use crate::turn::Turn;
 use budget::ByteBudget;
 use holder::Holder;
-use schedule::Schedule;
+use schedule::{Schedule, Wanted};
 use session::{Lost, Progress, SLOTS_MAX, Session};
 use surroundings::{Shared, Surroundings};
 use trees::Trees;
@@ -81,11 +83,35 @@ impl AntiEntropy {
     }
 
     /// A layout is in force.
-    pub(crate) fn on_layout(&mut self, now: Now, config: &NodeConfig, layout: &Layout) {
-        let interval = config.anti_entropy.interval;
-        self.shared.trees.on_layout(now.instant, config, layout.slot_count());
-        self.shared.schedule.on_layout(now.instant, config.id, layout, interval);
-        // What was asked under another layout gets no answer.
+    pub(crate) fn on_layout(&mut self, now: Now, config: &NodeConfig, slots: SlotCount) {
+        self.shared.trees.on_layout(now.instant, config, slots);
+    }
+
+    /// Which slots are to be compared with whom has changed: each slot of this node with all others
+    /// that are to hold it, and what moved away with those who hold it now.
+    pub(crate) fn on_pairs(
+        &mut self,
+        now: Now,
+        config: &NodeConfig,
+        layouts: &Layouts,
+        (transfer, leftovers): (&Transfer, &Leftovers),
+    ) {
+        let (own, interval) = (config.id, config.anti_entropy.interval);
+        let head = layouts.head().map(|update| update.layout.slot_count());
+        let slots = head.into_iter().flat_map(SlotCount::slots);
+        let of_own = slots.filter(|slot| layouts.is_primary(*slot, own)).flat_map(|slot| {
+            let others = layouts.holders(slot).into_iter().filter(|peer| *peer != own);
+            others.map(move |peer| Wanted {
+                slot,
+                peer,
+                is_urgent: transfer.is_waiting(slot, peer),
+            })
+        });
+        let moved = leftovers.waiting().flat_map(|(slot, peers)| {
+            peers.iter().map(move |peer| Wanted { slot, peer: *peer, is_urgent: true })
+        });
+        self.shared.schedule.on_pairs(now.instant, of_own.chain(moved), interval);
+        // What was asked of others gets no answer.
         self.give_up(now.instant, interval);
     }
 
@@ -142,10 +168,12 @@ impl AntiEntropy {
                 let gives_way = *peer == from && (empty_there || !empty_here && own > from);
                 return !gives_way || !session.cede(slot);
             }
-            if empty_here {
+            // Who asks about what moved away is not asked itself.
+            let asks = empty_here && around.schedule.contains(from, slot);
+            if asks {
                 around.schedule.set_due(from, slot, around.turn.now.instant);
             }
-            empty_here
+            asks
         };
         self.holder.on_compare(&mut around, from, compare, busy);
         self.begin_sessions(turn);
@@ -235,7 +263,7 @@ impl AntiEntropy {
             if slot.0 >= layout.slot_count().get() {
                 return Err(RepairRefusal::NoSuchSlot);
             }
-            if !layout.is_primary(slot, turn.config.id) {
+            if !turn.layouts.is_primary(slot, turn.config.id) {
                 return Err(RepairRefusal::NotAPrimary);
             }
         }
@@ -316,7 +344,7 @@ impl AntiEntropy {
                 let (done, left): (Vec<_>, Vec<_>) = session.slots().partition(|(_, done)| *done);
                 let done: Vec<Slot> = done.into_iter().map(|(slot, _)| slot).collect();
                 turn.counters.slots_repaired += done.len() as u64;
-                turn.refill.on_compared(peer, &done);
+                turn.on_compared(peer, &done);
                 self.shared.schedule.on_compared(now, peer, &done, false, interval);
                 left.iter()
                     .for_each(|(slot, _)| self.shared.schedule.set_due(peer, *slot, now.instant));
@@ -370,7 +398,7 @@ impl AntiEntropy {
                 .for_each(|slot| self.shared.schedule.set_due(peer, *slot, now + BLOCKED_PAUSE));
             slots.truncate(SLOTS_MAX);
             if !slots.is_empty() {
-                let refills = slots.iter().any(|slot| turn.refill.is_waiting(*slot, peer));
+                let refills = slots.iter().any(|slot| turn.is_waiting(*slot, peer));
                 self.sessions.insert(peer, Session::new(now, peer, slots, refills));
                 self.in_session(turn, peer, Session::go_on);
             }

@@ -1,6 +1,6 @@
 //! What is to be compared with whom, and when.
 //!
-//! A *pair* is a slot and another primary of it. What has not been compared for longest comes
+//! A *pair* is a slot and another node that is to hold it. What has not been compared for longest comes
 //! first. What is compared in one go stays together; the wait until the next time varies a little,
 //! so that the nodes of a cluster do not all compare at the same moment.
 
@@ -8,7 +8,6 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use crate::ids::NodeId;
-use crate::layout::Layout;
 use crate::prng::Prng;
 use crate::ring::Slot;
 use crate::time::{Duration, Instant, Now, UnixMs, micros};
@@ -30,10 +29,18 @@ pub(super) struct Pair {
     due: Instant,
 }
 
+/// A slot that is to be compared with somebody.
+pub(super) struct Wanted {
+    pub(super) slot: Slot,
+    pub(super) peer: NodeId,
+    /// Whether somebody waits for it.
+    pub(super) is_urgent: bool,
+}
+
 /// All pairs of a node.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
-    /// Invariant: the pairs of the newest layout, so no more than Q times N.
+    /// Invariant: the pairs of the layouts in force, so no more than Q times N for each.
     pairs: BTreeMap<(NodeId, Slot), Pair>,
     /// Invariant: one entry for each pair.
     due: BTreeSet<(NodeId, Instant, Slot)>,
@@ -46,26 +53,26 @@ impl Schedule {
         Schedule { pairs: BTreeMap::new(), due: BTreeSet::new(), prng }
     }
 
-    /// A layout is in force: its pairs take the place of the former ones.
-    pub(super) fn on_layout(
+    /// These pairs, each once, take the place of the former ones.
+    pub(super) fn on_pairs(
         &mut self,
         now: Instant,
-        own: NodeId,
-        layout: &Layout,
+        wanted: impl Iterator<Item = Wanted>,
         interval: Duration,
     ) {
         let former = core::mem::take(&mut self.pairs);
         self.due.clear();
         let mut first: BTreeMap<NodeId, Instant> = BTreeMap::new();
-        for slot in layout.slot_count().slots().filter(|slot| layout.is_primary(*slot, own)) {
-            for peer in layout.primaries(slot).iter().copied().filter(|peer| *peer != own) {
-                let begin = first.entry(peer);
-                let due = *begin.or_insert_with(|| now + vary(&mut self.prng, interval));
-                let new = Pair { due, ..Pair::default() };
-                let pair = former.get(&(peer, slot)).copied().unwrap_or(new);
-                self.pairs.insert((peer, slot), pair);
-                self.due.insert((peer, pair.due, slot));
+        for Wanted { slot, peer, is_urgent } in wanted {
+            let begin = first.entry(peer);
+            let due = *begin.or_insert_with(|| now + vary(&mut self.prng, interval));
+            let new = Pair { due, ..Pair::default() };
+            let mut pair = former.get(&(peer, slot)).copied().unwrap_or(new);
+            if is_urgent {
+                pair.due = pair.due.min(now);
             }
+            self.pairs.insert((peer, slot), pair);
+            self.due.insert((peer, pair.due, slot));
         }
     }
 

@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use super::budget::ByteBudget;
 use super::schedule::Schedule;
 use super::trees::Trees;
-use crate::ids::Key;
+use crate::ids::{Key, NodeId};
 use crate::machine::StoreOp;
 use crate::message::{CallId, MergeReason};
+use crate::ring::Slot;
 use crate::tickets::Purpose;
 use crate::time::{Duration, Instant};
 use crate::turn::Turn;
@@ -48,6 +49,18 @@ impl Shared {
 }
 
 impl Surroundings<'_, '_> {
+    /// Whether a peer may ask about a slot: it holds it, too, or this node is a primary now of what
+    /// moved away from there.
+    pub(super) fn compares(&self, peer: NodeId, slot: Slot) -> bool {
+        self.schedule.contains(peer, slot)
+            || self.turn.layouts.is_primary(slot, self.turn.config.id)
+    }
+
+    /// Whether this node takes what others hold of a slot. What moved away it only gives.
+    pub(super) fn takes(&self, slot: Slot) -> bool {
+        self.turn.layouts.is_primary(slot, self.turn.config.id)
+    }
+
     /// A number that nothing else has.
     pub(super) fn next_call(&mut self) -> CallId {
         *self.last_call = self.last_call.next();

@@ -1,11 +1,11 @@
 //! What members say of each other.
 
-use alloc::sync::Arc;
+use bytes::Bytes;
 
 use super::{DecodeError, layout, malformed, nodes_in, nodes_out, text, wire};
 use crate::ids::{DurableMark, Incarnation, NodeId, Remembered};
 use crate::layout::LayoutVersion;
-use crate::message::{Gossip, MemberInfo, Pulse};
+use crate::message::{Gossip, LayoutId, LayoutSpan, Marks, MarksOf, MemberInfo, Pulse};
 
 pub(super) fn gossip_out(gossip: &Gossip) -> wire::Gossip {
     let (first, last) = gossip.asks.unwrap_or((NodeId(0), NodeId(0)));
@@ -16,9 +16,13 @@ pub(super) fn gossip_out(gossip: &Gossip) -> wire::Gossip {
         pulses: gossip.pulses.iter().map(pulse_out).collect(),
         members: gossip.members.iter().map(member_out).collect(),
         wanted: nodes_out(&gossip.wanted),
-        layout_version: gossip.layout_version.0,
-        layout: gossip.layout.as_deref().map(layout::layout_out),
+        layout_version: gossip.span.head.version.0,
+        layouts: gossip.layouts.iter().map(|update| layout::layout_out(update)).collect(),
         to: gossip.to.0,
+        layout_hash: hash_out(gossip.span.head),
+        layout_oldest: gossip.span.oldest.0,
+        layout_read: gossip.span.read.0,
+        marks: gossip.marks.iter().map(marks_out).collect(),
     }
 }
 
@@ -32,10 +36,53 @@ pub(super) fn gossip_in(gossip: wire::Gossip) -> Result<Gossip, DecodeError> {
         pulses,
         members: gossip.members.into_iter().map(member_in).collect(),
         wanted: nodes_in(gossip.wanted),
-        layout_version: LayoutVersion(gossip.layout_version),
-        layout: gossip.layout.map(layout::layout_in).transpose()?.map(Arc::new),
+        span: LayoutSpan {
+            head: id_in(gossip.layout_version, &gossip.layout_hash)?,
+            oldest: LayoutVersion(gossip.layout_oldest),
+            read: LayoutVersion(gossip.layout_read),
+        },
+        layouts: layout::layouts_in(gossip.layouts)?,
+        marks: gossip.marks.into_iter().map(marks_in).collect::<Result<_, _>>()?,
         to: Incarnation(gossip.to),
     })
+}
+
+fn marks_out(of: &MarksOf) -> wire::LayoutMarks {
+    wire::LayoutMarks {
+        node: of.node.0,
+        head_version: of.head.version.0,
+        head_hash: hash_out(of.head),
+        ack: of.marks.ack.0,
+        sync: of.marks.sync.0,
+        sync_ack: of.marks.sync_ack.0,
+    }
+}
+
+fn marks_in(marks: wire::LayoutMarks) -> Result<MarksOf, DecodeError> {
+    Ok(MarksOf {
+        node: NodeId(marks.node),
+        head: id_in(marks.head_version, &marks.head_hash)?,
+        marks: Marks {
+            ack: LayoutVersion(marks.ack),
+            sync: LayoutVersion(marks.sync),
+            sync_ack: LayoutVersion(marks.sync_ack),
+        },
+    })
+}
+
+fn hash_out(id: LayoutId) -> Bytes {
+    if id.hash == 0 { Bytes::new() } else { Bytes::copy_from_slice(&id.hash.to_be_bytes()) }
+}
+
+/// A node of a version that tells no hash has a hash of 0.
+fn id_in(version: u64, hash: &[u8]) -> Result<LayoutId, DecodeError> {
+    let hash = match hash {
+        [] => 0,
+        hash => u128::from_be_bytes(
+            hash.try_into().map_err(|_| malformed("the hash of a layout has not 16 bytes"))?,
+        ),
+    };
+    Ok(LayoutId { version: LayoutVersion(version), hash })
 }
 
 fn pulse_out(pulse: &Pulse) -> wire::Pulse {

@@ -79,7 +79,8 @@ const REPLY: Shape = Shape(&[one(3, LAYOUT_UPDATE), one(4, RECEIPT), one(6, ENTR
 const GOSSIP: Shape = Shape(&[
     many::<wire::Pulse>(4, LEAF),
     many::<wire::MemberInfo>(5, LEAF),
-    one(8, LAYOUT_UPDATE),
+    many::<wire::LayoutUpdate>(8, LAYOUT_UPDATE),
+    many::<wire::LayoutMarks>(13, LEAF),
 ]);
 const SEEN: Shape = Shape(&[numbers::<u64>(2)]);
 const HISTORY: Shape = Shape(&[one(2, SEEN), many::<wire::Live>(4, LEAF)]);

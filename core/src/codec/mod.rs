@@ -39,7 +39,7 @@ use prost::encoding::{decode_varint, encode_varint};
 
 pub use client_side::{decode_answer, encode_request};
 pub use held::{decode_held, encode_held};
-pub use layout::{decode_layout, encode_layout};
+pub use layout::{decode_layouts, encode_layouts};
 pub use sealed::{seal, unseal};
 
 use crate::ids::NodeId;

@@ -4,6 +4,7 @@ use super::request::digest_in;
 use super::{DecodeError, malformed, record, wire};
 use crate::causality::Record;
 use crate::ids::{Epoch, Key, NodeId};
+use crate::layout::LayoutVersion;
 use crate::message::{
     CallId, MergeReason, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
 };
@@ -37,6 +38,7 @@ pub(super) fn merge_in(merge: wire::ReplicaMerge) -> Result<ReplicaMerge, Decode
         hint_for: merge.hint_for.map(NodeId),
         reason,
         epoch: Epoch(merge.epoch),
+        layout_version: LayoutVersion(merge.layout_version),
     })
 }
 

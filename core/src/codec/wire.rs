@@ -198,12 +198,44 @@ pub struct Gossip {
     /// The newest layout of the sender; 0: none.
     #[prost(uint64, tag = "7")]
     pub layout_version: u64,
-    /// That layout, where the receiver's is older.
-    #[prost(message, optional, tag = "8")]
-    pub layout: ::core::option::Option<LayoutUpdate>,
+    /// All layouts that the sender holds to be in force, the oldest first, where the receiver does not
+    /// know the newest one.
+    #[prost(message, repeated, tag = "8")]
+    pub layouts: ::prost::alloc::vec::Vec<LayoutUpdate>,
     /// The life of the receiver that it is meant for; 0: any.
     #[prost(fixed32, tag = "9")]
     pub to: u32,
+    /// MD5 of the newest layout of the sender, 16 bytes; empty: it has none.
+    #[prost(bytes = "bytes", tag = "10")]
+    pub layout_hash: ::prost::bytes::Bytes,
+    /// The oldest layout that is in force, and the one that reads go by: all members have synced to it.
+    #[prost(uint64, tag = "11")]
+    pub layout_oldest: u64,
+    #[prost(uint64, tag = "12")]
+    pub layout_read: u64,
+    /// While a layout changes: how far members are.
+    #[prost(message, repeated, tag = "13")]
+    pub marks: ::prost::alloc::vec::Vec<LayoutMarks>,
+}
+/// How far a member is with the layouts in force. Each number is a version of a layout.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LayoutMarks {
+    #[prost(fixed64, tag = "1")]
+    pub node: u64,
+    /// The newest layout that the member knew; whoever does not know it takes nothing of this.
+    #[prost(uint64, tag = "2")]
+    pub head_version: u64,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub head_hash: ::prost::bytes::Bytes,
+    /// All its writes reach a quorum of the primaries of this version.
+    #[prost(uint64, tag = "4")]
+    pub ack: u64,
+    /// It holds all that it must hold in this version.
+    #[prost(uint64, tag = "5")]
+    pub sync: u64,
+    /// It knows that all members have synced to this version.
+    #[prost(uint64, tag = "6")]
+    pub sync_ack: u64,
 }
 /// That a member was alive, and who doubts that it still is.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -493,6 +525,9 @@ pub struct ReplicaMerge {
     /// The sender's epoch before it took the record from a storage or an answer: see Collect.
     #[prost(fixed64, tag = "6")]
     pub epoch: u64,
+    /// Of a write, the newest layout that its coordinator writes to.
+    #[prost(uint64, tag = "7")]
+    pub layout_version: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReplicaMerged {
@@ -853,6 +888,20 @@ pub struct Held {
     /// The actor that this node may go on using for this key.
     #[prost(message, optional, tag = "2")]
     pub own: ::core::option::Option<Actor>,
+}
+/// What one node keeps on its disk of the layouts in force.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StoredLayouts {
+    /// The oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub live: ::prost::alloc::vec::Vec<LayoutUpdate>,
+    /// How far the node is: see LayoutMarks.
+    #[prost(uint64, tag = "2")]
+    pub ack: u64,
+    #[prost(uint64, tag = "3")]
+    pub sync: u64,
+    #[prost(uint64, tag = "4")]
+    pub sync_ack: u64,
 }
 // ---- status
 

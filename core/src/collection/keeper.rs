@@ -38,7 +38,8 @@ impl Keeper {
         from: NodeId,
         Collect { call, layout_version, step }: Collect,
     ) -> Option<CollectAnswer> {
-        let of_one_layout = layout_version == turn.layout_version();
+        let is_settled = !turn.layouts.is_changing();
+        let of_one_layout = is_settled && layout_version == turn.layout_version();
         let is_member = turn.layout.is_some_and(|update| update.layout.member(from).is_some());
         if !of_one_layout || !is_member || !turn.refill.is_asked() {
             return Some(CollectAnswer::NotNow);

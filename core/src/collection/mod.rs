@@ -108,7 +108,8 @@ impl Collection {
         // Whoever is away may hold what is older.
         let is_there = |node| turn.is_reachable(node) && !turn.is_held_for_down(node);
         let all_there = update.layout.members().iter().all(|member| is_there(member.id));
-        let has_room = self.collecting.len() + KEYS_MAX <= COLLECTING_MAX;
+        let is_settled = !turn.layouts.is_changing();
+        let has_room = is_settled && self.collecting.len() + KEYS_MAX <= COLLECTING_MAX;
         sane_or!(let all_there, CollectsWithoutTheAbsent => true);
         if all_there && has_room {
             self.scan.ask(turn, &update.layout);

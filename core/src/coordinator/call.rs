@@ -7,6 +7,7 @@ use super::roster::Roster;
 use crate::causality::{Context, Dot, Record, RecordDigest};
 use crate::ids::{Epoch, Key, NodeId, RequestId};
 use crate::incoming::Asker;
+use crate::layouts::Begun;
 use crate::message::{Entry, EntryValue, Receipt, StandIn};
 use crate::quorum::{Quorum, Replicas};
 use crate::request;
@@ -27,6 +28,8 @@ pub(crate) struct Call {
     pub(crate) begun: Instant,
     /// This node's epoch when it began: all that it holds in memory was read after that.
     pub(crate) epoch: Epoch,
+    /// The layouts that it goes by.
+    pub(crate) layouts: Begun,
     /// When it ends at the latest.
     pub(crate) deadline: Instant,
     /// When something is to be done about it; at most `deadline`.
@@ -114,7 +117,7 @@ impl Call {
             primaries: self.roster.primaries_of(answered),
             repaired: self.roster.primaries_of(repaired),
             needed,
-            layout_version: turn.layout_version(),
+            layout_version: self.layouts.read.version,
             fallbacks: stood_in.map(stand_in).collect(),
         }
     }

@@ -26,12 +26,13 @@ use answers::Answers;
 use budget::{HedgeBudget, Pace, RateBudget};
 pub(crate) use call::entry;
 use call::{Call, OwnCopy, Stage};
-pub(crate) use roster::Roster;
+use roster::Roster;
 
 use crate::causality::Context;
 use crate::config::NodeConfig;
 use crate::ids::{Key, NodeId, RequestId};
 use crate::incoming::Asker;
+use crate::layouts::{Begun, InUse};
 use crate::machine::StoreOutcome;
 use crate::message::{
     Answer, CallId, Change, Failure, FailureCode, Get, Put, ReplicaMerged, ReplicaRecord,
@@ -40,6 +41,7 @@ use crate::message::{
 use crate::prng::Prng;
 use crate::quorum::Quorum;
 use crate::request::Short;
+use crate::ring::Slot;
 use crate::time::{Duration, Instant};
 use crate::turn::Turn;
 
@@ -107,19 +109,32 @@ impl Coordinator {
         self.answers.len()
     }
 
+    /// Whether any request that is not answered goes by other layouts than these.
+    pub(crate) fn in_use(&self, now: Begun) -> InUse {
+        let open = self.calls.values().filter(|call| !call.askers.is_empty());
+        open.fold(InUse::default(), |in_use, call| match &call.stage {
+            // A delete writes by the layouts that are in force then.
+            Stage::Read { .. } => {
+                InUse { reads: in_use.reads || call.layouts.read != now.read, ..in_use }
+            }
+            Stage::Write { .. } => {
+                InUse { writes: in_use.writes || call.layouts.head != now.head, ..in_use }
+            }
+        })
+    }
+
     /// When something is to be done about a call.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Starts a read, to be over by `deadline`. This node is in the `roster`.
+    /// Starts a read, to be over by `deadline`.
     pub(crate) fn on_get(
         &mut self,
         turn: &mut Turn<'_>,
         asker: Asker,
         get: Get,
         quorum: Quorum,
-        roster: Roster,
         deadline: Instant,
     ) {
         turn.counters.gets += 1;
@@ -128,18 +143,18 @@ impl Coordinator {
             Ok(session) => Some(session).filter(|_| !get.context.is_empty()),
             Err(failure) => return turn.answer(asker, None, None, Err(failure)),
         };
+        let Some(roster) = to_read(turn, asker) else { return };
         let plan = Plan { key: get.head.key, roster, quorum, sloppy, deadline };
         self.start_read(turn, asker, plan, session, None);
     }
 
-    /// Starts a write, to be over by `deadline`. This node is in the `roster`.
+    /// Starts a write, to be over by `deadline`.
     pub(crate) fn on_put(
         &mut self,
         turn: &mut Turn<'_>,
         asker: Asker,
         put: Put,
         quorum: Quorum,
-        roster: Roster,
         deadline: Instant,
     ) {
         let key = put.head.key;
@@ -160,17 +175,19 @@ impl Coordinator {
             call.askers.push(asker);
             return;
         }
-        let plan = Plan { key, roster, quorum, sloppy, deadline };
+        let plan = |roster| Plan { key, roster, quorum, sloppy, deadline };
         match put.change {
             Change::Delete => {
                 turn.counters.deletes += 1;
                 if put.context.is_empty() {
+                    let Some(plan) = to_read(turn, asker).map(plan) else { return };
                     self.start_read(turn, asker, plan, None, Some(put.request));
                     return;
                 }
             }
             Change::Value { .. } => turn.counters.puts += 1,
         }
+        let Some(plan) = to_write(turn, asker.slot).map(plan) else { return };
         self.start_write(turn, asker, plan, (put.context, put.request, put.change));
     }
 
@@ -325,6 +342,16 @@ impl Coordinator {
         call.timer = call.deadline.min(now + wait);
         self.timers.insert((call.timer, id));
     }
+}
+
+/// Those who can answer a read, where there is a layout.
+fn to_read(turn: &Turn<'_>, asker: Asker) -> Option<Roster> {
+    Roster::for_read(asker.slot?, turn.layouts, turn.config.id)
+}
+
+/// Those who are to hold a write, where there is a layout.
+fn to_write(turn: &Turn<'_>, slot: Option<Slot>) -> Option<Roster> {
+    Roster::for_write(slot?, turn.layouts, turn.config.id)
 }
 
 /// Too few replicas within reach: nothing happened.

@@ -48,7 +48,8 @@ impl Coordinator {
         };
         let Some(id) = self.admit(turn, asker) else { return };
         self.hedges.on_read();
-        if roster.own_primary().is_none() {
+        let is_guest = roster.is_guest();
+        if roster.own_primary().is_none() && !is_guest {
             let primary = get.wants_stand_in().expect("a fallback asks no primary at first");
             get.stand_in(primary).expect("there is room for the first stand-in");
         }
@@ -58,16 +59,33 @@ impl Coordinator {
             None => turn.hint_targets(Some(roster.slot)).unwrap_or_default(),
         };
         sane_or!(let hints, StandInForgetsHints => Vec::new());
-        let read = StoreOp::Read { key: key.clone(), hints };
-        let purpose = Purpose::Call { call: id, hint_for: None };
-        turn.tickets.store(purpose, roster.slot, read, turn.out);
+        if !is_guest {
+            let read = StoreOp::Read { key: key.clone(), hints };
+            let purpose = Purpose::Call { call: id, hint_for: None };
+            turn.tickets.store(purpose, roster.slot, read, turn.out);
+        }
         let stage = Stage::Read { get, own: None, asked: false, then };
         let (begun, epoch) = (turn.now.instant, turn.epochs.current());
         let timer = deadline.min(begun + OWN_READ);
-        let askers = vec![asker];
-        let call =
-            Call { askers, key, roster, quorum, sloppy, begun, epoch, deadline, timer, stage };
+        let (askers, layouts) = (vec![asker], turn.layouts.begun());
+        let call = Call {
+            askers,
+            key,
+            roster,
+            quorum,
+            sloppy,
+            begun,
+            epoch,
+            layouts,
+            deadline,
+            timer,
+            stage,
+        };
         self.insert(id, call);
+        if is_guest {
+            self.ask_others(turn, id);
+            self.settle_read(turn, id);
+        }
     }
 
     /// The node's own storage says what it holds.
@@ -79,7 +97,7 @@ impl Coordinator {
         if record.is_intact() {
             *own = Some(OwnCopy::new(record.clone()));
         }
-        let vouches = call.roster.own_primary().is_none() || turn.refill.vouches(call.roster.slot);
+        let vouches = call.roster.own_primary().is_none() || turn.vouches(call.roster.slot);
         self.ask_others(turn, id);
         self.on_record(turn, id, index, Some(record).filter(|_| vouches));
     }
@@ -329,9 +347,15 @@ impl Coordinator {
             turn.out.observe(Event::Repaired { key: call.key.clone(), node });
             let (key, record) = (call.key.clone(), Record::clone(record));
             if index != own {
-                let reason = MergeReason::Repair;
-                let merge =
-                    ReplicaMerge { call: REPAIR, key, record, hint_for: None, reason, epoch };
+                let merge = ReplicaMerge {
+                    call: REPAIR,
+                    key,
+                    record,
+                    hint_for: None,
+                    reason: MergeReason::Repair,
+                    epoch,
+                    layout_version: turn.layouts.head_version(),
+                };
                 turn.out.send(Peer::Node(node), Message::ReplicaMerge(merge));
             } else if turn.tickets.is_full() {
                 turn.note_overload("store_ops_max");

@@ -3,9 +3,11 @@
 use alloc::vec::Vec;
 
 use crate::ids::NodeId;
+use crate::layout::Layout;
+use crate::layouts::Layouts;
 use crate::message::MemberState;
 use crate::quorum::Replicas;
-use crate::request::Reach;
+use crate::request::{Quota, Reach};
 use crate::ring::Slot;
 use crate::time::Instant;
 use crate::turn::Turn;
@@ -20,9 +22,14 @@ pub(crate) struct Roster {
     seats: Vec<Seat>,
     /// How many of the seats are those of primaries; they come first.
     primaries: usize,
-    /// The seat of this node.
+    /// The seat of this node. A guest has none: it asks others, and its own copy does not count.
     own: usize,
+    /// Where several layouts are in force and this is a write, the primaries of each of them.
+    lists: Vec<Replicas>,
 }
+
+/// The seat of a guest: no node has it.
+const NO_SEAT: usize = usize::MAX;
 
 #[derive(Clone, Copy, Debug)]
 struct Seat {
@@ -40,15 +47,56 @@ impl Seat {
 }
 
 impl Roster {
-    /// The primaries of a slot; `own` coordinates, be it one of them or not.
-    pub(crate) fn new(slot: Slot, primaries: &[NodeId], own: NodeId) -> Roster {
+    /// Those who can answer a read: the primaries of the layout that reads go by. This node
+    /// coordinates: as one of them, as a guest where it is a primary of another layout in force, or
+    /// else as a fallback.
+    pub(crate) fn for_read(slot: Slot, layouts: &Layouts, own: NodeId) -> Option<Roster> {
+        let primaries = layouts.read()?.layout.primaries(slot);
+        let is_guest = !primaries.contains(&own) && layouts.is_primary(slot, own);
+        let mut roster = Roster::new(slot, primaries, own);
+        if is_guest {
+            roster.seats.pop();
+            roster.own = NO_SEAT;
+        }
+        Some(roster)
+    }
+
+    /// Those who are to hold a write: the primaries of all layouts in force, but for those that were
+    /// removed. Those of the oldest come first.
+    pub(crate) fn for_write(slot: Slot, layouts: &Layouts, own: NodeId) -> Option<Roster> {
+        let head = layouts.head()?;
+        if !layouts.is_changing() {
+            return Some(Roster::new(slot, head.layout.primaries(slot), own));
+        }
+        let primaries = layouts.holders(slot);
+        let list = |layout: &Layout| -> Replicas {
+            let members = layout.primaries(slot).iter();
+            members.filter_map(|node| primaries.iter().position(|seat| seat == node)).collect()
+        };
+        let lists = layouts.live().map(list).filter(|list| !list.is_empty()).collect();
+        Some(Roster { lists, ..Roster::new(slot, &primaries, own) })
+    }
+
+    fn new(slot: Slot, primaries: &[NodeId], own: NodeId) -> Roster {
         let mut seats: Vec<Seat> = primaries.iter().copied().map(Seat::new).collect();
         let place = primaries.iter().position(|node| *node == own);
         if place.is_none() {
             seats.push(Seat::new(own));
         }
         let own = place.unwrap_or(primaries.len());
-        Roster { slot, seats, primaries: primaries.len(), own }
+        Roster { slot, seats, primaries: primaries.len(), own, lists: Vec::new() }
+    }
+
+    /// How many copies a write of `w` needs of each layout in force; empty where there is one. Of a
+    /// layout from which members were removed no more can be had than are left of it.
+    pub(super) fn quotas(&self, w: usize) -> Vec<Quota> {
+        let quota = |list: &Replicas| Quota { primaries: *list, needed: w.min(list.len()) };
+        self.lists.iter().map(quota).collect()
+    }
+
+    /// Whether this node has no seat.
+    pub(super) fn is_guest(&self) -> bool {
+        self.own == NO_SEAT
     }
 
     pub(super) fn primaries(&self) -> usize {
@@ -86,13 +134,6 @@ impl Roster {
         indexes.iter().filter(primary).map(|index| self.node(index)).collect()
     }
 
-    /// Begins anew: without the fallbacks, but for this node.
-    pub(super) fn reset(&mut self) {
-        let kept = self.primaries.max(self.own + 1);
-        self.seats.truncate(kept);
-        self.seats.iter_mut().for_each(|seat| *seat = Seat::new(seat.node));
-    }
-
     /// The primaries that can be asked, and whether there are fallbacks where those are too few.
     pub(super) fn reach(&self, turn: &mut Turn<'_>, needed: usize, sloppy: bool) -> Reach {
         let mut reach = Reach { sloppy, ..Reach::default() };
@@ -106,7 +147,7 @@ impl Roster {
                 reach.spared.insert(index);
             }
         }
-        let as_fallback = self.own_primary().is_none();
+        let as_fallback = self.own_primary().is_none() && !self.is_guest();
         if !sloppy {
             // Fallbacks do not count, so whoever can be asked is.
             reach.spared = Replicas::new();
@@ -185,10 +226,13 @@ impl Roster {
 
     /// Nodes that are behind the primaries in the preference list, can be asked, and have no seat.
     fn fallbacks<'a>(&'a self, turn: &'a Turn<'_>) -> impl Iterator<Item = NodeId> + 'a {
-        let list =
-            turn.layout.into_iter().flat_map(|update| update.layout.preference_list(self.slot));
-        list.skip(self.primaries).filter(|node| {
+        let newest = turn.layouts.head();
+        let list = newest.into_iter().flat_map(|update| update.layout.preference_list(self.slot));
+        // While a layout changes, its first nodes need not be those that have seats.
+        let seated = if turn.layouts.is_changing() { 0 } else { self.primaries };
+        list.skip(seated).filter(|node| {
             turn.is_reachable(*node)
+                && !(self.is_guest() && *node == turn.config.id)
                 && sane_or!(
                     self.index_of(*node).is_none(),
                     FallbackCountsTwice => *node != turn.config.id,

@@ -5,7 +5,7 @@
 
 use super::{
     Answer, Asker, BTreeMap, Call, CallId, Change, Context, Coordinator, Duration, Failure,
-    FailureCode, Plan, RequestId, Stage, Turn, context, saturate, short, vec,
+    FailureCode, Plan, RequestId, Stage, Turn, context, saturate, short, to_write, vec,
 };
 use crate::causality::{
     Actor, Applied, ApplyRefusal, Birth, Checksum, Payload, Record, RecordOp, Write,
@@ -46,10 +46,21 @@ impl Coordinator {
         let record = Record::new();
         let stage = Stage::Write { put, context, request, dot: None, siblings: 0, record };
         let (begun, epoch) = (turn.now.instant, turn.epochs.current());
-        let askers = vec![asker];
+        let (askers, layouts) = (vec![asker], turn.layouts.begun());
         let timer = deadline;
-        let call =
-            Call { askers, key, roster, quorum, sloppy, begun, epoch, deadline, timer, stage };
+        let call = Call {
+            askers,
+            key,
+            roster,
+            quorum,
+            sloppy,
+            begun,
+            epoch,
+            layouts,
+            deadline,
+            timer,
+            stage,
+        };
         self.apply(turn, id, call, (request, write));
     }
 
@@ -77,7 +88,8 @@ impl Coordinator {
             }
             return;
         }
-        call.roster.reset();
+        let Some(roster) = to_write(turn, Some(call.roster.slot)) else { return };
+        (call.roster, call.layouts) = (roster, turn.layouts.begun());
         call.timer = call.deadline;
         let plan = Plan {
             key: call.key.clone(),
@@ -412,7 +424,11 @@ fn forget_write(writes: &mut BTreeMap<RequestId, CallId>, request: RequestId, id
 fn start_put(turn: &mut Turn<'_>, plan: &Plan) -> Result<request::Put, Short> {
     let w = usize::from(plan.quorum.w());
     let reach = plan.roster.reach(turn, w, plan.sloppy);
-    request::Put::start(plan.roster.primaries(), w, plan.roster.own_primary(), reach)
+    let (primaries, own) = (plan.roster.primaries(), plan.roster.own_primary());
+    match plan.roster.quotas(w) {
+        quotas if quotas.is_empty() => request::Put::start(primaries, w, own, reach),
+        quotas => request::Put::start_in_all(primaries, quotas, own, reach),
+    }
 }
 
 /// Sends the record to the node of `index`: to a fallback as a hint.
@@ -427,6 +443,7 @@ fn send(turn: &mut Turn<'_>, call: &mut Call, id: CallId, index: usize) {
         hint_for,
         reason: MergeReason::Write,
         epoch: call.epoch,
+        layout_version: call.layouts.head.version,
     };
     call.roster.on_asked(turn, index);
     turn.out.send(Peer::Node(call.roster.node(index)), Message::ReplicaMerge(merge));

@@ -126,8 +126,8 @@ impl Handoff {
         {
             self.on_failed(turn, id);
         }
-        if self.layout_version != turn.layout_version() {
-            self.layout_version = turn.layout_version();
+        if self.layout_version != turn.layouts.head_version() {
+            self.layout_version = turn.layouts.head_version();
             self.schedule_all(turn);
         }
         while let Some((at, target)) = self.due.first().copied()
@@ -391,7 +391,16 @@ impl Handoff {
                 turn.tickets.store(Purpose::Handoff { target, call }, slot, apply, turn.out);
             } else {
                 let reason = MergeReason::Handoff;
-                let merge = ReplicaMerge { call, key, record, hint_for: None, reason, epoch };
+                let layout_version = turn.layouts.head_version();
+                let merge = ReplicaMerge {
+                    call,
+                    key,
+                    record,
+                    hint_for: None,
+                    reason,
+                    epoch,
+                    layout_version,
+                };
                 turn.out.send(Peer::Node(*node), Message::ReplicaMerge(merge));
             }
         }

@@ -52,7 +52,7 @@ impl Presence {
 
     /// When the hints of a target are to be looked at that is not connected; `None`: at once.
     pub(super) fn waits_until(&self, turn: &Turn<'_>, target: NodeId) -> Option<Instant> {
-        let left = turn.layout.is_some_and(|update| update.layout.member(target).is_none());
+        let left = turn.layouts.head().is_some() && !turn.layouts.is_member(target);
         let until = self.away_since(target) + turn.config.limits.hint_window;
         (!left && turn.now.instant < until).then_some(until)
     }
@@ -63,12 +63,12 @@ impl Presence {
 pub(super) fn recipients(turn: &Turn<'_>, target: NodeId, key: &Key) -> Option<Recipients> {
     let layout = turn.layout.map(|update| &update.layout)?;
     let slot = layout.slot_of(key.as_bytes());
-    let primaries = layout.primaries(slot);
+    let primaries = turn.layouts.holders(slot);
     if primaries.contains(&target) && turn.peers.is_up(target) {
         let home = sane_or!(target, HintHandedToFirst => primaries[0]);
         return Some(Recipients { nodes: [home].into(), home: true, slot });
     }
-    let others = primaries.iter().copied().filter(|node| *node != target);
+    let others = primaries.into_iter().filter(|node| *node != target);
     let nodes: Vec<NodeId> = others.collect();
     sane_or!(
         let nodes,

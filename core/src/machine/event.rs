@@ -93,6 +93,11 @@ pub enum Event {
     PeerTrusted(NodeId),
     /// A new layout is in force.
     LayoutChanged(LayoutVersion),
+    /// A layout was in force here, and another one has taken its place: the two were made on two
+    /// sides of a partition.
+    LayoutReplaced(LayoutVersion),
+    /// All members hold what they must hold in a layout: reads go by it.
+    LayoutSynced(LayoutVersion),
     /// Others remember commits that are not here: something that was durable is lost.
     DataLost {
         /// Whether what is left is an old copy, which is set aside as a whole.
@@ -187,6 +192,8 @@ impl Event {
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
             | Event::LayoutChanged(_)
+            | Event::LayoutReplaced(_)
+            | Event::LayoutSynced(_)
             | Event::DataLost { .. }
             | Event::Refilled
             | Event::StaleRefused(_)

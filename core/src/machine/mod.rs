@@ -147,6 +147,8 @@ pub enum WakeReason {
     AntiEntropy,
     /// Records that are dead are to be collected.
     Collection,
+    /// What moved away is to be removed.
+    Leftovers,
 }
 
 /// The effects of a call, in order. The embedder keeps one and drains it after each input.

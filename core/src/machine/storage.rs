@@ -1,12 +1,11 @@
 //! What a machine wants of its storage, and what that answers.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::causality::{Applied, ApplyRefusal, Record, RecordDigest, RecordOp};
 use crate::ids::{DurableMark, Incarnation, Key, NodeId, Remembered};
 use crate::merkle::StateHash;
-use crate::message::LayoutUpdate;
+use crate::message::LayoutHistory;
 use crate::ring::{Position, RingArc};
 use crate::time::UnixMs;
 
@@ -97,8 +96,8 @@ pub enum StoreOp {
         /// Its state.
         state: StateHash,
     },
-    /// Stores the newest layout in the place of the former one. Answers `Durable` or `Failed`.
-    SaveLayout(Arc<LayoutUpdate>),
+    /// Stores the layouts in force in the place of the former ones. Answers `Durable` or `Failed`.
+    SaveLayouts(LayoutHistory),
     /// Stores what is known of losses. Answers `Durable` or `Failed`.
     SaveStanding {
         /// What is known.

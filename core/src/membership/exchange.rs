@@ -18,8 +18,7 @@ use super::member::{Entry, HEARTBEAT_MAX};
 use super::own::OfSelf;
 use super::{Change, Membership};
 use crate::ids::{DurableMark, Incarnation, NodeId, Remembered};
-use crate::layout::LayoutVersion;
-use crate::message::{Gossip, LayoutUpdate, MemberInfo, Pulse};
+use crate::message::{Gossip, MemberInfo, Pulse};
 use crate::time::Now;
 
 /// Most members that one message describes, sent or taken.
@@ -42,7 +41,7 @@ struct Answer {
 
 impl Membership {
     /// A question that speaks of the whole list or, where that is long, of a random window of it.
-    pub(super) fn question(&mut self, layout_version: LayoutVersion) -> Gossip {
+    pub(super) fn question(&mut self) -> Gossip {
         let count = self.members.len();
         let window = self.settings.window.max(1);
         let (from, to) = if count <= window {
@@ -69,16 +68,16 @@ impl Membership {
         self.members.part(from, to).iter().for_each(&mut speak_of);
         after.iter().filter_map(known).for_each(&mut speak_of);
         let asks = Some((first, last));
-        Gossip { asks, pulses, layout_version, ..Gossip::default() }
+        Gossip { asks, pulses, ..Gossip::default() }
     }
 
     /// What is said to a peer as soon as it is connected: how this node is, and what it remembers of
     /// the peer.
-    pub(crate) fn greeting(&self, to: NodeId, layout_version: LayoutVersion) -> Gossip {
+    pub(crate) fn greeting(&self, to: NodeId) -> Gossip {
         let known = [self.own.min(to), self.own.max(to)];
         let entries = known.into_iter().filter_map(|id| self.members.get(id));
         let pulses = entries.filter_map(|entry| self.pulse(entry)).collect();
-        Gossip { pulses, layout_version, ..Gossip::default() }
+        Gossip { pulses, ..Gossip::default() }
     }
 
     /// What the sender of a message remembers of this node. `None`: the message does not say.
@@ -93,14 +92,13 @@ impl Membership {
         told.or_else(|| would_say.then(Remembered::default))
     }
 
-    /// Takes in what another member says; the answer goes back to it. `layout` is this node's
-    /// newest; the one in `gossip` is for the caller to take first.
+    /// Takes in what another member says of members; the answer goes back to it. What it says of
+    /// layouts is for the caller, as is what the answer says of them.
     pub fn on_gossip(
         &mut self,
         now: Now,
         from: NodeId,
         gossip: &Gossip,
-        layout: Option<&Arc<LayoutUpdate>>,
         changes: &mut Vec<Change>,
     ) -> Option<Gossip> {
         if from == self.own {
@@ -131,7 +129,7 @@ impl Membership {
         if self.refused > refused {
             changes.push(Change::Refused(from));
         }
-        answer.into_gossip(gossip, layout)
+        answer.into_gossip()
     }
 
     /// A sign of life of a member, possibly of an older one than is known here, and the place of
@@ -356,16 +354,9 @@ impl Answer {
         }
     }
 
-    /// The answer to `gossip`; `None` where there is nothing to say.
-    fn into_gossip(
-        mut self,
-        gossip: &Gossip,
-        layout: Option<&Arc<LayoutUpdate>>,
-    ) -> Option<Gossip> {
-        let layout_version = layout.map_or(LayoutVersion(0), |update| update.layout.version());
-        let layout = layout.filter(|_| gossip.layout_version < layout_version).cloned();
-        let is_empty = self.pulses.is_empty() && self.members.is_empty() && self.wanted.is_empty();
-        if is_empty && layout.is_none() {
+    /// The answer; `None` where there is nothing to say.
+    fn into_gossip(mut self) -> Option<Gossip> {
+        if self.pulses.is_empty() && self.members.is_empty() && self.wanted.is_empty() {
             return None;
         }
         if !self.pulses.is_sorted_by(|one, next| one.id < next.id) {
@@ -379,6 +370,6 @@ impl Answer {
             });
         }
         let Answer { pulses, members, wanted } = self;
-        Some(Gossip { pulses, members, wanted, layout_version, layout, ..Gossip::default() })
+        Some(Gossip { pulses, members, wanted, ..Gossip::default() })
     }
 }

@@ -39,7 +39,6 @@ use own::Rival;
 
 use crate::config::{GossipSettings, NodeConfig};
 use crate::ids::{DurableMark, Incarnation, NodeId, Remembered, Text};
-use crate::layout::LayoutVersion;
 use crate::message::{Gossip, LayoutUpdate, MemberInfo, MemberState};
 use crate::prng::Prng;
 use crate::time::{Duration, Instant, Now};
@@ -233,7 +232,6 @@ impl Membership {
     pub fn on_wake(
         &mut self,
         now: Now,
-        layout: LayoutVersion,
         connected: &dyn Fn(NodeId) -> bool,
         changes: &mut Vec<Change>,
     ) -> Vec<(NodeId, Gossip)> {
@@ -257,7 +255,7 @@ impl Membership {
         }
         self.tell_who_stays_down(now, changes);
         let asked = self.whom_to_ask(connected);
-        asked.into_iter().map(|node| (node, self.question(layout))).collect()
+        asked.into_iter().map(|node| (node, self.question())).collect()
     }
 
     /// What a member is held for; `None` where it is not known.

@@ -3,8 +3,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::{LayoutSpan, MarksOf};
 use crate::ids::{Incarnation, NodeId, Remembered, Text};
-use crate::layout::{Layout, LayoutVersion};
+use crate::layout::Layout;
 
 /// A layout together with where its members listen.
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -36,10 +37,12 @@ pub struct Gossip {
     pub members: Vec<MemberInfo>,
     /// Members that the sender lacks.
     pub wanted: Vec<NodeId>,
-    /// Newest layout of the sender; version 0 where it has none.
-    pub layout_version: LayoutVersion,
-    /// That layout, where the receiver's is older.
-    pub layout: Option<Arc<LayoutUpdate>>,
+    /// The layouts that the sender holds to be in force.
+    pub span: LayoutSpan,
+    /// All of them, the oldest first, where the receiver does not know the newest one.
+    pub layouts: Vec<Arc<LayoutUpdate>>,
+    /// While a change is under way, how far members are, as far as the sender knows.
+    pub marks: Vec<MarksOf>,
     /// The life of the receiver that it is meant for; 0: any. What comes late says nothing of what is
     /// remembered by now.
     pub to: Incarnation,

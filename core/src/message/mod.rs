@@ -7,6 +7,7 @@
 mod collection;
 mod exchange;
 mod handshake;
+mod layouts;
 mod membership;
 mod repair;
 mod replica;
@@ -19,6 +20,10 @@ pub use exchange::{
     BranchChildren, BranchHash, Compare, Compared, Comparison, Difference, Question,
 };
 pub use handshake::{Defaults, Hello, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome};
+pub use layouts::{
+    ChangeRefusal, LIVE_LAYOUTS_MAX, LayoutHistory, LayoutHistoryError, LayoutId, LayoutSpan,
+    Marks, MarksOf,
+};
 pub use membership::{Gossip, LayoutUpdate, MemberInfo, Pulse};
 pub use repair::{RepairRefusal, RepairReply, RepairRequest};
 pub use replica::{

@@ -3,6 +3,7 @@
 use super::CallId;
 use crate::causality::{Record, RecordDigest};
 use crate::ids::{Epoch, Key, NodeId};
+use crate::layout::LayoutVersion;
 
 /// Asks a replica for its record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +54,8 @@ pub struct ReplicaMerge {
     /// The sender's epoch before it took the record from a storage or an answer: what was taken too
     /// long ago is not merged (see [`Collect`](super::Collect)).
     pub epoch: Epoch,
+    /// Of a write, the newest layout that its coordinator writes to.
+    pub layout_version: LayoutVersion,
 }
 
 /// What a record is sent for. Under load the receiver refuses the later ones first.

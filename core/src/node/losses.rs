@@ -10,15 +10,22 @@ use crate::time::Now;
 impl Node {
     /// Tells a peer, before anything else, what this node remembers of it.
     pub(super) fn greet(&mut self, node: NodeId, out: &mut Effects<Effect>) {
-        let version = self.layout_version();
-        let greeting = self.membership.greeting(node, version);
-        self.say(node, greeting, out);
+        let greeting = self.membership.greeting(node);
+        self.say(node, greeting, None, out);
     }
 
-    /// Sends gossip, which is meant for the life of the peer that is connected.
-    pub(super) fn say(&self, to: NodeId, gossip: Gossip, out: &mut Effects<Effect>) {
-        let life = self.peers.life(to).unwrap_or_default();
-        out.send(Peer::Node(to), Message::Gossip(Gossip { to: life, ..gossip }));
+    /// Sends gossip, which is meant for the life of the peer that is connected; `told` is what it
+    /// answers.
+    pub(super) fn say(
+        &self,
+        to: NodeId,
+        mut gossip: Gossip,
+        told: Option<&Gossip>,
+        out: &mut Effects<Effect>,
+    ) {
+        self.tell_of_layouts(&mut gossip, told);
+        gossip.to = self.peers.life(to).unwrap_or_default();
+        out.send(Peer::Node(to), Message::Gossip(gossip));
     }
 
     /// The storage has synced so much.
@@ -29,7 +36,7 @@ impl Node {
 
     /// Has the storage keep what this node remembers of others.
     pub(super) fn keep_memory(&mut self, out: &mut Effects<Effect>) {
-        let Some(update) = &self.layout else { return };
+        let Some(update) = self.layouts.head() else { return };
         if let Some(peers) = self.membership.take_news(&update.layout) {
             self.tickets.store_unanswered(StoreOp::Remember(peers), out);
         }
@@ -59,9 +66,7 @@ impl Node {
                 if !was_lost {
                     self.note_loss(false, out);
                 }
-                if let Some(update) = &self.layout {
-                    self.refill.wait_for_all(&self.config, &update.layout);
-                }
+                self.refill.wait_for_all(&self.config, &self.layouts);
                 self.anti_entropy.begin_anew(now, &self.config);
                 self.refill.save(&mut self.tickets, out);
             }
@@ -84,8 +89,7 @@ impl Node {
 
     /// An own copy cannot be read.
     pub(super) fn on_rotten(&mut self, now: Now, key: &Key, out: &mut Effects<Effect>) {
-        let Some(update) = &self.layout else { return };
-        if self.refill.on_rotten(now, &self.config, &update.layout, key) {
+        if self.refill.on_rotten(now, &self.config, &self.layouts, key) {
             self.counters.records_rotten += 1;
             out.observe(Event::RecordRotten { key: key.clone() });
             // Trees that tell what it was would be found equal to those of others.

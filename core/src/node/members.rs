@@ -1,16 +1,13 @@
-//! A node among others: gossip, seeds, handshakes, and the layout that spreads with them.
+//! A node among others: gossip, seeds, handshakes.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Node;
-use crate::founding;
 use crate::handshake;
 use crate::ids::{NodeId, Text};
-use crate::layout::LayoutVersion;
-use crate::machine::{Effect, Effects, Event, StoreOutcome, Ticket};
+use crate::machine::{Effect, Effects, Event};
 use crate::membership::Change;
-use crate::message::{Gossip, Hello, LayoutUpdate, Reject, RejectCode, Role, Welcome};
+use crate::message::{Gossip, Hello, LayoutHistory, Reject, RejectCode, Role, Welcome};
 use crate::time::Now;
 
 /// A node that was heard from within so many gossip intervals is alive.
@@ -22,7 +19,7 @@ const DOWN_TOLD: usize = 64;
 impl Node {
     /// The first frame of a connection that this node dialled.
     pub fn hello(&self) -> Hello {
-        handshake::hello(&self.config, self.layout.as_ref())
+        handshake::hello(&self.config, self.layouts.read())
     }
 
     /// The answer to the first frame of a connection that somebody else dialled. The embedder
@@ -37,7 +34,7 @@ impl Node {
         out: &mut Effects<Effect>,
     ) -> Result<Welcome, Reject> {
         let down = self.membership.down().take(DOWN_TOLD).collect();
-        let welcome = handshake::welcome(&self.config, self.layout.as_ref(), down, hello);
+        let welcome = handshake::welcome(&self.config, self.layouts.read(), down, hello);
         let Role::Node { id, incarnation } = hello.role else { return welcome };
         let recently = self.config.gossip.interval * ALIVE_INTERVALS;
         let life = (id, incarnation);
@@ -74,10 +71,10 @@ impl Node {
         if !self.refill.is_old() {
             self.membership.recall(&self.config.found.peers);
         }
-        if let Some(update) = &self.layout {
+        for update in self.config.layouts.iter().flat_map(LayoutHistory::live) {
             self.membership.introduce_layout(now, update);
         }
-        self.on_own_layout(now);
+        self.on_own_layouts(now);
         self.membership.start(now);
         self.peers.start(now, &self.membership, out);
     }
@@ -88,13 +85,14 @@ impl Node {
             return;
         }
         let mut changes = Vec::new();
-        let (version, peers) = (self.layout_version(), &self.peers);
+        let peers = &self.peers;
         let connected = |node| peers.is_up(node);
-        for (node, question) in self.membership.on_wake(now, version, &connected, &mut changes) {
-            self.say(node, question, out);
+        for (node, question) in self.membership.on_wake(now, &connected, &mut changes) {
+            self.say(node, question, None, out);
         }
         self.on_changes(now, changes, out);
-        self.keep_layout(now, out);
+        self.advance(now, out);
+        self.keep_layouts(now, out);
         self.keep_memory(out);
     }
 
@@ -105,18 +103,18 @@ impl Node {
         mut gossip: Gossip,
         out: &mut Effects<Effect>,
     ) {
-        // The newer layout first, so that the answer names it.
-        if let Some(update) = gossip.layout.take() {
-            self.on_layout(now, update, out);
-        }
+        // Newer layouts first, so that the answer names them.
+        self.on_told_of_layouts(now, &mut gossip, out);
         let mut changes = Vec::new();
-        let layout = self.layout.as_ref();
-        if let Some(answer) = self.membership.on_gossip(now, from, &gossip, layout, &mut changes) {
-            self.say(from, answer, out);
+        let answer = self.membership.on_gossip(now, from, &gossip, &mut changes);
+        let is_behind = self.layouts.news_for(&gossip.span).is_some();
+        let answer = answer.or_else(|| is_behind.then(Gossip::default));
+        if let Some(answer) = answer {
+            self.say(from, answer, Some(&gossip), out);
         }
         self.on_changes(now, changes, out);
-        if self.layout.is_none() {
-            self.keep_layout(now, out);
+        if self.layouts.head().is_none() {
+            self.keep_layouts(now, out);
         }
         self.on_told_of_self(now, from, &gossip, out);
     }
@@ -125,61 +123,6 @@ impl Node {
     pub(super) fn on_seed_up(&mut self, now: Now, address: &Text, node: NodeId) {
         self.membership.note_seed(address, node);
         self.peers.on_seed_up(now, address, node);
-    }
-
-    /// The storage holds a layout, or could not take it.
-    pub(super) fn on_layout_stored(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        outcome: &StoreOutcome,
-        out: &mut Effects<Effect>,
-    ) {
-        let Some(saved) = self.keeping.on_stored(ticket, outcome) else { return };
-        if self.layout.is_none() {
-            self.put_in_force(now, saved, out);
-        }
-    }
-
-    fn on_layout(&mut self, now: Now, update: Arc<LayoutUpdate>, out: &mut Effects<Effect>) {
-        let is_newer = founding::is_newer(&update, self.layout.as_ref());
-        if !is_newer || !founding::can_serve(&self.config, &update) {
-            return;
-        }
-        self.put_in_force(now, update, out);
-        self.keeping.note_unsaved();
-        self.keep_layout(now, out);
-    }
-
-    fn put_in_force(&mut self, now: Now, update: Arc<LayoutUpdate>, out: &mut Effects<Effect>) {
-        out.observe(Event::LayoutChanged(update.layout.version()));
-        self.membership.introduce_layout(now, &update);
-        self.peers.admit_all(now, &self.membership);
-        self.layout = Some(update);
-        self.on_own_layout(now);
-    }
-
-    /// The parts that work with the slots of a layout begin anew.
-    fn on_own_layout(&mut self, now: Now) {
-        let Some(update) = &self.layout else { return };
-        self.anti_entropy.on_layout(now, &self.config, &update.layout);
-        self.refill.on_layout(&self.config, &update.layout);
-        self.collection.on_layout(now, &self.config);
-        self.epochs.retain(|node| update.layout.member(node).is_some());
-    }
-
-    fn keep_layout(&mut self, now: Now, out: &mut Effects<Effect>) {
-        let storage = (&mut self.tickets, &mut *out);
-        let layout = self.layout.as_ref();
-        self.keeping.on_round(now, &self.config, layout, &self.membership, storage);
-        sane_or!(LayoutToldUnsaved => self.hurry(now, out));
-    }
-
-    #[cfg(feature = "mutants")]
-    fn hurry(&mut self, now: Now, out: &mut Effects<Effect>) {
-        if let Some(saving) = self.keeping.saving().filter(|_| self.layout.is_none()) {
-            self.put_in_force(now, saving, out);
-        }
     }
 
     fn on_changes(&mut self, now: Now, changes: Vec<Change>, out: &mut Effects<Effect>) {
@@ -200,15 +143,8 @@ impl Node {
                 }
             });
         }
-        let layout = self.layout.as_ref().filter(|_| met);
-        let readdressed = layout.and_then(|old| founding::readdressed(old, &self.membership));
-        if let Some(readdressed) = readdressed {
-            self.layout = Some(readdressed);
-            self.keeping.note_unsaved();
+        if met {
+            self.readdress();
         }
-    }
-
-    pub(super) fn layout_version(&self) -> LayoutVersion {
-        self.layout.as_ref().map_or(LayoutVersion(0), |update| update.layout.version())
     }
 }

@@ -4,7 +4,7 @@
 use crate::admission;
 use crate::anti_entropy::AntiEntropy;
 use crate::collection::Collection;
-use crate::coordinator::{Coordinator, Roster};
+use crate::coordinator::Coordinator;
 use crate::copies;
 use crate::handoff::Handoff;
 use crate::incoming::{Asker, Request};
@@ -32,12 +32,10 @@ pub(super) struct Parts<'a> {
 impl Parts<'_> {
     /// This node coordinates a request: as a primary of the key, or else as a fallback.
     fn run(&mut self, turn: &mut Turn<'_>, Orphan { asker, request, quorum, deadline }: Orphan) {
-        let (Some(update), Some(slot)) = (turn.layout, asker.slot) else { return };
-        let roster = Roster::new(slot, update.layout.primaries(slot), turn.config.id);
         let coordinator = &mut self.coordinator;
         match request {
-            Request::Get(get) => coordinator.on_get(turn, asker, get, quorum, roster, deadline),
-            Request::Put(put) => coordinator.on_put(turn, asker, put, quorum, roster, deadline),
+            Request::Get(get) => coordinator.on_get(turn, asker, get, quorum, deadline),
+            Request::Put(put) => coordinator.on_put(turn, asker, put, quorum, deadline),
         }
     }
 
@@ -68,8 +66,7 @@ pub(super) fn on_request(turn: &mut Turn<'_>, parts: &mut Parts<'_>, from: Peer,
         Ok(quorum) => quorum,
         Err(failure) => return turn.answer(asker, None, None, Err(failure)),
     };
-    let primaries = layout.primaries(slot);
-    let is_primary = primaries.contains(&turn.config.id);
+    let is_primary = layout.is_primary(slot, turn.config.id);
     if let Request::Get(Get { head, read: read @ (ReadKind::Data | ReadKind::Digest), .. }) =
         request
     {
@@ -79,7 +76,8 @@ pub(super) fn on_request(turn: &mut Turn<'_>, parts: &mut Parts<'_>, from: Peer,
         let failure = Failure::refused(FailureCode::NotAPrimary);
         return turn.answer(asker, None, None, Err(failure));
     }
-    if is_primary {
+    // A new primary that clients do not know yet can coordinate as well as any.
+    if is_primary || turn.layouts.is_primary(slot, turn.config.id) {
         let deadline = turn.deadline(request.head().budget);
         return parts.run(turn, Orphan { asker, request, quorum, deadline });
     }

@@ -35,6 +35,9 @@ impl Node {
             if let Some(change) = change(&outcome) {
                 anti_entropy.on_change(key, change);
             }
+            if let StoreOutcome::Applied { .. } = &outcome {
+                turn.on_own_change(key);
+            }
             if matches!(outcome, StoreOutcome::Failed(_)) {
                 anti_entropy.on_doubt(now, key);
             }
@@ -80,7 +83,9 @@ impl Node {
                     collection.on_removed(turn, key, &outcome);
                 }
             }
-            Purpose::Layout => self.on_layout_stored(now, ticket, &outcome, out),
+            Purpose::Leftovers { page } => turn.on_leftovers_scanned(page, outcome),
+            Purpose::Leftover => {}
+            Purpose::Layouts => self.on_layouts_stored(now, ticket, &outcome, out),
             Purpose::Standing => self.on_standing_stored(now, ticket, &outcome, out),
         }
     }

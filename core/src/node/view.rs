@@ -10,7 +10,7 @@ use crate::layout::MemberLoad;
 use crate::machine::{HintCount, Standing};
 use crate::membership::{MemberView, Membership};
 use crate::merkle::Forest;
-use crate::message::{LayoutUpdate, MemberStatus, PairStatus};
+use crate::message::{LayoutSpan, LayoutUpdate, Marks, MemberStatus, PairStatus};
 use crate::ring::Slot;
 use crate::time::{Now, millis};
 
@@ -26,9 +26,40 @@ impl<'a> NodeView<'a> {
         &self.node.config
     }
 
-    /// Members, slots and addresses; `None` as long as the cluster has no layout.
+    /// The layout that reads go by and that clients are given: members, slots and addresses. `None`
+    /// as long as the cluster has none.
     pub fn layout(&self) -> Option<&'a Arc<LayoutUpdate>> {
-        self.node.layout.as_ref()
+        self.node.layouts.read()
+    }
+
+    /// The newest layout. While it is not [`layout`](NodeView::layout), a change is under way.
+    pub fn newest_layout(&self) -> Option<&'a Arc<LayoutUpdate>> {
+        self.node.layouts.head()
+    }
+
+    /// The layouts in force, as this node knows them.
+    pub fn layouts(&self) -> LayoutSpan {
+        self.node.layouts.span()
+    }
+
+    /// How far this node is with the layouts in force.
+    pub fn marks(&self) -> Marks {
+        self.node.layouts.marks()
+    }
+
+    /// Whether a node is a primary of a slot in any layout in force.
+    pub fn is_primary(&self, slot: Slot, node: NodeId) -> bool {
+        self.node.layouts.is_primary(slot, node)
+    }
+
+    /// Slots that this node has yet to fill for a new layout.
+    pub fn slots_to_fill(&self) -> usize {
+        self.node.transfer.waiting().len()
+    }
+
+    /// Whether nothing is left here of slots that moved to other nodes.
+    pub fn has_moved_away(&self) -> bool {
+        self.node.leftovers.is_done()
     }
 
     /// Whether the node is connected to `node`, or is it.
@@ -69,7 +100,8 @@ impl<'a> NodeView<'a> {
 
     /// Everyone in the layout or heard of by gossip, as this node sees them at `now`.
     pub fn members(&self, now: Now) -> Vec<MemberStatus> {
-        let loads = self.layout().map(|update| update.layout.load()).unwrap_or_default();
+        let newest = self.newest_layout();
+        let loads = newest.map(|update| update.layout.load()).unwrap_or_default();
         let members = self.node.membership.members(now);
         members.map(|member| self.status(member, &loads)).collect()
     }
@@ -91,7 +123,9 @@ impl<'a> NodeView<'a> {
 
     /// Whether this node may say what it holds of a slot.
     pub fn vouches(&self, slot: Slot) -> bool {
-        self.node.refill.vouches(slot)
+        let node = self.node;
+        let is_primary = node.layouts.is_primary(slot, node.config.id);
+        is_primary && node.refill.vouches(slot) && !node.transfer.lacks(slot)
     }
 
     /// The number of the last synced commit that the machine heard of.
@@ -145,6 +179,10 @@ impl<'a> NodeView<'a> {
             ("durable_mark", node.refill.mark().0),
             // Of which this node says nothing until it has looked at what the others hold.
             ("slots_refilling", node.refill.slots() as u64),
+            // That other nodes hold by the newest layout, and this one shall.
+            ("slots_to_fill", self.slots_to_fill() as u64),
+            // That this node holds and other nodes shall.
+            ("slots_moving_away", node.leftovers.slots() as u64),
             // 0 until a peer has said what it remembers of this node.
             ("vouches", u64::from(node.refill.is_asked())),
         ];
@@ -179,7 +217,7 @@ impl<'a> NodeView<'a> {
     /// `loads` are those of the members of the layout, in their order.
     fn status(&self, member: MemberView, loads: &[MemberLoad]) -> MemberStatus {
         let id = member.info.id;
-        let members = self.layout().map_or(&[][..], |update| update.layout.members());
+        let members = self.newest_layout().map_or(&[][..], |update| update.layout.members());
         let at = members.binary_search_by_key(&id, |member| member.id).ok();
         let planned = at.map(|at| &members[at]);
         let load = at.map(|at| loads[at]);

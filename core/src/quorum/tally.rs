@@ -76,14 +76,18 @@ impl Tally {
 
     /// Whether it is decided.
     pub fn verdict(&self) -> Verdict {
-        let lost = self.failed.union(self.uncounted);
         if self.counted().len() >= self.needed {
             Verdict::Reached
-        } else if self.asked - lost.len() < self.needed {
+        } else if self.asked - self.lost().len() < self.needed {
             Verdict::Impossible
         } else {
             Verdict::Open
         }
+    }
+
+    /// Those whose acknowledgement will never count.
+    pub fn lost(&self) -> Replicas {
+        self.failed.union(self.uncounted)
     }
 
     /// Acknowledgements that are needed.

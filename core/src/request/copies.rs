@@ -28,6 +28,17 @@ pub(super) struct Copies {
     overdue: Replicas,
     /// Primaries that nobody stands in for: there is no fallback left.
     given_up: Replicas,
+    /// What is needed of each layout in force, where there are several; empty: of all alike.
+    quotas: Vec<Quota>,
+}
+
+/// The primaries of one layout, and how many of them are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Those of its primaries that take part.
+    pub primaries: Replicas,
+    /// How many of them end the request.
+    pub needed: usize,
 }
 
 /// Which of the primaries can be asked.
@@ -57,7 +68,14 @@ impl Copies {
             spared: reach.spared,
             overdue: Replicas::new(),
             given_up: Replicas::new(),
+            quotas: Vec::new(),
         }
+    }
+
+    /// So many are needed of each of several layouts.
+    pub(super) fn with_quotas(mut self, quotas: Vec<Quota>) -> Copies {
+        self.quotas = quotas;
+        self
     }
 
     pub(super) fn tally(&self) -> &Tally {
@@ -142,7 +160,20 @@ impl Copies {
 
     /// Whether enough answered. `Impossible` stands only where no stand-in is wanted any more.
     pub(super) fn verdict(&self) -> Verdict {
-        let verdict = self.tally.verdict();
+        let verdict = if self.quotas.is_empty() {
+            self.tally.verdict()
+        } else {
+            let lost = self.tally.lost();
+            let left = Replicas::first(self.primaries + self.stand_ins.len()).minus(lost);
+            let reaches = |set| move |quota: &Quota| self.of_quota(quota, set) >= quota.needed;
+            if self.quotas.iter().all(reaches(self.tally.counted())) {
+                Verdict::Reached
+            } else if self.quotas.iter().all(reaches(left)) {
+                Verdict::Open
+            } else {
+                Verdict::Impossible
+            }
+        };
         let helpless = !self.sloppy || self.wants_stand_in().is_none();
         if verdict == Verdict::Impossible && !helpless { Verdict::Open } else { verdict }
     }
@@ -161,6 +192,21 @@ impl Copies {
     pub(super) fn stand_ins(&self) -> impl Iterator<Item = (usize, usize)> {
         let primaries = self.primaries;
         self.stand_ins.iter().enumerate().map(move |(place, primary)| (primaries + place, *primary))
+    }
+
+    /// How many of the primaries of a layout are in `set`, or somebody that stands in for them. Where
+    /// there is no fallback left, the primaries of other layouts stand in.
+    fn of_quota(&self, quota: &Quota, set: Replicas) -> usize {
+        let is_served = |primary: &usize| {
+            set.contains(*primary) || self.stand_ins_of(*primary).any(|index| set.contains(index))
+        };
+        let served: Replicas = quota.primaries.iter().filter(is_served).collect();
+        if !self.sloppy {
+            return served.len();
+        }
+        let helpless = quota.primaries.intersection(self.given_up).minus(served);
+        let others = set.intersection(Replicas::first(self.primaries)).minus(quota.primaries);
+        served.len() + helpless.len().min(others.len())
     }
 
     /// Failed, spared, or overdue.

@@ -15,7 +15,7 @@ mod copies;
 mod get;
 mod put;
 
-pub use copies::Reach;
+pub use copies::{Quota, Reach};
 pub use get::{Get, GetEnd};
 pub use put::{Put, PutEnd};
 

@@ -1,6 +1,8 @@
 //! A write: apply at home, send what came of it, end with W durable acknowledgements.
 
-use super::copies::Copies;
+use alloc::vec::Vec;
+
+use super::copies::{Copies, Quota};
 use super::{Reach, Short};
 use crate::quorum::{Replicas, Verdict};
 
@@ -53,12 +55,34 @@ impl Put {
         reach: Reach,
     ) -> Result<Put, Short> {
         sane_or!(let w, WriteQuorumShort => (w - 1).max(1));
-        let spare = if reach.sloppy { reach.fallbacks } else { 0 };
-        let reachable = reach.reachable.len() + spare;
-        if reachable < w {
-            return Err(Short { needed: w, reachable });
+        check(Quota { primaries: Replicas::first(primaries), needed: w }, reach)?;
+        Put::begin(Copies::new(primaries, w, reach), own)
+    }
+
+    /// The same while several layouts are in force: so many copies are needed of each of them. The
+    /// primaries are those of all, each once.
+    ///
+    /// # Errors
+    /// Of a layout fewer than are needed are within reach.
+    ///
+    /// # Panics
+    /// As [`start`](Put::start).
+    pub fn start_in_all(
+        primaries: usize,
+        quotas: Vec<Quota>,
+        own: Option<usize>,
+        reach: Reach,
+    ) -> Result<Put, Short> {
+        sane_or!(let quotas, WritesToNewestOnly => quotas.into_iter().skip(1).collect::<Vec<_>>());
+        sane_or!(let quotas, WritesToOldestOnly => quotas.into_iter().take(1).collect::<Vec<_>>());
+        for quota in &quotas {
+            check(*quota, reach)?;
         }
-        let mut copies = Copies::new(primaries, w, reach);
+        let needed = quotas.iter().map(|quota| quota.needed).max().unwrap_or(1);
+        Put::begin(Copies::new(primaries, needed, reach).with_quotas(quotas), own)
+    }
+
+    fn begin(mut copies: Copies, own: Option<usize>) -> Result<Put, Short> {
         let own = own.unwrap_or_else(|| {
             let primary = copies.wants_stand_in().expect("a fallback stands in for a primary");
             copies.stand_in(primary).expect("there is room for the first stand-in")
@@ -173,4 +197,12 @@ impl Put {
     pub fn stand_ins(&self) -> impl Iterator<Item = (usize, usize)> {
         self.copies.stand_ins()
     }
+}
+
+/// Whether as many as are needed of the primaries of a layout are within reach.
+fn check(Quota { primaries, needed }: Quota, reach: Reach) -> Result<(), Short> {
+    let others = reach.reachable.minus(primaries).len();
+    let spare = if reach.sloppy { reach.fallbacks + others } else { 0 };
+    let reachable = reach.reachable.intersection(primaries).len() + spare;
+    if reachable < needed { Err(Short { needed, reachable }) } else { Ok(()) }
 }

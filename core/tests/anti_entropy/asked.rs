@@ -29,9 +29,9 @@ fn answer(node: &mut Node, slot: Option<u32>) -> RepairReply {
 
 /// A node of three that hold everything.
 fn started(change: impl FnOnce(&mut NodeConfig)) -> Node {
-    let layout = Some(layout(&Shape { nodes: 3, slots: 8, leaves: 16 }));
+    let layouts = Some(layout(&Shape { nodes: 3, slots: 8, leaves: 16 }).into());
     let mut config =
-        NodeConfig { layout, anti_entropy: AntiEntropySettings::default(), ..config(1) };
+        NodeConfig { layouts, anti_entropy: AntiEntropySettings::default(), ..config(1) };
     change(&mut config);
     let mut node = Node::new(config, 1).unwrap();
     node.start(now(0), &mut Effects::new());
@@ -53,7 +53,7 @@ fn a_repair_that_cannot_be_is_refused_with_its_reason() {
     let off = AntiEntropySettings { bytes_per_second: 0, ..AntiEntropySettings::default() };
     let mut sleeper = started(|config| config.anti_entropy = off);
     assert_eq!(answer(&mut sleeper, None).result, Err(RepairRefusal::Off));
-    let mut newcomer = started(|config| config.layout = None);
+    let mut newcomer = started(|config| config.layouts = None);
     assert_eq!(answer(&mut newcomer, None).result, Err(RepairRefusal::NoLayout));
     let mut guest = started(|config| config.id = NodeId(9));
     assert_eq!(answer(&mut guest, Some(7)).result, Err(RepairRefusal::NotAPrimary));

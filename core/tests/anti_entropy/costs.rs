@@ -2,6 +2,7 @@
 
 use quorate_core::causality::Record;
 use quorate_core::ids::{Epoch, Key};
+use quorate_core::layout::LayoutVersion;
 
 use crate::world::{INTERVAL_MS, Shape, World, key, older_and_newer, record};
 
@@ -94,7 +95,15 @@ fn frame_bytes(key: &Key, record: &Record) -> usize {
     use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge};
     let (key, record) = (key.clone(), record.clone());
     let (call, reason, epoch) = (CallId(0), MergeReason::Write, Epoch(1));
-    let merge = ReplicaMerge { call, key, record, hint_for: None, reason, epoch };
+    let merge = ReplicaMerge {
+        call,
+        key,
+        record,
+        hint_for: None,
+        reason,
+        epoch,
+        layout_version: LayoutVersion(0),
+    };
     let mut frame = Vec::new();
     encode(&Message::ReplicaMerge(merge), &mut frame);
     frame.len()

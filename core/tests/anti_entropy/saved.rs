@@ -5,7 +5,7 @@ use quorate_core::ids::{Key, NodeId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::{Event, HeldAs, Input, Peer, StoreOp};
 use quorate_core::merkle::{LeafCount, SavedTrees, TreesMisfit};
-use quorate_core::message::{Gossip, Message};
+use quorate_core::message::{Gossip, LayoutId, LayoutSpan, Message};
 use quorate_core::node::NodeConfig;
 use quorate_core::prng::Prng;
 
@@ -57,8 +57,9 @@ fn told(world: &World) -> Vec<Event> {
 /// A node that knows a layout tells it.
 fn tell_layout(world: &mut World, shape: &Shape) {
     let update = layout(shape);
-    let gossip =
-        Gossip { layout_version: LayoutVersion(1), layout: Some(update), ..Gossip::default() };
+    let version = update.layout.version();
+    let span = LayoutSpan { head: LayoutId::of(&update), oldest: version, read: version };
+    let gossip = Gossip { span, layouts: vec![update], ..Gossip::default() };
     let from = Peer::Node(NodeId(2));
     world.input(1, Input::PeerUp(from));
     world.input(1, Input::Frame { from, message: Message::Gossip(gossip) });
@@ -93,7 +94,10 @@ fn trees_that_do_not_fit_are_left_and_everything_is_counted() {
     let cases: [(Change, TreesMisfit); 3] = [
         (|config| config.credentials = "another".into(), TreesMisfit::Key),
         (|config| config.anti_entropy.leaves = LeafCount::DEFAULT, TreesMisfit::Leaves),
-        (|config| config.layout = Some(layout(&Shape { slots: 8, ..SHAPE })), TreesMisfit::Slots),
+        (
+            |config| config.layouts = Some(layout(&Shape { slots: 8, ..SHAPE }).into()),
+            TreesMisfit::Slots,
+        ),
     ];
     for (change, why) in cases {
         let mut world = second_life(change);
@@ -109,7 +113,7 @@ fn trees_that_do_not_fit_are_left_and_everything_is_counted() {
 
 #[test]
 fn changes_before_a_layout_is_known_are_in_the_trees_that_were_saved() {
-    let mut world = second_life(|config| config.layout = None);
+    let mut world = second_life(|config| config.layouts = None);
     change_many(&mut world, &mut Prng::new(4));
     world.check_trees(1);
     tell_layout(&mut world, &SHAPE);
@@ -121,7 +125,7 @@ fn changes_before_a_layout_is_known_are_in_the_trees_that_were_saved() {
 
 #[test]
 fn a_layout_of_other_slots_that_comes_late_has_everything_counted() {
-    let mut world = second_life(|config| config.layout = None);
+    let mut world = second_life(|config| config.layouts = None);
     change_many(&mut world, &mut Prng::new(4));
     tell_layout(&mut world, &Shape { slots: 8, ..SHAPE });
     world.pass(0);
@@ -134,7 +138,7 @@ fn a_layout_of_other_slots_that_comes_late_has_everything_counted() {
 
 #[test]
 fn a_doubt_before_a_layout_is_known_is_counted_like_any_other() {
-    let mut world = second_life(|config| config.layout = None);
+    let mut world = second_life(|config| config.layouts = None);
     let (_, newer) = older_and_newer(1);
     let house = world.houses.get_mut(&1).unwrap();
     house.hangs = |_| false;

@@ -7,8 +7,8 @@ use quorate_core::causality::{
 use quorate_core::ids::{DurableMark, Epoch, Incarnation, Key, NodeId, Remembered, RequestId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
-    CallId, Gossip, MemberInfo, MergeReason, Message, Pulse, ReplicaMerge, ReplicaMerged,
-    ReplicaRead, ReplicaRecord, ReplicaState,
+    CallId, Gossip, LayoutId, LayoutSpan, Marks, MarksOf, MemberInfo, MergeReason, Message, Pulse,
+    ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
 };
 use quorate_core::time::UnixMs;
 
@@ -74,6 +74,7 @@ pub(crate) fn between_replicas(add: &mut impl FnMut(&str, Message)) {
         hint_for: None,
         reason: MergeReason::Write,
         epoch: Epoch(0),
+        layout_version: LayoutVersion(0),
     };
     add("replica merge, minimal", Message::ReplicaMerge(merge.clone()));
     let hint_for = Some(NodeId(0));
@@ -132,20 +133,37 @@ pub(crate) fn between_members(add: &mut impl FnMut(&str, Message)) {
         address: text("wss://b.example/q"),
         remembered: Remembered { mark: DurableMark(u64::MAX), life: Incarnation(4_000_000_001) },
     };
+    let (head, marks) = (LayoutId::default(), Marks::default());
+    let no_marks = MarksOf { node: NodeId(0), head, marks };
+    let marks = MarksOf {
+        node: NodeId(0x0b00_0000_0000_0003),
+        head: LayoutId { version: LayoutVersion(300), hash: 1 },
+        marks: Marks {
+            ack: LayoutVersion(300),
+            sync: LayoutVersion(299),
+            sync_ack: LayoutVersion(298),
+        },
+    };
     let full = Gossip {
         asks: Some((NodeId(1), NodeId(u64::MAX))),
         pulses: vec![nothing.clone(), pulse],
         members: vec![member, nobody.clone()],
         wanted: vec![NodeId(GREAT), NodeId(0)],
-        layout_version: LayoutVersion(300),
-        layout: layout_full(),
+        span: LayoutSpan {
+            head: LayoutId { version: LayoutVersion(300), hash: 1 << 127 },
+            oldest: LayoutVersion(299),
+            read: LayoutVersion(299),
+        },
+        layouts: layout_full().into_iter().collect(),
+        marks: vec![marks, no_marks],
         to: Incarnation(4_000_000_002),
     };
     let least = Gossip {
         pulses: vec![nothing],
         members: vec![nobody],
         wanted: vec![NodeId(0)],
-        layout: layout_minimal(),
+        layouts: layout_minimal().into_iter().collect(),
+        marks: vec![no_marks],
         ..answer.clone()
     };
     add("gossip, a question, minimal", Message::Gossip(question));

@@ -10,8 +10,8 @@ use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::merkle::StateHash;
 use quorate_core::message::{
     Answer, CallId, Collect, CollectAnswer, CollectStep, Collected, Entry, EpochOf, Failure,
-    Gossip, LayoutUpdate, MemberInfo, MergeReason, Message, Pulse, Receipt, ReplicaMerge, Reply,
-    StandIn,
+    Gossip, LayoutId, LayoutSpan, LayoutUpdate, MemberInfo, MergeReason, Message, Pulse, Receipt,
+    ReplicaMerge, Reply, StandIn,
 };
 
 use super::{body, record_of};
@@ -30,7 +30,9 @@ fn bare_reply(result: Result<Answer, Failure>) -> Reply {
 }
 
 fn no_gossip() -> Gossip {
-    Gossip { layout_version: LayoutVersion(1), ..Gossip::default() }
+    let head = LayoutId { version: LayoutVersion(1), hash: 1 };
+    let span = LayoutSpan { head, ..LayoutSpan::default() };
+    Gossip { span, ..Gossip::default() }
 }
 
 /// Keys of one round of a collection.
@@ -101,6 +103,7 @@ fn the_guard_lets_the_greatest_real_messages_through() {
             hint_for: None,
             reason: MergeReason::Write,
             epoch: Epoch(1),
+            layout_version: LayoutVersion(0),
         })
     };
     let receipt = Receipt {
@@ -130,7 +133,7 @@ fn the_guard_lets_the_greatest_real_messages_through() {
             pulses: pulses(4_000, 1),
             members: infos(4_000),
             wanted: (1..=10_000).map(NodeId).collect(),
-            layout: update(&members[..1_000]),
+            layouts: update(&members[..1_000]).into_iter().collect(),
             ..no_gossip()
         }),
         collect(CollectStep::Confirm { keys: keys(), since: Some(1), floors: epochs(10_000) }),

@@ -6,10 +6,11 @@ use quorate_core::causality::{Actor, Counter, History, Payload, Record, Seen, Si
 use quorate_core::ids::{NodeId, Text};
 use quorate_core::layout::Member;
 use quorate_core::message::{
-    Answer, Change, Entry, EntryValue, FailureCode, Get, Gossip, Hello, LayoutUpdate, MemberInfo,
-    MergeReason, Message, Outcome, Pulse, Put, ReadKind, Receipt, Reject, RejectCode,
-    RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState, Reply,
-    RequestHead, Role, StandIn, StatusRequest, Strictness, Unsupported, Welcome, Written,
+    Answer, Change, Entry, EntryValue, FailureCode, Get, Gossip, Hello, LayoutId, LayoutUpdate,
+    MarksOf, MemberInfo, MergeReason, Message, Outcome, Pulse, Put, ReadKind, Receipt, Reject,
+    RejectCode, RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord,
+    ReplicaState, Reply, RequestHead, Role, StandIn, StatusRequest, Strictness, Unsupported,
+    Welcome, Written,
 };
 use quorate_core::time::Duration;
 use serde_json::{Map, Value};
@@ -435,6 +436,19 @@ fn gossip_fields(gossip: &Gossip) -> Fields {
             .small("markedIn", member.remembered.life.0)
             .done()
     };
+    let hash = |id: LayoutId| {
+        if id.hash == 0 { Vec::new() } else { id.hash.to_be_bytes().to_vec() }
+    };
+    let marks = |of: &MarksOf| {
+        fields()
+            .long("node", of.node.0)
+            .long("headVersion", of.head.version.0)
+            .bytes("headHash", &hash(of.head))
+            .long("ack", of.marks.ack.0)
+            .long("sync", of.marks.sync.0)
+            .long("syncAck", of.marks.sync_ack.0)
+            .done()
+    };
     fields()
         .flag("answer", gossip.asks.is_none())
         .long("first", first.0)
@@ -442,9 +456,13 @@ fn gossip_fields(gossip: &Gossip) -> Fields {
         .list("pulses", &gossip.pulses, pulse)
         .list("members", &gossip.members, member)
         .list("wanted", &gossip.wanted, node)
-        .long("layoutVersion", gossip.layout_version.0)
-        .optional("layout", gossip.layout.as_deref(), layout_fields)
+        .long("layoutVersion", gossip.span.head.version.0)
+        .list("layouts", &gossip.layouts, |update| layout_fields(update).done())
         .small("to", gossip.to.0)
+        .bytes("layoutHash", &hash(gossip.span.head))
+        .long("layoutOldest", gossip.span.oldest.0)
+        .long("layoutRead", gossip.span.read.0)
+        .list("marks", &gossip.marks, marks)
 }
 
 pub(crate) fn millis(time: Duration) -> u64 {

@@ -18,10 +18,10 @@ use quorate_core::ids::{
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
     Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, FailureCode, Get, Gossip, Hello,
-    LayoutUpdate, MemberInfo, MergeReason, Message, Outcome, Pulse, Put, QuorumChoice, ReadKind,
-    Receipt, Reject, RejectCode, RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead,
-    ReplicaRecord, ReplicaState, Reply, RequestHead, Role, StandIn, StatusRequest, Strictness,
-    Unsupported, Welcome, Written,
+    LayoutId, LayoutSpan, LayoutUpdate, Marks, MarksOf, MemberInfo, MergeReason, Message, Outcome,
+    Pulse, Put, QuorumChoice, ReadKind, Receipt, Reject, RejectCode, RepairRequest, ReplicaMerge,
+    ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState, Reply, RequestHead, Role, StandIn,
+    StatusRequest, Strictness, Unsupported, Welcome, Written,
 };
 use quorate_core::ring::Slot;
 use quorate_core::time::{Duration, UnixMs};
@@ -373,16 +373,18 @@ fn replica_merge() -> impl Strategy<Value = ReplicaMerge> {
             hint_for,
             reason,
             epoch,
+            layout_version: LayoutVersion(0),
         },
     )
 }
 
 fn gossip() -> impl Strategy<Value = Gossip> {
     let pulses = btree_map(number(), (incarnation(), number(), nodes(), remembered()), 0..30);
-    let layout = option::of(layout_update().prop_map(Arc::new));
+    let layouts = vec(layout_update().prop_map(Arc::new), 0..2);
     let asks = option::of((node(), node()));
-    (asks, pulses, vec(member_info(), 0..20), nodes(), layout_version(), layout, incarnation())
-        .prop_map(|(asks, pulses, members, wanted, layout_version, layout, to)| {
+    let told = (span(), layouts, vec(marks_of(), 0..20));
+    (asks, pulses, vec(member_info(), 0..20), nodes(), told, incarnation()).prop_map(
+        |(asks, pulses, members, wanted, (span, layouts, marks), to)| {
             let pulse = |(id, (incarnation, heartbeat, witnesses, remembered))| Pulse {
                 id: NodeId(id),
                 incarnation,
@@ -391,8 +393,27 @@ fn gossip() -> impl Strategy<Value = Gossip> {
                 remembered,
             };
             let pulses = pulses.into_iter().map(pulse).collect();
-            Gossip { asks, pulses, members, wanted, layout_version, layout, to }
-        })
+            Gossip { asks, pulses, members, wanted, span, layouts, marks, to }
+        },
+    )
+}
+
+fn layout_id() -> impl Strategy<Value = LayoutId> {
+    (layout_version(), any::<u128>()).prop_map(|(version, hash)| LayoutId { version, hash })
+}
+
+fn span() -> impl Strategy<Value = LayoutSpan> {
+    (layout_id(), layout_version(), layout_version()).prop_map(|(head, oldest, read)| LayoutSpan {
+        head,
+        oldest,
+        read,
+    })
+}
+
+fn marks_of() -> impl Strategy<Value = MarksOf> {
+    let marks = (layout_version(), layout_version(), layout_version())
+        .prop_map(|(ack, sync, sync_ack)| Marks { ack, sync, sync_ack });
+    (node(), layout_id(), marks).prop_map(|(node, head, marks)| MarksOf { node, head, marks })
 }
 
 fn remembered() -> impl Strategy<Value = Remembered> {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use quorate_core::causality::{Actor, Birth, Context, Held, Payload, Record};
 use quorate_core::causality::{RecordOp, Write};
 use quorate_core::ids::{Epoch, Incarnation, Key, NodeId};
+use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::Event;
 use quorate_core::message::{
     CallId, Collect, CollectStep, LayoutUpdate, MergeReason, Message, ReplicaMerge,
@@ -89,7 +90,15 @@ pub(crate) fn of_one(payload: Payload, written_ms: u64, expires_ms: Option<u64>)
 pub(crate) fn merge(key: &Key, record: &Record, epoch: Epoch) -> Message {
     let (call, reason) = (CallId(77), MergeReason::Write);
     let (key, record) = (key.clone(), record.clone());
-    Message::ReplicaMerge(ReplicaMerge { call, key, record, hint_for: None, reason, epoch })
+    Message::ReplicaMerge(ReplicaMerge {
+        call,
+        key,
+        record,
+        hint_for: None,
+        reason,
+        epoch,
+        layout_version: LayoutVersion(0),
+    })
 }
 
 impl World {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use quorate_core::causality::{Held, Record, RecordOp};
 use quorate_core::ids::{Epoch, Key, NodeId};
+use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::Limits;
 use quorate_core::machine::{Input, Peer};
 use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge};
@@ -91,6 +92,7 @@ impl Chance {
             hint_for: Some(target),
             reason: MergeReason::Write,
             epoch: Epoch(1),
+            layout_version: LayoutVersion(0),
         };
         self.house.frame(NodeId(2), Message::ReplicaMerge(hint));
     }

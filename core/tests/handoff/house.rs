@@ -164,7 +164,7 @@ impl Disk {
             | StoreOp::Remove { .. }
             | StoreOp::SaveStanding { .. }
             | StoreOp::Remember(_)
-            | StoreOp::SaveLayout(_) => {
+            | StoreOp::SaveLayouts(_) => {
                 panic!("not asked here: {op:?}")
             }
         }
@@ -202,7 +202,7 @@ impl House {
         let nodes = layout.layout.members().len() as u64;
         let alone = Alone::with_limits(nodes.max(3), 1, limits);
         let config = alone.node.view().config().clone();
-        let config = NodeConfig { layout: Some(layout.clone()), r: 1, w: 1, ..config };
+        let config = NodeConfig { layouts: Some(layout.clone().into()), r: 1, w: 1, ..config };
         let config = NodeConfig { allow_weak: true, ..config };
         House::begin(config, layout, Disk::new(), 0, 1)
     }

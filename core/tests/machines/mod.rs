@@ -19,8 +19,8 @@ use quorate_core::machine::{
     hint_bytes,
 };
 use quorate_core::message::{
-    CallId, Change, Get, Gossip, LayoutUpdate, Message, Put, QuorumChoice, ReadKind, Reply,
-    RequestHead, Strictness,
+    CallId, Change, Get, Gossip, LayoutId, LayoutSpan, LayoutUpdate, Message, Put, QuorumChoice,
+    ReadKind, Reply, RequestHead, Strictness,
 };
 use quorate_core::node::{
     AntiEntropySettings, CollectionSettings, Fanout, GossipSettings, Node, NodeConfig,
@@ -79,7 +79,7 @@ pub(crate) fn config(id: u64) -> NodeConfig {
         weight: 1,
         address: format!("ws://{id}").into(),
         seeds: vec![],
-        layout: None,
+        layouts: None,
         trees: None,
         found: Default::default(),
         founding: None,
@@ -135,7 +135,7 @@ impl Alone {
         let layout = layout(nodes, 3);
         let mut config = NodeConfig {
             incarnation: Incarnation(seed as u32),
-            layout: Some(layout.clone()),
+            layouts: Some(layout.clone().into()),
             ..config(1)
         };
         configure(&mut config);
@@ -241,6 +241,13 @@ pub(crate) fn replies(effects: &[Effect]) -> Vec<Reply> {
 }
 
 /// What somebody says as soon as it is connected that remembers nothing of the other.
+/// What a node says that is through with a layout, to one that does not know it.
+pub(crate) fn of_layout(update: &Arc<LayoutUpdate>) -> Gossip {
+    let version = update.layout.version();
+    let span = LayoutSpan { head: LayoutId::of(update), oldest: version, read: version };
+    Gossip { span, layouts: vec![update.clone()], ..Gossip::default() }
+}
+
 pub(crate) fn greeting() -> Gossip {
     Gossip::default()
 }
@@ -277,7 +284,7 @@ pub(crate) fn run(held: &mut Held, op: &StoreOp) -> Vec<StoreOutcome> {
         | StoreOp::Remove { .. }
         | StoreOp::SaveStanding { .. }
         | StoreOp::Remember(_)
-        | StoreOp::SaveLayout(_) => panic!("this disk keeps one record: {op:?}"),
+        | StoreOp::SaveLayouts(_) => panic!("this disk keeps one record: {op:?}"),
     }
 }
 

@@ -6,7 +6,7 @@ use quorate_core::ids::{Incarnation, NodeId, Text};
 use quorate_core::layout::PlanSettings;
 use quorate_core::machine::{Effect, Effects, Event, Input, Peer, StoreOp, Ticket};
 use quorate_core::message::{
-    Gossip, Hello, LayoutUpdate, MemberInfo, MemberState, Message, RejectCode, Role,
+    Gossip, Hello, LayoutHistory, LayoutUpdate, MemberInfo, MemberState, Message, RejectCode, Role,
 };
 use quorate_core::node::{Founding, Node, NodeConfig};
 use quorate_core::ring::SlotCount;
@@ -114,6 +114,11 @@ pub(crate) fn silence() -> Gossip {
     Gossip::default()
 }
 
+/// What somebody says who is through with a layout.
+pub(crate) fn of_layout(update: &Arc<LayoutUpdate>) -> Gossip {
+    crate::machines::of_layout(update)
+}
+
 pub(crate) fn about(members: Vec<MemberInfo>) -> Gossip {
     Gossip { members, ..silence() }
 }
@@ -150,16 +155,16 @@ pub(crate) fn gossip_to(effects: &[Effect], to: u64) -> Vec<Gossip> {
     sends(effects).into_iter().filter_map(gossip).collect()
 }
 
-pub(crate) fn saves(effects: &[Effect]) -> Vec<(Ticket, Arc<LayoutUpdate>)> {
+pub(crate) fn saves(effects: &[Effect]) -> Vec<(Ticket, LayoutHistory)> {
     let save = |(ticket, op)| match op {
-        StoreOp::SaveLayout(update) => Some((ticket, update)),
+        StoreOp::SaveLayouts(update) => Some((ticket, update)),
         _ => None,
     };
     stores(effects).into_iter().filter_map(save).collect()
 }
 
 pub(crate) fn in_layout(id: u64) -> NodeConfig {
-    NodeConfig { layout: Some(layout(3, 3)), ..config(id) }
+    NodeConfig { layouts: Some(layout(3, 3).into()), ..config(id) }
 }
 
 pub(crate) fn seeded(id: u64, seeds: &[&str]) -> NodeConfig {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use quorate_core::causality::{Context, Held, Record};
 use quorate_core::codec::encode;
 use quorate_core::ids::{Epoch, Key, NodeId};
+use quorate_core::layout::LayoutVersion;
 use quorate_core::layout::{Member, PlanSettings, plan_first};
 use quorate_core::machine::{Effect, Effects, Event, Input, Peer, StoreOp, Ticket};
 use quorate_core::merkle::{Forest, LeafCount, Piece, StateHash, TreeKey};
@@ -166,8 +167,11 @@ impl World {
         let quiet = Duration::from_secs(1_000_000);
         for (id, records) in (1..).zip(stores) {
             let gossip = GossipSettings { interval: quiet, ..GossipSettings::default() };
-            let config =
-                configure(NodeConfig { layout: Some(layout.clone()), gossip, ..config(id) });
+            let config = configure(NodeConfig {
+                layouts: Some(layout.clone().into()),
+                gossip,
+                ..config(id)
+            });
             let store = records.into_iter().map(|(key, record)| {
                 let state = tree_key().state(&key, &record);
                 (place(&key), (Held::from_parts(record, None), state))
@@ -396,6 +400,7 @@ impl World {
             hint_for: None,
             reason: MergeReason::Write,
             epoch: Epoch(1),
+            layout_version: LayoutVersion(0),
         };
         let from = Peer::Node(WRITER);
         self.input(id, Input::Frame { from, message: Message::ReplicaMerge(merge) });

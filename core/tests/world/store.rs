@@ -132,7 +132,7 @@ impl House {
                 }
                 vec![StoreOutcome::HintsCounted(counts)]
             }
-            StoreOp::SaveStanding { .. } | StoreOp::SaveLayout(_) => vec![StoreOutcome::Durable],
+            StoreOp::SaveStanding { .. } | StoreOp::SaveLayouts(_) => vec![StoreOutcome::Durable],
             StoreOp::Remember(_) => Vec::new(),
         }
     }

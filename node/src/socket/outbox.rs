@@ -17,6 +17,7 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
 use quorate_core::codec;
+use quorate_core::layout::LayoutVersion;
 use quorate_core::message::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -256,6 +257,7 @@ mod tests {
             hint_for: None,
             reason,
             epoch: Epoch(1),
+            layout_version: LayoutVersion(0),
         })
     }
 

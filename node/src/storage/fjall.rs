@@ -203,7 +203,7 @@ impl Fjall {
             StoreOp::RemoveHint { target, key, digest } => {
                 self.write(ticket, WriteOp::RemoveHint { target, key, digest });
             }
-            StoreOp::SaveLayout(update) => {
+            StoreOp::SaveLayouts(update) => {
                 self.next_writes.push(WriteJob { ticket, op: WriterOp::SaveLayout(update) });
             }
             StoreOp::SaveStanding { standing, above, discard } => {

@@ -68,7 +68,7 @@ impl Memory {
             }
             StoreOp::Remove { key, state } => self.remove(key, state),
             // The machine holds the newest layout itself, and nothing here outlives the machine.
-            StoreOp::SaveLayout(_) => StoreOutcome::Durable,
+            StoreOp::SaveLayouts(_) => StoreOutcome::Durable,
             StoreOp::Remember(_) => return,
             StoreOp::SaveStanding { above, .. } => {
                 let above = above.iter().map(|told| told.mark).max();

@@ -221,7 +221,7 @@ impl Disk {
             StoreOp::ScanStates { .. } => {
                 answer(StoreOutcome::StatesScanned { states: Vec::new(), more: false });
             }
-            StoreOp::SaveLayout(_) | StoreOp::SaveStanding { .. } => answer(StoreOutcome::Durable),
+            StoreOp::SaveLayouts(_) | StoreOp::SaveStanding { .. } => answer(StoreOutcome::Durable),
             StoreOp::Remember(_) => {}
             StoreOp::Apply { copy: HeldAs::Hint { .. }, .. }
             | StoreOp::FindHints { .. }

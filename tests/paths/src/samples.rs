@@ -155,5 +155,6 @@ pub(crate) fn merge() -> Message {
         hint_for: None,
         reason: MergeReason::Write,
         epoch: Epoch::first(Incarnation(1)),
+        layout_version: LayoutVersion(0),
     })
 }

@@ -3,6 +3,7 @@
 use quorate_core::causality::Payload;
 use quorate_core::client::ErrorCode;
 use quorate_core::ids::Epoch;
+use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::Event;
 use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge};
 use quorate_sim::Passing;
@@ -159,6 +160,7 @@ fn a_frame_that_only_nodes_may_send_is_ignored_from_a_client() {
         hint_for: None,
         reason: MergeReason::Write,
         epoch: Epoch(0),
+        layout_version: LayoutVersion(0),
     };
     s.send(b, Message::ReplicaMerge(merge));
     s.settle();

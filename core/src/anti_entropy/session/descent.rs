@@ -55,14 +55,14 @@ impl Session {
                     [leaf] => *leaf,
                     _ => forest.parent(children),
                 };
-                self.add_bulk(Bulk { piece, theirs });
+                self.add_bulk(around, Bulk { piece, theirs });
             } else {
                 self.descend(around, forest, piece, children);
             }
         }
         around.turn.counters.slots_equal += equal.len() as u64;
         around.schedule.on_compared(now, self.peer, &equal, true, interval);
-        around.turn.refill.on_compared(self.peer, &equal);
+        around.turn.on_compared(self.peer, &equal);
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl Session {
         }
         for (child, own, theirs) in differing {
             if own == 0 {
-                self.add_bulk(Bulk { piece: child, theirs });
+                self.add_bulk(around, Bulk { piece: child, theirs });
             } else if above_leaves {
                 self.add_piece(child);
             } else if self.stack.len() < QUEUE_MAX {
@@ -143,7 +143,10 @@ impl Session {
         }
     }
 
-    fn add_bulk(&mut self, bulk: Bulk) {
+    fn add_bulk(&mut self, around: &Surroundings<'_, '_>, bulk: Bulk) {
+        if !around.takes(bulk.piece.slot) {
+            return;
+        }
         if self.bulks.len() < QUEUE_MAX {
             self.bulks.push(bulk);
         } else {

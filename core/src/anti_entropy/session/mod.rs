@@ -264,11 +264,14 @@ impl Session {
                 self.on_confirmed(around, &asked, &differ, &busy)?;
             }
             (Ask::States { piece, window, mine }, Comparison::States { differ, until }) => {
-                self.on_states(piece, &window, &mine, differ, until)?;
+                self.on_states(around, piece, &window, &mine, differ, until)?;
             }
             (Ask::Records(batch), Comparison::Records { records, wants, until, epoch }) => {
                 let (slot, refills) = (batch.slot(), self.refills);
-                let answer = batch.answered((epoch, records), &wants, until.as_ref())?;
+                let mut answer = batch.answered((epoch, records), &wants, until.as_ref())?;
+                if !around.takes(slot) {
+                    answer.moves.take_nothing();
+                }
                 if refills && answer.leaves_out {
                     self.leave(slot);
                 }
@@ -351,6 +354,9 @@ impl Session {
         }
         self.deadline = Some(around.turn.now.instant + STEP_MAX);
         moves.on_given(around, self.peer, key);
+        if moves.is_cut_off() && self.refills {
+            return Some(Err(Lost::Later));
+        }
         if !moves.is_done() {
             return Some(Ok(Progress::UnderWay));
         }
@@ -459,7 +465,7 @@ impl Session {
                 let question = ask.question(around, forest);
                 around.spend(weight::of_question(&question));
                 let (layout_version, leaves) =
-                    (around.turn.layout_version(), forest.leaves().get());
+                    (around.turn.layouts.head_version(), forest.leaves().get());
                 let compare = Compare { call, layout_version, leaves, question };
                 around.turn.out.send(Peer::Node(peer), Message::Compare(compare));
             }

@@ -28,6 +28,8 @@ pub(super) struct Moves {
     given: Epoch,
     /// Those that the peer has not acknowledged. Invariant: no more than [`GIVES_AT_ONCE`].
     giving: BTreeMap<CallId, Key>,
+    /// Whether something was not given, since it was read too long ago.
+    is_cut_off: bool,
 }
 
 impl Moves {
@@ -36,10 +38,20 @@ impl Moves {
         (given, gives): (Epoch, Vec<(Key, Record)>),
     ) -> Moves {
         let (taking, giving) = (BTreeMap::new(), BTreeMap::new());
-        Moves { takes, taken, taking, gives: gives.into(), given, giving }
+        Moves { takes, taken, taking, gives: gives.into(), given, giving, is_cut_off: false }
     }
 
-    /// False where what the peer has given is of no use any more.
+    /// What the peer gives is not for this node.
+    pub(super) fn take_nothing(&mut self) {
+        self.takes.clear();
+    }
+
+    /// Whether something was not given, since it was read too long ago.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off
+    }
+
+    /// False where what one of the two has read is of no use any more.
     pub(super) fn begin(
         &mut self,
         around: &mut Surroundings<'_, '_>,
@@ -58,7 +70,7 @@ impl Moves {
             around.turn.tickets.store(purpose, slot, apply, around.turn.out);
         }
         self.give_on(around, peer);
-        admitted
+        admitted && !self.is_cut_off
     }
 
     /// The own storage has answered for a record. Only what is synced is taken. Answers the slot of
@@ -120,6 +132,7 @@ impl Moves {
 
     fn give_on(&mut self, around: &mut Surroundings<'_, '_>, peer: NodeId) {
         if !around.turn.epochs.is_fresh(self.given) {
+            self.is_cut_off |= !self.gives.is_empty();
             self.gives.clear();
         }
         while self.giving.len() < GIVES_AT_ONCE
@@ -130,7 +143,9 @@ impl Moves {
             self.giving.insert(call, key.clone());
             let reason = MergeReason::AntiEntropy;
             let epoch = self.given;
-            let merge = ReplicaMerge { call, key, record, hint_for: None, reason, epoch };
+            let layout_version = around.turn.layouts.head_version();
+            let merge =
+                ReplicaMerge { call, key, record, hint_for: None, reason, epoch, layout_version };
             around.turn.out.send(Peer::Node(peer), Message::ReplicaMerge(merge));
         }
     }

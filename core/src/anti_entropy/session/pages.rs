@@ -15,6 +15,7 @@ impl Session {
     /// The peer has compared the states of a window, or of a part of it.
     pub(super) fn on_states(
         &mut self,
+        around: &Surroundings<'_, '_>,
         piece: Piece,
         window: &Window,
         mine: &[(Key, StateHash)],
@@ -31,7 +32,8 @@ impl Session {
             mine.iter().map(|(key, state)| (key, *state)).collect();
         for (key, theirs) in differ {
             let mine = mine.get(&key).copied().unwrap_or_default();
-            if mine != theirs {
+            let is_wanted = mine != StateHash::default() || around.takes(piece.slot);
+            if mine != theirs && is_wanted {
                 self.pairs.push_back(Found { slot: piece.slot, key, mine, theirs });
             }
         }

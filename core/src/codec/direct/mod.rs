@@ -214,6 +214,7 @@ mod tests {
                 hint_for,
                 reason,
                 epoch,
+                layout_version: LayoutVersion(0),
             })
         };
         let held = |state| Message::ReplicaRecord(ReplicaRecord { call, state });

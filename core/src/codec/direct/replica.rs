@@ -4,6 +4,7 @@ use super::part::{Part, Writer};
 use super::{Reader, record};
 use crate::codec::wire;
 use crate::ids::{Epoch, Key, NodeId};
+use crate::layout::LayoutVersion;
 use crate::message::{
     CallId, MergeReason, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
 };
@@ -36,6 +37,7 @@ pub(super) fn merge(reader: &mut Reader<'_>) -> Option<ReplicaMerge> {
         hint_for: reader.optional_fixed64(4)?.map(NodeId),
         reason: reason_in(reader.number(5)?)?,
         epoch: Epoch(reader.fixed64(6)?),
+        layout_version: LayoutVersion(reader.number(7)?),
     })
 }
 
@@ -82,10 +84,11 @@ impl Part for ReplicaMerge {
         writer.optional_fixed64(4, self.hint_for.map(|node| node.0));
         writer.number(5, reason_out(self.reason) as u32);
         writer.fixed64(6, self.epoch.0);
+        writer.number(7, self.layout_version.0);
     }
 
     fn guess(&self) -> usize {
-        self.key.as_bytes().len() + self.record.guess() + 24
+        self.key.as_bytes().len() + self.record.guess() + 27
     }
 }
 

@@ -72,7 +72,7 @@ fn the_newest_layout_outlives_a_killed_process_under_every_durability() {
         let directory = tempfile::tempdir().unwrap();
         let mut bench = Bench::open(directory.path(), durability).unwrap();
         for members in [3, 4] {
-            let saved = bench.run(StoreOp::SaveLayout(layout(members)));
+            let saved = bench.run(StoreOp::SaveLayouts(layout(members)));
             assert_eq!(saved, StoreOutcome::Durable);
             let copy = killed(directory.path());
             let found = Directory::open(copy.path()).unwrap();
@@ -86,9 +86,9 @@ fn layouts_and_writes_of_one_turn_are_all_promised() {
     let directory = tempfile::tempdir().unwrap();
     for mut bench in [Bench::memory(), Bench::fjall(directory.path())] {
         let tickets = [
-            bench.submit(StoreOp::SaveLayout(layout(3))),
+            bench.submit(StoreOp::SaveLayouts(layout(3))),
             bench.submit(put("a", "1", 100)),
-            bench.submit(StoreOp::SaveLayout(layout(4))),
+            bench.submit(StoreOp::SaveLayouts(layout(4))),
         ];
         let [first, put, second] = tickets.map(|ticket| bench.outcomes(ticket));
         assert_eq!((&first[..], &second[..]), (&[StoreOutcome::Durable][..], &first[..]));
@@ -104,7 +104,7 @@ fn after_a_failed_sync_no_layout_is_saved() {
     let mut bench = Bench::fjall(directory.path());
     bench.storage.break_down(Health::Failed);
     let failed = StoreOutcome::Failed(StoreError::Io);
-    assert_eq!(bench.run(StoreOp::SaveLayout(layout(3))), failed);
+    assert_eq!(bench.run(StoreOp::SaveLayouts(layout(3))), failed);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_person_may_write_anew_what_a_directory_says_of_itself() {
 fn a_damaged_layout_is_kept_aside_and_the_node_starts_without_one() {
     let directory = tempfile::tempdir().unwrap();
     let mut bench = Bench::fjall(directory.path());
-    bench.run(StoreOp::SaveLayout(layout(3)));
+    bench.run(StoreOp::SaveLayouts(layout(3)));
     assert!(bench.storage.close());
     let file = directory.path().join("layout");
     let mut bytes = fs::read(&file).unwrap();
@@ -176,7 +176,7 @@ fn a_damaged_layout_is_kept_aside_and_the_node_starts_without_one() {
         assert_eq!(fs::read(directory.path().join(aside)).unwrap(), bytes);
     }
     let mut bench = Bench::fjall(directory.path());
-    assert_eq!(bench.run(StoreOp::SaveLayout(layout(4))), StoreOutcome::Durable);
+    assert_eq!(bench.run(StoreOp::SaveLayouts(layout(4))), StoreOutcome::Durable);
     assert!(bench.storage.close());
     assert_eq!(Directory::open(directory.path()).unwrap().layout(), Some(&layout(4)));
     let new = tempfile::tempdir().unwrap();

@@ -206,7 +206,7 @@ impl Disk {
                 }
             },
             StoreOp::Remember(_) => return None,
-            StoreOp::SaveLayout(layout) => {
+            StoreOp::SaveLayouts(layout) => {
                 at = at + self.latency(self.temper.sync);
                 match self.why_no_change() {
                     Some(error) => StoreOutcome::Failed(error),

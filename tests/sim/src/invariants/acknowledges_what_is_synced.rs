@@ -1,6 +1,7 @@
 //! Nobody acknowledges what is not synced.
 
 use quorate_core::causality::Context;
+use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{CallId, Message, ReplicaMerged};
 
@@ -89,6 +90,7 @@ mod tests {
                 hint_for: None,
                 reason: MergeReason::Write,
                 epoch: Epoch(1),
+                layout_version: LayoutVersion(0),
             });
             if asked {
                 stage.see(&Observation::Delivered(Delivered { from, to, message, again: false }));

@@ -1,6 +1,7 @@
 //! The number of a call names one question, so its answers answer nothing else.
 
 use quorate_core::ids::Key;
+use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{CallId, Message};
 
 use crate::invariants::{Invariant, Property, REPAIR, Scene, Verdict, Violation};
@@ -76,7 +77,15 @@ mod tests {
         let merge = |call, key| {
             let (call, record, reason) = (CallId(call), Record::new(), MergeReason::Write);
             let (hint_for, epoch) = (None, Epoch(1));
-            Message::ReplicaMerge(ReplicaMerge { call, key, record, hint_for, reason, epoch })
+            Message::ReplicaMerge(ReplicaMerge {
+                call,
+                key,
+                record,
+                hint_for,
+                reason,
+                epoch,
+                layout_version: LayoutVersion(0),
+            })
         };
         let (one, other) = (Key::from("k"), Key::from("l"));
         for (messages, fine) in [

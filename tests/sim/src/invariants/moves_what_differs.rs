@@ -313,7 +313,15 @@ mod tests {
         let (key, record) = (stage.key.clone(), stage.record(from));
         let reason = MergeReason::AntiEntropy;
         let (call, epoch) = (CallId(7), Epoch(1));
-        let merge = ReplicaMerge { call, key, record, hint_for: None, reason, epoch };
+        let merge = ReplicaMerge {
+            call,
+            key,
+            record,
+            hint_for: None,
+            reason,
+            epoch,
+            layout_version: LayoutVersion(0),
+        };
         send(stage, from, to, &Message::ReplicaMerge(merge));
     }
 

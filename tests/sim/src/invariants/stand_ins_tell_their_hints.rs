@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use quorate_core::causality::Context;
 use quorate_core::ids::{Key, NodeId};
+use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{CallId, Message, ReplicaMerged, ReplicaRecord, ReplicaState};
 
@@ -169,6 +170,7 @@ mod tests {
                     hint_for,
                     reason,
                     epoch: Epoch(1),
+                    layout_version: LayoutVersion(0),
                 }),
             );
             answer(&mut stage, &Message::ReplicaMerged(ReplicaMerged { call, durable }));

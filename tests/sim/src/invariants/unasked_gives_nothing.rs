@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use quorate_core::ids::NodeId;
+use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{Answer, Comparison, MergeReason, Message, ReplicaState, Reply};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
@@ -150,7 +151,15 @@ mod tests {
             let mut stage = stage(is_asked);
             let (call, key, record) = (CallId(3), stage.key.clone(), stage.record(0));
             let (hint_for, reason, epoch) = (None, MergeReason::Handoff, Epoch(1));
-            let merge = ReplicaMerge { call, key, record, hint_for, reason, epoch };
+            let merge = ReplicaMerge {
+                call,
+                key,
+                record,
+                hint_for,
+                reason,
+                epoch,
+                layout_version: LayoutVersion(0),
+            };
             let (from, to, message) = (End::Node(0), End::Node(1), &Message::ReplicaMerge(merge));
             stage.see(&Observation::Sent(Sent { from, to, message }));
             stage.expect(fine, "n0 hands a hint over");

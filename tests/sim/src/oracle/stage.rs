@@ -402,7 +402,15 @@ impl Stage {
         let record = self.record(from);
         let (key, reason) = (self.key.clone(), MergeReason::Write);
         let (call, epoch) = (CallId(77), Epoch(1));
-        let merge = ReplicaMerge { call, key, record, hint_for: None, reason, epoch };
+        let merge = ReplicaMerge {
+            call,
+            key,
+            record,
+            hint_for: None,
+            reason,
+            epoch,
+            layout_version: LayoutVersion(0),
+        };
         let message = Message::ReplicaMerge(merge);
         let (from, to) = (End::Node(from), End::Node(to));
         self.see(&Observation::Sent(Sent { from, to, message: &message }));

@@ -147,7 +147,7 @@ impl Log {
                     | StoreOp::Confirm { .. }
                     | StoreOp::SaveStanding { .. }
                     | StoreOp::Remember(_)
-                    | StoreOp::SaveLayout(_) => None,
+                    | StoreOp::SaveLayouts(_) => None,
                 };
                 let follows = ties.follows_answer(node, ticket);
                 (follows, [Some(Place::Node(node)), None], at(node, kind, key))

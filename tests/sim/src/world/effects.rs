@@ -166,11 +166,11 @@ impl World {
             | StoreOp::Confirm { .. }
             | StoreOp::SaveStanding { .. }
             | StoreOp::Remember(_)
-            | StoreOp::SaveLayout(_) => None,
+            | StoreOp::SaveLayouts(_) => None,
         };
         let removed = removed
             .and_then(|(copy, key)| Some((copy, key, self.disks[node].copy(copy, key).cloned()?)));
-        if matches!(op, StoreOp::SaveLayout(_)) && !self.knows_layout(node) {
+        if matches!(op, StoreOp::SaveLayouts(_)) && !self.knows_layout(node) {
             self.watch.add(Mark::FirstLayoutMade, true);
         }
         let now = self.nodes[node].clock.read(self.now);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quorate_core::causality::{Context, Held, Record, RecordDigest};
 use quorate_core::ids::Key;
+use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{CallId, Message};
 
@@ -128,7 +129,15 @@ mod tests {
 
     fn merge(call: CallId, key: Key) -> ReplicaMerge {
         let (record, reason) = (Record::new(), MergeReason::Write);
-        ReplicaMerge { call, key, record, hint_for: None, reason, epoch: Epoch(1) }
+        ReplicaMerge {
+            call,
+            key,
+            record,
+            hint_for: None,
+            reason,
+            epoch: Epoch(1),
+            layout_version: LayoutVersion(0),
+        }
     }
 
     fn ask(stage: &mut Stage, message: &Message) {
