@@ -10,7 +10,7 @@ use crate::layout::MemberLoad;
 use crate::machine::{HintCount, Standing};
 use crate::membership::{MemberView, Membership};
 use crate::merkle::Forest;
-use crate::message::{LayoutSpan, LayoutUpdate, Marks, MemberStatus, PairStatus};
+use crate::message::{LayoutHistory, LayoutSpan, LayoutUpdate, Marks, MemberStatus, PairStatus};
 use crate::ring::Slot;
 use crate::time::{Now, millis};
 
@@ -40,6 +40,11 @@ impl<'a> NodeView<'a> {
     /// The layouts in force, as this node knows them.
     pub fn layouts(&self) -> LayoutSpan {
         self.node.layouts.span()
+    }
+
+    /// The layouts in force, as this node would save them; `None` as long as there are none.
+    pub fn history(&self) -> Option<LayoutHistory> {
+        self.node.layouts.history()
     }
 
     /// How far this node is with the layouts in force.

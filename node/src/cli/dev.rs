@@ -10,7 +10,7 @@ use quorate_core::ids::{ClusterId, NodeId, Text};
 use quorate_core::layout::{Member, PlanSettings, plan_first};
 use quorate_core::limits::Limits;
 use quorate_core::merkle::LeafCount;
-use quorate_core::message::LayoutUpdate;
+use quorate_core::message::{LayoutHistory, LayoutId, LayoutUpdate, Marks};
 use quorate_core::node::{AntiEntropySettings, CollectionSettings, Fanout, GossipSettings};
 use serde_json::json;
 
@@ -92,11 +92,14 @@ impl Dev {
             planned.map(|(index, listener)| self.planned(index, listener)).collect();
         let planned = planned?;
         let cluster = self.cluster(&planned, settings)?;
-        let layout = Arc::new(layout(&planned, founding.plan)?);
-        let announced = announcement(cluster, &layout, output);
+        let layouts = layouts(&planned, founding.plan)?;
+        let newest = layouts.iter().map(LayoutHistory::head);
+        let newest = newest.max_by_key(|update| LayoutId::of(update));
+        let newest = newest.ok_or_else(|| Failure::failed("a cluster has at least one node"))?;
+        let announced = announcement(cluster, newest, output);
         let mut nodes = Vec::new();
-        for node in planned {
-            match self.start_node(node, cluster, settings, &layout) {
+        for (node, layouts) in planned.into_iter().zip(layouts) {
+            match self.start_node(node, cluster, settings, layouts) {
                 Ok(node) => nodes.push(node),
                 Err(failure) => {
                     nodes.iter().for_each(RunningNode::stop);
@@ -211,11 +214,11 @@ impl Dev {
         node: Planned,
         cluster: ClusterId,
         settings: Settings,
-        layout: &Arc<LayoutUpdate>,
+        layouts: LayoutHistory,
     ) -> Result<RunningNode, Failure> {
         let Planned { listener, profile, directory, id } = node;
-        let layout = Some(Arc::clone(layout));
-        let origin = Origin { node: id, cluster, settings, layout, founding: None };
+        let layouts = Some(layouts);
+        let origin = Origin { node: id, cluster, settings, layouts, founding: None };
         let config = profile.config(origin).map_err(Failure::failed)?;
         let adopted = directory.map(|directory| directory.adopt(cluster, settings));
         let adopted = adopted.transpose().map_err(Failure::failed)?;
@@ -232,29 +235,42 @@ fn label(index: usize) -> String {
     format!("node-{}", index + 1)
 }
 
-/// The newest layout that a node has saved, or else the first one, which is the same whenever it is
-/// made of the same members; with the present addresses.
-fn layout(planned: &[Planned], plan: PlanSettings) -> Result<LayoutUpdate, Failure> {
-    let directories = planned.iter().filter_map(|node| node.directory.as_ref());
-    let saved = directories.filter_map(Directory::layout);
-    let layout = match saved.max_by_key(|update| update.layout.version()) {
-        Some(update) => update.layout.clone(),
-        None => {
-            let members = planned.iter().map(|node| Member {
-                id: node.id,
-                label: node.profile.label(),
-                zone: node.profile.zone.as_str().into(),
-                weight: node.profile.weight,
-            });
-            plan_first(plan, members.collect()).map_err(Failure::failed)?
-        }
+/// The layouts that each node begins with, with the present addresses: those that it has saved, or
+/// else those of the node that knows the newest one, or else the first one, which is the same
+/// whenever it is made of the same members.
+fn layouts(planned: &[Planned], plan: PlanSettings) -> Result<Vec<LayoutHistory>, Failure> {
+    let readdress = |history: &LayoutHistory, marks: Marks| {
+        let readdressed = history.live().iter().map(|update| {
+            let address = |member: &Member| {
+                let node = planned.iter().find(|node| node.id == member.id);
+                Text::from(node.map_or("", |node| &node.profile.address))
+            };
+            let layout = update.layout.clone();
+            let addresses = layout.members().iter().map(address).collect();
+            Arc::new(LayoutUpdate { layout, addresses })
+        });
+        LayoutHistory::new(readdressed.collect(), marks).map_err(Failure::failed)
     };
-    let address = |member: &Member| {
-        let node = planned.iter().find(|node| node.id == member.id);
-        Text::from(node.map_or("", |node| &node.profile.address))
-    };
-    let addresses = layout.members().iter().map(address).collect();
-    Ok(LayoutUpdate { layout, addresses })
+    let saved = |node: &Planned| node.directory.as_ref()?.layouts().cloned();
+    let newest = planned.iter().filter_map(saved).max_by_key(|saved| LayoutId::of(saved.head()));
+    let newest = newest.map_or_else(|| first(planned, plan), Ok)?;
+    let begun = planned.iter().map(|node| match saved(node) {
+        Some(own) => readdress(&own, own.marks()),
+        None => readdress(&newest, Marks::all(newest.live()[0].layout.version())),
+    });
+    begun.collect()
+}
+
+fn first(planned: &[Planned], plan: PlanSettings) -> Result<LayoutHistory, Failure> {
+    let members = planned.iter().map(|node| Member {
+        id: node.id,
+        label: node.profile.label(),
+        zone: node.profile.zone.as_str().into(),
+        weight: node.profile.weight,
+    });
+    let layout = plan_first(plan, members.collect()).map_err(Failure::failed)?;
+    let addresses = layout.members().iter().map(|_| Text::default()).collect();
+    Ok(LayoutHistory::settled(Arc::new(LayoutUpdate { layout, addresses })))
 }
 
 /// What a user reads once all nodes run.

@@ -190,7 +190,7 @@ impl Serve {
             Some(directory) => directory.node(),
             None => NodeId(getrandom::u64().map_err(Failure::failed)?),
         };
-        let layout = directory.and_then(Directory::layout).cloned();
+        let layouts = directory.and_then(Directory::layouts).cloned();
         let known = directory.and_then(|it| Some((it.identity()?.cluster, it.settings()?)));
         if let Some((cluster, settings)) = known {
             if !profile.other_seeds().is_empty() {
@@ -202,7 +202,7 @@ impl Serve {
             check_same_founding(founding, settings, is_founded)?;
             // One founder makes one first layout, even where it has lost that.
             let founding = founding.map(|(_, founding)| founding).filter(|_| !is_founded);
-            return Ok((Origin { node, cluster, settings, layout, founding }, false));
+            return Ok((Origin { node, cluster, settings, layouts, founding }, false));
         }
         let mut former = None;
         let (cluster, settings) = match &founding {
@@ -229,7 +229,7 @@ impl Serve {
         };
         let (node, took_over) = (former.unwrap_or(node), former.is_some());
         let founding = founding.map(|(_, founding)| founding);
-        Ok((Origin { node, cluster, settings, layout, founding }, took_over))
+        Ok((Origin { node, cluster, settings, layouts, founding }, took_over))
     }
 
     fn founding(&self) -> Result<Option<(Settings, Founding)>, Failure> {

@@ -1,12 +1,11 @@
 //! What an operator says about one node, and what comes of it.
 
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_core::ids::{ClusterId, Incarnation, NodeId, Text};
 use quorate_core::limits::{HELLO_BYTES_MAX, Limits};
-use quorate_core::message::LayoutUpdate;
+use quorate_core::message::LayoutHistory;
 use quorate_core::node::{
     AntiEntropySettings, CollectionSettings, Fanout, Founding, GossipSettings, NodeConfig,
 };
@@ -56,8 +55,8 @@ pub struct Origin {
     pub cluster: ClusterId,
     /// What holds there.
     pub settings: Settings,
-    /// The newest layout that it knows.
-    pub layout: Option<Arc<LayoutUpdate>>,
+    /// The layouts in force, as it knows them.
+    pub layouts: Option<LayoutHistory>,
     /// Set where it is to make the first layout.
     pub founding: Option<Founding>,
 }
@@ -136,7 +135,7 @@ impl Profile {
 
     /// What the node's machine is told. Begins a new life of its data.
     pub fn config(&self, origin: Origin) -> Result<NodeConfig, getrandom::Error> {
-        let Origin { node, cluster, settings, layout, founding } = origin;
+        let Origin { node, cluster, settings, layouts, founding } = origin;
         Ok(NodeConfig {
             cluster,
             id: node,
@@ -146,8 +145,8 @@ impl Profile {
             weight: self.weight,
             address: self.address.as_str().into(),
             seeds: self.other_seeds().iter().map(|seed| seed.as_str().into()).collect(),
-            founding: founding.filter(|_| layout.is_none()),
-            layout,
+            founding: founding.filter(|_| layouts.is_none()),
+            layouts,
             trees: None,
             found: Default::default(),
             r: settings.r,

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use quorate_core::ids::{Incarnation, Text};
 use quorate_core::merkle::SavedTrees;
-use quorate_core::message::LayoutUpdate;
+use quorate_core::message::LayoutHistory;
 use quorate_core::node::{Node, NodeConfig};
 use tokio::runtime::{Builder, Runtime};
 
@@ -53,8 +53,8 @@ pub(super) enum Ending {
         why: &'static str,
         /// Whether the store is to be set aside first.
         aside: Option<Aside>,
-        /// The newest layout that it knew.
-        layout: Option<Arc<LayoutUpdate>>,
+        /// The layouts in force, as it knew them.
+        layouts: Option<LayoutHistory>,
     },
 }
 
@@ -94,14 +94,14 @@ impl Lives {
         let (mut failed, mut rebirths) = (0, 0);
         let mut tried = Instant::now();
         loop {
-            let (why, mut aside, layout) = match self.live(life) {
+            let (why, mut aside, layouts) = match self.live(life) {
                 Ending::Stopped { synced } => return synced,
-                Ending::Over { why, aside, layout } => (why, aside, layout),
+                Ending::Over { why, aside, layouts } => (why, aside, layouts),
             };
             tracing::warn!(on = &*self.label, "{why}: the node starts over");
             failed = if tried.elapsed() < STEADY { failed + 1 } else { 0 };
-            self.config.founding = self.config.founding.filter(|_| layout.is_none());
-            self.config.layout = layout;
+            self.config.founding = self.config.founding.filter(|_| layouts.is_none());
+            self.config.layouts = layouts;
             life = loop {
                 if failed >= TRIES_MAX {
                     tracing::error!(

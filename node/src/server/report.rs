@@ -118,6 +118,14 @@ fn report(on: &str, node: &Node, now: Now, event: &Event) {
         }
         Event::PeerTrusted(id) => tracing::info!(on, "node {} answers in time again", name(id)),
         Event::LayoutChanged(version) => tracing::info!(on, "layout {version} is in force"),
+        Event::LayoutReplaced(version) => tracing::warn!(
+            on,
+            "layout {version} was made twice, on two sides of a partition: the other one is in \
+             force; look at it with `quorate ring`, and make your change anew from there"
+        ),
+        Event::LayoutSynced(version) => {
+            tracing::info!(on, "all members hold what layout {version} gives them");
+        }
         // The storage says once that its disk is full.
         Event::StorageFailed(StoreError::Full) => tracing::debug!(on, "a write is refused"),
         Event::StorageFailed(error) => tracing::error!(on, ?error, "storage failed"),

@@ -17,7 +17,6 @@ use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
 use quorate_core::codec;
-use quorate_core::layout::LayoutVersion;
 use quorate_core::message::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -238,6 +237,7 @@ mod tests {
     use bytes::Bytes;
     use quorate_core::causality::Record;
     use quorate_core::ids::{Epoch, Key};
+    use quorate_core::layout::LayoutVersion;
     use quorate_core::limits::LINK_FRAME_BYTES_MAX;
     use quorate_core::message::{CallId, MergeReason, ReplicaMerge, Unsupported};
 

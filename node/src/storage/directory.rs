@@ -3,7 +3,7 @@
 //! ```text
 //!   DIR/lock          held for as long as the process uses the directory
 //!   DIR/node.json     whose directory it is: about.rs
-//!   DIR/layout        the newest layout: layout_file.rs
+//!   DIR/layout        the layouts in force: layout_file.rs
 //!   DIR/mark          evidence against the store: mark.rs
 //!   DIR/store/        the engine's files
 //!   DIR/looked-at/       while `quorate store` looks at a damaged store: offline/shadow.rs
@@ -26,7 +26,7 @@ use std::thread;
 use std::time::Duration;
 
 use quorate_core::ids::{ClusterId, NodeId};
-use quorate_core::message::LayoutUpdate;
+use quorate_core::message::{LayoutHistory, LayoutUpdate};
 
 use super::about::{self, About, Belongs, Unreadable};
 use super::aside::{self, Aside, set_aside};
@@ -151,9 +151,14 @@ impl Directory {
         members.iter().find(|member| member.id == self.about.node).map(|member| &*member.label)
     }
 
-    /// The newest layout that was saved.
+    /// The layouts in force that were saved last.
+    pub fn layouts(&self) -> Option<&LayoutHistory> {
+        self.layout.layouts()
+    }
+
+    /// The newest of them.
     pub fn layout(&self) -> Option<&Arc<LayoutUpdate>> {
-        self.layout.layout()
+        self.layouts().map(LayoutHistory::head)
     }
 
     /// Whether its node has ever had a layout, be it one that is damaged: the cluster is founded.

@@ -203,8 +203,8 @@ impl Fjall {
             StoreOp::RemoveHint { target, key, digest } => {
                 self.write(ticket, WriteOp::RemoveHint { target, key, digest });
             }
-            StoreOp::SaveLayouts(update) => {
-                self.next_writes.push(WriteJob { ticket, op: WriterOp::SaveLayout(update) });
+            StoreOp::SaveLayouts(layouts) => {
+                self.next_writes.push(WriteJob { ticket, op: WriterOp::SaveLayouts(layouts) });
             }
             StoreOp::SaveStanding { standing, above, discard } => {
                 self.write(ticket, WriteOp::SaveStanding { standing, above, discard });

@@ -1,13 +1,12 @@
-//! The newest layout, in a file of its own: it is there even where the store is not, and where it is
-//! lost gossip brings it back.
+//! The layouts in force, in a file of their own: it is there even where the store is not, and where it
+//! is lost gossip brings them back.
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_core::codec;
-use quorate_core::message::LayoutUpdate;
+use quorate_core::message::LayoutHistory;
 
 use super::aside::{Aside, set_aside};
 use super::atomic_file;
@@ -22,26 +21,26 @@ pub(super) enum LayoutFile {
     None,
     /// It is not what was once written.
     Damaged,
-    /// The newest layout that was saved.
-    Layout(Arc<LayoutUpdate>),
+    /// The layouts that were saved last.
+    Layouts(LayoutHistory),
 }
 
 impl LayoutFile {
     pub(super) fn read(directory: &Path) -> io::Result<LayoutFile> {
         let Some(bytes) = atomic_file::read(directory, FILE)? else { return Ok(LayoutFile::None) };
-        let layout = codec::decode_layout(Bytes::from(bytes));
-        Ok(layout.map_or(LayoutFile::Damaged, |layout| LayoutFile::Layout(Arc::new(layout))))
+        let layouts = codec::decode_layouts(Bytes::from(bytes));
+        Ok(layouts.map_or(LayoutFile::Damaged, LayoutFile::Layouts))
     }
 
-    pub(super) fn layout(&self) -> Option<&Arc<LayoutUpdate>> {
+    pub(super) fn layouts(&self) -> Option<&LayoutHistory> {
         match self {
-            LayoutFile::Layout(layout) => Some(layout),
+            LayoutFile::Layouts(layouts) => Some(layouts),
             LayoutFile::None | LayoutFile::Damaged => None,
         }
     }
 }
 
-/// Reads the layout of a node that is about to start, and moves a damaged one out of the way.
+/// Reads the layouts of a node that is about to start, and moves a damaged one out of the way.
 pub(super) fn take(directory: &Path) -> io::Result<LayoutFile> {
     let found = LayoutFile::read(directory)?;
     if found == LayoutFile::Damaged {
@@ -55,7 +54,7 @@ pub(super) fn take(directory: &Path) -> io::Result<LayoutFile> {
     Ok(found)
 }
 
-/// Saves a layout in the place of the former one, synced.
-pub(super) fn save(directory: &Path, layout: &LayoutUpdate) -> io::Result<()> {
-    atomic_file::write(directory, FILE, &codec::encode_layout(layout))
+/// Saves layouts in the place of the former ones, synced.
+pub(super) fn save(directory: &Path, layouts: &LayoutHistory) -> io::Result<()> {
+    atomic_file::write(directory, FILE, &codec::encode_layouts(layouts))
 }

@@ -14,7 +14,7 @@ use fjall::PersistMode;
 use quorate_core::causality::{Payload, Record, RecordOp};
 use quorate_core::ids::Key;
 use quorate_core::machine::{StoreError, StoreOutcome, Ticket};
-use quorate_core::message::LayoutUpdate;
+use quorate_core::message::LayoutHistory;
 use quorate_core::ring::RingArc;
 
 use super::failure::Failure;
@@ -47,8 +47,8 @@ pub(super) struct WriteJob {
 pub(super) enum WriterOp {
     /// A part of its next turn.
     Change(WriteOp),
-    /// The newest layout, which lies in a file of its own.
-    SaveLayout(Arc<LayoutUpdate>),
+    /// The layouts in force, which lie in a file of their own.
+    SaveLayouts(LayoutHistory),
     /// A look at what a turn leaves: between two turns nothing changes.
     ScanStates(StateScan),
 }
@@ -150,7 +150,7 @@ impl Writer {
             let WriteJob { ticket, op } = job;
             let op = match op {
                 WriterOp::Change(op) => op,
-                WriterOp::SaveLayout(layout) => {
+                WriterOp::SaveLayouts(layout) => {
                     layouts.push((ticket, layout));
                     continue;
                 }
@@ -221,7 +221,7 @@ impl Writer {
     }
 
     /// Saves the last one, which is the newest, for all of them.
-    fn save_layouts(&self, layouts: Vec<(Ticket, Arc<LayoutUpdate>)>) -> Vec<Answer> {
+    fn save_layouts(&self, layouts: Vec<(Ticket, LayoutHistory)>) -> Vec<Answer> {
         let Some((_, newest)) = layouts.last() else { return Vec::new() };
         let saved = match self.shared.has_failed() {
             true => false,
@@ -280,7 +280,7 @@ impl WriteJob {
                 | WriteOp::Confirm { .. }
                 | WriteOp::SaveStanding { .. },
             )
-            | WriterOp::SaveLayout(_)
+            | WriterOp::SaveLayouts(_)
             | WriterOp::ScanStates(_) => None,
         }
     }
@@ -295,7 +295,7 @@ impl WriteJob {
                 | WriteOp::Confirm { .. }
                 | WriteOp::SaveStanding { .. },
             )
-            | WriterOp::SaveLayout(_)
+            | WriterOp::SaveLayouts(_)
             | WriterOp::ScanStates(_) => false,
         }
     }

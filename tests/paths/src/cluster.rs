@@ -260,7 +260,7 @@ fn config(id: u64, layout: Arc<LayoutUpdate>) -> NodeConfig {
         weight: 1,
         address: format!("ws://{id}").into(),
         seeds: Vec::new(),
-        layout: Some(layout),
+        layouts: Some(layout.into()),
         trees: None,
         found: Default::default(),
         founding: None,

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use quorate_core::codec;
 use quorate_core::ids::{ClusterId, Incarnation, NodeId, Text};
-use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::Limits;
 use quorate_core::membership::{Change, Membership};
 use quorate_core::message::{Gossip, MemberInfo, MemberState, Message};
@@ -286,7 +285,7 @@ impl GossipNet {
         let mut changes = Vec::new();
         let connected = |id| reached(processes, round, asker, id).is_some();
         let membership = &mut self.memberships[asker];
-        let questions = membership.on_wake(now, LayoutVersion(0), &connected, &mut changes);
+        let questions = membership.on_wake(now, &connected, &mut changes);
         let is_turn = (round + asker as u64).is_multiple_of(CHECKED_ROUNDS);
         if is_turn || self.processes.len() <= CHECKED_ALWAYS {
             membership.check_invariants();
@@ -326,7 +325,7 @@ impl GossipNet {
         let mut changes = Vec::new();
         let now = self.now();
         let membership = &mut self.memberships[to];
-        let answer = membership.on_gossip(now, from, &message, None, &mut changes);
+        let answer = membership.on_gossip(now, from, &message, &mut changes);
         if self.processes.len() <= CHECKED_ALWAYS {
             membership.check_invariants();
         }
@@ -346,7 +345,7 @@ impl GossipNet {
             weight: info.weight,
             address: info.address,
             seeds: vec![self.info(0).address],
-            layout: None,
+            layouts: None,
             trees: None,
             found: Default::default(),
             founding: None,

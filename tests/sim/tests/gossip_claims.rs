@@ -27,7 +27,7 @@ impl Hand {
 
     fn tell(&mut self, from: NodeId, gossip: Gossip) -> (Option<Gossip>, Vec<Change>) {
         let mut changes = Vec::new();
-        let answer = self.membership.on_gossip(self.now, from, &gossip, None, &mut changes);
+        let answer = self.membership.on_gossip(self.now, from, &gossip, &mut changes);
         self.membership.check_invariants();
         (answer, changes)
     }
@@ -207,7 +207,7 @@ fn people_are_told_once_that_a_member_stays_down() {
     let mut told = Vec::new();
     for _ in 0..700 {
         hand.pass_seconds(1);
-        hand.membership.on_wake(hand.now, LayoutVersion(0), &|_| false, &mut told);
+        hand.membership.on_wake(hand.now, &|_| false, &mut told);
     }
     let stays_down = |change: &&Change| matches!(change, Change::StaysDown { .. });
     let stays_down: Vec<_> = told.iter().filter(stays_down).collect();
@@ -250,14 +250,14 @@ fn a_message_names_each_member_once_in_ascending_order_and_news_among_them() {
     net.run(12);
     let (mut membership, mut changes) = (net.membership(20).clone(), Vec::new());
     let due = Now { instant: membership.next_wake().unwrap(), ..net.now() };
-    let questions = membership.on_wake(due, LayoutVersion(0), &|_| true, &mut changes);
+    let questions = membership.on_wake(due, &|_| true, &mut changes);
     assert_eq!(questions.len(), settings.fanout);
     for (to, question) in questions {
         let named: Vec<NodeId> = question.pulses.iter().map(|pulse| pulse.id).collect();
         assert!(named.is_sorted_by(|one, next| one < next), "{named:?}");
         assert!(named.contains(&id(7)) && named.contains(&id(20)), "{named:?}");
         let mut asked = net.membership((to.0 >> 32) as usize - 1).clone();
-        let answer = asked.on_gossip(due, id(20), &question, None, &mut changes).unwrap();
+        let answer = asked.on_gossip(due, id(20), &question, &mut changes).unwrap();
         let named: Vec<NodeId> = answer.pulses.iter().map(|pulse| pulse.id).collect();
         assert!(named.is_sorted_by(|one, next| one < next), "{named:?}");
         assert!(named.contains(&to), "{named:?}");

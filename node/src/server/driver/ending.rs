@@ -50,10 +50,10 @@ impl Driver {
 
     pub(super) async fn end_life(mut self, why: &'static str, aside: Option<Aside>) -> Ending {
         self.hang_up("the node starts over", RESTART_HANGUP_TIMEOUT).await;
-        let layout = self.node.view().layout().cloned();
+        let layouts = self.node.view().history();
         // This life ends without a clean stop, whatever becomes of it.
         let _ = self.storage.close();
-        Ending::Over { why, aside, layout }
+        Ending::Over { why, aside, layouts }
     }
 
     pub(super) async fn finish(mut self) -> bool {

@@ -8,6 +8,7 @@ use quorate_core::ids::ClusterId;
 use quorate_core::layout::{Member, PlanSettings, plan_first};
 use quorate_core::limits::Limits;
 use quorate_core::machine::{Effect, StoreOutcome, Ticket};
+use quorate_core::message::LayoutUpdate;
 use quorate_core::message::StatusReply;
 use quorate_core::node::Fanout;
 use quorate_core::ring::SlotCount;
@@ -36,7 +37,7 @@ fn lives(directory: &Path) -> Lives {
     let plan = PlanSettings { slots: SlotCount::new(64).unwrap(), replication: 1 };
     let layout = plan_first(plan, vec![member]).unwrap();
     let addresses = vec![address.as_str().into()];
-    let layout = Some(Arc::new(LayoutUpdate { layout, addresses }));
+    let layouts = Some(Arc::new(LayoutUpdate { layout, addresses }).into());
     let profile = Profile {
         label: None,
         zone: String::new(),
@@ -50,7 +51,7 @@ fn lives(directory: &Path) -> Lives {
         collection: Default::default(),
         limits: Limits::default(),
     };
-    let origin = Origin { node: id, cluster: CLUSTER, settings: SETTINGS, layout, founding: None };
+    let origin = Origin { node: id, cluster: CLUSTER, settings: SETTINGS, layouts, founding: None };
     let options = FjallOptions {
         durability: Durability::Group,
         cache_bytes: 1 << 20,

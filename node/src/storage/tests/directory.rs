@@ -1,19 +1,19 @@
 //! What a directory knows of its node, its cluster and the layout, and what it refuses.
 
 use quorate_core::layout::{Member, PlanSettings, plan_first};
-use quorate_core::message::LayoutUpdate;
+use quorate_core::message::{LayoutHistory, LayoutUpdate};
 use quorate_core::ring::SlotCount;
 
 use super::*;
 use crate::storage::offline::Contents;
 
 /// The first layout of a cluster with so many nodes.
-fn layout(members: u64) -> Arc<LayoutUpdate> {
+fn layout(members: u64) -> LayoutHistory {
     let member = |id| Member { id: NodeId(id), label: "a".into(), zone: "".into(), weight: 1 };
     let settings = PlanSettings { slots: SlotCount::new(64).unwrap(), replication: 3 };
     let layout = plan_first(settings, (1..=members).map(member).collect()).unwrap();
     let addresses = (1..=members).map(|id| format!("ws://127.0.0.1:{id}").into()).collect();
-    Arc::new(LayoutUpdate { layout, addresses })
+    Arc::new(LayoutUpdate { layout, addresses }).into()
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn the_newest_layout_outlives_a_killed_process_under_every_durability() {
             assert_eq!(saved, StoreOutcome::Durable);
             let copy = killed(directory.path());
             let found = Directory::open(copy.path()).unwrap();
-            assert_eq!(found.layout(), Some(&layout(members)), "{durability:?}");
+            assert_eq!(found.layouts(), Some(&layout(members)), "{durability:?}");
         }
     }
 }
@@ -95,7 +95,7 @@ fn layouts_and_writes_of_one_turn_are_all_promised() {
         assert!(is_applied_then_durable(&put));
         assert!(bench.storage.close());
     }
-    assert_eq!(Directory::open(directory.path()).unwrap().layout(), Some(&layout(4)));
+    assert_eq!(Directory::open(directory.path()).unwrap().layouts(), Some(&layout(4)));
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_damaged_layout_is_kept_aside_and_the_node_starts_without_one() {
     let mut bench = Bench::fjall(directory.path());
     assert_eq!(bench.run(StoreOp::SaveLayouts(layout(4))), StoreOutcome::Durable);
     assert!(bench.storage.close());
-    assert_eq!(Directory::open(directory.path()).unwrap().layout(), Some(&layout(4)));
+    assert_eq!(Directory::open(directory.path()).unwrap().layouts(), Some(&layout(4)));
     let new = tempfile::tempdir().unwrap();
     assert!(!Directory::open(new.path()).unwrap().has_had_layout());
 }

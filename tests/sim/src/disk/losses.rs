@@ -26,8 +26,8 @@ impl Disk {
     /// Keeps a copy of what is synced.
     pub(crate) fn take_snapshot(&mut self, now: Instant) {
         self.save_what_is_due(now);
-        let (copies, layout) = (self.synced.clone(), self.layout.clone());
-        self.snapshot = Some(Snapshot { copies, layout, commits: self.commits.clone() });
+        let (copies, layouts) = (self.synced.clone(), self.layouts.clone());
+        self.snapshot = Some(Snapshot { copies, layouts, commits: self.commits.clone() });
     }
 
     /// Goes back to the copy, or to nothing where there is none.
@@ -129,10 +129,10 @@ impl Disk {
     }
 
     /// Another directory takes the place of the one that is there.
-    fn put_in_place(&mut self, Snapshot { copies, layout, commits }: Snapshot) -> Vec<Destroyed> {
+    fn put_in_place(&mut self, Snapshot { copies, layouts, commits }: Snapshot) -> Vec<Destroyed> {
         self.damaged.clear();
         self.damaged_hints.clear();
-        self.layout = layout;
+        self.layouts = layouts;
         self.saving = None;
         self.commits = commits;
         self.forget();

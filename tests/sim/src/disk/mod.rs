@@ -25,7 +25,7 @@ use quorate_core::causality::{Held, Record, RecordOp};
 use quorate_core::ids::{DurableMark, Key, NodeId, Remembered};
 use quorate_core::machine::{HeldAs, Standing, StoreError, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
-use quorate_core::message::LayoutUpdate;
+use quorate_core::message::LayoutHistory;
 use quorate_core::prng::Prng;
 use quorate_core::time::{Duration, Instant, Now, UnixMs};
 
@@ -50,10 +50,10 @@ pub(crate) struct Disk {
     syncing: Option<usize>,
     /// What is told once the first so many entries of the tail are synced.
     confirms: Vec<Confirm>,
-    /// The newest layout that is synced.
-    layout: Option<Arc<LayoutUpdate>>,
+    /// The layouts that are synced.
+    layouts: Option<LayoutHistory>,
     /// A newer one, and when it is synced.
-    saving: Option<(Instant, Arc<LayoutUpdate>)>,
+    saving: Option<(Instant, LayoutHistory)>,
     /// What is synced with the data.
     commits: Commits,
     /// What the node remembers of others and waits for a commit.
@@ -95,7 +95,7 @@ pub(crate) struct Disk {
 #[derive(Clone, Debug, Default)]
 struct Snapshot {
     copies: Copies,
-    layout: Option<Arc<LayoutUpdate>>,
+    layouts: Option<LayoutHistory>,
     commits: Commits,
 }
 
@@ -134,7 +134,7 @@ impl Disk {
             tail: Vec::new(),
             syncing: None,
             confirms: Vec::new(),
-            layout: None,
+            layouts: None,
             saving: None,
             commits: Commits::default(),
             to_keep: None,
@@ -206,13 +206,13 @@ impl Disk {
                 }
             },
             StoreOp::Remember(_) => return None,
-            StoreOp::SaveLayouts(layout) => {
+            StoreOp::SaveLayouts(layouts) => {
                 at = at + self.latency(self.temper.sync);
                 match self.why_no_change() {
                     Some(error) => StoreOutcome::Failed(error),
                     None => {
                         self.save_what_is_due(now);
-                        self.saving = Some((at, layout.clone()));
+                        self.saving = Some((at, layouts.clone()));
                         StoreOutcome::Durable
                     }
                 }
@@ -301,10 +301,10 @@ impl Disk {
         StoreOutcome::Applied { applied, record, hint, state }
     }
 
-    /// The newest layout that is synced.
-    pub(crate) fn layout(&self, now: Instant) -> Option<&Arc<LayoutUpdate>> {
+    /// The layouts that are synced.
+    pub(crate) fn layouts(&self, now: Instant) -> Option<&LayoutHistory> {
         let saved = self.saving.as_ref().filter(|(at, _)| *at <= now);
-        saved.map(|(_, layout)| layout).or(self.layout.as_ref())
+        saved.map(|(_, layouts)| layouts).or(self.layouts.as_ref())
     }
 
     pub(crate) fn temper(&self) -> DiskTemper {
@@ -387,7 +387,7 @@ impl Disk {
 
     fn save_what_is_due(&mut self, now: Instant) {
         if let Some((_, saved)) = self.saving.take_if(|(at, _)| *at <= now) {
-            self.layout = Some(saved);
+            self.layouts = Some(saved);
             self.commits.add(self.wall, now, DurableMark(0));
         }
     }

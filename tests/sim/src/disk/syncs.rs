@@ -85,7 +85,7 @@ impl Disk {
         if let Some((_, layout)) = self.saving.take()
             && self.draw(kept)
         {
-            self.layout = Some(layout);
+            self.layouts = Some(layout);
         }
         let mut crashed = Crashed::default();
         let mut under_way = self.syncing.take().unwrap_or(0);

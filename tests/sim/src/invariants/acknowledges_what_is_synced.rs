@@ -1,7 +1,6 @@
 //! Nobody acknowledges what is not synced.
 
 use quorate_core::causality::Context;
-use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{CallId, Message, ReplicaMerged};
 
@@ -62,6 +61,7 @@ fn check(scene: Scene<'_>, from: usize, to: usize, call: CallId) -> Verdict {
 #[cfg(test)]
 mod tests {
     use quorate_core::ids::Epoch;
+    use quorate_core::layout::LayoutVersion;
     use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged};
 
     use super::AcknowledgesWhatIsSynced;

@@ -1,7 +1,6 @@
 //! The number of a call names one question, so its answers answer nothing else.
 
 use quorate_core::ids::Key;
-use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{CallId, Message};
 
 use crate::invariants::{Invariant, Property, REPAIR, Scene, Verdict, Violation};
@@ -61,6 +60,7 @@ impl Invariant for CallsAskOneThing {
 mod tests {
     use quorate_core::causality::Record;
     use quorate_core::ids::{Epoch, Key};
+    use quorate_core::layout::LayoutVersion;
     use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaRead};
 
     use super::CallsAskOneThing;

@@ -28,18 +28,22 @@ pub(crate) struct EqualPreferenceLists {
 
 impl Invariant for EqualPreferenceLists {
     fn on_stepped(&mut self, _scene: Scene<'_>, stepped: Stepped<'_>) -> Verdict {
-        let Some(layout) = stepped.view.layout() else { return Ok(()) };
+        let Some(layout) = stepped.view.newest_layout() else { return Ok(()) };
         self.check(layout).map_err(|violation| violation.at(stepped.node))
     }
 
     fn on_delivered(&mut self, _scene: Scene<'_>, delivered: Delivered<'_>) -> Verdict {
-        let (Message::Welcome(Welcome { layout: Some(layout), .. })
-        | Message::Reply(Reply { layout: Some(layout), .. })
-        | Message::Gossip(Gossip { layout: Some(layout), .. })) = delivered.message
-        else {
-            return Ok(());
-        };
-        self.check(layout)
+        layouts_in(delivered.message).iter().try_for_each(|layout| self.check(layout))
+    }
+}
+
+/// The layouts that a frame carries.
+pub(crate) fn layouts_in(message: &Message) -> &[Arc<LayoutUpdate>] {
+    match message {
+        Message::Welcome(Welcome { layout: Some(layout), .. })
+        | Message::Reply(Reply { layout: Some(layout), .. }) => std::slice::from_ref(layout),
+        Message::Gossip(Gossip { layouts, .. }) => layouts,
+        _ => &[],
     }
 }
 

@@ -4,8 +4,9 @@ use std::ptr;
 use std::sync::Arc;
 
 use quorate_core::layout::{LayoutVersion, Member};
-use quorate_core::message::{Gossip, LayoutUpdate, Message, Reply, Welcome};
+use quorate_core::message::LayoutUpdate;
 
+use crate::invariants::equal_preference_lists::layouts_in;
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::observation::{Sent, Stepped};
 
@@ -40,16 +41,11 @@ impl Invariant for FirstLayoutIsKept {
     }
 
     fn on_sent(&mut self, scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
-        let (Message::Welcome(Welcome { layout: Some(layout), .. })
-        | Message::Reply(Reply { layout: Some(layout), .. })
-        | Message::Gossip(Gossip { layout: Some(layout), .. })) = sent.message
-        else {
-            return Ok(());
-        };
-        if self.was_saved || layout.layout.version() != FIRST {
+        let told = layouts_in(sent.message);
+        if self.was_saved || told.iter().all(|layout| layout.layout.version() != FIRST) {
             return Ok(());
         }
-        self.was_saved = scene.disks.iter().any(|disk| disk.layout(scene.now).is_some());
+        self.was_saved = scene.disks.iter().any(|disk| disk.layouts(scene.now).is_some());
         if self.was_saved {
             return Ok(());
         }
@@ -60,7 +56,7 @@ impl Invariant for FirstLayoutIsKept {
         if scene.layout.layout.version() != FIRST {
             return Ok(());
         }
-        let lacks = |node: &&usize| scene.disks[**node].layout(scene.now).is_none();
+        let lacks = |node: &&usize| scene.disks[**node].layouts(scene.now).is_none();
         match whole.iter().find(lacks) {
             None => Ok(()),
             Some(node) => {

@@ -127,9 +127,7 @@ mod tests {
             pulses: claims.iter().map(pulse).collect(),
             members: Vec::new(),
             wanted: Vec::new(),
-            layout_version: LayoutVersion(1),
-            layout: None,
-            to: Default::default(),
+            ..Gossip::default()
         })
     }
 

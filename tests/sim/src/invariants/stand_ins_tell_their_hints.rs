@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use quorate_core::causality::Context;
 use quorate_core::ids::{Key, NodeId};
-use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{CallId, Message, ReplicaMerged, ReplicaRecord, ReplicaState};
 
@@ -119,6 +118,7 @@ impl Invariant for StandInsTellTheirHints {
 mod tests {
     use quorate_core::causality::Record;
     use quorate_core::ids::{Epoch, NodeId};
+    use quorate_core::layout::LayoutVersion;
     use quorate_core::machine::HeldAs;
     use quorate_core::message::{
         CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord,

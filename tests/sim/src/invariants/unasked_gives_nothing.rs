@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use quorate_core::ids::NodeId;
-use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{Answer, Comparison, MergeReason, Message, ReplicaState, Reply};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
@@ -108,6 +107,7 @@ fn id(scene: Scene<'_>, node: usize) -> NodeId {
 #[cfg(test)]
 mod tests {
     use quorate_core::ids::Epoch;
+    use quorate_core::layout::LayoutVersion;
     use quorate_core::message::{
         CallId, MergeReason, Message, ReplicaMerge, ReplicaRead, ReplicaRecord, ReplicaState,
     };

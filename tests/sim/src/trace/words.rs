@@ -286,6 +286,10 @@ impl Words<'_> {
             Event::PeerAvoided(node) => self.add(format_args!("avoids {}", Node(*node))),
             Event::PeerTrusted(node) => self.add(format_args!("trusts {} again", Node(*node))),
             Event::LayoutChanged(version) => self.add(format_args!("layout {}", version.0)),
+            Event::LayoutReplaced(version) => {
+                self.add(format_args!("layout {} replaced", version.0));
+            }
+            Event::LayoutSynced(version) => self.add(format_args!("reads by layout {}", version.0)),
             Event::HandedOver { target, .. } => {
                 self.add(format_args!("handed over to {}", Node(*target)));
             }

@@ -20,7 +20,7 @@ use quorate_core::ids::{ClusterId, Incarnation, NodeId, Text};
 use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
 use quorate_core::machine::{Event as NodeEvent, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
-use quorate_core::message::{CallId, LayoutUpdate, Message, Reply};
+use quorate_core::message::{CallId, LayoutHistory, LayoutUpdate, Message, Reply};
 use quorate_core::node::{Founding, Node, NodeConfig};
 use quorate_core::prng::Prng;
 use quorate_core::ring::SlotCount;
@@ -351,11 +351,12 @@ impl World {
         self.queue.push(at, event);
     }
 
-    /// The layout that a node begins with.
-    fn known_layout(&self, index: usize) -> Option<Arc<LayoutUpdate>> {
+    /// The layouts that a node begins with.
+    fn known_layouts(&self, index: usize) -> Option<LayoutHistory> {
+        let saved = self.disks[index].layouts(self.now).cloned();
         match self.config.birth {
-            Birth::Layout => Some(self.layout.clone()),
-            Birth::OneSeed => self.disks[index].layout(self.now).cloned(),
+            Birth::Layout => saved.or_else(|| Some(self.layout.clone().into())),
+            Birth::OneSeed => saved,
         }
     }
 
@@ -373,7 +374,7 @@ impl World {
             weight: member.weight,
             address: address(index),
             seeds: (0..self.nodes.len().min(SEEDS)).map(address).collect(),
-            layout: self.known_layout(index),
+            layouts: self.known_layouts(index),
             trees: None,
             found: found.clone(),
             founding: (self.config.birth == Birth::OneSeed && index == FOUNDER)
@@ -389,7 +390,7 @@ impl World {
             credentials: CREDENTIALS,
             limits: self.config.limits.clone(),
         };
-        let forgot = config.layout.is_none() && self.layout_is_known();
+        let forgot = config.layouts.is_none() && self.layout_is_known();
         self.watch.add(Mark::StartsWithoutLayout, forgot);
         if let Some(log) = &mut self.log {
             log.name_life(config.id, config.incarnation, self.nodes[index].life);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use quorate_core::causality::{Context, Held, Record, RecordDigest};
 use quorate_core::ids::Key;
-use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{CallId, Message};
 
@@ -111,6 +110,7 @@ impl Facts {
 mod tests {
     use quorate_core::causality::Record;
     use quorate_core::ids::{Epoch, Key};
+    use quorate_core::layout::LayoutVersion;
     use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaRead};
 
     use super::Task;

@@ -121,9 +121,7 @@ impl Stage {
             pulses: vec![pulse],
             members: Vec::new(),
             wanted: Vec::new(),
-            layout_version: LayoutVersion(1),
-            layout: None,
-            to: Default::default(),
+            ..Gossip::default()
         })
     }
 
