@@ -38,7 +38,7 @@ use crate::config::NodeConfig;
 use crate::ids::{DurableMark, Incarnation, Key, NodeId, Remembered};
 use crate::layouts::Layouts;
 use crate::machine::{Effect, Effects, Found, PastLives, Standing, StoreOp, StoreOutcome, Ticket};
-use crate::ring::{Slot, SlotCount};
+use crate::ring::Slot;
 use crate::tickets::{Purpose, Tickets};
 use crate::time::Now;
 
@@ -253,8 +253,9 @@ impl Refill {
 
     /// No slot is vouched for until it is refilled.
     pub(crate) fn wait_for_all(&mut self, config: &NodeConfig, layouts: &Layouts) {
-        let slots = layouts.head().map(|update| update.layout.slot_count());
-        for slot in slots.into_iter().flat_map(SlotCount::slots) {
+        // Without a layout it is done when one comes.
+        let Some(update) = layouts.head() else { return };
+        for slot in update.layout.slot_count().slots() {
             self.wait_for(config, layouts, slot);
         }
         self.is_begun = true;

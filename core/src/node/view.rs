@@ -126,11 +126,9 @@ impl<'a> NodeView<'a> {
         self.node.refill.holds_back()
     }
 
-    /// Whether this node may say what it holds of a slot.
+    /// Whether nothing keeps this node from saying what it holds of a slot, if it is a primary of it.
     pub fn vouches(&self, slot: Slot) -> bool {
-        let node = self.node;
-        let is_primary = node.layouts.is_primary(slot, node.config.id);
-        is_primary && node.refill.vouches(slot) && !node.transfer.lacks(slot)
+        self.node.refill.vouches(slot) && !self.node.transfer.lacks(slot)
     }
 
     /// The number of the last synced commit that the machine heard of.
