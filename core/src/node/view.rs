@@ -1,12 +1,13 @@
 //! What metrics, status pages and tests may look at.
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Node;
 use crate::config::NodeConfig;
 use crate::ids::{DurableMark, Incarnation, NodeId};
-use crate::layout::MemberLoad;
+use crate::layout::{LayoutVersion, MemberLoad};
 use crate::machine::{HintCount, Standing};
 use crate::membership::{MemberView, Membership};
 use crate::merkle::Forest;
@@ -50,6 +51,18 @@ impl<'a> NodeView<'a> {
     /// How far this node is with the layouts in force.
     pub fn marks(&self) -> Marks {
         self.node.layouts.marks()
+    }
+
+    /// The members whose `mark` a change waits for, as far as this node knows: each gives a mark of
+    /// the newest layout, such as `|marks| marks.sync`.
+    pub fn lagging(&self, mark: fn(Marks) -> LayoutVersion) -> impl Iterator<Item = NodeId> + 'a {
+        self.node.layouts.lagging(mark)
+    }
+
+    /// The slots that this node has yet to fill for a new layout, and whom each is still to be
+    /// compared with.
+    pub fn filling(&self) -> impl Iterator<Item = (Slot, &'a BTreeSet<NodeId>)> + use<'a> {
+        self.node.transfer.waiting()
     }
 
     /// Whether a node is a primary of a slot in any layout in force.

@@ -28,6 +28,9 @@ pub struct WorldConfig {
     pub nodes: usize,
     /// Zones, given to the nodes in turn; 1: all in one.
     pub zones: usize,
+    /// The weights of the nodes, to begin with; 1 where it names none. A node of weight 0 holds nothing
+    /// until a layout gives it something.
+    pub weights: Vec<u32>,
     /// Slots of the ring.
     pub slots: u32,
     /// N.
@@ -69,6 +72,7 @@ impl Default for WorldConfig {
         WorldConfig {
             nodes: 5,
             zones: 1,
+            weights: Vec::new(),
             slots: 64,
             replication: 3,
             r: 2,

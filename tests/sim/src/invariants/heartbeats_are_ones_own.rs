@@ -103,7 +103,6 @@ fn claims(gossip: &Gossip) -> impl Iterator<Item = (NodeId, Incarnation, u64)> {
 #[cfg(test)]
 mod tests {
     use quorate_core::ids::{Incarnation, NodeId};
-    use quorate_core::layout::LayoutVersion;
     use quorate_core::message::{Gossip, Message, Pulse};
 
     use super::HeartbeatsAreOnesOwn;

@@ -20,6 +20,10 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct HintsComeHome;
 
 impl Invariant for HintsComeHome {
+    fn outlives_layouts(&self) -> bool {
+        false
+    }
+
     fn on_applied(&mut self, scene: Scene<'_>, applied: Applied<'_>) -> Verdict {
         let Applied { node, copy: HeldAs::Hint { target }, key: name, .. } = applied else {
             return Ok(());

@@ -44,6 +44,10 @@ struct Owed {
 }
 
 impl Invariant for LossesAreNoticed {
+    fn outlives_layouts(&self) -> bool {
+        false
+    }
+
     fn on_started(&mut self, _: Scene<'_>, Started { node, found, .. }: Started<'_>) -> Verdict {
         let told = self.told.get(&node).into_iter().flatten();
         let is_forgotten = |told: &Remembered| found.past.mark_of(told.life) < told.mark;

@@ -17,6 +17,7 @@ mod heartbeats_are_ones_own;
 mod hints_are_counted;
 mod hints_come_home;
 mod justified_supersession;
+mod layouts_settle;
 mod losses_are_noticed;
 mod marks_are_durable;
 mod marks_are_remembered;
@@ -125,6 +126,7 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             first_layout_is_kept::PROPERTY,
             Box::new(first_layout_is_kept::FirstLayoutIsKept::default()),
         ),
+        (layouts_settle::PROPERTY, Box::new(layouts_settle::LayoutsSettle)),
         (bounded_tables::PROPERTY, Box::new(bounded_tables::BoundedTables::default())),
         (retries_are_one::PROPERTY, Box::new(retries_are_one::RetriesAreOne)),
         (replicas_converge::PROPERTY, Box::new(replicas_converge::ReplicasConverge)),

@@ -75,6 +75,10 @@ struct Asked {
 }
 
 impl Invariant for MovesWhatDiffers {
+    fn outlives_layouts(&self) -> bool {
+        false
+    }
+
     fn on_stepped(&mut self, scene: Scene<'_>, Stepped { node, view }: Stepped<'_>) -> Verdict {
         if view.standing().refilling {
             self.refilling.insert(node, scene.now);

@@ -29,7 +29,8 @@ impl Invariant for ReplicasConverge {
                 assert!(same, "the facts know what n{node} holds of {name:?}");
             }
             let mut first: Option<(usize, &Record, Vec<u8>)> = None;
-            for node in key.primaries.iter().copied().filter(|node| whole.contains(node)) {
+            let homes = scene.facts.homes(name);
+            for node in homes.into_iter().filter(|node| whole.contains(node)) {
                 let disk = &scene.disks[node];
                 if disk.is_damaged(HeldAs::Own, name) {
                     continue;

@@ -20,6 +20,10 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct RequestsTakeOneDetour;
 
 impl Invariant for RequestsTakeOneDetour {
+    fn outlives_layouts(&self) -> bool {
+        false
+    }
+
     fn on_applied(&mut self, scene: Scene<'_>, applied: Applied<'_>) -> Verdict {
         let Applied { node, copy, key, op: RecordOp::Write(write), .. } = applied else {
             return Ok(());

@@ -47,7 +47,8 @@ impl Invariant for SiblingsAreMaximal {
 
     fn at_rest(&mut self, scene: Scene<'_>, whole: &[usize]) -> Verdict {
         for (name, key) in scene.facts.keys().filter(|(_, key)| key.truncated.is_empty()) {
-            for node in key.primaries.iter().copied().filter(|node| whole.contains(node)) {
+            let homes = scene.facts.homes(name);
+            for node in homes.into_iter().filter(|node| whole.contains(node)) {
                 let record = key.memory[node].record();
                 let mut covered = Context::new();
                 for (_, fact) in key.writes.iter().filter(|(dot, _)| knows(record, **dot)) {

@@ -26,6 +26,10 @@ pub(crate) const PROPERTY: Property = Property {
 pub(crate) struct TruthfulReceipt;
 
 impl Invariant for TruthfulReceipt {
+    fn outlives_layouts(&self) -> bool {
+        false
+    }
+
     fn on_sent(&mut self, scene: Scene<'_>, sent: Sent<'_>) -> Verdict {
         if let Sent { from: End::Node(_), to: End::Client(client, _), message } = sent
             && let Message::Reply(Reply { call, receipt: Some(receipt), .. }) = message

@@ -49,6 +49,10 @@ impl Wanted {
 }
 
 impl Invariant for WritableWhileWAreUp {
+    fn outlives_layouts(&self) -> bool {
+        false
+    }
+
     fn on_handed(&mut self, _: Scene<'_>, Handed { caller, node, message }: Handed<'_>) -> Verdict {
         if let Message::Put(put) = message {
             self.handed.insert((caller, put.head.call), node);
@@ -152,7 +156,7 @@ mod tests {
             weight: 1,
             address: "ws://n".into(),
             seeds: Vec::new(),
-            layout: Some(Arc::new(stage.layout.clone())),
+            layouts: Some(Arc::new(stage.layout.clone()).into()),
             trees: None,
             found: Default::default(),
             founding: None,

@@ -77,7 +77,11 @@ impl Oracle {
         }
         let carried = seen.and_then(|seen| self.facts.carried(seen));
         let scene = Scene { now, wall, layout, disks, facts: &self.facts, carried };
+        let has_changed = self.facts.has_changed();
         for (property, invariant) in &mut self.invariants {
+            if has_changed && !invariant.outlives_layouts() {
+                continue;
+            }
             if let Err(violation) = ask(&mut **invariant, scene) {
                 self.violation =
                     Some(Box::new(Violation { property: property.name, at: now, ..*violation }));

@@ -162,6 +162,7 @@ impl<F: FnMut(&Plan) -> Option<Instant>, G: FnMut() -> bool> Search<'_, F, G> {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
     Faults(FaultClass),
+    Layouts,
     CallsOf(usize),
     CallsFor(usize),
 }
@@ -171,6 +172,7 @@ fn groups_of(step: &Step) -> Vec<Group> {
         Act::Call { client, key, .. } => {
             return vec![Group::CallsOf(*client), Group::CallsFor(*key)];
         }
+        Act::Layout { .. } => return vec![Group::Layouts],
         Act::Burst { .. } => FaultClass::Bursts,
         Act::Cancel { .. } | Act::Freeze { .. } => FaultClass::Freezes,
         Act::Crash { .. } => FaultClass::Crashes,

@@ -14,6 +14,7 @@ use settings::{be_sloppy, config, draw_coordinate};
 use super::collection::draw_collection;
 use super::comparisons::draw_comparisons;
 use super::expiry::Expiry;
+use super::layouts::Changes;
 use super::plan::{Act, Ailment, FaultClass, KEYS, Kind, Loses, Outcast, Plan, Shown, Step};
 use crate::config::{Birth, WorldConfig};
 use crate::disk::DiskTemper;
@@ -43,6 +44,7 @@ impl Plan {
             acts.extend(faults.into_iter().map(|(at, act)| (at, drawing.prolong(act))));
         }
         acts.extend(drawing.troubled_founding());
+        acts.extend(drawing.changes.at(seed, drawing.beginning, drawing.span));
         acts.sort_by_key(|(at, _)| *at);
         let steps = acts.into_iter().enumerate();
         let steps = steps.map(|(number, (at, act))| Step { number, at, act }).collect();
@@ -63,6 +65,8 @@ struct Drawing {
     blackouts: Prng,
     /// Decides which values expire, and when.
     expiry: Expiry,
+    /// How the layout changes.
+    changes: Changes,
     config: WorldConfig,
     beginning: Instant,
     awaits_layout: bool,
@@ -104,6 +108,8 @@ impl Drawing {
         config.anti_entropy = draw_comparisons(seed);
         config.collection = draw_collection(seed);
         config.coordinate = draw_coordinate(seed);
+        let changes = Changes::draw(seed, &config);
+        config.weights.clone_from(&changes.weights);
         let clients = 1 + prng.below(5) as usize;
         let is_stale =
             |prng: &mut Prng| classes.contains(&FaultClass::StaleClients) && prng.chance(1, 2);
@@ -124,6 +130,7 @@ impl Drawing {
             beginning,
             awaits_layout,
             expiry: Expiry::new(seed),
+            changes,
             losses: Prng::stream(seed, "plan of losses"),
             blackouts: Prng::stream(seed, "plan of blackouts"),
             prng,
@@ -134,7 +141,9 @@ impl Drawing {
         let ailments = [Ailment::Down, Ailment::Paused, Ailment::CutOff];
         // A quorum must be left of every key.
         let spare = self.config.replication >= 3 && !self.classes.is_empty();
-        let outcast = (spare && self.prng.chance(1, 2))
+        // A change waits for all members.
+        let changes = !self.changes.acts.is_empty();
+        let outcast = (spare && self.prng.chance(1, 2) && !changes)
             .then(|| Outcast { node: self.node(), ailment: pick(&mut self.prng, &ailments) });
         Plan {
             seed: self.seed,
@@ -202,6 +211,7 @@ impl Drawing {
             Act::Call { .. }
             | Act::Burst { .. }
             | Act::Cancel { .. }
+            | Act::Layout { .. }
             | Act::Snapshot { .. }
             | Act::Rot { .. }
             | Act::Clock { .. }

@@ -4,6 +4,7 @@ mod collection;
 mod comparisons;
 mod draw;
 mod expiry;
+mod layouts;
 mod plan;
 mod report;
 mod run;

@@ -199,6 +199,13 @@ pub enum Act {
         /// The client.
         client: usize,
     },
+    /// An operator changes the layout.
+    Layout {
+        /// The node that is asked.
+        node: usize,
+        /// What each node shall weigh; with 0 it holds nothing.
+        weights: Vec<u32>,
+    },
     /// A node crashes, and comes back.
     Crash {
         /// The node.
@@ -352,6 +359,7 @@ impl Act {
             Act::Call { .. }
             | Act::Burst { .. }
             | Act::Cancel { .. }
+            | Act::Layout { .. }
             | Act::Snapshot { .. }
             | Act::Clock { .. }
             | Act::HangUp { .. }
@@ -373,6 +381,7 @@ impl Act {
             Act::Disk { temper, lasts, .. } => Act::Disk { node, temper, lasts },
             Act::Call { .. }
             | Act::Cancel { .. }
+            | Act::Layout { .. }
             | Act::Partition { .. }
             | Act::Clog { .. }
             | Act::HangUp { .. }

@@ -35,6 +35,9 @@ impl fmt::Display for Act {
             Act::Burst { node, key, puts } => {
                 write!(f, "{puts} puts without names of {:?} at n{node}", Plan::key(*key))
             }
+            Act::Layout { node, weights } => {
+                write!(f, "n{node} is asked for a layout with the weights {weights:?}")
+            }
             Act::Cancel { client } => write!(f, "c{client} takes its last call back"),
             Act::Crash { node, effects, kept, stops, loses, lasts } => {
                 write!(f, "n{node} {}", if *stops { "stops" } else { "crashes" })?;

@@ -4,7 +4,7 @@ use quorate_core::causality::Record;
 use quorate_core::ids::{Key, NodeId};
 use quorate_core::machine::{Event as NodeEvent, HeldAs};
 use quorate_core::membership::MemberView;
-use quorate_core::message::{LayoutUpdate, MemberState};
+use quorate_core::message::{LayoutSpan, LayoutUpdate, MemberState};
 use quorate_core::node::Node;
 use quorate_core::time::{Duration, Instant};
 use std::sync::Arc;
@@ -19,6 +19,12 @@ impl World {
     /// Members, slots and addresses; nodes are numbered in the order of the members.
     pub fn layout(&self) -> &Arc<LayoutUpdate> {
         &self.layout
+    }
+
+    /// What a node holds to be in force; `None` while it is down, or knows no layout.
+    pub fn span(&self, node: usize) -> Option<LayoutSpan> {
+        let span = self.node(node)?.view().layouts();
+        (span.head.version.0 > 0).then_some(span)
     }
 
     /// The machine of a node; `None` while it is down.

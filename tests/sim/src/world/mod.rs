@@ -7,6 +7,7 @@ mod connections;
 mod effects;
 mod events;
 mod faults;
+mod layouts;
 mod look;
 mod queue;
 mod rules;
@@ -438,6 +439,6 @@ fn member(index: usize, config: &WorldConfig) -> Member {
         id: NodeId(index as u64 + 1),
         label: format!("n{index}").into(),
         zone: format!("z{}", index % config.zones.max(1)).into(),
-        weight: 1,
+        weight: config.weights.get(index).copied().unwrap_or(1),
     }
 }

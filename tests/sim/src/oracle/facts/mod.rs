@@ -1,6 +1,7 @@
 //! What is known of calls and writes.
 
 mod carried;
+mod layouts;
 mod old_copies;
 mod tasks;
 
@@ -16,6 +17,7 @@ use quorate_core::time::Duration;
 
 pub(crate) use carried::Carried;
 use carried::Familiar;
+use layouts::Layouts;
 pub(crate) use old_copies::Memory;
 use old_copies::{Life, OldCopies};
 pub(crate) use tasks::{HeldThen, Task};
@@ -49,6 +51,8 @@ pub(crate) struct Facts {
     calls: Table<(Caller, CallId), OpId>,
     requests: Table<RequestId, Vec<OpId>>,
     keys: BTreeMap<Key, KeyFacts>,
+    /// Which layouts were in force, and where.
+    layouts: Layouts,
     /// The key and the node that each actor first wrote at.
     actors: Table<Actor, (Key, usize)>,
     /// What the nodes that live were asked: by node, coordinator, call.
@@ -86,6 +90,7 @@ impl Facts {
             calls: Table::default(),
             requests: Table::default(),
             keys: BTreeMap::new(),
+            layouts: Layouts::default(),
             actors: Table::default(),
             tasks: Table::default(),
             before: Arc::default(),
@@ -224,8 +229,9 @@ impl Facts {
         if !self.keys.contains_key(key) {
             let layout = &layout.layout;
             let ids = layout.primaries(layout.slot_of(key.as_bytes())).iter();
-            let primaries = ids.filter_map(|id| self.index(*id)).collect();
-            self.keys.insert(key.clone(), KeyFacts::new(primaries, self.nodes.len()));
+            let first: Vec<usize> = ids.filter_map(|id| self.index(*id)).collect();
+            let all = if self.has_changed() { self.all_primaries(key) } else { first };
+            self.keys.insert(key.clone(), KeyFacts::new(all, self.nodes.len()));
         }
         self.keys.get_mut(key).expect("it is there")
     }
@@ -288,6 +294,10 @@ impl Facts {
         if op.ends > 1 {
             return;
         }
+        let lists = match self.has_changed() {
+            true => self.lists(&op.key),
+            false => self.key(&op.key).map(|facts| facts.primaries.clone()).into_iter().collect(),
+        };
         let Some(facts) = self.keys.get_mut(&op.key) else { return };
         let mut how = op.ending(ending);
         match &mut how {
@@ -328,13 +338,14 @@ impl Facts {
                         // Whoever is excused from holding it does not hold it.
                         let holds = |node: &&usize| {
                             let held = moment.disks[**node].synced(&op.key);
-                            held.is_some_and(|record| match dot {
+                            held.is_some_and(|record| match &*dot {
                                 Some(dot) => knows(record, *dot),
                                 None => unknown_to(record, context).is_empty(),
                             })
                         };
-                        let found = facts.primaries.iter().filter(holds).count();
-                        op.w.min(found as u8)
+                        // Of each layout that a reader may go by as many hold it.
+                        let found = lists.iter().map(|list| list.iter().filter(&holds).count());
+                        op.w.min(found.min().unwrap_or_default() as u8)
                     };
                     let ack = Acknowledged { op: id, w, dot: *dot, given };
                     facts.acknowledge(ack, context);
@@ -468,9 +479,12 @@ impl Facts {
             HeldAs::Own => None,
             HeldAs::Hint { target } => self.index(target),
         };
+        // What moved away is removed there, and held by others.
+        let is_kept = self.has_changed() && !self.is_owner(node, key);
         let facts = self.key_mut(moment, key);
         facts.set_copy(node, copy, None);
         match (copy, home) {
+            (HeldAs::Own, _) if is_kept => {}
             (HeldAs::Own, _) => facts.collect(record),
             (HeldAs::Hint { .. }, Some(home)) => {
                 facts.hand_over((node, home), key, record, moment.disks);

@@ -1,7 +1,6 @@
 //! Commits, lives, and what nodes tell each other of them.
 
 use quorate_core::ids::{DurableMark, Incarnation, NodeId, Remembered};
-use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::Found;
 use quorate_core::message::{Gossip, Message, Pulse};
 use quorate_core::time::Duration;

@@ -13,7 +13,7 @@ use super::{End, Open, Run};
 use crate::disk::DiskTemper;
 use crate::network::{Place, Weather};
 use crate::observation::Asked;
-use crate::swarm::plan::{Ailment, FaultClass, KEYS, Outcast, Plan};
+use crate::swarm::plan::{Act, Ailment, FaultClass, KEYS, Outcast, Plan};
 
 /// How long frames from before the healing may still be on their way.
 const STRAGGLERS: Duration = Duration::from_secs(5);
@@ -87,6 +87,9 @@ impl Run<'_> {
         self.rest();
         self.wait_for_refills(&whole);
         let whole = self.whole();
+        if self.plan.steps.iter().any(|step| matches!(step.act, Act::Layout { .. })) {
+            self.wait_for_layouts(&whole);
+        }
         self.wait_for_hints(&whole);
         self.wait_for_verdicts(&whole);
         let reader = self.world.add_client();

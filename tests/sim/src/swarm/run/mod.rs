@@ -4,6 +4,7 @@ mod comparing;
 mod detection;
 mod founding;
 mod healing;
+mod layouts;
 mod refilling;
 
 use std::cmp::Reverse;
@@ -184,6 +185,7 @@ impl<'a> Run<'a> {
                 self.call(*client, *key, *kind, (*quorum, *ttl));
             }
             Act::Burst { node, key, puts } => self.burst(*node, *key, *puts),
+            Act::Layout { node, weights } => self.change_layout(*node, weights),
             Act::Cancel { client } => {
                 let client = self.clients[*client];
                 let last = self.open.iter().rev().find(|open| open.client == client);

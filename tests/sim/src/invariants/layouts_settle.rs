@@ -1,0 +1,49 @@
+//! A change of the layout comes to its end, and leaves nothing behind.
+
+use quorate_core::ids::Key;
+
+use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
+
+pub(crate) const PROPERTY: Property = Property {
+    name: "layouts-settle",
+    definition: "At rest all whole nodes hold one and the same layout to be in force, and a whole \
+                 node that is no primary of a key has no copy of it.",
+    source: "DESIGN.md §9 (the history rule)",
+};
+
+pub(crate) struct LayoutsSettle;
+
+impl Invariant for LayoutsSettle {
+    fn at_rest(&mut self, scene: Scene<'_>, whole: &[usize]) -> Verdict {
+        if !scene.facts.has_changed() {
+            return Ok(());
+        }
+        let spans = scene.facts.spans();
+        let newest = spans.values().map(|span| span.head).max().unwrap_or_default();
+        for node in whole {
+            let Some(span) = spans.get(node) else { continue };
+            if span.head != newest || span.is_changing() || span.read != newest.version {
+                let text = format!(
+                    "n{node} holds the layouts {} to {} to be in force and reads by {}, where the \
+                     newest is {}",
+                    span.oldest, span.head.version, span.read, newest.version
+                );
+                return Err(Violation::new(text).at(*node));
+            }
+        }
+        for (name, key) in scene.facts.keys() {
+            let homes = scene.facts.homes(name);
+            let holds =
+                |node: &&usize| !homes.contains(node) && !key.memory[**node].record().is_empty();
+            if let Some(node) = whole.iter().find(holds) {
+                return Err(left_behind(*node, name, &homes));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn left_behind(node: usize, key: &Key, homes: &[usize]) -> Box<Violation> {
+    let text = format!("n{node} holds a copy that moved away; the primaries are {homes:?}");
+    Violation::new(text).at(node).of(key)
+}
