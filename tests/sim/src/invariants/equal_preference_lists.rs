@@ -13,7 +13,7 @@ use crate::observation::{Delivered, Stepped};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "equal-preference-lists",
-    definition: "All layouts of one version, of nodes and on their way, have equal \
+    definition: "All layouts of one version, of nodes and on their way, where no operator changes it, have equal \
                  preference lists for every slot: those that a naive walk finds, which looks \
                  clockwise for the first member of each zone and then for all others. The first \
                  N of them are the primaries.",
@@ -27,13 +27,15 @@ pub(crate) struct EqualPreferenceLists {
 }
 
 impl Invariant for EqualPreferenceLists {
-    fn on_stepped(&mut self, _scene: Scene<'_>, stepped: Stepped<'_>) -> Verdict {
+    fn on_stepped(&mut self, scene: Scene<'_>, stepped: Stepped<'_>) -> Verdict {
         let Some(layout) = stepped.view.newest_layout() else { return Ok(()) };
-        self.check(layout).map_err(|violation| violation.at(stepped.node))
+        self.check(layout, scene.facts.has_changed())
+            .map_err(|violation| violation.at(stepped.node))
     }
 
-    fn on_delivered(&mut self, _scene: Scene<'_>, delivered: Delivered<'_>) -> Verdict {
-        layouts_in(delivered.message).iter().try_for_each(|layout| self.check(layout))
+    fn on_delivered(&mut self, scene: Scene<'_>, delivered: Delivered<'_>) -> Verdict {
+        let may_fork = scene.facts.has_changed();
+        layouts_in(delivered.message).iter().try_for_each(|layout| self.check(layout, may_fork))
     }
 }
 
@@ -48,7 +50,7 @@ pub(crate) fn layouts_in(message: &Message) -> &[Arc<LayoutUpdate>] {
 }
 
 impl EqualPreferenceLists {
-    fn check(&mut self, update: &Arc<LayoutUpdate>) -> Verdict {
+    fn check(&mut self, update: &Arc<LayoutUpdate>, may_fork: bool) -> Verdict {
         if self.checked.iter().any(|known| ptr::eq(&**known, &**update)) {
             return Ok(());
         }
@@ -67,7 +69,9 @@ impl EqualPreferenceLists {
                 return Err(Violation::new(text));
             }
         }
+        // Where an operator changes layouts, two sides of a partition may make two of one version.
         let other = self.checked.iter().find(|known| known.layout.version().0 == version);
+        let other = other.filter(|_| !may_fork);
         if other.is_some_and(|other| other.layout.owners() != layout.owners()) {
             let text = format!("two layouts of version {version} have different owners of slots");
             return Err(Violation::new(text));
@@ -127,16 +131,16 @@ mod tests {
         let update = update(&[0, 1, 0, 2, 3, 0, 1, 2], &["x", "x", "y", "y"]);
         let ids: Vec<u64> = naive_walk(&update.layout, Slot(0)).iter().map(|id| id.0).collect();
         assert_eq!(ids, [1, 3, 2, 4]);
-        assert_eq!(EqualPreferenceLists::default().check(&update), Ok(()));
+        assert_eq!(EqualPreferenceLists::default().check(&update, false), Ok(()));
     }
 
     #[test]
     fn two_layouts_of_one_version_are_found() {
         let mut invariant = EqualPreferenceLists::default();
         let zones = ["x", "x", "x"];
-        assert_eq!(invariant.check(&update(&[0, 1, 2, 0], &zones)), Ok(()));
-        assert_eq!(invariant.check(&update(&[0, 1, 2, 0], &zones)), Ok(()));
-        let violation = invariant.check(&update(&[0, 2, 1, 0], &zones)).unwrap_err();
+        assert_eq!(invariant.check(&update(&[0, 1, 2, 0], &zones), false), Ok(()));
+        assert_eq!(invariant.check(&update(&[0, 1, 2, 0], &zones), false), Ok(()));
+        let violation = invariant.check(&update(&[0, 2, 1, 0], &zones), false).unwrap_err();
         assert!(violation.text.contains("different owners"), "{violation}");
     }
 }

@@ -37,6 +37,10 @@ impl Invariant for TheDeadStayDead {
 
     fn on_removed(&mut self, scene: Scene<'_>, removed: Removed<'_>) -> Verdict {
         let Removed { node, copy: HeldAs::Own, key, record } = removed else { return Ok(()) };
+        if scene.facts.has_changed() && !scene.facts.is_owner(node, key) {
+            // It moved away, and others hold it.
+            return Ok(());
+        }
         let (live, since) = dead_since(record);
         let text = if let Some(dot) = live {
             format!("n{node} removes a record in which {} stands", scene.facts.name(dot))

@@ -47,8 +47,8 @@ impl Facts {
         versions.filter_map(|(version, _)| self.primaries_in(*version, key)).collect()
     }
 
-    /// Whether a node is a primary of a key by what it holds to be in force.
-    pub(super) fn is_owner(&self, node: usize, key: &Key) -> bool {
+    /// Whether a node is a primary of a key by any layout that it holds to be in force.
+    pub(crate) fn is_owner(&self, node: usize, key: &Key) -> bool {
         let Some(span) = self.layouts.spans.get(&node) else { return true };
         let versions = self.layouts.known.range(span.oldest..=span.head.version.max(span.oldest));
         let lists = versions.filter_map(|(version, _)| self.primaries_in(*version, key));
