@@ -37,7 +37,7 @@ impl Invariant for TheDeadStayDead {
 
     fn on_removed(&mut self, scene: Scene<'_>, removed: Removed<'_>) -> Verdict {
         let Removed { node, copy: HeldAs::Own, key, record } = removed else { return Ok(()) };
-        if scene.facts.has_changed() && !scene.facts.is_owner(node, key) {
+        if scene.facts.may_move_away(node, key) {
             // It moved away, and others hold it.
             return Ok(());
         }

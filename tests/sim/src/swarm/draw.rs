@@ -117,7 +117,7 @@ impl Drawing {
             seed,
             clients: (0..clients).map(|_| is_stale(&mut prng)).collect(),
             keys: pick(&mut prng, &[1, 2, 3, 5, 8]),
-            span: Duration::from_micros(gap_us * calls as u64),
+            span: changes.stretch(Duration::from_micros(gap_us * calls as u64), calls),
             own_quorums: prng.chance(1, 3),
             gets: 1 + prng.below(6),
             blind: prng.below(6),

@@ -21,7 +21,12 @@ pub(super) struct Changes {
     pub(super) weights: Vec<u32>,
     /// What they weigh after each change, and who is asked for it.
     pub(super) acts: Vec<Act>,
+    /// The time from call to call: a change takes some rounds of gossip.
+    gap: Duration,
 }
+
+/// A run with changes has so many microseconds from call to call.
+const GAPS_US: [u64; 3] = [10_000, 30_000, 60_000];
 
 impl Changes {
     /// Draws the changes of a run: nodes join, leave, and take more or less. Where nothing is
@@ -39,7 +44,13 @@ impl Changes {
             weights: draw_weights(&mut prng, nodes, least),
         });
         let acts = acts.collect();
-        Changes { weights, acts }
+        let gap = Duration::from_micros(pick(&mut prng, &GAPS_US));
+        Changes { weights, acts, gap }
+    }
+
+    /// For how long so many calls go on, which else would go on for `span`.
+    pub(super) fn stretch(&self, span: Duration, calls: usize) -> Duration {
+        if self.acts.is_empty() { span } else { self.gap * calls as u32 }
     }
 
     /// When each of them comes: now and then one right after the other.

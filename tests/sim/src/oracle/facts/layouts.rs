@@ -47,12 +47,10 @@ impl Facts {
         versions.filter_map(|(version, _)| self.primaries_in(*version, key)).collect()
     }
 
-    /// Whether a node is a primary of a key by any layout that it holds to be in force.
-    pub(crate) fn is_owner(&self, node: usize, key: &Key) -> bool {
-        let Some(span) = self.layouts.spans.get(&node) else { return true };
-        let versions = self.layouts.known.range(span.oldest..=span.head.version.max(span.oldest));
-        let lists = versions.filter_map(|(version, _)| self.primaries_in(*version, key));
-        lists.into_iter().any(|list| list.contains(&node))
+    /// Whether a node may have removed a key for no other reason than that it moved away: by some
+    /// layout that is in force somewhere the node is no primary of it.
+    pub(crate) fn may_move_away(&self, node: usize, key: &Key) -> bool {
+        self.has_changed() && !self.lists(key).iter().all(|list| list.contains(&node))
     }
 
     /// A node has handled an input.

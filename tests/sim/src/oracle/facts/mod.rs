@@ -480,7 +480,7 @@ impl Facts {
             HeldAs::Hint { target } => self.index(target),
         };
         // What moved away is removed there, and held by others.
-        let is_kept = self.has_changed() && !self.is_owner(node, key);
+        let is_kept = self.may_move_away(node, key);
         let facts = self.key_mut(moment, key);
         facts.set_copy(node, copy, None);
         match (copy, home) {

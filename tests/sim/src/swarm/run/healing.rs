@@ -85,11 +85,11 @@ impl Run<'_> {
         self.wait_for_layout(&whole, whole.len());
         self.run_until(self.world.now() + STRAGGLERS);
         self.rest();
-        self.wait_for_refills(&whole);
-        let whole = self.whole();
         if self.plan.steps.iter().any(|step| matches!(step.act, Act::Layout { .. })) {
             self.wait_for_layouts(&whole);
         }
+        self.wait_for_refills(&whole);
+        let whole = self.whole();
         self.wait_for_hints(&whole);
         self.wait_for_verdicts(&whole);
         let reader = self.world.add_client();

@@ -77,11 +77,12 @@ impl Run<'_> {
 
 /// What a node waits for that it can have.
 fn missing(world: &World, node: usize, outcast: Option<usize>) -> Option<String> {
-    // Where a quorum needs the outcast, nothing is read.
+    // Where a quorum needs the outcast, nothing is read, and nobody reads what moved away.
     let is_read = |key: &&Key| {
         let primaries =
             world.layout().layout.primaries(world.layout().layout.slot_of(key.as_bytes()));
-        primaries.iter().all(|id| outcast.is_none() || world.node_of(*id) != outcast)
+        let is_primary = primaries.iter().any(|id| world.node_of(*id) == Some(node));
+        is_primary && primaries.iter().all(|id| outcast.is_none() || world.node_of(*id) != outcast)
     };
     if let Some(key) = world.damaged(node).iter().find(is_read) {
         return Some(format!("n{node} cannot read {key:?}"));
