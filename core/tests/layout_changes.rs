@@ -303,9 +303,10 @@ fn the_same_members_own_the_same_slots() {
 
     // Also where those who own them are not those who should.
     let skewed = vec![0, 0, 0, 0, 0, 0, 0, 1];
-    let pair = &next.members()[..2];
-    let layout = Layout::from_parts(LayoutVersion(1), 2, pair.to_vec(), skewed.clone()).unwrap();
-    assert_eq!(plan(&layout, pair.to_vec()).unwrap().owners(), skewed);
+    let mut pair = next.members()[..2].to_vec();
+    let layout = Layout::from_parts(LayoutVersion(1), 2, pair.clone(), skewed.clone()).unwrap();
+    pair[0].label = "yet another name".into();
+    assert_eq!(plan(&layout, pair).unwrap().owners(), skewed);
 }
 
 #[test]

@@ -118,11 +118,10 @@ impl Moves {
             }
             let one = self.moved.draw(&mut self.prng);
             let other = self.partner(one);
-            let moved = self.moved_of(one, other);
             let Some((before, after)) = self.search.swap(one, other) else {
                 continue;
             };
-            if after > before || self.moved_of(one, other) > moved {
+            if after > before {
                 self.search.swap_back();
             } else {
                 self.file(one);
@@ -131,7 +130,8 @@ impl Moves {
         }
     }
 
-    /// A slot that may swap owners with `one`: it moves, or has the same home.
+    /// A slot that may swap owners with `one`: it moves, or has the same home. Where `one` moves,
+    /// no more slots move after the swap.
     fn partner(&mut self, one: usize) -> usize {
         match self.homes[one] {
             Some(home) if self.prng.chance(1, 2) => {
