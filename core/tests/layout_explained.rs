@@ -142,10 +142,14 @@ fn what_members_do_not_allow_is_named_with_its_numbers() {
         }
     };
     let few_zones = |zones| Limit::FewZones { zones, replication: 3 };
-    let table: [Case<'_>; 8] = [
+    let table: [Case<'_>; 9] = [
         (&[("a", 1), ("b", 1), ("c", 1)], vec![]),
         (&[("a", 2), ("b", 2), ("c", 1), ("c", 1), ("d", 0)], vec![]),
         (&[("a", 1), ("b", 1)], vec![Limit::FewNodes { nodes: 2, replication: 3 }, few_zones(2)]),
+        (
+            &[("a", 1), ("b", 1), ("c", 0)],
+            vec![Limit::FewNodes { nodes: 2, replication: 3 }, few_zones(2)],
+        ),
         (&[("a", 1); 4], vec![few_zones(1)]),
         (
             &[("a", 2), ("b", 1), ("b", 1), ("b", 1), ("b", 2)],
