@@ -65,8 +65,9 @@ fn moved(previous: &Layout, next: &Layout) -> u32 {
     slots.filter(|&slot| previous.owner(slot) != next.owner(slot)).count() as u32
 }
 
-/// What holds for every plan, whatever the members.
-fn assert_sound(previous: &Layout, next: &Layout, members: &[Member]) {
+/// What holds for every plan, whatever the members; where loads demand it, up to `more` slots per
+/// member with slots move beyond those that must.
+fn assert_sound(previous: &Layout, next: &Layout, members: &[Member], more: u32) {
     assert_eq!(next.version().0, previous.version().0 + 1);
     assert_eq!(next.replication(), previous.replication());
     assert_eq!(next.slot_count(), previous.slot_count());
@@ -80,9 +81,9 @@ fn assert_sound(previous: &Layout, next: &Layout, members: &[Member]) {
         let exact = u128::from(next.slot_count().get()) * u128::from(member.weight);
         assert!((u128::from(load.slots) * total).abs_diff(exact) < total, "{load:?}");
     }
-    let owners = loads.iter().filter(|load| load.slots > 0).count() as u32;
     let (moved, least) = (moved(previous, next), least_moves(previous, next));
-    assert!(least <= moved && moved <= least + owners, "{moved} moved, {least} must");
+    let owners = loads.iter().filter(|load| load.slots > 0).count() as u32;
+    assert!(least <= moved && moved <= least + more * owners, "{moved} moved, {least} must");
     assert_primaries(next);
 }
 
@@ -104,7 +105,9 @@ fn assert_primaries(layout: &Layout) {
     }
 }
 
-/// The least load, in thousandths of a replica, that the fullest of equal members can have.
+/// The least load, in thousandths of a replica, that the fullest of equal members can have: each
+/// slot has N replicas on distinct members in as many zones as can be, so zones hold at least or at
+/// most one replica of each slot, and the load of a small zone is forced, wherever its slots lie.
 fn least_max_load(layout: &Layout) -> u64 {
     let mut zones: Vec<(String, u64)> = Vec::new();
     for member in layout.members() {
@@ -155,7 +158,7 @@ fn any_sequence_of_changes_gives_sound_plans() {
                 change(&mut prng, &mut members, zones, slots as usize);
             }
             let next = plan(&layout, members.clone()).unwrap();
-            assert_sound(&layout, &next, &members);
+            assert_sound(&layout, &next, &members, 8);
             layout = next;
         }
     }
@@ -176,11 +179,12 @@ fn change(prng: &mut Prng, members: &mut Vec<Member>, zones: u64, count_max: usi
 }
 
 /// Carries out random joins and leaves with up to `most` members and at least 32 slots for each;
-/// returns how uneven each plan is.
-fn joins_and_leaves(most: usize, zones: u64, steps: u32) -> Vec<u64> {
+/// returns how uneven each plan is, and how many slots it moves beyond those that must, in
+/// thousandths of one per member.
+fn joins_and_leaves(replication: u8, most: usize, zones: u64) -> Vec<(u64, u32)> {
     let mut prng = Prng::stream(zones * 100 + most as u64, "joins and leaves");
     let mut members = members(&mut prng, most, zones as usize);
-    let mut layout = first(32 * most.next_power_of_two() as u32, 3, &members);
+    let mut layout = first(32 * most.next_power_of_two() as u32, replication, &members);
     let mut step = |_| {
         if members.len() == most || members.len() > 1 && prng.chance(1, 2) {
             members.remove(prng.below(members.len() as u64) as usize);
@@ -189,38 +193,42 @@ fn joins_and_leaves(most: usize, zones: u64, steps: u32) -> Vec<u64> {
             members.push(joiner(&mut prng, zones));
         }
         let next = plan(&layout, members.clone()).unwrap();
-        assert_sound(&layout, &next, &members);
+        assert_sound(&layout, &next, &members, 8);
+        let more = moved(&layout, &next) - least_moves(&layout, &next);
         layout = next;
-        unevenness(&layout)
+        (unevenness(&layout), more * 1000 / members.len() as u32)
     };
-    (0..steps).map(&mut step).collect()
+    (0..12).map(&mut step).collect()
 }
 
 #[test]
 fn equal_members_stay_even_after_any_joins_and_leaves() {
     for most in [1, 2, 3, 4, 5, 8, 16, 30, 64] {
         for zones in [1, 1_000_000] {
-            let uneven = joins_and_leaves(most, zones, 12);
-            let worst = uneven.iter().max().unwrap();
-            assert!(*worst <= 1050, "{zones} zones, up to {most} nodes: {uneven:?}");
+            for (uneven, more) in joins_and_leaves(3, most, zones) {
+                assert!(uneven <= 1050, "{zones} zones, up to {most} nodes: {uneven}");
+                assert!(more <= 1000, "{zones} zones, up to {most} nodes: {more}");
+            }
         }
     }
 }
 
 #[test]
-fn zones_of_changing_size_stay_even_as_far_as_few_moves_allow() {
-    // Where a join or a leave turns a zone into one that is full, more slots would have to move.
-    let (mut plans, mut above) = (0, 0);
-    for most in [4, 8, 16, 32] {
-        for zones in [2, 3, 5] {
-            let uneven = joins_and_leaves(most, zones, 16);
-            assert!(uneven.iter().all(|&uneven| uneven <= 1200), "{zones} {most}: {uneven:?}");
-            plans += uneven.len();
-            above += uneven.iter().filter(|&&uneven| uneven > 1050).count();
+fn zones_of_changing_size_stay_even_and_seldom_need_more_moves() {
+    let (mut plans, mut needed_more) = (0, 0);
+    for replication in [2, 3] {
+        for most in [4, 6, 8, 16, 32] {
+            for zones in 2..=5 {
+                for (uneven, more) in joins_and_leaves(replication, most, zones) {
+                    assert!(uneven <= 1050, "N={replication} {zones} zones, {most}: {uneven}");
+                    plans += 1;
+                    needed_more += u32::from(more > 1000);
+                }
+            }
         }
     }
-    println!("{above} of {plans} plans are above 1.05");
-    assert!(above * 20 <= plans, "{above} of {plans} plans are above 1.05");
+    println!("{needed_more} of {plans} plans move more than one slot per member beyond the least");
+    assert!(needed_more * 20 <= plans, "{needed_more} of {plans}");
 }
 
 #[test]
@@ -231,21 +239,31 @@ fn a_thousand_nodes_change_by_one_and_by_a_zone() {
     for (index, member) in all.iter_mut().enumerate() {
         member.zone = format!("zone-{}", index % 5).into();
     }
-    // Every five slots in a row are in five zones, and the members of each follow in any order.
+    // Every five slots in a row are in the five zones, always in the same order, and the members of
+    // each follow in any order. Once a zone is lost and its slots are shared out equally, two zones
+    // are a fifteenth above their share, wherever they go: that takes more moves.
     let mut owners: Vec<u16> = (0..65_536_u32).map(|slot| (slot % 1000) as u16).collect();
     for round in owners.chunks_mut(1000) {
         for at in (0..round.len()).rev() {
             round.swap(at, at % 5 + 5 * prng.below(at as u64 / 5 + 1) as usize);
         }
     }
-    let layout = Layout::from_parts(LayoutVersion(1), 3, all.clone(), owners).unwrap();
+    let parts = |owners| Layout::from_parts(LayoutVersion(1), 3, all.clone(), owners).unwrap();
+    let layout = parts(owners.clone());
+    for at in (0..owners.len()).rev() {
+        owners.swap(at, prng.below(at as u64 + 1) as usize);
+    }
+    let scrambled = parts(owners);
     let joined = [&all[..], &[joiner(&mut prng, 5)]].concat();
     let left = [&all[..500], &all[501..]].concat();
     let without_zone: Vec<Member> =
-        all.into_iter().filter(|member| &*member.zone != "zone-0").collect();
+        all.iter().filter(|member| &*member.zone != "zone-0").cloned().collect();
+    let lost = plan(&scrambled, without_zone.clone()).unwrap();
+    assert_sound(&scrambled, &lost, &without_zone, 0);
+    assert!(unevenness(&lost) <= 1050, "{}", unevenness(&lost));
     for members in [joined, left, without_zone] {
         let next = plan(&layout, members.clone()).unwrap();
-        assert_sound(&layout, &next, &members);
+        assert_sound(&layout, &next, &members, 1);
         assert!(unevenness(&next) <= 1050, "{}: {}", members.len(), unevenness(&next));
         // One node more or less needs no further moves.
         if members.len() >= 999 {
@@ -285,9 +303,10 @@ fn the_same_members_own_the_same_slots() {
 
     // Also where those who own them are not those who should.
     let skewed = vec![0, 0, 0, 0, 0, 0, 0, 1];
-    let pair = &next.members()[..2];
-    let layout = Layout::from_parts(LayoutVersion(1), 2, pair.to_vec(), skewed.clone()).unwrap();
-    assert_eq!(plan(&layout, pair.to_vec()).unwrap().owners(), skewed);
+    let mut pair = next.members()[..2].to_vec();
+    let layout = Layout::from_parts(LayoutVersion(1), 2, pair.clone(), skewed.clone()).unwrap();
+    pair[0].label = "yet another name".into();
+    assert_eq!(plan(&layout, pair).unwrap().owners(), skewed);
 }
 
 #[test]
@@ -317,10 +336,10 @@ fn other_zones_make_loads_uneven_and_few_moves_make_that_better() {
         all[index].zone = format!("zone-{}", (index + 1) % 3).into();
     }
     let next = plan(&layout, all.clone()).unwrap();
-    assert_sound(&layout, &next, &all);
+    assert_sound(&layout, &next, &all, 2);
     let owners = layout.owners().to_vec();
     let kept = Layout::from_parts(next.version(), 3, next.members().to_vec(), owners).unwrap();
-    assert!(unevenness(&next) + 50 < unevenness(&kept));
+    assert!(unevenness(&kept) > 1100 && unevenness(&next) <= 1050);
     let explanation = explain(&layout, &next, |_| 0);
     assert_eq!(explanation.slots_moved_least, 0);
     assert_eq!(explanation.slots_moved, moved(&layout, &next));

@@ -76,6 +76,15 @@ fn who_left_sends_only_what_nobody_else_has() {
 }
 
 #[test]
+fn former_primaries_take_turns_to_send() {
+    let four = [member(1, "", 1), member(2, "", 1), member(3, "", 1), member(4, "", 1)];
+    let before = layout(1, 2, &four, &[0, 1, 0, 1]);
+    let after = layout(2, 2, &four, &[2, 3, 2, 3]);
+    let expected = [transfer(1, 3, 4, 4), transfer(2, 4, 4, 4)];
+    assert_eq!(explain(&before, &after, |_| 1).transfers, expected);
+}
+
+#[test]
 fn what_is_sent_is_what_primaries_lack() {
     for seed in 0..16 {
         let mut prng = Prng::new(seed);
@@ -133,10 +142,14 @@ fn what_members_do_not_allow_is_named_with_its_numbers() {
         }
     };
     let few_zones = |zones| Limit::FewZones { zones, replication: 3 };
-    let table: [Case<'_>; 8] = [
+    let table: [Case<'_>; 9] = [
         (&[("a", 1), ("b", 1), ("c", 1)], vec![]),
         (&[("a", 2), ("b", 2), ("c", 1), ("c", 1), ("d", 0)], vec![]),
         (&[("a", 1), ("b", 1)], vec![Limit::FewNodes { nodes: 2, replication: 3 }, few_zones(2)]),
+        (
+            &[("a", 1), ("b", 1), ("c", 0)],
+            vec![Limit::FewNodes { nodes: 2, replication: 3 }, few_zones(2)],
+        ),
         (&[("a", 1); 4], vec![few_zones(1)]),
         (
             &[("a", 2), ("b", 1), ("b", 1), ("b", 1), ("b", 2)],
@@ -152,12 +165,14 @@ fn what_members_do_not_allow_is_named_with_its_numbers() {
             vec![few_zones(1), Limit::LargeNode { id: NodeId(1), weight: 9, weight_total: 18 }],
         ),
     ];
+    let settings = PlanSettings { slots: SlotCount::new(64).unwrap(), replication: 3 };
+    // What came before sets no limits.
+    let before = plan_first(settings, vec![member(9, "a", 1)]).unwrap();
     for (members, expected) in table {
         let members: Vec<Member> =
             (1..).zip(members).map(|(id, &(zone, weight))| member(id, zone, weight)).collect();
-        let settings = PlanSettings { slots: SlotCount::new(64).unwrap(), replication: 3 };
         let layout = plan_first(settings, members).unwrap();
-        assert_eq!(explain(&layout, &layout, |_| 1).limits, expected);
+        assert_eq!(explain(&before, &layout, |_| 1).limits, expected);
         assert!(expected.iter().all(|limit| !limit.to_string().is_empty()));
     }
 }
@@ -168,6 +183,9 @@ fn a_weight_too_small_for_a_slot_is_named() {
     let settings = PlanSettings { slots: SlotCount::new(64).unwrap(), replication: 2 };
     let layout = plan_first(settings, members.to_vec()).unwrap();
     let small = Limit::SmallNode { id: NodeId(3), weight: 1, weight_total: 2000 };
-    let limits = explain(&layout, &layout, |_| 1).limits;
-    assert_eq!(limits, [Limit::FewZones { zones: 1, replication: 2 }, small]);
+    let explanation = explain(&layout, &layout, |_| 1);
+    assert_eq!(explanation.limits, [Limit::FewZones { zones: 1, replication: 2 }, small]);
+    let fair: Vec<u64> =
+        explanation.nodes.iter().map(|node| node.replicas_fair_thousandths).collect();
+    assert_eq!(fair, [64_000, 64_000, 0]);
 }

@@ -1,5 +1,5 @@
-//! `tests/vectors/positions.json`, `preference_lists.json` and `layout_changes.json`, shared with
-//! TypeScript.
+//! `tests/vectors/positions.json`, `preference_lists.json`, `layout_changes.json` and
+//! `large_layouts.json`, shared with TypeScript.
 //!
 //! Compared by default; `QUORATE_BLESS=1` writes them anew. The layouts come from [`plan_first`]
 //! and [`plan`], so a plan that changes shows here, too.
@@ -48,6 +48,17 @@ struct ListVector {
     list: Vec<String>,
 }
 
+/// The layouts of one cluster, each planned from the one before; too large to be written out.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct LargeVector {
+    slots: u32,
+    replication: u8,
+    nodes_per_zone: u64,
+    /// Of each layout, its members, numbered from the first to before the last.
+    members: Vec<(u64, u64)>,
+    hashes_hex: Vec<String>,
+}
+
 #[test]
 fn positions_are_those_of_the_vectors() {
     let vectors: Vec<PositionVector> = keys().iter().map(|key| position_vector(key)).collect();
@@ -77,6 +88,41 @@ fn changes_are_those_of_the_vectors() {
     for pair in read::<LayoutVector>("layout_changes.json").windows(2) {
         let next = plan(&layout_of(&pair[0]), layout_of(&pair[1]).members().to_vec()).unwrap();
         assert_eq!(layout_vector(&pair[1].name, &next, &[]), pair[1]);
+    }
+}
+
+#[test]
+fn large_layouts_have_the_hashes_of_the_vectors() {
+    // A thousand nodes in five zones; one more, in a sixth; the first zone is lost.
+    let members = vec![(0, 1000), (0, 1001), (200, 1001)];
+    let mut vector = LargeVector {
+        slots: 65_536,
+        replication: 3,
+        nodes_per_zone: 200,
+        members,
+        hashes_hex: vec![],
+    };
+    let slots = SlotCount::new(vector.slots).unwrap();
+    let settings = PlanSettings { slots, replication: vector.replication };
+    let mut previous: Option<Layout> = None;
+    for &(first, end) in &vector.members {
+        let members = (first..end).map(|n| numbered(n, vector.nodes_per_zone)).collect();
+        let layout = match &previous {
+            Some(previous) => plan(previous, members).unwrap(),
+            None => plan_first(settings, members).unwrap(),
+        };
+        vector.hashes_hex.push(format!("{:032x}", layout.hash()));
+        previous = Some(layout);
+    }
+    bless_or_compare("large_layouts.json", &[vector]);
+}
+
+fn numbered(number: u64, nodes_per_zone: u64) -> Member {
+    Member {
+        id: NodeId((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        label: number.to_string().into(),
+        zone: (number / nodes_per_zone).to_string().into(),
+        weight: 1,
     }
 }
 

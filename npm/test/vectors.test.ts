@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { frameJson } from "./fake-node.js";
+import { initSync, planFirst, planNext } from "../wasm/vectors/quorate_wasm.js";
 import { walk } from "./walk.js";
 import { xxh64 } from "./xxh64.js";
 
@@ -52,6 +53,71 @@ test("preference lists agree with a naive walk", () => {
     }
   }
 });
+
+type Planned = { version: number; owners: number[]; hash_hex: string };
+
+function startPlanner() {
+  const url = new URL("../wasm/vectors/quorate_wasm_bg.wasm", import.meta.url);
+  initSync({ module: readFileSync(url) });
+}
+
+test("layouts are planned to the same bytes in WebAssembly", () => {
+  const layouts = vectors<Planned[]>("layout_changes");
+  assert.ok(layouts.length >= 8);
+  startPlanner();
+  let previous: Planned | undefined;
+  for (const layout of layouts) {
+    const planned: Planned =
+      previous === undefined
+        ? planFirst(layout.owners.length, layout)
+        : planNext(previous, layout);
+    const { version, owners, hash_hex } = layout;
+    assert.deepEqual(planned, { version, owners, hash_hex });
+    previous = layout;
+  }
+});
+
+test("large layouts have the same hashes in WebAssembly", () => {
+  type Large = {
+    slots: number;
+    replication: number;
+    nodes_per_zone: number;
+    members: [number, number][];
+    hashes_hex: string[];
+  };
+  const golden = vectors<Large[]>("large_layouts");
+  assert.ok(golden.length >= 1);
+  startPlanner();
+  for (const { slots, replication, nodes_per_zone, members, hashes_hex } of golden) {
+    let previous: (Planned & { replication: number; members: object[] }) | undefined;
+    const hashes = members.map(([first, end]) => {
+      const numbers = Array.from({ length: end - first }, (_, index) => first + index);
+      const layout = {
+        version: 1,
+        replication,
+        members: numbers.map((number) => numbered(number, nodes_per_zone)).sort(byId),
+        owners: [],
+      };
+      const planned: Planned =
+        previous === undefined ? planFirst(slots, layout) : planNext(previous, layout);
+      previous = { ...layout, ...planned };
+      return planned.hash_hex;
+    });
+    assert.deepEqual(hashes, hashes_hex);
+  }
+});
+
+function numbered(number: number, nodesPerZone: number) {
+  const id = BigInt.asUintN(64, BigInt(number + 1) * 0x9e3779b97f4a7c15n);
+  return {
+    id: id.toString(16).padStart(16, "0"),
+    label: `${number}`,
+    zone: `${Math.floor(number / nodesPerZone)}`,
+    weight: 1,
+  };
+}
+
+const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
 
 test("protobufjs reads the golden frames as they are meant", () => {
   type Golden = { name: string; frame_hex: string; json: object };

@@ -9,6 +9,8 @@ mod balance;
 mod plan;
 
 mod fair;
+mod slot_set;
+
 mod moves;
 mod next;
 

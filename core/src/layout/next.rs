@@ -29,10 +29,12 @@ use crate::ring::Ring;
 ///
 /// The order in which members are given does not matter. Who is not among them gives all slots
 /// away, and so does who has weight 0. Each other member owns its share of the slots by weight, to
-/// within one slot; of the shares that are equally exact, those are taken that move less. Beyond
-/// the moves that shares demand there are at most as many as there are members, and only where
-/// members would else hold more than a twentieth, and more than a slot's replicas, beyond what
-/// weights and zones demand. Where ids, zones and weights are those of `previous`, nothing moves.
+/// within one slot; of the shares that are equally exact, those are taken that move less. More
+/// moves than shares demand there are only where members would else hold more than a twentieth, and
+/// more than a slot's replicas, beyond what weights and zones demand: at most one for each member,
+/// or, where no such plan was found (a few nodes, and a zone that has just come to hold a replica
+/// of every slot), at most eight. Where ids, zones and weights are those of `previous`, nothing
+/// moves.
 ///
 /// # Errors
 ///

@@ -129,6 +129,11 @@ impl Search {
         search
     }
 
+    /// What the square of one replica costs a member of mean weight.
+    pub(super) fn unit(&self) -> u128 {
+        (self.loads.len() as u128) << 16
+    }
+
     /// From here on, what must be sent costs nothing.
     pub(super) fn ignore_sent(&mut self) {
         self.price = 0;

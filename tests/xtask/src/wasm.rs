@@ -21,7 +21,7 @@ use crate::{npm, process};
 
 /// The target of everything that runs in a browser.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
-/// The crate that both modules are built from.
+/// The crate that all modules are built from.
 pub(crate) const PACKAGE: &str = "quorate-wasm";
 
 /// What Node.js 20 can load. Never `-all`: what that gives, it refuses.
@@ -45,7 +45,7 @@ const SHARED_INPUTS: [&str; 5] = [
     "tests/xtask/src/wasm.rs",
 ];
 
-/// Builds the WebAssembly modules into npm/wasm/client and npm/wasm/sim.
+/// Builds the WebAssembly modules into npm/wasm/client, npm/wasm/sim and npm/wasm/vectors.
 ///
 /// Each module is a build of the crate `wasm/` with the feature of its name. A module whose
 /// sources have not changed since its last build is left as it is.
@@ -69,6 +69,8 @@ enum Module {
     Client,
     /// A whole cluster in one tab: what the demo and tests run.
     Sim,
+    /// What vectors are checked with: it is in no package.
+    Vectors,
 }
 
 impl Wasm {
@@ -119,6 +121,7 @@ impl Module {
         match self {
             Module::Client => "client",
             Module::Sim => "sim",
+            Module::Vectors => "vectors",
         }
     }
 }
@@ -129,7 +132,7 @@ fn compile(workspace: &Workspace, module: Module, profile: &str) -> Result<PathB
     let mut cargo = workspace.cargo();
     cargo.args(["build", "-p", PACKAGE, "--lib", "--target", TARGET]);
     process::run(cargo.args(["--profile", profile, "--features", module.name()]))?;
-    // Both modules have this name: what is here is the one that was built last.
+    // All modules have this name: what is here is the one that was built last.
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(workspace.target.join(TARGET).join(folder).join("quorate_wasm.wasm"))
 }
