@@ -218,6 +218,8 @@ export interface Stats {
   readonly passedOn: number;
   /** Operations sent once more. */
   readonly retries: number;
+  /** With `coordinate: "client"`: replicas asked beyond a read's `r`, since one was late. */
+  readonly hedges: number;
   /** Operations under way. */
   readonly inFlight: number;
   /** Ids of the nodes that the client is connected to. */

@@ -55,8 +55,9 @@ pub enum Coordinate {
     /// A primary of the key, which also repairs replicas that it finds stale.
     #[default]
     Node,
-    /// The client: it asks R primaries itself, one hop less, and leaves the read to a primary
-    /// where they do not agree, or are not all within reach.
+    /// The client: it asks R primaries itself, one hop less, and one more where one takes longer
+    /// than it usually does. It leaves the read to a primary where they do not agree, or are not
+    /// within reach.
     Client,
 }
 

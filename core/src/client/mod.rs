@@ -23,6 +23,7 @@ mod connecting;
 mod connection;
 mod copies;
 mod ending;
+mod hedge;
 mod io;
 mod links;
 mod outcome;
@@ -42,6 +43,7 @@ use addresses::Doubt;
 use call::{Action, Call, Stage};
 pub use config::{CallOptions, ClientConfig, Coordinate};
 pub use copies::call_of;
+use hedge::HedgeBudget;
 pub use io::{ClientEffect, ClientEvent, ClientInput, Link};
 use links::Links;
 pub use outcome::{CallError, Completion, ErrorCode};
@@ -72,6 +74,7 @@ pub struct Client {
     id: u64,
     links: Links,
     standings: Standings,
+    hedges: HedgeBudget,
     /// For the pauses of calls.
     prng: Prng,
     layout: Option<Arc<LayoutUpdate>>,
@@ -97,6 +100,7 @@ impl Client {
             id: Prng::stream(seed, "client").next_u64() | 1,
             links: Links::new(config.seeds.clone(), config.connections_max, seed),
             standings: Standings::new(seed),
+            hedges: HedgeBudget::default(),
             prng: Prng::stream(seed, "pauses"),
             layout: None,
             doubt: Doubt::default(),
