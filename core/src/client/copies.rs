@@ -111,8 +111,8 @@ impl Client {
         out: &mut Effects<ClientEffect>,
     ) -> bool {
         let Some(call) = self.calls.get(id) else { return false };
-        let is_ours = self.config.coordinate == Coordinate::Client && call.attempts == 0;
-        if !is_ours || !call.is_plain_read() {
+        let is_ours = self.config.coordinate == Coordinate::Client && !self.has_gateway();
+        if !is_ours || call.attempts > 0 || !call.is_plain_read() {
             return false;
         }
         let (Some(update), Some(defaults)) = (self.layout.clone(), self.defaults) else {
