@@ -306,6 +306,9 @@ mutants! {
     OneCopyIsEnough = "one-copy-is-enough",
     /// A client that coordinates a read does not ask whether the copies are the same.
     CopiesMayDiffer = "copies-may-differ",
+    /// Where a client that coordinates a read has asked one primary more than R, it is content with
+    /// one copy less than R.
+    HedgeLowersQuorum = "hedge-lowers-quorum",
 
     /// A higher heartbeat does not end the doubts about a member.
     DoubtStands = "doubt-stands",

@@ -17,11 +17,14 @@ use quorate_core::message::{
     Answer, CallId, Entry, EntryValue, Failure, FailureCode, Get, Message, QuorumChoice, ReadKind,
     Reply,
 };
-use quorate_core::time::UnixMs;
+use quorate_core::time::{Duration, UnixMs};
 
 const ONE: RecordDigest = RecordDigest(1);
 
 const OTHER: RecordDigest = RecordDigest(2);
+
+/// Nodes that answer at once are late after so long.
+const HEDGE_MS: u64 = 5;
 
 /// A client that coordinates reads and is connected to all nodes, and a key with its primaries.
 struct Bench {
@@ -68,9 +71,37 @@ impl Bench {
         Bench { hands, key, primaries }
     }
 
+    fn node(&self, place: usize) -> NodeId {
+        key_of(&self.hands.layout, NodeId(1)).1[place]
+    }
+
     fn read(&mut self, options: CallOptions) -> CallId {
         let (key, context) = (self.key.clone(), Bytes::new());
         self.hands.act(|client, now, out| client.get(now, key, context, options, out))
+    }
+
+    /// Reads enough, of nodes that answer at once, to have earned one question beyond R.
+    fn earn_a_hedge(&mut self) {
+        for _ in 0..5 {
+            self.read(CallOptions::default());
+            for asked in self.asked() {
+                self.say(asked, Ok(the_entry()), Some(ONE));
+            }
+        }
+        assert_eq!(self.hands.ended.len(), 5);
+        self.hands.ended.clear();
+    }
+
+    /// The one question that is asked when the next to answer is late.
+    fn hedge(&mut self) -> Asked {
+        self.hands.pass(HEDGE_MS - 1);
+        assert_eq!(self.asked(), [], "not late yet");
+        self.hands.pass(1);
+        let asked = self.asked();
+        let [hedge] = asked[..] else { panic!("{asked:?}") };
+        assert_eq!(hedge.link, self.primaries[2]);
+        assert_eq!(self.hands.client.view().stats().hedges, 1);
+        hedge
     }
 
     /// What was asked since the last look.
@@ -256,4 +287,140 @@ fn a_call_that_is_taken_back_waits_for_no_copy() {
         bench.say(asked, Ok(the_entry()), Some(ONE));
     }
     assert_eq!(bench.hands.ended.len(), 1);
+}
+
+#[test]
+fn one_more_primary_makes_up_for_a_late_digest() {
+    let mut bench = Bench::new();
+    bench.earn_a_hedge();
+    let call = bench.read(CallOptions { receipt: true, ..CallOptions::default() });
+    let asked = bench.asked();
+    bench.say(asked[0], Ok(the_entry()), Some(ONE));
+    let hedge = bench.hedge();
+    assert_eq!((hedge.read, call_of(hedge.frame)), (ReadKind::Digest, call));
+    bench.say(hedge, Ok(Entry::default()), Some(ONE));
+    let [(ended, Ok(done))] = &bench.hands.ended[..] else { panic!("{:?}", bench.hands.ended) };
+    assert_eq!((*ended, &done.answer, done.attempts), (call, &Answer::Entry(the_entry()), 1));
+    let receipt = done.receipt.as_ref().unwrap();
+    assert_eq!((receipt.needed, receipt.primaries.len()), (2, 2));
+    assert!(!receipt.primaries.contains(&bench.node(1)), "the late one has said nothing");
+    bench.say(asked[1], Ok(Entry::default()), Some(OTHER));
+    assert_eq!(bench.hands.ended.len(), 1);
+}
+
+#[test]
+fn one_more_primary_gives_the_entry_where_that_is_late() {
+    // Those who answer in the end: a digest and an entry, or two entries.
+    for others in [[1, 2], [2, 1], [0, 2], [2, 0], [0, 1], [1, 0]] {
+        let mut bench = Bench::new();
+        bench.earn_a_hedge();
+        let call = bench.read(CallOptions::default());
+        let mut asked = bench.asked();
+        let hedge = bench.hedge();
+        assert_eq!((hedge.read, call_of(hedge.frame)), (ReadKind::Data, call));
+        asked.push(hedge);
+        for place in others {
+            assert!(bench.hands.ended.is_empty(), "one copy is no quorum");
+            let entry = if place == 1 { Entry::default() } else { the_entry() };
+            bench.say(asked[place], Ok(entry), Some(ONE));
+        }
+        let [(ended, Ok(done))] = &bench.hands.ended[..] else { panic!("{:?}", bench.hands.ended) };
+        assert_eq!((*ended, &done.answer), (call, &Answer::Entry(the_entry())));
+    }
+}
+
+#[test]
+fn a_hedged_read_is_left_to_a_node_where_copies_differ_fail_or_stay_out() {
+    let failure = Failure::refused(FailureCode::QuorumUnavailable).quorum(1, 0);
+    let differs = Some((Ok(Entry::default()), Some(OTHER)));
+    for third in [differs, Some((Err(failure), None)), None] {
+        let mut bench = Bench::new();
+        bench.earn_a_hedge();
+        let call = bench.read(CallOptions::default());
+        let asked = bench.asked();
+        bench.say(asked[0], Ok(the_entry()), Some(ONE));
+        let hedge = bench.hedge();
+        match third {
+            Some((result, copy)) => bench.say(hedge, result, copy),
+            None => bench.hands.pass(250),
+        }
+        bench.assert_left_to_a_node(call);
+    }
+}
+
+#[test]
+fn questions_beyond_r_are_earned_and_there_is_one_for_a_call() {
+    let mut bench = Bench::new();
+    let call = bench.read(CallOptions::default());
+    let first = bench.asked();
+    bench.hands.pass(240);
+    assert_eq!(bench.asked(), [], "nothing is earned yet");
+    for asked in first {
+        bench.say(asked, Ok(the_entry()), Some(ONE));
+    }
+    assert_eq!(bench.hands.ended.pop().map(|(ended, _)| ended), Some(call));
+    for _ in 0..20 {
+        bench.earn_a_hedge();
+    }
+    // A node that took a fifth of a second is given more time.
+    let call = bench.read(CallOptions::default());
+    bench.asked();
+    bench.hands.pass(200);
+    assert_eq!(bench.asked().len(), 1);
+    bench.hands.pass(1_000);
+    let asked = bench.asked();
+    assert!(matches!(asked[..], [Asked { read: ReadKind::Quorum, .. }]), "{asked:?}");
+    assert_eq!(asked[0].frame, call);
+}
+
+#[test]
+fn a_busy_primary_or_one_that_is_not_there_is_not_asked_beyond_r() {
+    let overloaded = Failure {
+        retry_after: Duration::from_secs(1),
+        ..Failure::refused(FailureCode::Overloaded)
+    };
+    for is_busy in [true, false] {
+        let mut bench = Bench::new();
+        bench.earn_a_hedge();
+        let third = bench.primaries[2];
+        if is_busy {
+            let (key, _) = key_of(&bench.hands.layout, bench.node(2));
+            bench.hands.get(&key, 5_000);
+            let asked = bench.asked();
+            assert_eq!(asked[0].link, third);
+            bench.say(asked[0], Err(overloaded), None);
+            let asked = bench.asked();
+            bench.say(asked[0], Ok(the_entry()), None);
+        } else {
+            bench.hands.open.remove(&third);
+            bench.hands.input(ClientInput::Closed(third));
+        }
+        let call = bench.read(CallOptions::default());
+        let asked = bench.asked();
+        bench.say(asked[0], Ok(the_entry()), Some(ONE));
+        bench.hands.pass(200);
+        assert_eq!(bench.asked(), []);
+        bench.say(asked[1], Ok(Entry::default()), Some(ONE));
+        assert_eq!(bench.hands.ended.last().map(|(ended, _)| *ended), Some(call));
+    }
+}
+
+#[test]
+fn a_late_copy_is_not_taken_for_that_of_the_next_read() {
+    let mut bench = Bench::new();
+    bench.earn_a_hedge();
+    bench.read(CallOptions::default());
+    let first = bench.asked();
+    bench.say(first[0], Ok(the_entry()), Some(ONE));
+    let hedge = bench.hedge();
+    bench.say(hedge, Ok(Entry::default()), Some(ONE));
+    assert_eq!(bench.hands.ended.len(), 1);
+    let second = bench.read(CallOptions::default());
+    let asked = bench.asked();
+    bench.say(asked[0], Ok(the_entry()), Some(ONE));
+    bench.say(first[1], Ok(Entry::default()), Some(ONE));
+    bench.say(hedge, Ok(Entry::default()), Some(ONE));
+    assert_eq!(bench.hands.ended.len(), 1, "both are of the read before");
+    bench.say(asked[1], Ok(Entry::default()), Some(ONE));
+    assert_eq!(bench.hands.ended.last().map(|(ended, _)| *ended), Some(second));
 }

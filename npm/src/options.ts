@@ -18,6 +18,8 @@ export interface MachineOptions {
   w: number;
   /** 0: as the cluster is configured, 1: strict, 2: sloppy. */
   strict: number;
+  /** Whether the client goes through one node. */
+  throughGateway: boolean;
   /** Whether the client runs the quorums of its reads. */
   coordinates: boolean;
   /** 0: the usual number. */
@@ -45,6 +47,7 @@ export function machineOptions(options: ConnectOptions): MachineOptions {
     r: checkedCount(options.r, "r"),
     w: checkedCount(options.w, "w"),
     strict: checkedStrict(options.strict),
+    throughGateway: checkedRouting(options.routing) === "gateway",
     coordinates: checkedCoordinate(options.coordinate) === "client",
     connectionsMax: checkedConnections(options.connectionsMax),
     cluster,
@@ -54,7 +57,7 @@ export function machineOptions(options: ConnectOptions): MachineOptions {
 
 /** The layout is described in `wasm/src/client/face.rs`. */
 export function machineBytes(options: MachineOptions): Uint8Array {
-  const { timeout, r, w, strict, coordinates, connectionsMax, cluster, credentials } = options;
+  const { timeout, r, w, strict, throughGateway, coordinates, connectionsMax, cluster, credentials } = options;
   const seeds = options.seeds.map((seed) => encoder.encode(seed));
   const texts = [credentials, ...seeds];
   const bytes = new Uint8Array(32 + texts.reduce((sum, text) => sum + 4 + text.length, 0));
@@ -62,7 +65,8 @@ export function machineBytes(options: MachineOptions): Uint8Array {
   // Names the writes of this client, so it must be random.
   crypto.getRandomValues(bytes.subarray(0, 8));
   view.setUint32(8, timeout, true);
-  bytes.set([r, w, (cluster ? 1 : 0) | (coordinates ? 2 : 0), strict], 12);
+  const bits = (cluster ? 1 : 0) | (coordinates ? 2 : 0) | (throughGateway ? 4 : 0);
+  bytes.set([r, w, bits, strict], 12);
   view.setBigUint64(16, BigInt(`0x${cluster || 0}`), true);
   view.setUint32(24, connectionsMax, true);
   let at = 28;
@@ -169,6 +173,12 @@ function checkedConnections(count: unknown): number {
     return count;
   }
   throw badArgument("`connectionsMax` must be a whole number of connections from 1 to 10000.");
+}
+
+function checkedRouting(routing: unknown): "direct" | "gateway" {
+  if (routing === undefined) return "direct";
+  if (routing === "direct" || routing === "gateway") return routing;
+  throw badArgument('`routing` must be "direct" or "gateway".');
 }
 
 function checkedCoordinate(coordinate: unknown): "node" | "client" {

@@ -35,9 +35,19 @@ export interface ConnectOptions {
    */
   strict?: boolean | undefined;
   /**
+   * Which nodes operations are sent to. `"direct"`, as it is unless given: a replica of the key, over
+   * as many connections as that takes. `"gateway"`: one node for all, over one connection; it passes
+   * on what it does not coordinate, which is one hop more for most operations. It is the first seed
+   * that answers, and the next one where that is lost or falls silent. For clients that reach the
+   * cluster through a proxy only: no address is dialled but the seeds.
+   */
+  routing?: "direct" | "gateway" | undefined;
+  /**
    * Who runs the quorum of a read. `"node"`, as it is unless given: a replica of the key, which also
    * repairs others that it finds stale. `"client"`: this client asks `r` replicas itself, one hop
-   * less; where they do not hold the same, or are not all within reach, a node runs it after all.
+   * less, and one more where one takes longer than it usually does; where they do not hold the same,
+   * or are not within reach, a node runs it after all. With `routing: "gateway"` a node does, whatever
+   * is said here.
    */
   coordinate?: "node" | "client" | undefined;
   /**
@@ -218,6 +228,8 @@ export interface Stats {
   readonly passedOn: number;
   /** Operations sent once more. */
   readonly retries: number;
+  /** With `coordinate: "client"`: replicas asked beyond a read's `r`, since one was late. */
+  readonly hedges: number;
   /** Operations under way. */
   readonly inFlight: number;
   /** Ids of the nodes that the client is connected to. */

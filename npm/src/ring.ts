@@ -77,6 +77,7 @@ export function toStats(bytes: Bytes): Omit<Stats, "inFlight"> {
     direct: stats.u64(),
     passedOn: stats.u64(),
     retries: stats.u64(),
+    hedges: stats.u64(),
     connected: stats.nodes(),
   };
 }

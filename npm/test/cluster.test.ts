@@ -202,3 +202,17 @@ test("all requests of an undisturbed client go straight to a primary", async () 
   assert.equal(direct - before.direct, done - before.done);
   assert.equal(connected.length, 5);
 });
+
+test("a client with a gateway is connected to one node, which passes on what is not its own", async () => {
+  await using through = await connect({ seeds: cluster.seeds, routing: "gateway", coordinate: "client" });
+  const [gateway] = through.stats().connected;
+  const keys = KEYS.slice(0, 100).map((key) => `gateway ${key}`);
+  await Promise.all(keys.map((key) => through.put(key, key)));
+  const entries = await Promise.all(keys.map((key) => through.get(key)));
+  assert.deepEqual(entries.map((entry) => entry?.text()), keys);
+  const { connected, direct, passedOn, hedges } = through.stats();
+  assert.deepEqual(connected, [gateway]);
+  assert.equal(direct + passedOn, 200);
+  const own = keys.filter((key) => through.locate(key).primaries.some(({ id }) => id === gateway));
+  assert.deepEqual([direct, hedges], [2 * own.length, 0]);
+});

@@ -215,6 +215,7 @@ test("wrong options are explained", () =>
       [connect({ seeds: [node.url], strict: 1 } as unknown as ConnectOptions), /`strict`/],
       [connect({ seeds: [node.url], connectionsMax: 0 }), /`connectionsMax`/],
       [connect({ seeds: [node.url], coordinate: "server" as "node" }), /`coordinate`/],
+      [connect({ seeds: [node.url], routing: "proxy" as "gateway" }), /`routing`/],
     ];
     for (const [call, expected] of cases) {
       const error = await failure(call ?? Promise.resolve());

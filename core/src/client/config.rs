@@ -20,7 +20,9 @@ pub struct ClientConfig {
     pub quorum: QuorumChoice,
     /// Whether only a key's own replicas count; `None`: as the cluster is configured.
     pub strict: Option<bool>,
-    /// Who runs the quorum of a read.
+    /// Which nodes operations are sent to.
+    pub routing: Routing,
+    /// Who runs the quorum of a read. With [`Routing::Gateway`] a node does, whatever is said here.
     pub coordinate: Coordinate,
     /// Connections that are kept; where one more is needed, the one that was idle for longest
     /// goes.
@@ -40,6 +42,7 @@ impl Default for ClientConfig {
             timeout: Duration::from_secs(5),
             quorum: QuorumChoice::default(),
             strict: None,
+            routing: Routing::default(),
             coordinate: Coordinate::default(),
             connections_max: 64,
             cluster: None,
@@ -49,14 +52,28 @@ impl Default for ClientConfig {
     }
 }
 
+/// Which nodes a client sends its operations to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Routing {
+    /// A primary of the key: the client connects to the members of the layout as it needs them.
+    #[default]
+    Direct,
+    /// One node for all, which passes on what it does not coordinate: one connection, one hop more
+    /// for most operations. It is the first seed that answers, and the next one where that is lost
+    /// or falls silent; addresses that the layout names are not dialled. For clients that reach the
+    /// cluster through a proxy only.
+    Gateway,
+}
+
 /// Who runs the quorum of a read. Writes are coordinated by nodes, which alone mint dots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Coordinate {
     /// A primary of the key, which also repairs replicas that it finds stale.
     #[default]
     Node,
-    /// The client: it asks R primaries itself, one hop less, and leaves the read to a primary
-    /// where they do not agree, or are not all within reach.
+    /// The client: it asks R primaries itself, one hop less, and one more where one takes longer
+    /// than it usually does. It leaves the read to a primary where they do not agree, or are not
+    /// within reach.
     Client,
 }
 

@@ -71,8 +71,13 @@ impl Client {
         self.rejection = None;
         self.learn(welcome.layout, out);
         self.doubt_address(&address, Some(welcome.node));
-        if self.links.on_welcome(link, welcome.node, out) {
+        if self.is_spare(link) {
+            self.links.let_go(link, out);
+        } else if self.links.on_welcome(link, welcome.node, out) {
             self.standings.on_up(welcome.node, out);
+            if self.has_gateway() {
+                self.on_gateway(now, link, out);
+            }
         } else {
             self.links.discard(now, link, out);
         }
@@ -110,7 +115,9 @@ impl Client {
             return false;
         }
         self.doubt = Doubt::default();
-        self.links.on_layout(&update.addresses);
+        if !self.has_gateway() {
+            self.links.on_layout(&update.addresses);
+        }
         self.layout = Some(update);
         self.forget_strangers();
         out.push(ClientEffect::Observe(ClientEvent::LayoutChanged { version }));

@@ -5,8 +5,10 @@
 //!               │ yes
 //!               ├──▶ the first:   READ_DATA      entry, digest
 //!               └──▶ the others:  READ_DIGEST           digest
-//!          all digests alike ──▶ the entry
-//!          one differs, fails, stays silent ──▶ a coordinator: it merges and repairs
+//!               │ one takes longer than usual, and the budget allows it
+//!               └──▶ one more:    READ_DATA where the entry is late, else READ_DIGEST
+//!          R digests alike ──▶ the entry
+//!          one differs or fails, fewer than R speak ──▶ a coordinator: it merges and repairs
 //! ```
 //!
 //! Replicas whose records have one digest would have been merged to that record. So an answer is
@@ -26,8 +28,10 @@ use crate::causality::RecordDigest;
 use crate::ids::NodeId;
 use crate::layout::LayoutVersion;
 use crate::machine::Effects;
-use crate::message::{Answer, CallId, Entry, FailureCode, Get, Message, ReadKind, Receipt, Reply};
-use crate::time::Now;
+use crate::message::{
+    Answer, CallId, Entry, FailureCode, Get, LayoutUpdate, Message, ReadKind, Receipt, Reply,
+};
+use crate::time::{Duration, Instant, Now};
 
 /// Set in the numbers of frames that ask for a copy. No client makes so many calls.
 const COPY: u64 = 1 << 48;
@@ -35,22 +39,32 @@ const COPY: u64 = 1 << 48;
 /// The copies that one call has asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Copies {
-    /// Links of those who have not answered.
-    awaited: Vec<Link>,
-    /// Who is to give more than a digest.
-    data: Link,
+    /// How many are a quorum.
+    r: usize,
+    /// Links of those who have not answered, and what each was asked for.
+    awaited: Vec<(Link, ReadKind)>,
     /// What all have said who have answered: under which layout they are primaries, and the digest
     /// of what they hold.
     said: Option<(LayoutVersion, RecordDigest)>,
     /// Those who have answered.
     answered: Vec<NodeId>,
     entry: Option<(Entry, NodeId)>,
+    /// When the read is left to a node.
+    until: Instant,
 }
 
 impl Copies {
     /// Whether an answer on that link is still to come.
     pub(super) fn awaits(&self, link: Link) -> bool {
-        self.awaited.contains(&link)
+        self.awaited.iter().any(|(awaited, _)| *awaited == link)
+    }
+
+    /// Whether enough have said the same. The entry is there then: of those who were asked all but
+    /// R - 1 were asked for it, or one of them has given it.
+    fn is_quorum(&self) -> bool {
+        let answered = self.answered.len();
+        answered
+            >= sane_or!(self.r, HedgeLowersQuorum => 2 * self.r - answered - self.awaited.len())
     }
 
     /// Who did what. `shown` gave the values, as a coordinator would have.
@@ -97,8 +111,8 @@ impl Client {
         out: &mut Effects<ClientEffect>,
     ) -> bool {
         let Some(call) = self.calls.get(id) else { return false };
-        let is_ours = self.config.coordinate == Coordinate::Client && call.attempts == 0;
-        if !is_ours || !call.is_plain_read() {
+        let is_ours = self.config.coordinate == Coordinate::Client && !self.has_gateway();
+        if !is_ours || call.attempts > 0 || !call.is_plain_read() {
             return false;
         }
         let (Some(update), Some(defaults)) = (self.layout.clone(), self.defaults) else {
@@ -110,10 +124,27 @@ impl Client {
         if !(1..=primaries.len()).contains(&r) {
             return false;
         }
+        let chosen = self.choose_copies(now, &update, primaries, r, out);
+        if chosen.len() < r {
+            return false;
+        }
+        self.send_for_copies(now, id, &chosen, out);
+        true
+    }
+
+    /// The first of these primaries that are connected and well, so many at most.
+    fn choose_copies(
+        &mut self,
+        now: Now,
+        update: &LayoutUpdate,
+        primaries: &[NodeId],
+        count: usize,
+        out: &mut Effects<ClientEffect>,
+    ) -> Vec<Link> {
         let most = self.in_flight_max();
-        let mut chosen: Vec<Link> = Vec::with_capacity(r);
+        let mut chosen: Vec<Link> = Vec::with_capacity(count);
         for node in primaries {
-            if chosen.len() == r {
+            if chosen.len() == count {
                 break;
             }
             let address = update.address(*node);
@@ -133,42 +164,97 @@ impl Client {
                 _ => {}
             }
         }
-        if chosen.len() < r {
-            return false;
-        }
-        self.send_for_copies(now, id, chosen, out);
-        true
+        chosen
     }
 
     fn send_for_copies(
         &mut self,
         now: Now,
         id: CallId,
-        chosen: Vec<Link>,
+        chosen: &[Link],
+        out: &mut Effects<ClientEffect>,
+    ) {
+        let nodes = chosen.iter().filter_map(|link| self.links.get(*link)?.node());
+        let (mut usual, mut patience) = (Duration::ZERO, Duration::ZERO);
+        for node in nodes {
+            usual = usual.max(self.standings.hedge_delay(node));
+            patience = patience.max(self.standings.patience(node));
+        }
+        let Some(call) = self.calls.get_mut(id) else { return };
+        call.attempts += 1;
+        call.stage = Stage::Reading;
+        let r = chosen.len();
+        call.copies = Some(Box::new(Copies {
+            r,
+            awaited: Vec::with_capacity(r + 1),
+            said: None,
+            answered: Vec::with_capacity(r),
+            entry: None,
+            until: now.instant + patience,
+        }));
+        self.waiting.remove(id);
+        self.hedges.on_asked(r);
+        for (place, link) in chosen.iter().enumerate() {
+            let read = if place == 0 { ReadKind::Data } else { ReadKind::Digest };
+            self.ask_for_copy(now, id, *link, read, out);
+        }
+        self.set_timer(id, Some(now.instant + usual));
+    }
+
+    fn ask_for_copy(
+        &mut self,
+        now: Now,
+        id: CallId,
+        link: Link,
+        read: ReadKind,
         out: &mut Effects<ClientEffect>,
     ) {
         let version = self.told_version(now);
         let Some(call) = self.calls.get_mut(id) else { return };
-        call.attempts += 1;
-        call.stage = Stage::Reading;
-        let mut patience = None;
-        for (place, link) in chosen.iter().copied().enumerate() {
-            let head = call.head(copy_of(id), now.instant, version);
-            let read = if place == 0 { ReadKind::Data } else { ReadKind::Digest };
-            let message = Message::Get(Get { head, context: Default::default(), read });
-            out.push(ClientEffect::Send { link, message });
-            if let Some(connection) = self.links.get_mut(link) {
-                connection.on_sent(now, copy_of(id));
-                patience =
-                    patience.max(connection.node().map(|node| self.standings.patience(node)));
-            }
+        let head = call.head(copy_of(id), now.instant, version);
+        if let Some(copies) = &mut call.copies {
+            copies.awaited.push((link, read));
         }
-        let data = chosen[0];
-        let answered = Vec::with_capacity(chosen.len());
-        let copies = Copies { awaited: chosen, data, said: None, answered, entry: None };
-        call.copies = Some(Box::new(copies));
-        self.waiting.remove(id);
-        self.set_timer(id, patience.map(|patience| now.instant + patience));
+        if let Some(connection) = self.links.get_mut(link) {
+            connection.on_sent(now, copy_of(id));
+        }
+        let message = Message::Get(Get { head, context: Default::default(), read });
+        out.push(ClientEffect::Send { link, message });
+    }
+
+    /// A primary takes longer than usual: one more is asked, once for a call. After the time for
+    /// which the client is patient a node is to read.
+    pub(super) fn on_slow_copies(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
+        let Some(call) = self.calls.get(id) else { return };
+        let Some(copies) = call.copies.as_ref().filter(|copies| copies.until > now.instant) else {
+            return self.reroute(now, id, out);
+        };
+        let (until, has_entry) = (copies.until, copies.entry.is_some());
+        if let Some(link) = self.spared_copy(now, id, out)
+            && self.hedges.take()
+        {
+            let read = if has_entry { ReadKind::Digest } else { ReadKind::Data };
+            self.stats.hedges += 1;
+            self.ask_for_copy(now, id, link, read, out);
+        }
+        self.set_timer(id, Some(until));
+    }
+
+    /// A primary that was not asked yet, connected and well.
+    fn spared_copy(
+        &mut self,
+        now: Now,
+        id: CallId,
+        out: &mut Effects<ClientEffect>,
+    ) -> Option<Link> {
+        let (call, update) = (self.calls.get(id)?, self.layout.clone()?);
+        let copies = call.copies.as_ref()?;
+        let awaited = copies.awaited.iter().filter_map(|(link, _)| self.links.get(*link)?.node());
+        let asked: Vec<NodeId> = awaited.chain(copies.answered.iter().copied()).collect();
+        let primaries = update.layout.primaries(update.layout.slot_of(call.key.as_bytes()));
+        let spared = primaries.iter().filter(|node| !asked.contains(node));
+        let spared: Vec<NodeId> = spared.copied().collect();
+        self.choose_copies(now, &update, &spared, 1, out).first().copied()
     }
 
     /// A primary says what it holds, or that it cannot say.
@@ -182,10 +268,9 @@ impl Client {
     ) {
         let id = call_of(reply.call);
         let Some(call) = self.calls.get_mut(id) else { return };
-        let Some(copies) = call.copies.as_mut().filter(|copies| copies.awaits(link)) else {
-            return;
-        };
-        copies.awaited.retain(|awaited| *awaited != link);
+        let Some(copies) = &mut call.copies else { return };
+        let place = copies.awaited.iter().position(|(awaited, _)| *awaited == link);
+        let Some((_, read)) = place.map(|place| copies.awaited.remove(place)) else { return };
         let (version, direct) = (reply.layout_version, reply.passed_on_by.is_none());
         let said = match reply.result {
             Ok(answer) if !is_intact(&answer) => None,
@@ -209,10 +294,11 @@ impl Client {
                 }
                 copies.said = Some((version, digest));
                 copies.answered.push(node);
-                if copies.data == link {
-                    copies.entry = Some((entry, node));
+                if read == ReadKind::Data {
+                    copies.entry.get_or_insert((entry, node));
                 }
-                let entry = copies.entry.take_if(|_| copies.awaited.is_empty());
+                let is_quorum = copies.is_quorum();
+                let entry = copies.entry.take_if(|_| is_quorum);
                 entry.map(|(entry, node)| (entry, node, Some(copies.receipt(node, version))))
             }
         };

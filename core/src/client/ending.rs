@@ -147,7 +147,7 @@ impl Client {
                 call.tried.clear();
                 call.retry_after = None;
             }
-            Stage::Reading => {}
+            Stage::Reading => return self.on_slow_copies(now, id, out),
             Stage::Waiting | Stage::Queued(_) => return self.set_timer(id, None),
         }
         self.reroute(now, id, out);

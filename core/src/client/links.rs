@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::connection::{Connection, State};
 use super::standing::{PATIENCE_MIN, Standings};
-use super::{ClientEffect, ClientEvent, Link};
+use super::{ClientConfig, ClientEffect, ClientEvent, Link, Routing};
 use crate::backoff;
 use crate::ids::{NodeId, Text};
 use crate::machine::Effects;
@@ -38,6 +38,8 @@ pub(super) struct Links {
     last_link: u32,
     /// Links that there may be; at least one.
     max: usize,
+    /// Whether one node that answers has to be there, and not only one that is connected.
+    wants_well: bool,
     prng: Prng,
 }
 
@@ -70,8 +72,9 @@ pub(super) enum Reach {
 }
 
 impl Links {
-    pub(super) fn new(mut seeds: Vec<Text>, max: usize, seed: u64) -> Links {
+    pub(super) fn new(config: &ClientConfig, seed: u64) -> Links {
         let mut prng = Prng::stream(seed, "links");
+        let mut seeds = config.seeds.clone();
         // Each client begins elsewhere, so that the first seed does not carry them all.
         for index in (1..seeds.len()).rev() {
             seeds.swap(index, prng.below(index as u64 + 1) as usize);
@@ -84,7 +87,8 @@ impl Links {
             nodes: Vec::new(),
             failures: Vec::new(),
             last_link: 0,
-            max: max.max(1),
+            max: config.connections_max.max(1),
+            wants_well: config.routing == Routing::Gateway,
             prng,
         }
     }
@@ -116,6 +120,31 @@ impl Links {
 
     pub(super) fn is_any_up(&self) -> bool {
         !self.nodes.is_empty()
+    }
+
+    /// The nodes that are connected and not silent.
+    pub(super) fn well(&self) -> impl Iterator<Item = (NodeId, Link)> {
+        self.up().filter(|(_, link)| !self.is_silent(*link))
+    }
+
+    /// All links, also those that are being made.
+    pub(super) fn all(&self) -> impl Iterator<Item = Link> {
+        self.links.iter().map(|(link, _)| *link)
+    }
+
+    /// Of each dial that is under way whether it comes after one that failed, or takes long.
+    pub(super) fn opening(&self) -> impl Iterator<Item = bool> {
+        self.links.iter().filter_map(|(_, connection)| match connection.state {
+            State::Opening { slow, .. } => {
+                Some(slow || self.failures_of(&connection.address).is_some())
+            }
+            State::Up(_) => None,
+        })
+    }
+
+    /// Whether there is no node to turn to with anything, so that seeds are to be dialled.
+    fn is_alone(&self) -> bool {
+        if self.wants_well { self.well().next().is_none() } else { !self.is_any_up() }
     }
 
     /// Whether `node` can be sent to, which is at `address`.
@@ -175,9 +204,9 @@ impl Links {
         true
     }
 
-    /// As long as nobody is connected, dials a few seeds.
+    /// As long as there is nobody to turn to, dials a few seeds.
     pub(super) fn dial_seeds(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
-        if self.is_any_up() {
+        if !self.is_alone() {
             return;
         }
         let first = self.next_seed;
@@ -257,6 +286,14 @@ impl Links {
         }
     }
 
+    /// Hangs up a link that is not needed; nothing is wrong with it.
+    pub(super) fn let_go(&mut self, link: Link, out: &mut Effects<ClientEffect>) {
+        if self.take(link).is_some() {
+            self.nodes.retain(|(_, up)| *up != link);
+            out.push(ClientEffect::Hangup(link));
+        }
+    }
+
     fn on_failure(&mut self, now: Now, address: Text) {
         let count = self.failures_of(&address).map_or(0, |failures| failures.count);
         let count = count.saturating_add(1);
@@ -309,7 +346,7 @@ impl Links {
     pub(super) fn next_dial(&self, calls_wait: bool) -> Option<Instant> {
         let slow = self.links.iter().filter(|_| calls_wait);
         let slow = slow.filter_map(|(_, connection)| connection.slow_at());
-        let wanted = calls_wait || !self.is_any_up();
+        let wanted = calls_wait || self.is_alone();
         let again = self.failures.iter().filter(|(_, failures)| wanted && !failures.over);
         slow.chain(again.map(|(_, failures)| failures.until)).min()
     }

@@ -10,6 +10,8 @@
 //!  Frame: Reply -> answer, or the next node; same request id, same deadline
 //! ```
 //!
+//! Told to, it goes through one node for all: see `gateway.rs`.
+//!
 //! Of the nodes it knows what they themselves let it know: who answers, how fast, who is silent, who
 //! is overloaded. What others say of a node counts as long as it has no word from that node.
 //!
@@ -23,6 +25,8 @@ mod connecting;
 mod connection;
 mod copies;
 mod ending;
+mod gateway;
+mod hedge;
 mod io;
 mod links;
 mod outcome;
@@ -40,8 +44,9 @@ use bytes::Bytes;
 
 use addresses::Doubt;
 use call::{Action, Call, Stage};
-pub use config::{CallOptions, ClientConfig, Coordinate};
+pub use config::{CallOptions, ClientConfig, Coordinate, Routing};
 pub use copies::call_of;
+use hedge::HedgeBudget;
 pub use io::{ClientEffect, ClientEvent, ClientInput, Link};
 use links::Links;
 pub use outcome::{CallError, Completion, ErrorCode};
@@ -72,6 +77,7 @@ pub struct Client {
     id: u64,
     links: Links,
     standings: Standings,
+    hedges: HedgeBudget,
     /// For the pauses of calls.
     prng: Prng,
     layout: Option<Arc<LayoutUpdate>>,
@@ -95,8 +101,9 @@ impl Client {
     pub fn new(config: ClientConfig, seed: u64) -> Client {
         Client {
             id: Prng::stream(seed, "client").next_u64() | 1,
-            links: Links::new(config.seeds.clone(), config.connections_max, seed),
+            links: Links::new(&config, seed),
             standings: Standings::new(seed),
+            hedges: HedgeBudget::default(),
             prng: Prng::stream(seed, "pauses"),
             layout: None,
             doubt: Doubt::default(),
@@ -232,6 +239,7 @@ impl Client {
         timers.sort_unstable();
         let kept = self.timers.iter().map(|(timer, ())| timer);
         assert!(kept.eq(timers), "each call has one timer");
+        assert!(!self.has_gateway() || self.links.well().count() <= 1, "there is one gateway");
     }
 
     fn request(&self) -> RequestId {

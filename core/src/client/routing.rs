@@ -16,23 +16,23 @@ enum Route {
 
 /// How the primaries of a key stand, in their order.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     /// The first that is connected and well; nobody behind it was looked at.
-    ready: Option<Link>,
+    pub(super) ready: Option<Link>,
     busy: Option<Link>,
-    silent: Option<Link>,
+    pub(super) silent: Option<Link>,
     /// Those that may be dialled, and whether that is in doubt.
     idle: Vec<(Text, bool)>,
     /// Those of which others say that they are down.
     reported: Vec<Text>,
     /// Another node answers where one of them should be.
     displaced: bool,
-    hopes: Hopes,
+    pub(super) hopes: Hopes,
 }
 
 /// What a call may wait for.
 #[derive(Default)]
-struct Hopes {
+pub(super) struct Hopes {
     /// A first dial is under way.
     soon: bool,
     /// A dial that comes after a failed one may fail as well, or hang: nobody waits for it alone.
@@ -42,7 +42,7 @@ struct Hopes {
 }
 
 impl Hopes {
-    fn add(&mut self, again: bool) {
+    pub(super) fn add(&mut self, again: bool) {
         self.soon |= !again;
         self.again |= again;
     }
@@ -97,8 +97,11 @@ impl Client {
     /// Nodes that are down come last.
     fn choose(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) -> Route {
         let Some(call) = self.calls.get(id) else { return Route::Wait };
-        let layout = self.layout.clone();
-        let found = layout.as_ref().map(|update| self.look(now, update, call)).unwrap_or_default();
+        let found = match &self.layout {
+            _ if self.has_gateway() => self.look_at_gateway(call),
+            Some(update) => self.look(now, update, call),
+            None => Found::default(),
+        };
         let mut hopes = found.hopes;
         if found.displaced {
             self.doubt.raise();

@@ -18,6 +18,10 @@ const PATIENCE_FIRST: Duration = Duration::from_millis(500);
 /// peers is silent, and every call that leaves it is one more for the others.
 pub(super) const PATIENCE_MIN: Duration = Duration::from_millis(250);
 
+/// One more primary is never asked for its copy sooner than this: so long a client may be busy with
+/// what came in before the answer that it misses.
+const HEDGE_MIN: Duration = Duration::from_millis(5);
+
 /// Patience is never more.
 const PATIENCE_MAX: Duration = Duration::from_secs(1);
 
@@ -78,6 +82,13 @@ impl Standings {
     pub(super) fn patience(&self, node: NodeId) -> Duration {
         let usual = self.get(node).and_then(|known| known.latency.within(4));
         usual.map_or(PATIENCE_FIRST, |usual| usual.clamp(PATIENCE_MIN, PATIENCE_MAX))
+    }
+
+    /// The time within which `node` answers 19 of 20 times, to ask somebody else after it.
+    pub(super) fn hedge_delay(&self, node: NodeId) -> Duration {
+        // p95 is 1.65 standard deviations away from the mean.
+        let p95 = self.get(node).and_then(|known| known.latency.within(2));
+        p95.unwrap_or(PATIENCE_MIN).clamp(HEDGE_MIN, PATIENCE_MAX)
     }
 
     /// `node` has answered a request.

@@ -22,6 +22,9 @@ pub struct ClientStats {
     pub passed_on: u64,
     /// Attempts after the first one of a call.
     pub retries: u64,
+    /// Reads that the client coordinates and for which it has asked one primary more than R, since
+    /// one took longer than it usually does.
+    pub hedges: u64,
 }
 
 /// What a client sees of a node.

@@ -42,6 +42,7 @@ use tokio::sync::{oneshot, watch};
 
 pub use quorate_core::client::{
     CallError, CallOptions, ClientStats, Completion, Coordinate, DownReason, ErrorCode, NodeState,
+    Routing,
 };
 pub use quorate_core::limits::TTL_MAX;
 pub use quorate_core::message::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_core::client::{ClientConfig, Coordinate};
+use quorate_core::client::{ClientConfig, Coordinate, Routing};
 use quorate_core::ids::{ClusterId, Text};
 use quorate_core::message::QuorumChoice;
 
@@ -20,7 +20,10 @@ pub struct ClientOptions {
     pub w: u8,
     /// Whether only a key's own replicas count; `None`: as the cluster is configured.
     pub strict: Option<bool>,
-    /// Who runs the quorum of a read.
+    /// Which nodes operations are sent to. [`Routing::Gateway`] is for clients that reach the
+    /// cluster through a proxy only: one connection for all.
+    pub routing: Routing,
+    /// Who runs the quorum of a read. With [`Routing::Gateway`] a node does, whatever is said here.
     pub coordinate: Coordinate,
     /// Connections that are kept; where one more is needed, the one that was idle for longest
     /// goes.
@@ -41,6 +44,7 @@ impl ClientOptions {
             r: 0,
             w: 0,
             strict: usual.strict,
+            routing: usual.routing,
             coordinate: usual.coordinate,
             connections_max: usual.connections_max,
             cluster: None,
@@ -58,6 +62,7 @@ impl ClientOptions {
             timeout: self.timeout,
             quorum: QuorumChoice { r: self.r, w: self.w },
             strict: self.strict,
+            routing: self.routing,
             coordinate: self.coordinate,
             connections_max: self.connections_max,
             cluster: self.cluster,

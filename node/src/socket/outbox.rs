@@ -24,13 +24,15 @@ use super::class::{Class, Overflow};
 use crate::mailbox::lock;
 
 /// A buffer that is at least this long is sealed: the next frame of its class begins another one.
-pub(super) const MESSAGE_BYTES: usize = 1024 * 1024;
+/// Longer ones leave the processor's cache before they are sent, and the allocator gives what takes
+/// more than 512 KiB back to the system each time, to be cleared page by page for the next one.
+pub(super) const MESSAGE_BYTES: usize = 128 * 1024;
 
 /// What waits in several buffers shares a message up to this length.
 const GATHERED_BYTES_MAX: usize = 2 * MESSAGE_BYTES;
 
-/// A sent buffer of more than this is not kept for the next message.
-const KEPT_BYTES_MAX: usize = 2 * MESSAGE_BYTES;
+/// Sent buffers are kept for the next messages as long as all of them take no more than this.
+const KEPT_BYTES_MAX: usize = 8 * MESSAGE_BYTES;
 
 /// The sending half of a connection, shared by the driver and the connection's pump.
 #[derive(Debug)]
@@ -42,8 +44,8 @@ pub(crate) struct Outbox {
 struct State {
     /// In the order of [`Class::ALL`].
     lanes: [Lane; Class::ALL.len()],
-    /// A sent buffer, for the next message.
-    spare: Vec<u8>,
+    /// Sent buffers, for the next messages.
+    spare: Vec<Vec<u8>>,
     /// Bytes in all lanes and on their way.
     backlog: usize,
     end: Option<End>,
@@ -102,7 +104,7 @@ impl Outbox {
         let class = Class::of(message);
         let lane = &mut lanes[class as usize];
         if lane.open.capacity() == 0 {
-            lane.open = mem::take(spare);
+            lane.open = spare.pop().unwrap_or_default();
         }
         let former = lane.open.len();
         codec::encode(message, &mut lane.open);
@@ -209,9 +211,10 @@ impl State {
     }
 
     fn keep(&mut self, mut buffer: Vec<u8>) {
-        if buffer.capacity() <= KEPT_BYTES_MAX && buffer.capacity() > self.spare.capacity() {
+        let kept: usize = self.spare.iter().map(Vec::capacity).sum();
+        if buffer.capacity() > 0 && kept + buffer.capacity() <= KEPT_BYTES_MAX {
             buffer.clear();
-            self.spare = buffer;
+            self.spare.push(buffer);
         }
     }
 }
@@ -333,6 +336,32 @@ mod tests {
         assert!(take(&outbox).is_some());
         outbox.push(&control(1));
         assert_eq!(frames(&outbox).first(), Some(&control(1)));
+    }
+
+    #[test]
+    fn buffers_that_were_sent_are_filled_again_and_no_more_than_some_are_kept() {
+        let outbox = Outbox::new();
+        let fill = || {
+            (0..4).for_each(|_| {
+                outbox.push(&control(MESSAGE_BYTES));
+            });
+        };
+        let sent = || {
+            take_all(&outbox).into_iter().map(|outgoing| match outgoing {
+                Outgoing::Message(buffer) => buffer,
+                Outgoing::End(end) => panic!("{end:?}"),
+            })
+        };
+        fill();
+        let first: Vec<Vec<u8>> = sent().collect();
+        let places: Vec<*const u8> = first.iter().map(|buffer| buffer.as_ptr()).collect();
+        first.into_iter().for_each(|buffer| outbox.give_back(buffer));
+        fill();
+        assert!(sent().all(|buffer| places.contains(&buffer.as_ptr())));
+        (0..100).for_each(|_| outbox.give_back(Vec::with_capacity(MESSAGE_BYTES)));
+        outbox.give_back(Vec::with_capacity(KEPT_BYTES_MAX + 1));
+        let kept: usize = lock(&outbox.state).spare.iter().map(Vec::capacity).sum();
+        assert_eq!(kept, KEPT_BYTES_MAX);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::outbox::{End, Outbox, Outgoing};
-use crate::moved::moved;
+use crate::moved::moved_from;
 
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -202,6 +202,7 @@ impl<D: FnMut(Vec<Message>)> Pump<D> {
         };
         // One answer per WebSocket message: noise is cheap to send, its answers are not.
         let mut first_error = None;
+        let whole = bytes.len();
         for (number, frame) in codec::frames(bytes, self.options.frame_bytes_max).enumerate() {
             let body = match frame {
                 Ok(body) if number < FRAMES_MAX => body,
@@ -213,7 +214,7 @@ impl<D: FnMut(Vec<Message>)> Pump<D> {
                     return self.refuse(error.to_string(), CloseCode::Invalid, "broken framing");
                 }
             };
-            match codec::decode(moved(body)) {
+            match codec::decode(moved_from(whole, body)) {
                 Ok(message) => {
                     if messages.is_empty() {
                         messages.reserve(self.delivered);

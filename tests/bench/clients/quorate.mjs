@@ -6,8 +6,8 @@
 
 import { connect } from "quorate";
 
-export async function open({ servers, keys, coordinate }) {
-  const client = await connect({ seeds: servers, coordinate });
+export async function open({ servers, keys, routing, coordinate }) {
+  const client = await connect({ seeds: servers, routing, coordinate });
   const contexts = new Array(keys).fill(undefined);
   let siblingsMax = 0;
   return {

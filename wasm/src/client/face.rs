@@ -1,7 +1,7 @@
 //! What JavaScript sees: the nine exports, and bytes through all of them.
 
 use bytes::Bytes;
-use quorate_core::client::{ClientConfig, Coordinate};
+use quorate_core::client::{ClientConfig, Coordinate, Routing};
 use quorate_core::ids::ClusterId;
 use quorate_core::message::QuorumChoice;
 use quorate_core::time::{Duration, Instant, Now, UnixMs};
@@ -27,8 +27,9 @@ impl Client {
     /// A client that dials its first seed in its first `handle`.
     ///
     /// `options`: u64 random seed, u32 timeout in ms, u8 r, u8 w, u8 bits (1: a cluster is given,
-    /// 2: the client coordinates reads), u8 strict as in a command, u64 cluster, u32 most connections (0: the usual number),
-    /// bytes credentials, u32 n, text seed n times.
+    /// 2: the client coordinates reads, 4: it goes through a gateway), u8 strict as in a command,
+    /// u64 cluster, u32 most connections (0: the usual number), bytes credentials, u32 n, text seed
+    /// n times.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &[u8]) -> Client {
         let mut options = Reader::new(options);
@@ -47,6 +48,7 @@ impl Client {
             timeout,
             quorum: QuorumChoice { r, w },
             strict: strictness(strict),
+            routing: if bits & 4 == 0 { Routing::Direct } else { Routing::Gateway },
             coordinate: if bits & 2 == 0 { Coordinate::Node } else { Coordinate::Client },
             connections_max,
             cluster: (bits & 1 != 0).then_some(cluster),

@@ -5,7 +5,7 @@
 //! ring      u64 version  u32 replication  u32 n  member n times  u32 n  u16 owner n times
 //! member    u64 id  u32 weight  text label  text zone  text address
 //! place     16 bytes position, big-endian  u32 slot  u32 n  u16 member n times
-//! stats     u64 calls  done  failed  direct  passed on  retries  u32 n  u64 node n times
+//! stats     u64 calls  done  failed  direct  passed on  retries  hedges  u32 n  u64 node n times
 //! status    u32 n  { u64 node  u32 state  u32 reason, or 0 } n times
 //! state     0: idle  1: connecting  2: connected  3: down
 //! ```
@@ -59,9 +59,15 @@ pub fn locate(layout: &Layout, key: &[u8]) -> Vec<u8> {
 pub fn stats(view: &ClientView<'_>) -> Vec<u8> {
     let stats = view.stats();
     let mut out = Writer::default();
-    for number in
-        [stats.calls, stats.done, stats.failed, stats.direct, stats.passed_on, stats.retries]
-    {
+    for number in [
+        stats.calls,
+        stats.done,
+        stats.failed,
+        stats.direct,
+        stats.passed_on,
+        stats.retries,
+        stats.hedges,
+    ] {
         out.u64(number);
     }
     let links = view.links();

@@ -21,6 +21,8 @@ enum Of {
     GetP50(System, System),
     /// p50 of puts, the same.
     PutP50(System, System),
+    /// p99 of gets or of puts, whichever ratio is greater, the same.
+    P99(System, System),
     /// Copies of values that go through sockets per second, the same.
     Copies(System, System),
     /// p99.9 to p50 of one system's gets, or of its puts where that is more.
@@ -46,8 +48,8 @@ pub(crate) struct Reached {
 pub(crate) fn all() -> Vec<Goal> {
     use Bound::{AtLeast, AtMost};
     use System::{
-        Etcd, Group, Ioredis, IoredisAuto, IoredisWait, Memory, Native, Periodic, RedisNativeWait,
-        Sockets,
+        Etcd, Group, Ioredis, IoredisAuto, IoredisWait, Memory, MemoryGateway, Native,
+        NativeGateway, Periodic, RedisNativeWait, Sockets,
     };
     let goal = |load, of, bound| Goal { load, of, bound };
     let mut all = Vec::new();
@@ -66,6 +68,10 @@ pub(crate) fn all() -> Vec<Goal> {
     all.push(goal(one, Of::Tail(Memory), AtMost(10.0)));
     all.push(goal(some, Of::Throughput(Native, RedisNativeWait), AtLeast(2.0)));
     all.push(goal(many, Of::Throughput(Native, Memory), AtLeast(1.2)));
+    for (direct, gateway) in [(Memory, MemoryGateway), (Native, NativeGateway)] {
+        all.push(goal(some, Of::Throughput(direct, gateway), AtLeast(1.3)));
+        all.push(goal(some, Of::P99(direct, gateway), AtMost(1.0)));
+    }
     all.push(goal(Load::long(64, 50), Of::Copies(Native, Sockets), AtLeast(0.5)));
     all
 }
@@ -102,6 +108,7 @@ impl Goal {
             Of::Copies(ours, theirs) => format!("copies/s {} / {}", ours.name(), theirs.name()),
             Of::GetP50(ours, theirs) => format!("get p50 {} / {}", ours.name(), theirs.name()),
             Of::PutP50(ours, theirs) => format!("put p50 {} / {}", ours.name(), theirs.name()),
+            Of::P99(ours, theirs) => format!("p99 {} / {}", ours.name(), theirs.name()),
             Of::Tail(ours) => format!("p99.9 / p50 {}", ours.name()),
         }
     }
@@ -138,6 +145,11 @@ impl Goal {
             }
             Of::PutP50(ours, theirs) => {
                 Some(sample(ours)?.puts.quantiles?[0] / sample(theirs)?.puts.quantiles?[0])
+            }
+            Of::P99(ours, theirs) => {
+                let (ours, theirs) = (sample(ours)?, sample(theirs)?);
+                let gets = ours.gets.quantiles?[1] / theirs.gets.quantiles?[1];
+                Some(gets.max(ours.puts.quantiles?[1] / theirs.puts.quantiles?[1]))
             }
             Of::Tail(ours) => {
                 let ours = sample(ours)?;
@@ -216,6 +228,18 @@ mod tests {
         assert_eq!(judge(&samples).len(), 1);
         samples[1].errors = 1;
         assert!(judge(&samples).is_empty());
+    }
+
+    #[test]
+    fn of_two_ratios_of_p99_the_worse_counts() {
+        let load = Load::small(64, 50);
+        let direct = sample(System::Native, load, 1, 130.0, 1.0);
+        let gateway = sample(System::NativeGateway, load, 1, 100.0, 2.0);
+        let puts = Latencies { quantiles: Some([1.0, 3.0, 9.0]), ..direct.puts };
+        let judged = judge(&[Sample { puts, ..direct }, gateway]);
+        let ratios: Vec<f64> = judged.iter().filter_map(|it| Some(it.ratio?.median)).collect();
+        assert_eq!(ratios, [1.3, 0.75]);
+        assert!(judged.iter().all(|it| it.goal.bound.holds(it.ratio.unwrap().median)));
     }
 
     #[test]

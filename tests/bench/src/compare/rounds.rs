@@ -93,7 +93,8 @@ pub(crate) fn put_load(
     programs: &Programs<'_>,
     interrupt: &Interrupt,
 ) -> Result<Done> {
-    let task = Task { servers: servers.urls.clone(), ..task.clone() };
+    let (urls, routing) = (servers.urls.clone(), system.routing());
+    let task = Task { servers: urls, routing, ..task.clone() };
     let command = programs.command(system.client(), system.kind(), &task)?;
     let done = client::run(command, &task, &servers.ids(), interrupt);
     // A server that has ended says more than the client that missed it.

@@ -1,6 +1,7 @@
 //! What is compared.
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 /// A client, and the servers that it talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -13,6 +14,10 @@ pub(crate) enum System {
     Group,
     /// Quorate in memory, native client.
     Native,
+    /// Quorate in memory, npm client that goes through one node.
+    MemoryGateway,
+    /// Quorate in memory, native client that goes through one node.
+    NativeGateway,
     /// Redis Cluster, ioredis.
     Ioredis,
     /// Redis Cluster, ioredis with autopipelining.
@@ -47,12 +52,22 @@ pub(crate) enum Client {
     Native(&'static str),
 }
 
+/// Which nodes a client of Quorate talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Routing {
+    Direct,
+    Gateway,
+}
+
 impl System {
-    pub(crate) const ALL: [System; 11] = [
+    pub(crate) const ALL: [System; 13] = [
         System::Memory,
         System::Periodic,
         System::Group,
         System::Native,
+        System::MemoryGateway,
+        System::NativeGateway,
         System::Ioredis,
         System::IoredisAuto,
         System::IoredisWait,
@@ -69,6 +84,8 @@ impl System {
             System::Periodic => "periodic",
             System::Group => "group",
             System::Native => "native",
+            System::MemoryGateway => "memory-gateway",
+            System::NativeGateway => "native-gateway",
             System::Ioredis => "ioredis",
             System::IoredisAuto => "ioredis-auto",
             System::IoredisWait => "ioredis-wait",
@@ -81,7 +98,7 @@ impl System {
 
     pub(crate) const fn kind(self) -> Kind {
         match self {
-            System::Memory | System::Native => {
+            System::Memory | System::Native | System::MemoryGateway | System::NativeGateway => {
                 Kind::Quorate { storage: "memory", durability: "group" }
             }
             System::Periodic => Kind::Quorate { storage: "fjall", durability: "periodic" },
@@ -98,8 +115,10 @@ impl System {
 
     pub(crate) const fn client(self) -> Client {
         match self {
-            System::Memory | System::Periodic | System::Group => Client::Node("quorate"),
-            System::Native => Client::Native("quorate"),
+            System::Memory | System::MemoryGateway | System::Periodic | System::Group => {
+                Client::Node("quorate")
+            }
+            System::Native | System::NativeGateway => Client::Native("quorate"),
             System::RedisNativeWait => Client::Native("redis"),
             System::Sockets => Client::Native("sockets"),
             System::Ioredis
@@ -107,6 +126,24 @@ impl System {
             | System::IoredisWait
             | System::NodeRedis
             | System::Etcd => Client::Node(self.name()),
+        }
+    }
+
+    /// Which nodes its client talks to, where it is one of Quorate.
+    pub(crate) const fn routing(self) -> Routing {
+        match self {
+            System::MemoryGateway | System::NativeGateway => Routing::Gateway,
+            System::Memory
+            | System::Periodic
+            | System::Group
+            | System::Native
+            | System::Ioredis
+            | System::IoredisAuto
+            | System::IoredisWait
+            | System::NodeRedis
+            | System::RedisNativeWait
+            | System::Etcd
+            | System::Sockets => Routing::Direct,
         }
     }
 
@@ -122,7 +159,9 @@ impl System {
     /// What has happened to a put when it is acknowledged.
     pub(crate) const fn acknowledges(self) -> &'static str {
         match self {
-            System::Memory | System::Native => "2 of 3 copies, in memory",
+            System::Memory | System::Native | System::MemoryGateway | System::NativeGateway => {
+                "2 of 3 copies, in memory"
+            }
             System::Periodic => "2 of 3 copies, written to the system, synced each 100 ms",
             System::Group => "2 of 3 copies, synced",
             System::Ioredis | System::IoredisAuto | System::NodeRedis => "1 of 2 copies, in memory",

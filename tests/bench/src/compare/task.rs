@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::load::{Load, Pace};
+use super::system::Routing;
 
 /// Operations of an open loop that may be under way; what is due beyond that waits, and the wait
 /// counts.
@@ -16,6 +17,8 @@ const UNDER_WAY_MAX: usize = 10_000;
 pub(crate) struct Task {
     /// Their URLs.
     pub(crate) servers: Vec<String>,
+    /// Which nodes operations are sent to, where the system leaves it open.
+    pub(crate) routing: Routing,
     /// Who runs the quorum of a read, where the system leaves it open.
     pub(crate) coordinate: Coordinate,
     /// Keys that are filled, and then drawn from.
@@ -60,6 +63,7 @@ impl Task {
         };
         Task {
             servers: Vec::new(),
+            routing: Routing::Direct,
             coordinate: Coordinate::Node,
             keys,
             value_bytes: load.value_bytes,

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use quorate_node::client::{self, Client, ClientOptions};
 
 use super::store::Store;
+use crate::compare::system::Routing;
 use crate::compare::task::{Coordinate, Task};
 
 pub(super) struct Quorate {
@@ -26,8 +27,12 @@ impl Quorate {
             Coordinate::Node => client::Coordinate::Node,
             Coordinate::Client => client::Coordinate::Client,
         };
+        let routing = match task.routing {
+            Routing::Direct => client::Routing::Direct,
+            Routing::Gateway => client::Routing::Gateway,
+        };
         let usual = ClientOptions::to(task.servers.iter().cloned());
-        let client = Client::connect(ClientOptions { coordinate, ..usual }).await?;
+        let client = Client::connect(ClientOptions { routing, coordinate, ..usual }).await?;
         let contexts = RefCell::new(vec![Bytes::new(); task.keys as usize]);
         Ok(Quorate { client, contexts, siblings_max: Cell::new(0) })
     }
