@@ -1,13 +1,14 @@
 //! A change of the layout comes to its end, and leaves nothing behind.
 
 use quorate_core::ids::Key;
+use quorate_core::machine::HeldAs;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "layouts-settle",
     definition: "At rest all whole nodes hold one and the same layout to be in force, and a whole \
-                 node that is no primary of a key has no copy of it.",
+                 node that is no primary of a key has no copy of it that can be read.",
     source: "DESIGN.md §9 (the history rule)",
 };
 
@@ -33,8 +34,11 @@ impl Invariant for LayoutsSettle {
         }
         for (name, key) in scene.facts.keys() {
             let homes = scene.facts.homes(name);
-            let holds =
-                |node: &&usize| !homes.contains(node) && !key.memory[**node].record().is_empty();
+            let holds = |node: &&usize| {
+                let is_damaged = scene.disks[**node].is_damaged(HeldAs::Own, name);
+                let is_empty = key.memory[**node].record().is_empty();
+                !homes.contains(node) && !is_empty && !is_damaged
+            };
             if let Some(node) = whole.iter().find(holds) {
                 return Err(left_behind(*node, name, &homes));
             }
