@@ -320,7 +320,7 @@ impl Layouts {
         if sane_or!(!in_use.writes, AcksAtOnce => true) {
             self.marks.ack = head;
         }
-        if is_filled {
+        if sane_or!(is_filled, SyncsUnfilled => true) {
             self.marks.sync = head;
         }
         let synced = sane_or!(self.least(|marks| marks.sync), ReadsUnsynced => head);

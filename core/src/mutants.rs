@@ -340,8 +340,8 @@ mutants! {
     AcksAtOnce = "acks-at-once",
     /// A node that is new to a slot counts what it took before all members wrote to it.
     FillsBeforeAcks = "fills-before-acks",
-    /// A node that is new to a slot answers before it is filled.
-    AnswersUnfilled = "answers-unfilled",
+    /// A node that is new to a slot says that it has synced before it is filled.
+    SyncsUnfilled = "syncs-unfilled",
     /// A node that is new to a slot holds itself for filled after the first of those it has it from.
     OneSourceFills = "one-source-fills",
     /// Reads go by a layout to which not all members have synced.

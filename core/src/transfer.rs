@@ -59,7 +59,7 @@ impl Transfer {
 
     /// Whether a slot is not filled yet.
     pub(crate) fn lacks(&self, slot: Slot) -> bool {
-        sane_or!(self.waiting.contains_key(&slot), AnswersUnfilled => false)
+        self.waiting.contains_key(&slot)
     }
 
     /// Whether a slot is to be compared with a peer before it is filled.

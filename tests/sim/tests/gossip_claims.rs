@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use quorate_core::ids::{Incarnation, NodeId};
-use quorate_core::layout::LayoutVersion;
 use quorate_core::membership::{Change, MEMBER_TEXT_BYTES_MAX, MEMBERS_PER_MESSAGE, Membership};
 use quorate_core::message::{Gossip, MemberInfo, MemberState, Pulse};
 use quorate_core::node::GossipSettings;

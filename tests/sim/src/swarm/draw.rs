@@ -108,7 +108,7 @@ impl Drawing {
         config.anti_entropy = draw_comparisons(seed);
         config.collection = draw_collection(seed);
         config.coordinate = draw_coordinate(seed);
-        let changes = Changes::draw(seed, &config);
+        let changes = Changes::draw(seed, &mut config);
         config.weights.clone_from(&changes.weights);
         let clients = 1 + prng.below(5) as usize;
         let is_stale =

@@ -9,7 +9,7 @@ use crate::config::WorldConfig;
 use crate::network::up_to;
 
 /// One run in so many changes its layout.
-const RUNS: u64 = 4;
+const RUNS: u64 = 3;
 
 /// Changes of a run, at most.
 const CHANGES_MAX: u64 = 4;
@@ -26,22 +26,32 @@ pub(super) struct Changes {
 }
 
 /// A run with changes has so many microseconds from call to call.
-const GAPS_US: [u64; 3] = [10_000, 30_000, 60_000];
+const GAPS_US: [u64; 3] = [5_000, 10_000, 30_000];
 
 impl Changes {
     /// Draws the changes of a run: nodes join, leave, and take more or less. Where nothing is
     /// compared nothing moves, so the layout stays.
-    pub(super) fn draw(seed: u64, config: &WorldConfig) -> Changes {
+    pub(super) fn draw(seed: u64, config: &mut WorldConfig) -> Changes {
         let mut prng = Prng::stream(seed, "plan of layouts");
         if !prng.chance(1, RUNS) || config.anti_entropy.bytes_per_second == 0 {
             return Changes::default();
         }
+        // Slots can move to nodes that held nothing of them before.
+        if config.replication <= 3 && prng.chance(2, 3) {
+            config.nodes = config.nodes.max(2 * usize::from(config.replication));
+        }
         let nodes = config.nodes;
         let least = usize::from(config.replication).min(nodes);
         let weights = draw_weights(&mut prng, nodes, least);
-        let acts = (0..1 + prng.below(CHANGES_MAX)).map(|_| Act::Layout {
-            node: prng.below(nodes as u64) as usize,
-            weights: draw_weights(&mut prng, nodes, least),
+        let mut last = weights.clone();
+        let acts = (0..1 + prng.below(CHANGES_MAX)).map(|_| {
+            let others = last.iter().filter(|weight| **weight == 0).count();
+            last = match others >= least && prng.chance(2, 3) {
+                // All those that hold nothing take the place of all others.
+                true => last.iter().map(|weight| u32::from(*weight == 0)).collect(),
+                false => draw_weights(&mut prng, nodes, least),
+            };
+            Act::Layout { node: prng.below(nodes as u64) as usize, weights: last.clone() }
         });
         let acts = acts.collect();
         let gap = Duration::from_micros(pick(&mut prng, &GAPS_US));
@@ -70,7 +80,7 @@ impl Changes {
 
 /// What each node weighs; `least` of them weigh something.
 fn draw_weights(prng: &mut Prng, nodes: usize, least: usize) -> Vec<u32> {
-    let mut weights: Vec<u32> = (0..nodes).map(|_| pick(prng, &[0, 0, 1, 1, 1, 2])).collect();
+    let mut weights: Vec<u32> = (0..nodes).map(|_| pick(prng, &[0, 0, 0, 1, 1, 2])).collect();
     while weights.iter().filter(|weight| **weight > 0).count() < least {
         let node = prng.below(nodes as u64) as usize;
         weights[node] = 1;
