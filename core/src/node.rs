@@ -16,6 +16,7 @@
 mod layouts;
 mod losses;
 mod members;
+mod repair;
 mod requests;
 mod storage;
 mod view;
@@ -38,13 +39,12 @@ use crate::layouts::Layouts;
 use crate::leftovers::Leftovers;
 use crate::machine::{Effect, Effects, Event, Input, Peer, StoreOp, Wake, WakeReason};
 use crate::membership::Membership;
+use crate::message::Message;
 pub use crate::message::PairStatus;
-use crate::message::{Message, RepairRefusal};
 use crate::pass_on::PassOn;
 use crate::peers::Peers;
 use crate::refill::Refill;
 use crate::replica;
-use crate::ring::Slot;
 use crate::tickets::{Purpose, Tickets};
 use crate::time::Now;
 use crate::transfer::Transfer;
@@ -162,22 +162,6 @@ impl Node {
         let clear = clear.map(|at| Wake { at, reason: WakeReason::Leftovers });
         let of_requests = deadlines.chain(dial).chain(gossip).chain(handoff);
         of_requests.chain(compare).chain(collect).chain(clear).min()
-    }
-
-    /// Compares a slot, or everything that this node holds, with all other primaries as soon as it
-    /// can be done; [`NodeView::comparisons`] tells when it was. Returns how many pairs of a slot and
-    /// another primary are due.
-    ///
-    /// # Errors
-    /// Why nothing is compared.
-    pub fn repair(
-        &mut self,
-        now: Now,
-        slot: Option<Slot>,
-        out: &mut Effects<Effect>,
-    ) -> Result<u32, RepairRefusal> {
-        let (mut turn, parts) = self.turn(now, out);
-        parts.anti_entropy.repair(&mut turn, slot)
     }
 
     /// What metrics, status pages and tests may look at.

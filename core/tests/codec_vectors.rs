@@ -16,6 +16,8 @@ mod examples;
 mod exchange;
 #[path = "codec/exchange_json.rs"]
 mod exchange_json;
+#[path = "codec/gossip_json.rs"]
+mod gossip_json;
 #[path = "codec/json.rs"]
 mod json;
 #[path = "codec/status_json.rs"]

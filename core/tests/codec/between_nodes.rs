@@ -74,7 +74,7 @@ pub(crate) fn between_replicas(add: &mut impl FnMut(&str, Message)) {
         hint_for: None,
         reason: MergeReason::Write,
         epoch: Epoch(0),
-        layout_version: LayoutVersion(0),
+        layout_version: LayoutVersion(300),
     };
     add("replica merge, minimal", Message::ReplicaMerge(merge.clone()));
     let hint_for = Some(NodeId(0));

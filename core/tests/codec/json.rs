@@ -6,17 +6,17 @@ use quorate_core::causality::{Actor, Counter, History, Payload, Record, Seen, Si
 use quorate_core::ids::{NodeId, Text};
 use quorate_core::layout::Member;
 use quorate_core::message::{
-    Answer, Change, Entry, EntryValue, FailureCode, Get, Gossip, Hello, LayoutId, LayoutUpdate,
-    MarksOf, MemberInfo, MergeReason, Message, Outcome, Pulse, Put, ReadKind, Receipt, Reject,
-    RejectCode, RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord,
-    ReplicaState, Reply, RequestHead, Role, StandIn, StatusRequest, Strictness, Unsupported,
-    Welcome, Written,
+    Answer, Change, Entry, EntryValue, FailureCode, Get, Hello, LayoutUpdate, MergeReason, Message,
+    Outcome, Put, ReadKind, Receipt, Reject, RejectCode, RepairRequest, ReplicaMerge,
+    ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState, Reply, RequestHead, Role, StandIn,
+    StatusRequest, Strictness, Unsupported, Welcome, Written,
 };
 use quorate_core::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::collection_json::{collect_fields, collected_fields};
 use crate::exchange_json::{compare_fields, compared_fields};
+use crate::gossip_json::gossip_fields;
 use crate::status_json::{repair_fields, status_fields};
 
 pub(crate) const REJECT_CODES: [RejectCode; 6] = [
@@ -261,7 +261,7 @@ pub(crate) fn node(node: &NodeId) -> Value {
     node.0.to_string().into()
 }
 
-fn layout_fields(update: &LayoutUpdate) -> Fields {
+pub(crate) fn layout_fields(update: &LayoutUpdate) -> Fields {
     let LayoutUpdate { layout, addresses } = update;
     let members: Vec<_> = layout.members().iter().zip(addresses).collect();
     let member = |(member, address): &(&Member, &Text)| {
@@ -409,60 +409,7 @@ fn merge_fields(merge: &ReplicaMerge) -> Fields {
         .optional_long("hintFor", merge.hint_for.map(|node| node.0))
         .text("reason", reason)
         .long("epoch", merge.epoch.0)
-}
-
-fn gossip_fields(gossip: &Gossip) -> Fields {
-    let (first, last) = gossip.asks.unwrap_or((NodeId(0), NodeId(0)));
-    let pulse = |pulse: &Pulse| {
-        fields()
-            .long("id", pulse.id.0)
-            .small("incarnation", pulse.incarnation.0)
-            .long("heartbeat", pulse.heartbeat)
-            .list("witnesses", &pulse.witnesses, node)
-            .long("durableMark", pulse.remembered.mark.0)
-            .small("markedIn", pulse.remembered.life.0)
-            .done()
-    };
-    let member = |member: &MemberInfo| {
-        fields()
-            .long("id", member.id.0)
-            .small("incarnation", member.incarnation.0)
-            .long("heartbeat", member.heartbeat)
-            .text("label", &member.label)
-            .text("zone", &member.zone)
-            .small("weight", member.weight)
-            .text("address", &member.address)
-            .long("durableMark", member.remembered.mark.0)
-            .small("markedIn", member.remembered.life.0)
-            .done()
-    };
-    let hash = |id: LayoutId| {
-        if id.hash == 0 { Vec::new() } else { id.hash.to_be_bytes().to_vec() }
-    };
-    let marks = |of: &MarksOf| {
-        fields()
-            .long("node", of.node.0)
-            .long("headVersion", of.head.version.0)
-            .bytes("headHash", &hash(of.head))
-            .long("ack", of.marks.ack.0)
-            .long("sync", of.marks.sync.0)
-            .long("syncAck", of.marks.sync_ack.0)
-            .done()
-    };
-    fields()
-        .flag("answer", gossip.asks.is_none())
-        .long("first", first.0)
-        .long("last", last.0)
-        .list("pulses", &gossip.pulses, pulse)
-        .list("members", &gossip.members, member)
-        .list("wanted", &gossip.wanted, node)
-        .long("layoutVersion", gossip.span.head.version.0)
-        .list("layouts", &gossip.layouts, |update| layout_fields(update).done())
-        .small("to", gossip.to.0)
-        .bytes("layoutHash", &hash(gossip.span.head))
-        .long("layoutOldest", gossip.span.oldest.0)
-        .long("layoutRead", gossip.span.read.0)
-        .list("marks", &gossip.marks, marks)
+        .long("layoutVersion", merge.layout_version.0)
 }
 
 pub(crate) fn millis(time: Duration) -> u64 {

@@ -487,19 +487,4 @@ impl Session {
         self.deadline = None;
         core::mem::replace(&mut self.step, Step::Free)
     }
-
-    fn on_batch_read(&mut self, around: &mut Surroundings<'_, '_>) -> Result<(), Lost> {
-        let Step::Read(mut batch) = self.end_step() else { return Ok(()) };
-        let forest = around.trees.forest().ok_or(Lost::Later)?;
-        let (slot, count) = (batch.slot(), batch.len());
-        let left = batch.keep_unchanged(forest);
-        if self.refills && batch.len() + left.len() < count {
-            self.leave(slot);
-        }
-        left.into_iter().rev().for_each(|found| self.pairs.push_front(found));
-        if !batch.is_empty() {
-            self.step = Step::Ask(Ask::Records(batch));
-        }
-        Ok(())
-    }
 }

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use super::ask::Ask;
 use super::moves::Moves;
 use super::{DIFFERING_MAX, Found, Lost, Session, Step};
 use crate::anti_entropy::surroundings::Surroundings;
@@ -62,6 +63,22 @@ impl Session {
         }
         self.step =
             Step::Move(Moves::new((epoch, records), (around.turn.epochs.current(), Vec::new())));
+        Ok(())
+    }
+
+    /// What this node holds of the keys of a batch is read.
+    pub(super) fn on_batch_read(&mut self, around: &mut Surroundings<'_, '_>) -> Result<(), Lost> {
+        let Step::Read(mut batch) = self.end_step() else { return Ok(()) };
+        let forest = around.trees.forest().ok_or(Lost::Later)?;
+        let (slot, count) = (batch.slot(), batch.len());
+        let left = batch.keep_unchanged(forest);
+        if self.refills && batch.len() + left.len() < count {
+            self.leave(slot);
+        }
+        left.into_iter().rev().for_each(|found| self.pairs.push_front(found));
+        if !batch.is_empty() {
+            self.step = Step::Ask(Ask::Records(batch));
+        }
         Ok(())
     }
 }

@@ -419,8 +419,6 @@ impl Watch {
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
             | Event::LayoutChanged(_)
-            | Event::LayoutReplaced(_)
-            | Event::LayoutSynced(_)
             | Event::HandedOver { .. }
             | Event::HintDropped { .. }
             | Event::HintsDamaged { .. }

@@ -401,16 +401,9 @@ impl Stage {
     pub(crate) fn send_record(&mut self, from: usize, to: usize) {
         let record = self.record(from);
         let (key, reason) = (self.key.clone(), MergeReason::Write);
-        let (call, epoch) = (CallId(77), Epoch(1));
-        let merge = ReplicaMerge {
-            call,
-            key,
-            record,
-            hint_for: None,
-            reason,
-            epoch,
-            layout_version: LayoutVersion(0),
-        };
+        let (call, epoch, layout_version) = (CallId(77), Epoch(1), LayoutVersion(0));
+        let hint_for = None;
+        let merge = ReplicaMerge { call, key, record, hint_for, reason, epoch, layout_version };
         let message = Message::ReplicaMerge(merge);
         let (from, to) = (End::Node(from), End::Node(to));
         self.see(&Observation::Sent(Sent { from, to, message: &message }));

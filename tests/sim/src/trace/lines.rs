@@ -4,8 +4,8 @@ use quorate_core::causality::{Applied, RecordOp, Write};
 use quorate_core::ids::Key;
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{
-    CallId, Change, CollectAnswer, CollectStep, Comparison, Marks, MergeReason, Message, Put,
-    Question, ReplicaState,
+    CallId, Change, CollectAnswer, CollectStep, Comparison, LayoutSpan, Marks, MergeReason,
+    Message, Put, Question, ReplicaState,
 };
 use quorate_core::time::Instant;
 
@@ -424,17 +424,15 @@ fn body(
             if !gossip.wanted.is_empty() {
                 words.add(format_args!("{} wanted", gossip.wanted.len()));
             }
-            let span = gossip.span;
-            let head = span.head.version;
-            words.add(format_args!("layouts {} to {}, reads {}", span.oldest, head, span.read));
+            let LayoutSpan { head, oldest, read } = gossip.span;
+            words.add(format_args!("layouts {oldest} to {}, reads {read}", head.version));
             for of in &gossip.marks {
                 let Marks { ack, sync, sync_ack } = of.marks;
                 let node = words::Node(of.node);
                 words.add(format_args!("{node} acks {ack}, synced {sync}, knows {sync_ack}"));
             }
-            for update in &gossip.layouts {
-                words.add(format_args!("layout {}", update.layout.version().0));
-            }
+            let versions = gossip.layouts.iter().map(|update| update.layout.version());
+            versions.for_each(|version| words.add(format_args!("layout {version}")));
             "GOSSIP"
         }
     }

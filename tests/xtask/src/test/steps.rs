@@ -154,7 +154,7 @@ fn sim(workspace: &Workspace) -> Result<Outcome> {
 fn zoo(workspace: &Workspace) -> Result<Outcome> {
     let mut zoo = simulator::command(workspace, true)?;
     zoo.args(["zoo", "--seeds", "100", "--only"]);
-    zoo.arg("no-dots,write-quorum-short,replica-acks-applied,no-repair,client-forgets-silent");
+    zoo.arg("no-dots,write-quorum-short,replica-acks-applied,no-repair,client-forgets-silent,reads-unsynced");
     counted(&mut zoo, counts::simulator)
 }
 

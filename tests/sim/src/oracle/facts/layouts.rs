@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use quorate_core::ids::Key;
 use quorate_core::layout::LayoutVersion;
+use quorate_core::machine::HeldAs;
 use quorate_core::message::{LayoutSpan, LayoutUpdate};
 use quorate_core::node::NodeView;
 
 use super::Facts;
+use crate::observation::Removed;
+use crate::oracle::Moment;
 
 /// All layouts that were ever in force, and those that each node holds to be in force.
 #[derive(Default)]
@@ -85,6 +88,27 @@ impl Facts {
             all.extend(new);
         }
         all
+    }
+
+    /// A copy was removed: collected, handed over, or it moved away.
+    pub(super) fn on_removed(&mut self, moment: Moment<'_>, removed: Removed<'_>) {
+        let Removed { node, copy, key, record } = removed;
+        let home = match copy {
+            HeldAs::Own => None,
+            HeldAs::Hint { target } => self.index(target),
+        };
+        // What moved away is removed there, and held by others.
+        let is_kept = self.may_move_away(node, key);
+        let facts = self.key_mut(moment, key);
+        facts.set_copy(node, copy, None);
+        match (copy, home) {
+            (HeldAs::Own, _) if is_kept => {}
+            (HeldAs::Own, _) => facts.collect(record),
+            (HeldAs::Hint { .. }, Some(home)) => {
+                facts.hand_over((node, home), key, record, moment.disks);
+            }
+            (HeldAs::Hint { .. }, None) => {}
+        }
     }
 
     fn primaries_in(&self, version: LayoutVersion, key: &Key) -> Option<Vec<usize>> {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use quorate_core::causality::{Actor, Context, Dot, Held, Payload, Record, RecordOp, Write};
 use quorate_core::client::call_of;
 use quorate_core::ids::{Key, NodeId, RequestId};
-use quorate_core::machine::HeldAs;
 use quorate_core::message::{Answer, CallId, Message, Put, Reply, Strictness};
 use quorate_core::time::Duration;
 
@@ -28,7 +27,7 @@ use super::ops::{Ended, How, Op, OpId, Wish};
 use crate::network::End;
 use crate::observation::{
     self, CallEnded, CallStarted, Caller, CallerGone, CallerThawed, Cancelled, Crashed, Delivered,
-    Observation, Removed, Sent, Synced,
+    Observation, Sent, Synced,
 };
 use crate::oracle::Moment;
 use crate::recent::Table;
@@ -470,26 +469,6 @@ impl Facts {
             if let Some(facts) = self.keys.get_mut(key) {
                 facts.hints.insert((node, target), held.clone());
             }
-        }
-    }
-
-    fn on_removed(&mut self, moment: Moment<'_>, removed: Removed<'_>) {
-        let Removed { node, copy, key, record } = removed;
-        let home = match copy {
-            HeldAs::Own => None,
-            HeldAs::Hint { target } => self.index(target),
-        };
-        // What moved away is removed there, and held by others.
-        let is_kept = self.may_move_away(node, key);
-        let facts = self.key_mut(moment, key);
-        facts.set_copy(node, copy, None);
-        match (copy, home) {
-            (HeldAs::Own, _) if is_kept => {}
-            (HeldAs::Own, _) => facts.collect(record),
-            (HeldAs::Hint { .. }, Some(home)) => {
-                facts.hand_over((node, home), key, record, moment.disks);
-            }
-            (HeldAs::Hint { .. }, None) => {}
         }
     }
 }
