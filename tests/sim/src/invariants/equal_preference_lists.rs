@@ -41,12 +41,15 @@ impl Invariant for EqualPreferenceLists {
 
 /// The layouts that a frame carries.
 pub(crate) fn layouts_in(message: &Message) -> &[Arc<LayoutUpdate>] {
-    match message {
-        Message::Welcome(Welcome { layout: Some(layout), .. })
-        | Message::Reply(Reply { layout: Some(layout), .. }) => std::slice::from_ref(layout),
-        Message::Gossip(Gossip { layouts, .. }) => layouts,
-        _ => &[],
+    if let Message::Gossip(Gossip { layouts, .. }) = message {
+        return layouts;
     }
+    let (Message::Welcome(Welcome { layout: Some(layout), .. })
+    | Message::Reply(Reply { layout: Some(layout), .. })) = message
+    else {
+        return &[];
+    };
+    std::slice::from_ref(layout)
 }
 
 impl EqualPreferenceLists {

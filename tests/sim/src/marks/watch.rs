@@ -393,9 +393,7 @@ impl Watch {
             }
             Event::RecordTaken { key, .. } => self.keys.on_taken(node, key, &mut self.marks),
             Event::RecordGiven { key, to } => {
-                if let Some(to) = index(*to) {
-                    self.keys.on_taken(to, key, &mut self.marks);
-                }
+                index(*to).into_iter().for_each(|to| self.keys.on_taken(to, key, &mut self.marks));
             }
             Event::Collected { key } => self.keys.on_collected(key, &mut self.marks),
             Event::StaleRefused(_) => self.marks.add(Mark::StaleRefused, true),
@@ -419,6 +417,8 @@ impl Watch {
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
             | Event::LayoutChanged(_)
+            | Event::LayoutReplaced(_)
+            | Event::LayoutSynced(_)
             | Event::HandedOver { .. }
             | Event::HintDropped { .. }
             | Event::HintsDamaged { .. }

@@ -427,8 +427,7 @@ fn body(
             let LayoutSpan { head, oldest, read } = gossip.span;
             words.add(format_args!("layouts {oldest} to {}, reads {read}", head.version));
             for of in &gossip.marks {
-                let Marks { ack, sync, sync_ack } = of.marks;
-                let node = words::Node(of.node);
+                let (node, Marks { ack, sync, sync_ack }) = (words::Node(of.node), of.marks);
                 words.add(format_args!("{node} acks {ack}, synced {sync}, knows {sync_ack}"));
             }
             let versions = gossip.layouts.iter().map(|update| update.layout.version());
