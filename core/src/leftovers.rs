@@ -478,6 +478,25 @@ mod tests {
         assert_eq!((former.leftovers.next_wake(), former.wake()), (None, None));
         assert!(former.look());
         assert_eq!(former.waiting(), [(0, vec![2, 3])]);
+        former.compared(2, &[Slot(0)]);
+        former.compared(3, &[Slot(0)]);
+        assert_eq!(former.scanned(page, page_of(&["a"], false)), [], "that page is late");
+        assert!(former.wake().is_some());
+    }
+
+    #[test]
+    fn a_slot_that_comes_first_begins_at_its_beginning() {
+        let mut former = Former::with(moved(), &[0, 1]);
+        former.look();
+        let all = [Slot(0), Slot(1)];
+        former.compared(2, &all);
+        former.compared(3, &all[1..]);
+        let (page, ..) = former.wake().expect("a page");
+        former.scanned(page, page_of(&["a"], true));
+        former.compared(3, &all);
+        former.now = former.now + PAUSE;
+        let (_, arc, after) = former.wake().expect("a page");
+        assert_eq!((arc, after), (slots().arc(Slot(0)), None));
     }
 
     #[test]

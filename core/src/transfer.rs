@@ -116,8 +116,10 @@ mod tests {
 
     use super::Transfer;
     use crate::ids::NodeId;
+    use crate::layout::LayoutVersion;
     use crate::layouts::Layouts;
-    use crate::layouts::tests::{at, owned, say};
+    use crate::layouts::tests::{at, owned};
+    use crate::message::{LayoutId, LayoutSpan};
     use crate::ring::Slot;
 
     /// 1 and 2 are the primaries of all slots, then 3 joins: it holds the slots 0 and 3 beside 2.
@@ -183,10 +185,10 @@ mod tests {
     fn reads_by_a_layout_say_that_all_have_synced_to_it() {
         let mut layouts = joined(3, [1, 1, 1]);
         let v2 = layouts.updates()[1].clone();
-        say(&mut layouts, &v2, &[(1, [2, 2, 1]), (2, [2, 2, 1]), (3, [2, 2, 1])]);
-        layouts.on_saved(layouts.marks());
-        assert!(layouts.advance(Default::default(), false).read);
-        assert_eq!(first(3, &layouts), []);
+        let [oldest, read] = [1, 2].map(LayoutVersion);
+        layouts.on_told(&LayoutSpan { head: LayoutId::of(&v2), oldest, read }, &[]);
+        assert_eq!(layouts.span().read, read);
+        assert_eq!(first(3, &layouts), [], "this node, too, in a former life");
     }
 
     #[test]

@@ -123,6 +123,9 @@ fn a_member_that_said_nothing_lags_with_every_mark() {
     say(&mut layouts, &v2, &[(2, [2, 2, 2]), (4, [2, 2, 2])]);
     assert_eq!(lagging(&layouts, |marks| marks.sync), [0; 0]);
     assert_eq!(lagging(&layouts, |marks| marks.sync_ack), [1]);
+    // Word that is late takes nothing back.
+    say(&mut layouts, &v2, &[(2, [2, 1, 1]), (4, [0, 0, 0])]);
+    assert_eq!(lagging(&layouts, |marks| marks.sync), [0; 0]);
 }
 
 #[test]
@@ -216,6 +219,8 @@ fn marks_of_a_head_that_is_not_known_count_as_nothing() {
     say(&mut layouts, &lesser, &[(2, [2, 2, 2])]);
     assert!(!layouts.all_write_to_head(), "what it said of the other one is old");
     say(&mut layouts, &greater, &[(2, [2, 1, 1])]);
+    assert!(layouts.all_write_to_head());
+    say(&mut layouts, &lesser, &[(2, [2, 2, 2])]);
     assert!(layouts.all_write_to_head());
 }
 

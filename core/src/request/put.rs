@@ -266,7 +266,7 @@ mod tests {
         let one: [&[usize]; 2] = [&[0, 1, 2], &[0, 1, 3]];
         let all: [&[usize]; 2] = [&[0, 1, 2], &[3, 4, 5]];
         type Row<'a> = ([&'a [usize]; 2], bool, &'a str, Option<bool>);
-        let table: [Row<'_>; 39] = [
+        let table: [Row<'_>; 40] = [
             // lists, sloppy, words: how it ends
             (one, false, "a0", OPEN),
             (one, false, "a0 a1", DONE),
@@ -311,6 +311,7 @@ mod tests {
             (all, true, "a0 f1 n f2 n a3", OPEN),
             (all, true, "a0 f1 n f2 n a3 a4", DONE),
             (one, true, "a0 f1 n f2 n f3 n", UNKNOWN),
+            (all, false, "a0 f1 n f2 n a3 a4", UNKNOWN),
         ];
         for (lists, sloppy, words, expected) in table {
             let primaries = if lists == one { 4 } else { 6 };
@@ -337,6 +338,23 @@ mod tests {
         }
         put.on_ack(0);
         assert_eq!(end(&mut put), DONE);
+    }
+
+    #[test]
+    fn one_copy_stands_in_for_one_primary() {
+        let quotas = vec![
+            Quota { primaries: set(&[0]), needed: 1 },
+            Quota { primaries: set(&[1, 2, 3]), needed: 2 },
+        ];
+        let reach = Reach { reachable: Replicas::first(4), sloppy: true, ..Reach::default() };
+        let mut put = Put::start_in_all(4, quotas, Some(0), reach).expect("all are there");
+        put.on_applied();
+        put.on_ack(0);
+        for index in [1, 2, 3] {
+            put.on_fail(index);
+            put.give_up(index);
+        }
+        assert_eq!(end(&mut put), UNKNOWN);
     }
 
     #[test]
