@@ -344,9 +344,12 @@ mod tests {
             self.leftovers.check_invariants();
             let removed: Vec<Key> = out
                 .drain()
-                .map(|effect| match effect {
-                    Effect::Store { op: StoreOp::Remove { key, state: STATE }, .. } => key,
-                    other => panic!("a removal of what was scanned: {other:?}"),
+                .map(|effect| {
+                    let Effect::Store { op: StoreOp::Remove { key, state: STATE }, .. } = effect
+                    else {
+                        panic!("a removal of what was scanned: {effect:?}")
+                    };
+                    key
                 })
                 .collect();
             assert_eq!(count, removed.len() as u64);

@@ -129,7 +129,9 @@ impl Cluster {
         let Answer::Entry(entry) = self.ask(at, Message::Get(get)) else { panic!("a read") };
         let values: Vec<Bytes> = entry.values.into_iter().map(|value| value.payload).collect();
         match self.written.get(&number) {
-            Some(written) => assert_eq!(values, [written.clone()], "node {at}, key {number}"),
+            Some(written) => {
+                assert_eq!(values, std::slice::from_ref(written), "node {at}, key {number}")
+            }
             None => assert_eq!(values.len(), 1, "node {at}, key {number}"),
         }
     }
