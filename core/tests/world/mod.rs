@@ -23,7 +23,7 @@ use quorate_core::message::{
 use quorate_core::node::{AntiEntropySettings, GossipSettings, Node, NodeConfig};
 use quorate_core::prng::Prng;
 use quorate_core::ring::{Position, SlotCount};
-use quorate_core::time::Duration;
+use quorate_core::time::{Duration, Now};
 
 use crate::machines::{ALICE, config, greeting, now, write};
 
@@ -312,11 +312,13 @@ impl World {
                 merge.reason == MergeReason::AntiEntropy
             }
             Message::ReplicaMerged(_) => to != WRITER.0,
-            Message::ReplicaRead(_)
+            Message::Get(_)
+            | Message::Put(_)
+            | Message::Reply(_)
+            | Message::ReplicaRead(_)
             | Message::ReplicaRecord(_)
             | Message::Collect(_)
             | Message::Collected(_) => false,
-            // A greeting: there are no rounds of gossip here.
             Message::Gossip(_) => {
                 if self.links.contains(&(from, to)) {
                     let from = Peer::Node(NodeId(from));
@@ -418,10 +420,21 @@ impl World {
     }
 
     pub(crate) fn repair(&mut self, id: u64) {
+        self.act(id, |node, now, out| node.repair(now, None, out)).unwrap();
+    }
+
+    /// Calls a node directly.
+    pub(crate) fn act<T>(
+        &mut self,
+        id: u64,
+        act: impl FnOnce(&mut Node, Now, &mut Effects<Effect>) -> T,
+    ) -> T {
         let mut out = Effects::new();
-        let now = now(self.millis);
-        self.houses.get_mut(&id).unwrap().node.repair(now, None, &mut out).unwrap();
+        let node = &mut self.houses.get_mut(&id).unwrap().node;
+        let result = act(node, now(self.millis), &mut out);
+        node.check_invariants();
         self.carry_out(id, out);
+        result
     }
 
     pub(crate) fn records(&self, id: u64) -> BTreeMap<Key, Record> {

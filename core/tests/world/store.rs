@@ -132,7 +132,11 @@ impl House {
                 }
                 vec![StoreOutcome::HintsCounted(counts)]
             }
-            StoreOp::SaveStanding { .. } | StoreOp::SaveLayouts(_) => vec![StoreOutcome::Durable],
+            StoreOp::SaveLayouts(layouts) => {
+                self.config.layouts = Some(layouts);
+                vec![StoreOutcome::Durable]
+            }
+            StoreOp::SaveStanding { .. } => vec![StoreOutcome::Durable],
             StoreOp::Remember(_) => Vec::new(),
         }
     }

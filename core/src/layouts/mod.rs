@@ -403,3 +403,6 @@ impl Layouts {
 fn version(update: &Arc<LayoutUpdate>) -> LayoutVersion {
     update.layout.version()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
