@@ -8,7 +8,7 @@ use crate::time::Now;
 
 impl Node {
     /// Compares a slot, or everything that this node holds, with all other primaries as soon as it
-    /// can be done; [`NodeView::comparisons`] tells when it was. Returns how many pairs of a slot and
+    /// can be done; [`NodeView::comparisons`](super::NodeView::comparisons) tells when it was. Returns how many pairs of a slot and
     /// another primary are due.
     ///
     /// # Errors
