@@ -2,7 +2,6 @@
 
 use quorate_core::causality::Record;
 use quorate_core::ids::{Key, NodeId};
-use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::{Event, HeldAs, Input, Peer, StoreOp};
 use quorate_core::merkle::{LeafCount, SavedTrees, TreesMisfit};
 use quorate_core::message::{Gossip, LayoutId, LayoutSpan, Message};
