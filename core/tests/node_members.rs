@@ -316,7 +316,7 @@ fn a_newer_layout_is_in_force_at_once_and_saved_and_told_to_who_lacks_it() {
     assert!(events(&effects).contains(&Event::LayoutChanged(LayoutVersion(1))));
     assert_eq!(hand.node.view().layout(), Some(&update));
     let [(ticket, saved)] = &saves(&effects)[..] else { panic!("one save") };
-    assert_eq!(saved.live(), [update.clone()]);
+    assert_eq!(saved.live(), std::slice::from_ref(&update));
     assert_eq!(dials(&effects), [(3, "ws://3".into())], "its members are dialled");
     let failed = StoreOutcome::Failed(StoreError::Io);
     hand.input(Input::Stored { ticket: *ticket, outcome: failed });
@@ -327,7 +327,7 @@ fn a_newer_layout_is_in_force_at_once_and_saved_and_told_to_who_lacks_it() {
         let [answer] = &gossip_to(&hand.gossip(3, Gossip { asks, ..silence() }), 3)[..] else {
             panic!("an answer")
         };
-        assert_eq!(answer.layouts, [update.clone()]);
+        assert_eq!(answer.layouts, std::slice::from_ref(&update));
     }
     let current = Gossip { layouts: Vec::new(), ..of_layout(&update) };
     assert_eq!(gossip_to(&hand.gossip(3, current), 3), []);
