@@ -22,7 +22,7 @@ use crate::message::{
 };
 use crate::peers::Peers;
 use crate::refill::Refill;
-use crate::ring::Slot;
+use crate::ring::{Position, Slot};
 use crate::tickets::Tickets;
 use crate::time::{Duration, Instant, Now};
 use crate::transfer::Transfer;
@@ -116,11 +116,11 @@ impl Turn<'_> {
         self.leftovers.on_compared(self.now.instant, peer, slots);
     }
 
-    /// An own copy has changed.
-    pub(crate) fn on_own_change(&mut self, key: &Key) {
-        let slot = self.slot_of(key);
-        let is_primary = |slot: &Slot| self.layouts.is_primary(*slot, self.config.id);
-        if let Some(slot) = slot.filter(|slot| !is_primary(slot)) {
+    /// The own copy of a key at that position has changed.
+    pub(crate) fn on_own_change(&mut self, position: Position) {
+        let Some(update) = self.layout else { return };
+        let slot = position.slot(update.layout.slot_count());
+        if !self.layouts.is_primary(slot, self.config.id) {
             self.leftovers.on_change(slot);
         }
     }

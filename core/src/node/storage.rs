@@ -35,8 +35,8 @@ impl Node {
             if let Some(change) = change(&outcome) {
                 anti_entropy.on_change(key, change);
             }
-            if let StoreOutcome::Applied { .. } = &outcome {
-                turn.on_own_change(key);
+            if let StoreOutcome::Applied { state: Some(state), .. } = &outcome {
+                turn.on_own_change(state.position);
             }
             if matches!(outcome, StoreOutcome::Failed(_)) {
                 anti_entropy.on_doubt(now, key);
