@@ -380,13 +380,9 @@ impl Layouts {
     }
 
     fn drop_before(&mut self, oldest: LayoutVersion) {
-        let keeps = |update: &&Arc<LayoutUpdate>| version(update) >= oldest;
-        if self.live.iter().all(|update| keeps(&update))
-            || !self.live.iter().any(|update| keeps(&update))
-        {
-            return;
-        }
-        self.live.retain(|update| version(update) >= oldest);
+        let kept = self.live.iter().position(|update| version(update) >= oldest);
+        let Some(former) = kept.filter(|former| *former > 0) else { return };
+        self.live.drain(..former);
         let oldest = self.live.first().map_or(oldest, version);
         self.marks = self.marks.max(Marks::all(oldest));
         self.read = self.read.max(oldest);

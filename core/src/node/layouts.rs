@@ -47,9 +47,9 @@ impl Node {
             return Err(ChangeRefusal::Quorum { replication: update.layout.replication() });
         }
         let version = update.layout.version();
-        let mut live = self.layouts.history().map(|history| history.live().to_vec());
-        live.get_or_insert_default().push(update);
-        self.learn(now, &live.unwrap_or_default(), out);
+        let mut live = self.layouts.updates().to_vec();
+        live.push(update);
+        self.learn(now, &live, out);
         Ok(version)
     }
 
