@@ -83,6 +83,26 @@ struct Plan {
     deadline: Instant,
 }
 
+impl Plan {
+    /// The call of `asker`, which begins now. Something is to be done about it at `timer`.
+    fn begin(self, turn: &Turn<'_>, asker: Asker, timer: Instant, stage: Stage) -> Call {
+        let Plan { key, roster, quorum, sloppy, deadline } = self;
+        Call {
+            askers: vec![asker],
+            key,
+            roster,
+            quorum,
+            sloppy,
+            begun: turn.now.instant,
+            epoch: turn.epochs.current(),
+            layouts: turn.layouts.begun(),
+            deadline,
+            timer,
+            stage,
+        }
+    }
+}
+
 impl Coordinator {
     pub(crate) fn new(config: &NodeConfig, seed: u64) -> Coordinator {
         Coordinator {

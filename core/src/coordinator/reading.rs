@@ -5,7 +5,7 @@
 
 use super::{
     Answer, Arc, Asker, Call, CallId, Context, Coordinator, Duration, Failure, FailureCode,
-    LATE_ANSWERS, NodeId, OwnCopy, Plan, RequestId, Stage, Turn, Vec, entry, saturate, short, vec,
+    LATE_ANSWERS, NodeId, OwnCopy, Plan, RequestId, Stage, Turn, Vec, entry, saturate, short,
 };
 use crate::causality::{Record, RecordOp};
 use crate::config::Fanout;
@@ -30,16 +30,16 @@ impl Coordinator {
         session: Option<Context>,
         then: Option<RequestId>,
     ) {
-        let Plan { key, roster, quorum, sloppy, deadline } = plan;
-        let r = usize::from(quorum.r());
-        let mut reach = roster.reach(turn, r, sloppy);
-        if sloppy {
+        let roster = &plan.roster;
+        let r = usize::from(plan.quorum.r());
+        let mut reach = roster.reach(turn, r, plan.sloppy);
+        if plan.sloppy {
             let down = roster.found_down(turn);
             reach.reachable = reach.reachable.minus(down);
             reach.spared = reach.spared.minus(down);
         }
         if turn.config.fanout == Fanout::Quorum {
-            spare_the_slower(turn, &roster, r, &mut reach);
+            spare_the_slower(turn, roster, r, &mut reach);
         }
         let started = request::Get::start(roster.primaries(), r, reach, session);
         let mut get = match started {
@@ -60,27 +60,13 @@ impl Coordinator {
         };
         sane_or!(let hints, StandInForgetsHints => Vec::new());
         if !is_guest {
-            let read = StoreOp::Read { key: key.clone(), hints };
+            let read = StoreOp::Read { key: plan.key.clone(), hints };
             let purpose = Purpose::Call { call: id, hint_for: None };
             turn.tickets.store(purpose, roster.slot, read, turn.out);
         }
         let stage = Stage::Read { get, own: None, asked: false, then };
-        let (begun, epoch) = (turn.now.instant, turn.epochs.current());
-        let timer = deadline.min(begun + OWN_READ);
-        let (askers, layouts) = (vec![asker], turn.layouts.begun());
-        let call = Call {
-            askers,
-            key,
-            roster,
-            quorum,
-            sloppy,
-            begun,
-            epoch,
-            layouts,
-            deadline,
-            timer,
-            stage,
-        };
+        let timer = plan.deadline.min(turn.now.instant + OWN_READ);
+        let call = plan.begin(turn, asker, timer, stage);
         self.insert(id, call);
         if is_guest {
             self.ask_others(turn, id);

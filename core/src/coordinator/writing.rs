@@ -5,7 +5,7 @@
 
 use super::{
     Answer, Asker, BTreeMap, Call, CallId, Change, Context, Coordinator, Duration, Failure,
-    FailureCode, Plan, RequestId, Stage, Turn, context, saturate, short, to_write, vec,
+    FailureCode, Plan, RequestId, Stage, Turn, context, saturate, short, to_write,
 };
 use crate::causality::{
     Actor, Applied, ApplyRefusal, Birth, Checksum, Payload, Record, RecordOp, Write,
@@ -42,25 +42,10 @@ impl Coordinator {
         let expires = ttl.map(|ttl| turn.now.unix + ttl);
         let write = self.write(turn, context.clone(), request, payload, checksum);
         let write = Write { expires, ..write };
-        let Plan { key, roster, quorum, sloppy, deadline } = plan;
         let record = Record::new();
         let stage = Stage::Write { put, context, request, dot: None, siblings: 0, record };
-        let (begun, epoch) = (turn.now.instant, turn.epochs.current());
-        let (askers, layouts) = (vec![asker], turn.layouts.begun());
-        let timer = deadline;
-        let call = Call {
-            askers,
-            key,
-            roster,
-            quorum,
-            sloppy,
-            begun,
-            epoch,
-            layouts,
-            deadline,
-            timer,
-            stage,
-        };
+        let timer = plan.deadline;
+        let call = plan.begin(turn, asker, timer, stage);
         self.apply(turn, id, call, (request, write));
     }
 
