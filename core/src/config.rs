@@ -58,10 +58,30 @@ pub struct NodeConfig {
     pub anti_entropy: AntiEntropySettings,
     /// When what was deleted goes for good.
     pub collection: CollectionSettings,
+    /// Which changes of the layout it makes by itself.
+    pub changes: ChangeSettings,
     /// What nodes and clients must show; empty: nothing.
     pub credentials: Bytes,
     /// Bounds on what it accepts and keeps.
     pub limits: Limits,
+}
+
+/// Which changes of the layout a node makes by itself (DESIGN.md §9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangeSettings {
+    /// It becomes a member once it has met the cluster: once in its life, so that whoever removes it
+    /// is not contradicted.
+    pub join: bool,
+    /// Once it is a member of weight 0 and nobody needs anything that it holds, it becomes none.
+    pub leave: bool,
+    /// What nobody has to look at is committed when nothing was staged for so long.
+    pub quiet: Duration,
+}
+
+impl Default for ChangeSettings {
+    fn default() -> ChangeSettings {
+        ChangeSettings { join: false, leave: false, quiet: Duration::from_secs(10) }
+    }
 }
 
 /// What the first layout of a cluster is made of.

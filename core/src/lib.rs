@@ -72,6 +72,8 @@ mod tickets;
 
 mod layouts;
 
+mod staging;
+
 mod founding;
 mod refill;
 mod transfer;

@@ -52,6 +52,9 @@ pub const FRAME_BYTES_MAX: usize = 1024 * 1024 + CONTEXT_BYTES_MAX + 4096;
 /// grow by a byte a write, until it reads.
 const CONTEXT_BYTES_MAX: usize = 32 * 1024;
 
+/// Longest label, zone or address in bytes; a member with a longer one is refused.
+pub const MEMBER_TEXT_BYTES_MAX: usize = 1024;
+
 /// Longest time to live of a value: 100 years of 365 days. A moment of expiry is far from the end
 /// of what a clock can say.
 pub const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

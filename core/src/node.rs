@@ -16,6 +16,7 @@
 mod layouts;
 mod losses;
 mod members;
+mod orders;
 mod repair;
 mod requests;
 mod storage;
@@ -24,8 +25,8 @@ mod view;
 use crate::anti_entropy::AntiEntropy;
 use crate::collection::Collection;
 pub use crate::config::{
-    AntiEntropySettings, CollectionSettings, ConfigError, Fanout, Founding, GossipSettings,
-    NodeConfig,
+    AntiEntropySettings, ChangeSettings, CollectionSettings, ConfigError, Fanout, Founding,
+    GossipSettings, NodeConfig,
 };
 use crate::coordinator::Coordinator;
 pub use crate::counters::Counters;
@@ -45,6 +46,7 @@ use crate::pass_on::PassOn;
 use crate::peers::Peers;
 use crate::refill::Refill;
 use crate::replica;
+use crate::staging::Stage;
 use crate::tickets::{Purpose, Tickets};
 use crate::time::Now;
 use crate::transfer::Transfer;
@@ -64,6 +66,9 @@ pub use view::NodeView;
 pub struct Node {
     config: NodeConfig,
     layouts: Layouts,
+    stage: Stage,
+    /// Whether it was a member in this life.
+    has_joined: bool,
     transfer: Transfer,
     leftovers: Leftovers,
     peers: Peers,
@@ -96,6 +101,8 @@ impl Node {
         let saved = config.trees.take();
         Ok(Node {
             layouts: Layouts::new(config.id, config.layouts.as_ref()),
+            stage: Stage::default(),
+            has_joined: false,
             transfer: Transfer::default(),
             leftovers: Leftovers::default(),
             peers: Peers::new(&config, seed),
@@ -182,6 +189,7 @@ impl Node {
         self.collection.check_invariants();
         self.refill.check_invariants();
         self.layouts.check_invariants();
+        self.stage.check_invariants();
         self.transfer.check_invariants();
         self.leftovers.check_invariants();
     }
@@ -192,6 +200,9 @@ impl Node {
             if let Message::Gossip(gossip) = message {
                 return self.on_gossip(now, from, gossip, out);
             }
+        }
+        if let Message::LayoutRequest(request) = message {
+            return self.on_layout_request(now, from, request, out);
         }
         let (mut turn, mut parts) = self.turn(now, out);
         let turn = &mut turn;
@@ -262,6 +273,8 @@ impl Node {
                 | Message::StatusRequest(_)
                 | Message::StatusReply(_)
                 | Message::RepairReply(_)
+                | Message::LayoutRequest(_)
+                | Message::LayoutReply(_)
                 | Message::Gossip(_),
                 from,
             ) => {

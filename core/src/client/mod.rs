@@ -363,7 +363,9 @@ impl Client {
             | Message::RepairRequest(_)
             | Message::RepairReply(_)
             | Message::Collect(_)
-            | Message::Collected(_) => {}
+            | Message::Collected(_)
+            | Message::LayoutRequest(_)
+            | Message::LayoutReply(_) => {}
         }
         self.on_heard(now, link, out);
     }

@@ -47,7 +47,9 @@ pub fn encode_request(message: &Message, out: &mut Vec<u8>) {
         | Message::RepairRequest(_)
         | Message::RepairReply(_)
         | Message::Collect(_)
-        | Message::Collected(_) => panic!("no client sends this"),
+        | Message::Collected(_)
+        | Message::LayoutRequest(_)
+        | Message::LayoutReply(_) => panic!("no client sends this"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{DecodeError, layout, malformed, nodes_in, nodes_out, text, wire};
+use super::{DecodeError, change, layout, malformed, nodes_in, nodes_out, text, wire};
 use crate::ids::{DurableMark, Incarnation, NodeId, Remembered};
 use crate::layout::LayoutVersion;
 use crate::message::{Gossip, LayoutId, LayoutSpan, Marks, MarksOf, MemberInfo, Pulse};
@@ -23,6 +23,7 @@ pub(super) fn gossip_out(gossip: &Gossip) -> wire::Gossip {
         layout_oldest: gossip.span.oldest.0,
         layout_read: gossip.span.read.0,
         marks: gossip.marks.iter().map(marks_out).collect(),
+        staging: gossip.staging.as_ref().map(change::staging_out),
     }
 }
 
@@ -43,11 +44,12 @@ pub(super) fn gossip_in(gossip: wire::Gossip) -> Result<Gossip, DecodeError> {
         },
         layouts: layout::layouts_in(gossip.layouts)?,
         marks: gossip.marks.into_iter().map(marks_in).collect::<Result<_, _>>()?,
+        staging: gossip.staging.map(change::staging_in).transpose()?,
         to: Incarnation(gossip.to),
     })
 }
 
-fn marks_out(of: &MarksOf) -> wire::LayoutMarks {
+pub(super) fn marks_out(of: &MarksOf) -> wire::LayoutMarks {
     wire::LayoutMarks {
         node: of.node.0,
         head_version: of.head.version.0,
@@ -58,7 +60,7 @@ fn marks_out(of: &MarksOf) -> wire::LayoutMarks {
     }
 }
 
-fn marks_in(marks: wire::LayoutMarks) -> Result<MarksOf, DecodeError> {
+pub(super) fn marks_in(marks: wire::LayoutMarks) -> Result<MarksOf, DecodeError> {
     Ok(MarksOf {
         node: NodeId(marks.node),
         head: id_in(marks.head_version, &marks.head_hash)?,
@@ -70,12 +72,12 @@ fn marks_in(marks: wire::LayoutMarks) -> Result<MarksOf, DecodeError> {
     })
 }
 
-fn hash_out(id: LayoutId) -> Bytes {
+pub(super) fn hash_out(id: LayoutId) -> Bytes {
     if id.hash == 0 { Bytes::new() } else { Bytes::copy_from_slice(&id.hash.to_be_bytes()) }
 }
 
 /// A node of a version that tells no hash has a hash of 0.
-fn id_in(version: u64, hash: &[u8]) -> Result<LayoutId, DecodeError> {
+pub(super) fn id_in(version: u64, hash: &[u8]) -> Result<LayoutId, DecodeError> {
     let hash = match hash {
         [] => 0,
         hash => u128::from_be_bytes(

@@ -76,11 +76,13 @@ const WELCOME: Shape = Shape(&[one(7, LAYOUT_UPDATE)]);
 const ENTRY: Shape = Shape(&[many::<wire::EntryValue>(1, LEAF)]);
 const RECEIPT: Shape = Shape(&[many::<wire::StandIn>(6, LEAF)]);
 const REPLY: Shape = Shape(&[one(3, LAYOUT_UPDATE), one(4, RECEIPT), one(6, ENTRY)]);
+const STAGING: Shape = Shape(&[many::<wire::StagedChange>(3, LEAF)]);
 const GOSSIP: Shape = Shape(&[
     many::<wire::Pulse>(4, LEAF),
     many::<wire::MemberInfo>(5, LEAF),
     many::<wire::LayoutUpdate>(8, LAYOUT_UPDATE),
     many::<wire::LayoutMarks>(13, LEAF),
+    one(14, STAGING),
 ]);
 const SEEN: Shape = Shape(&[numbers::<u64>(2)]);
 const HISTORY: Shape = Shape(&[one(2, SEEN), many::<wire::Live>(4, LEAF)]);
@@ -113,6 +115,27 @@ const STATUS_REPLY: Shape = Shape(&[
     many::<wire::Number>(13, LEAF),
     many::<wire::PairStatus>(15, LEAF),
 ]);
+const LAYOUT_REQUEST: Shape =
+    Shape(&[one(5, Shape(&[many::<wire::StagedChange>(1, LEAF)])), one(7, STAGING)]);
+const SLOT_WAITS: Shape = Shape(&[numbers::<u64>(2)]);
+const PAST_LAYOUT: Shape = Shape(&[
+    many::<wire::Member>(4, LEAF),
+    many::<wire::Member>(5, LEAF),
+    many::<wire::Member>(6, LEAF),
+]);
+const LAYOUT_REPORT: Shape = Shape(&[
+    many::<wire::LayoutUpdate>(1, LAYOUT_UPDATE),
+    many::<wire::LayoutMarks>(3, LEAF),
+    one(4, STAGING),
+    many::<wire::SlotWaits>(5, SLOT_WAITS),
+    many::<wire::SlotWaits>(6, SLOT_WAITS),
+]);
+const LAYOUT_REPLY: Shape = Shape(&[
+    one(3, LAYOUT_REPORT),
+    one(4, Shape(&[numbers::<u32>(1), numbers::<u64>(2), numbers::<u64>(3)])),
+    one(5, Shape(&[many::<wire::PastLayout>(1, PAST_LAYOUT)])),
+    one(6, STAGING),
+]);
 const FRAME: Shape = Shape(&[
     one(2, WELCOME),
     one(7, REPLY),
@@ -124,6 +147,8 @@ const FRAME: Shape = Shape(&[
     one(16, COMPARED),
     one(19, COLLECT),
     one(20, COLLECTED),
+    one(21, LAYOUT_REQUEST),
+    one(22, LAYOUT_REPLY),
 ]);
 
 /// Refuses a frame whose elements are too many for its length.

@@ -1,12 +1,13 @@
 //! Layouts with addresses: on the wire, and as one node's disk keeps those that are in force.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{DecodeError, byte, malformed, seal, text, unseal, wire};
+use super::{DecodeError, byte, change, malformed, seal, text, unseal, wire};
 use crate::ids::NodeId;
 use crate::layout::{Layout, LayoutVersion, Member};
 use crate::message::{LayoutHistory, LayoutUpdate, Marks};
@@ -22,6 +23,7 @@ pub fn encode_layouts(history: &LayoutHistory) -> Vec<u8> {
         ack: marks.ack.0,
         sync: marks.sync.0,
         sync_ack: marks.sync_ack.0,
+        past: history.past().iter().map(change::past_out).collect(),
     };
     seal(VERSION, stored.encoded_len(), |bytes| stored.encode_raw(bytes))
 }
@@ -42,7 +44,8 @@ pub fn decode_layouts(bytes: Bytes) -> Result<LayoutHistory, DecodeError> {
         sync: LayoutVersion(stored.sync),
         sync_ack: LayoutVersion(stored.sync_ack),
     };
-    history_in(stored.live, marks)
+    let past = stored.past.into_iter().map(change::past_in).collect::<Result<_, _>>()?;
+    Ok(history_in(stored.live, marks)?.with_past(past))
 }
 
 /// Layouts that are in force at one time; there may be none.
@@ -63,14 +66,9 @@ fn history_in(live: Vec<wire::LayoutUpdate>, marks: Marks) -> Result<LayoutHisto
 
 pub(super) fn layout_out(update: &LayoutUpdate) -> wire::LayoutUpdate {
     let layout = &update.layout;
-    let members =
-        layout.members().iter().zip(&update.addresses).map(|(member, address)| wire::Member {
-            id: member.id.0,
-            label: member.label.as_ref().into(),
-            zone: member.zone.as_ref().into(),
-            weight: member.weight,
-            address: address.as_ref().into(),
-        });
+    let members = layout.members().iter().zip(&update.addresses).map(|(member, address)| {
+        wire::Member { address: address.as_ref().into(), ..member_out(member) }
+    });
     wire::LayoutUpdate {
         version: layout.version().0,
         replication: layout.replication().into(),
@@ -83,13 +81,8 @@ pub(super) fn layout_in(update: wire::LayoutUpdate) -> Result<LayoutUpdate, Deco
     let mut members = Vec::with_capacity(update.members.len());
     let mut addresses = Vec::with_capacity(update.members.len());
     for member in update.members {
-        members.push(Member {
-            id: NodeId(member.id),
-            label: text(member.label),
-            zone: text(member.zone),
-            weight: member.weight,
-        });
-        addresses.push(text(member.address));
+        addresses.push(text(member.address.clone()));
+        members.push(member_in(member));
     }
     let owners = update.owners.into_iter().map(|owner| {
         u16::try_from(owner).map_err(|_| malformed("an owner is no index of a member"))
@@ -102,6 +95,26 @@ pub(super) fn layout_in(update: wire::LayoutUpdate) -> Result<LayoutUpdate, Deco
     )
     .map_err(|_| malformed("the layout breaks its own rules"))?;
     Ok(LayoutUpdate { layout, addresses })
+}
+
+/// A member whose address is told elsewhere.
+pub(super) fn member_out(member: &Member) -> wire::Member {
+    wire::Member {
+        id: member.id.0,
+        label: member.label.as_ref().into(),
+        zone: member.zone.as_ref().into(),
+        weight: member.weight,
+        address: String::new(),
+    }
+}
+
+pub(super) fn member_in(member: wire::Member) -> Member {
+    Member {
+        id: NodeId(member.id),
+        label: text(member.label),
+        zone: text(member.zone),
+        weight: member.weight,
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! nothing allocates more than a small multiple of what came in (see `guard`). Payloads are slices
 //! of the frame, never copies.
 
+mod change;
 mod client_side;
 mod collection;
 mod direct;
@@ -125,6 +126,8 @@ pub fn encode(message: &Message, out: &mut Vec<u8>) {
         Message::Gossip(gossip) => Body::Gossip(gossip::gossip_out(gossip)),
         Message::RepairRequest(request) => Body::RepairRequest(repair::request_out(*request)),
         Message::RepairReply(reply) => Body::RepairReply(repair::reply_out(*reply)),
+        Message::LayoutRequest(request) => Body::LayoutRequest(change::request_out(request)),
+        Message::LayoutReply(reply) => Body::LayoutReply(change::reply_out(reply)),
         Message::Collect(collect) => Body::Collect(collection::collect_out(collect)),
         Message::Collected(collected) => Body::Collected(collection::collected_out(collected)),
     };
@@ -212,6 +215,8 @@ fn message(body: Body) -> Result<Message, DecodeError> {
         Body::Gossip(gossip) => Message::Gossip(gossip::gossip_in(gossip)?),
         Body::RepairRequest(request) => Message::RepairRequest(repair::request_in(request)),
         Body::RepairReply(reply) => Message::RepairReply(repair::reply_in(reply)?),
+        Body::LayoutRequest(request) => Message::LayoutRequest(change::request_in(request)?),
+        Body::LayoutReply(reply) => Message::LayoutReply(change::reply_in(reply)?),
         Body::Collect(collect) => Message::Collect(collection::collect_in(collect)?),
         Body::Collected(collected) => Message::Collected(collection::collected_in(collected)?),
     })

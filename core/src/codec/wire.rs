@@ -14,7 +14,7 @@
 pub struct Frame {
     #[prost(
         oneof = "frame::Body",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22"
     )]
     pub body: ::core::option::Option<frame::Body>,
 }
@@ -62,6 +62,10 @@ pub mod frame {
         Collect(super::Collect),
         #[prost(message, tag = "20")]
         Collected(super::Collected),
+        #[prost(message, tag = "21")]
+        LayoutRequest(super::LayoutRequest),
+        #[prost(message, tag = "22")]
+        LayoutReply(super::LayoutReply),
     }
 }
 // ---- handshake
@@ -216,7 +220,51 @@ pub struct Gossip {
     /// While a layout changes: how far members are.
     #[prost(message, repeated, tag = "13")]
     pub marks: ::prost::alloc::vec::Vec<LayoutMarks>,
+    /// Absent: nothing is staged.
+    #[prost(message, optional, tag = "14")]
+    pub staging: ::core::option::Option<Staging>,
 }
+/// What is staged for the layout that follows the newest one. Nodes of another newest layout take
+/// nothing of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Staging {
+    #[prost(uint64, tag = "1")]
+    pub base_version: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub base_hash: ::prost::bytes::Bytes,
+    /// Ascending by node. Of two about one node the later one holds.
+    #[prost(message, repeated, tag = "3")]
+    pub changes: ::prost::alloc::vec::Vec<StagedChange>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StagedChange {
+    #[prost(fixed64, tag = "1")]
+    pub node: u64,
+    /// Milliseconds since 1970.
+    #[prost(uint64, tag = "2")]
+    pub at_ms: u64,
+    /// Nobody has to look at it: it is committed once nothing was staged for a while.
+    #[prost(bool, tag = "3")]
+    pub auto: bool,
+    /// Neither: the node is what it was.
+    #[prost(oneof = "staged_change::Target", tags = "4, 5")]
+    pub target: ::core::option::Option<staged_change::Target>,
+}
+/// Nested message and enum types in `StagedChange`.
+pub mod staged_change {
+    /// Neither: the node is what it was.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Target {
+        /// Its `id` and `address` say nothing.
+        #[prost(message, tag = "4")]
+        Member(super::Member),
+        #[prost(message, tag = "5")]
+        Gone(super::Nobody),
+    }
+}
+/// The node is no member.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Nobody {}
 /// How far a member is with the layouts in force. Each number is a version of a layout.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LayoutMarks {
@@ -902,6 +950,152 @@ pub struct StoredLayouts {
     pub sync: u64,
     #[prost(uint64, tag = "4")]
     pub sync_ack: u64,
+    /// What the node knows of how they came about, the oldest first.
+    #[prost(message, repeated, tag = "5")]
+    pub past: ::prost::alloc::vec::Vec<PastLayout>,
+}
+/// What a layout changed.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PastLayout {
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub hash: ::prost::bytes::Bytes,
+    /// Wall clock of the node that tells it, when it heard of the layout.
+    #[prost(uint64, tag = "3")]
+    pub at_ms: u64,
+    /// Members that the layout before did not have, and those that it has and the layout has not.
+    #[prost(message, repeated, tag = "4")]
+    pub joined: ::prost::alloc::vec::Vec<Member>,
+    #[prost(message, repeated, tag = "5")]
+    pub left: ::prost::alloc::vec::Vec<Member>,
+    /// Members with another label, zone or weight than before: as they are since.
+    #[prost(message, repeated, tag = "6")]
+    pub changed: ::prost::alloc::vec::Vec<Member>,
+    #[prost(uint32, tag = "7")]
+    pub slots_moved: u32,
+}
+// ---- changes of the layout
+
+/// What an operator asks of a node.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LayoutRequest {
+    #[prost(uint64, tag = "1")]
+    pub call: u64,
+    #[prost(oneof = "layout_request::Order", tags = "2, 3, 4, 5, 6, 7")]
+    pub order: ::core::option::Option<layout_request::Order>,
+}
+/// Nested message and enum types in `LayoutRequest`.
+pub mod layout_request {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Order {
+        /// How far the layouts in force are.
+        #[prost(message, tag = "2")]
+        Show(super::ShowLayout),
+        /// How much the node holds of each slot.
+        #[prost(message, tag = "3")]
+        Measure(super::MeasureSlots),
+        /// How the layouts came about.
+        #[prost(message, tag = "4")]
+        History(super::ShowHistory),
+        /// Says of nodes what they are to be; nothing happens before it is committed.
+        #[prost(message, tag = "5")]
+        Stage(super::StageChanges),
+        /// Takes back all that is staged.
+        #[prost(message, tag = "6")]
+        Revert(super::RevertStaged),
+        /// Puts in force what is staged, if it is this.
+        #[prost(message, tag = "7")]
+        Commit(super::Staging),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShowLayout {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MeasureSlots {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShowHistory {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevertStaged {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StageChanges {
+    /// Of these `at_ms` and `auto` say nothing.
+    #[prost(message, repeated, tag = "1")]
+    pub changes: ::prost::alloc::vec::Vec<StagedChange>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LayoutReply {
+    #[prost(uint64, tag = "1")]
+    pub call: u64,
+    #[prost(oneof = "layout_reply::Result", tags = "2, 3, 4, 5, 6, 7")]
+    pub result: ::core::option::Option<layout_reply::Result>,
+}
+/// Nested message and enum types in `LayoutReply`.
+pub mod layout_reply {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Result {
+        /// For people: why nothing has changed.
+        #[prost(string, tag = "2")]
+        Refusal(::prost::alloc::string::String),
+        #[prost(message, tag = "3")]
+        Report(super::LayoutReport),
+        #[prost(message, tag = "4")]
+        Figures(super::SlotFigures),
+        #[prost(message, tag = "5")]
+        Past(super::PastLayouts),
+        /// What is staged by now.
+        #[prost(message, tag = "6")]
+        Staged(super::Staging),
+        /// The layout that is in force by now.
+        #[prost(uint64, tag = "7")]
+        Committed(u64),
+    }
+}
+/// How far one node is with the layouts in force.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LayoutReport {
+    /// The oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub live: ::prost::alloc::vec::Vec<LayoutUpdate>,
+    /// The one that reads go by.
+    #[prost(uint64, tag = "2")]
+    pub read: u64,
+    #[prost(message, repeated, tag = "3")]
+    pub marks: ::prost::alloc::vec::Vec<LayoutMarks>,
+    #[prost(message, optional, tag = "4")]
+    pub staging: ::core::option::Option<Staging>,
+    /// Slots that the node has yet to fill, and whom it has yet to compare them with.
+    #[prost(message, repeated, tag = "5")]
+    pub to_fill: ::prost::alloc::vec::Vec<SlotWaits>,
+    /// Slots that it holds and others shall, and who has yet to be found to hold all of it.
+    #[prost(message, repeated, tag = "6")]
+    pub to_give: ::prost::alloc::vec::Vec<SlotWaits>,
+    /// Hints that the node holds for others.
+    #[prost(uint64, tag = "7")]
+    pub hints: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SlotWaits {
+    #[prost(uint32, tag = "1")]
+    pub slot: u32,
+    #[prost(fixed64, repeated, tag = "2")]
+    pub peers: ::prost::alloc::vec::Vec<u64>,
+}
+/// The nth numbers belong together.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SlotFigures {
+    #[prost(uint32, repeated, tag = "1")]
+    pub slots: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint64, repeated, tag = "2")]
+    pub records: ::prost::alloc::vec::Vec<u64>,
+    /// Of keys and records, as they travel.
+    #[prost(uint64, repeated, tag = "3")]
+    pub bytes: ::prost::alloc::vec::Vec<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PastLayouts {
+    #[prost(message, repeated, tag = "1")]
+    pub past: ::prost::alloc::vec::Vec<PastLayout>,
 }
 // ---- status
 

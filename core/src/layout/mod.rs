@@ -49,7 +49,7 @@ impl fmt::Display for LayoutVersion {
 }
 
 /// A node as the layout knows it. Addresses are no part of a layout: they change more often.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Member {
     /// Who it is.
     pub id: NodeId,

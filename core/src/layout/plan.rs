@@ -152,7 +152,7 @@ fn lay_runs(slots: usize, block_length: usize, quotas: &[u32], zones: &[u16]) ->
 }
 
 /// Why there is no plan: the request is at fault, and nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PlanError {
     /// A cluster has at least one member.

@@ -30,6 +30,7 @@ use crate::ids::NodeId;
 use crate::layout::{Layout, LayoutVersion};
 use crate::message::{
     LIVE_LAYOUTS_MAX, LayoutHistory, LayoutId, LayoutSpan, LayoutUpdate, Marks, MarksOf,
+    PAST_LAYOUTS_MAX, PastLayout,
 };
 use crate::quorum::Replicas;
 use crate::ring::Slot;
@@ -52,6 +53,8 @@ pub(crate) struct Layouts {
     others: BTreeMap<NodeId, MarksOf>,
     /// The version that reads go by. Invariant: in force.
     read: LayoutVersion,
+    /// How they came about, the oldest first. Invariant: at most [`PAST_LAYOUTS_MAX`].
+    past: Vec<PastLayout>,
 }
 
 /// By which layouts an unanswered request goes.
@@ -100,9 +103,10 @@ impl Layouts {
         let (live, marks) = history.map_or((Vec::new(), Marks::default()), |history| {
             (history.live().to_vec(), history.marks())
         });
+        let past = history.map_or(Vec::new(), |history| history.past().to_vec());
         let oldest = live.first().map_or(LayoutVersion(0), version);
         let read = oldest.max(marks.sync_ack);
-        Layouts { own, live, marks, saved: marks, others: BTreeMap::new(), read }
+        Layouts { own, live, marks, saved: marks, others: BTreeMap::new(), read, past }
     }
 
     /// The newest layout; `None`: the cluster has none yet.
@@ -213,7 +217,21 @@ impl Layouts {
 
     /// What is to be saved.
     pub(crate) fn history(&self) -> Option<LayoutHistory> {
-        LayoutHistory::new(self.live.clone(), self.marks).ok()
+        let history = LayoutHistory::new(self.live.clone(), self.marks).ok()?;
+        Some(history.with_past(self.past.clone()))
+    }
+
+    /// How the layouts came about, the oldest first.
+    pub(crate) fn past(&self) -> &[PastLayout] {
+        &self.past
+    }
+
+    /// The newest layout came about like this.
+    pub(crate) fn remember(&mut self, past: PastLayout) {
+        if self.past.len() >= PAST_LAYOUTS_MAX {
+            self.past.remove(0);
+        }
+        self.past.push(past);
     }
 
     /// Own marks are saved.
@@ -358,6 +376,7 @@ impl Layouts {
 
     pub(crate) fn check_invariants(&self) {
         assert!(self.live.is_sorted_by(|one, next| version(one) < version(next)), "they ascend");
+        assert!(self.past.len() <= PAST_LAYOUTS_MAX, "what is remembered of layouts is bounded");
         assert!(self.live.len() <= LIVE_LAYOUTS_MAX, "layouts in force are bounded");
         assert!(self.live.is_empty() || self.read().is_some(), "reads go by a layout in force");
         assert!(self.others.keys().all(|node| self.knows(*node)), "others are members");

@@ -103,6 +103,11 @@ impl Leftovers {
         self.waiting.iter().map(|(slot, peers)| (*slot, peers))
     }
 
+    /// The slots that are being removed.
+    pub(crate) fn clearing(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.clearing.iter().copied()
+    }
+
     /// Whether a slot is to be compared with a peer.
     pub(crate) fn is_waiting(&self, slot: Slot, peer: NodeId) -> bool {
         self.waiting.get(&slot).is_some_and(|peers| peers.contains(&peer))

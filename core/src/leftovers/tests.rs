@@ -60,6 +60,7 @@ fn tickets(store_ops_max: usize) -> Tickets {
         gossip: Default::default(),
         anti_entropy: Default::default(),
         collection: Default::default(),
+        changes: Default::default(),
         credentials: Default::default(),
         limits: crate::limits::Limits { store_ops_max, ..Default::default() },
     };

@@ -6,6 +6,7 @@ use super::{Peer, StoreError};
 use crate::ids::{Incarnation, Key, NodeId};
 use crate::layout::LayoutVersion;
 use crate::merkle::TreesMisfit;
+use crate::message::ChangeRefusal;
 use crate::time::Duration;
 
 /// What people may want to know.
@@ -87,6 +88,8 @@ pub enum Event {
     },
     /// A message claimed what cannot be: an absurd heartbeat, or one of the receiver's own.
     GossipRefused(NodeId),
+    /// What is staged, and nobody has to look at, cannot be put in force; it is tried again.
+    ChangeRefused(ChangeRefusal),
     /// A peer is slow or silent: requests go around it for a while.
     PeerAvoided(NodeId),
     /// A peer that was avoided answers again.
@@ -189,6 +192,7 @@ impl Event {
             | Event::MemberStaysDown { .. }
             | Event::IdentityConflict { .. }
             | Event::GossipRefused(_)
+            | Event::ChangeRefused(_)
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
             | Event::LayoutChanged(_)

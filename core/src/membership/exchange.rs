@@ -18,6 +18,7 @@ use super::member::{Entry, HEARTBEAT_MAX};
 use super::own::OfSelf;
 use super::{Change, Membership};
 use crate::ids::{DurableMark, Incarnation, NodeId, Remembered};
+use crate::limits::MEMBER_TEXT_BYTES_MAX;
 use crate::message::{Gossip, MemberInfo, Pulse};
 use crate::time::Now;
 
@@ -26,9 +27,6 @@ pub const MEMBERS_PER_MESSAGE: usize = 500;
 
 /// Most members that one message wants described.
 pub const WANTED_PER_MESSAGE: usize = MEMBERS_PER_MESSAGE;
-
-/// Longest label, zone or address in bytes; a member with a longer one is refused.
-pub const MEMBER_TEXT_BYTES_MAX: usize = 1024;
 
 /// What an answer will say.
 #[derive(Debug, Default)]

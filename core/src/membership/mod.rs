@@ -30,7 +30,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use doubts::Doubt;
-pub use exchange::{MEMBER_TEXT_BYTES_MAX, MEMBERS_PER_MESSAGE, WANTED_PER_MESSAGE};
+pub use exchange::{MEMBERS_PER_MESSAGE, WANTED_PER_MESSAGE};
 use hot::Hot;
 use list::List;
 use member::Entry;

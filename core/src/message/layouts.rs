@@ -4,9 +4,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::LayoutUpdate;
+use super::{LayoutUpdate, PastLayout};
 use crate::ids::NodeId;
-use crate::layout::{LayoutVersion, PlanError};
+use crate::layout::LayoutVersion;
 
 /// The most layouts that are in force at one time: a change is refused where it would be one more.
 pub const LIVE_LAYOUTS_MAX: usize = 8;
@@ -108,6 +108,8 @@ pub struct LayoutHistory {
     /// and one N.
     live: Vec<Arc<LayoutUpdate>>,
     marks: Marks,
+    /// How they came about, as far as the node knows, the oldest first.
+    past: Vec<PastLayout>,
 }
 
 impl LayoutHistory {
@@ -136,13 +138,13 @@ impl LayoutHistory {
             return Err(LayoutHistoryError::Shapes);
         }
         let marks = marks.at_most(version(last));
-        Ok(LayoutHistory { live, marks })
+        Ok(LayoutHistory { live, marks, past: Vec::new() })
     }
 
     /// A layout with which everyone is done, such as the first one of a cluster.
     pub fn settled(update: Arc<LayoutUpdate>) -> LayoutHistory {
         let marks = Marks::all(update.layout.version());
-        LayoutHistory { live: Vec::from([update]), marks }
+        LayoutHistory { live: Vec::from([update]), marks, past: Vec::new() }
     }
 
     /// The layouts in force, the oldest first. There is at least one.
@@ -158,6 +160,17 @@ impl LayoutHistory {
     /// How far the node is.
     pub fn marks(&self) -> Marks {
         self.marks
+    }
+
+    /// The same, with what the node knows of how they came about, the oldest first.
+    #[must_use]
+    pub fn with_past(self, past: Vec<PastLayout>) -> LayoutHistory {
+        LayoutHistory { past, ..self }
+    }
+
+    /// How they came about, as far as the node knows, the oldest first.
+    pub fn past(&self) -> &[PastLayout] {
+        &self.past
     }
 }
 
@@ -202,65 +215,3 @@ impl fmt::Display for LayoutHistoryError {
 }
 
 impl core::error::Error for LayoutHistoryError {}
-
-/// Why a layout does not come into force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ChangeRefusal {
-    /// The cluster has no layout yet.
-    NoLayout,
-    /// The node has not heard of the others since it started, so it may not know the newest one.
-    NotReady,
-    /// It was planned from another one than the newest.
-    Outdated {
-        /// The newest.
-        newest: LayoutVersion,
-    },
-    /// As many are in force as can be.
-    TooMany {
-        /// The oldest: some member has yet to be through with it.
-        oldest: LayoutVersion,
-    },
-    /// The members make no plan.
-    Plan(PlanError),
-    /// Nobody has heard of a member.
-    Unknown {
-        /// The member.
-        node: NodeId,
-    },
-    /// R and W of this node are not possible with this N.
-    Quorum {
-        /// N.
-        replication: u8,
-    },
-}
-
-impl fmt::Display for ChangeRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ChangeRefusal::NoLayout => f.write_str("the cluster has no layout yet: found it first"),
-            ChangeRefusal::NotReady => f.write_str(
-                "this node has not heard of the others yet: try again in a moment, or ask another",
-            ),
-            ChangeRefusal::Outdated { newest } => write!(
-                f,
-                "layout {newest} is in force by now: look at the plan from that one, and commit it"
-            ),
-            ChangeRefusal::TooMany { oldest } => write!(
-                f,
-                "too many changes are under way, since layout {oldest} is still in use: wait for \
-                 the members that are not through with it, or remove those that are dead"
-            ),
-            ChangeRefusal::Plan(error) => error.fmt(f),
-            ChangeRefusal::Unknown { node } => write!(
-                f,
-                "nobody has heard of {node}: start it with a member of the cluster as its seed"
-            ),
-            ChangeRefusal::Quorum { replication } => {
-                write!(f, "R and W of this node do not fit N={replication}: start it with others")
-            }
-        }
-    }
-}
-
-impl core::error::Error for ChangeRefusal {}

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{LayoutSpan, MarksOf};
+use super::{LayoutSpan, MarksOf, Staging};
 use crate::ids::{Incarnation, NodeId, Remembered, Text};
 use crate::layout::Layout;
 
@@ -43,6 +43,8 @@ pub struct Gossip {
     pub layouts: Vec<Arc<LayoutUpdate>>,
     /// While a change is under way, how far members are, as far as the sender knows.
     pub marks: Vec<MarksOf>,
+    /// What is staged for the next layout; `None`: nothing was.
+    pub staging: Option<Staging>,
     /// The life of the receiver that it is meant for; 0: any. What comes late says nothing of what is
     /// remembered by now.
     pub to: Incarnation,

@@ -4,6 +4,7 @@
 //! within limits, records and layouts canonical), so no machine checks it again. The meaning of
 //! each field is told once, in `core/proto/quorate.proto`.
 
+mod change;
 mod collection;
 mod exchange;
 mod handshake;
@@ -13,16 +14,20 @@ mod repair;
 mod replica;
 mod reply;
 mod request;
+mod staging;
 mod status;
 
+pub use change::{
+    ChangeRefusal, LayoutAnswer, LayoutOrder, LayoutReply, LayoutReport, LayoutRequest,
+    PAST_LAYOUTS_MAX, PastLayout, SlotFigures, SlotWaits,
+};
 pub use collection::{Collect, CollectAnswer, CollectStep, Collected, EpochOf};
 pub use exchange::{
     BranchChildren, BranchHash, Compare, Compared, Comparison, Difference, Question,
 };
 pub use handshake::{Defaults, Hello, PROTOCOL_VERSION, Reject, RejectCode, Role, Welcome};
 pub use layouts::{
-    ChangeRefusal, LIVE_LAYOUTS_MAX, LayoutHistory, LayoutHistoryError, LayoutId, LayoutSpan,
-    Marks, MarksOf,
+    LIVE_LAYOUTS_MAX, LayoutHistory, LayoutHistoryError, LayoutId, LayoutSpan, Marks, MarksOf,
 };
 pub use membership::{Gossip, LayoutUpdate, MemberInfo, Pulse};
 pub use repair::{RepairRefusal, RepairReply, RepairRequest};
@@ -34,6 +39,7 @@ pub use reply::{
 };
 pub(crate) use request::bad_ttl;
 pub use request::{Change, Get, Put, QuorumChoice, ReadKind, RequestHead, Strictness};
+pub use staging::{STAGED_MAX, StagedChange, Staging, Target};
 pub use status::{MemberState, MemberStatus, PairStatus, StatusReply, StatusRequest};
 
 use alloc::string::String;
@@ -64,6 +70,8 @@ pub enum Message {
     RepairReply(RepairReply),
     Collect(Collect),
     Collected(Collected),
+    LayoutRequest(LayoutRequest),
+    LayoutReply(LayoutReply),
 }
 
 /// Names a request among those of its sender; the answer carries it back.

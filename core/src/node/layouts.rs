@@ -9,7 +9,7 @@ use crate::founding;
 use crate::layout::{LayoutVersion, Member, plan};
 use crate::layouts::{Layouts, Learned};
 use crate::machine::{Effect, Effects, Event, StoreOutcome, Ticket};
-use crate::message::{ChangeRefusal, Gossip, LayoutUpdate};
+use crate::message::{ChangeRefusal, Gossip, LayoutId, LayoutUpdate, PastLayout};
 use crate::time::Now;
 
 impl Node {
@@ -64,6 +64,9 @@ impl Node {
         if told.iter().all(|update| founding::can_serve(&self.config, update)) {
             self.learn(now, &told, out);
         }
+        if let Some(staging) = &gossip.staging {
+            self.stage.learn(now.instant, staging);
+        }
         let before = self.layouts.span();
         self.layouts.on_told(&gossip.span, &gossip.marks);
         if self.layouts.span() != before {
@@ -75,6 +78,7 @@ impl Node {
     /// What gossip says of layouts, to somebody who holds those of `span` to be in force.
     pub(super) fn tell_of_layouts(&self, gossip: &mut Gossip, told: Option<&Gossip>) {
         gossip.span = self.layouts.span();
+        gossip.staging = self.stage.told();
         let is_theirs_changing = told.is_some_and(|told| told.span.is_changing());
         if gossip.span.is_changing() || is_theirs_changing {
             gossip.marks = self.layouts.known_marks();
@@ -135,6 +139,7 @@ impl Node {
 
     /// Layouts that are newer than those in force take their place.
     fn learn(&mut self, now: Now, told: &[Arc<LayoutUpdate>], out: &mut Effects<Effect>) {
+        let former = self.layouts.head().cloned();
         match self.layouts.learn(told) {
             Learned::Nothing => return,
             Learned::Newer => {}
@@ -142,6 +147,11 @@ impl Node {
                 self.transfer.begin_anew();
                 out.observe(Event::LayoutReplaced(lost.version));
             }
+        }
+        if let Some(head) = self.layouts.head() {
+            let former = former.as_ref().map(|former| &former.layout);
+            let past = PastLayout::between(now.unix, former, head);
+            self.layouts.remember(past);
         }
         self.put_in_force(now, out);
         self.keeping.note_unsaved();
@@ -161,6 +171,7 @@ impl Node {
     pub(super) fn on_own_layouts(&mut self, now: Now) {
         let layouts = &self.layouts;
         let Some(head) = layouts.head() else { return };
+        self.stage.on_head(LayoutId::of(head));
         self.transfer.on_layouts(self.config.id, layouts);
         self.refill.on_layouts(&self.config, layouts);
         self.collection.on_layout(now, &self.config);

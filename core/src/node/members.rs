@@ -92,6 +92,7 @@ impl Node {
         }
         self.on_changes(now, changes, out);
         self.advance(now, out);
+        self.change_by_itself(now, out);
         self.keep_layouts(now, out);
         self.keep_memory(out);
     }

@@ -23,7 +23,8 @@ use quorate_core::message::{
     ReadKind, Reply, RequestHead, Strictness,
 };
 use quorate_core::node::{
-    AntiEntropySettings, CollectionSettings, Fanout, GossipSettings, Node, NodeConfig,
+    AntiEntropySettings, ChangeSettings, CollectionSettings, Fanout, GossipSettings, Node,
+    NodeConfig,
 };
 use quorate_core::ring::{Position, SlotCount};
 use quorate_core::time::{Duration, Instant, Now, UnixMs};
@@ -92,6 +93,7 @@ pub(crate) fn config(id: u64) -> NodeConfig {
         // Replicas are compared in tests of that alone.
         anti_entropy: AntiEntropySettings { bytes_per_second: 0, ..AntiEntropySettings::default() },
         collection: CollectionSettings::default(),
+        changes: ChangeSettings::default(),
         credentials: Bytes::new(),
         limits: Limits::default(),
     }

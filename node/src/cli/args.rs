@@ -82,7 +82,7 @@ impl ClientArgs {
 }
 
 /// How nodes are asked one by one, without regard to the ring.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct AskOptions {
     /// Addresses to begin with.
     pub(super) seeds: Vec<String>,

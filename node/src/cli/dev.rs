@@ -11,7 +11,9 @@ use quorate_core::layout::{Member, PlanSettings, plan_first};
 use quorate_core::limits::Limits;
 use quorate_core::merkle::LeafCount;
 use quorate_core::message::{LayoutHistory, LayoutId, LayoutUpdate, Marks};
-use quorate_core::node::{AntiEntropySettings, CollectionSettings, Fanout, GossipSettings};
+use quorate_core::node::{
+    AntiEntropySettings, ChangeSettings, CollectionSettings, Fanout, GossipSettings,
+};
 use serde_json::json;
 
 use super::failure::Failure;
@@ -179,6 +181,7 @@ impl Dev {
             gossip: GossipSettings { interval: GOSSIP_INTERVAL, ..GossipSettings::default() },
             anti_entropy: AntiEntropySettings { leaves, ..AntiEntropySettings::default() },
             collection: CollectionSettings::default(),
+            changes: ChangeSettings { leave: true, ..ChangeSettings::default() },
             limits: Limits::default(),
         };
         Ok(Planned { listener, profile, directory, id })

@@ -5,7 +5,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use quorate_core::limits::Limits;
 use quorate_core::merkle::LeafCount;
-use quorate_core::node::{AntiEntropySettings, CollectionSettings, Fanout, GossipSettings};
+use quorate_core::node::{
+    AntiEntropySettings, ChangeSettings, CollectionSettings, Fanout, GossipSettings,
+};
 
 use super::args::{seconds, span, time};
 use crate::cluster::Profile;
@@ -22,6 +24,10 @@ pub(super) struct MemberArgs {
     /// Capacity in relation to the other nodes: its share of the slots.
     #[arg(long, default_value_t = 1)]
     weight: u32,
+    /// Become a member of the cluster without `quorate layout join`, as soon as nothing else is
+    /// staged for a while.
+    #[arg(long)]
+    auto_join: bool,
     /// The cluster's secret, where it has one.
     #[arg(long, env = "QUORATE_SECRET", hide_env_values = true)]
     secret: Option<String>,
@@ -112,6 +118,8 @@ impl MemberArgs {
         };
         let default = CollectionSettings::default();
         let collection = CollectionSettings { grace: self.grace.unwrap_or(default.grace) };
+        let changes =
+            ChangeSettings { join: self.auto_join, leave: true, ..ChangeSettings::default() };
         Profile {
             label,
             zone,
@@ -123,6 +131,7 @@ impl MemberArgs {
             gossip,
             anti_entropy,
             collection,
+            changes,
             limits,
         }
     }

@@ -12,6 +12,8 @@ mod failure;
 
 mod keys;
 
+mod layout;
+
 mod losses;
 
 mod member;
@@ -88,6 +90,7 @@ enum Command {
     Status(status::Status),
     Members(members::Members),
     Ring(ring::Ring),
+    Layout(layout::Layout),
     Repair(repair::Repair),
     Bench(bench::Bench),
     Store(store::Store),
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Status(status) => status.run(output),
         Command::Members(members) => members.run(output),
         Command::Ring(ring) => ring.run(output),
+        Command::Layout(layout) => layout.run(output),
         Command::Repair(repair) => repair.run(output),
         Command::Bench(bench) => bench.run(output),
         Command::Store(store) => store.run(output),

@@ -251,7 +251,7 @@ fn verdict(seen: &Overview, nodes: &[Asked], timeout: Duration) -> Result<(), Fa
 }
 
 /// The first of some slots by number, and how many more.
-fn listed(slots: impl Iterator<Item = Slot>) -> String {
+pub(super) fn listed(slots: impl Iterator<Item = Slot>) -> String {
     const NAMED_MAX: usize = 8;
     let slots: Vec<String> = slots.map(|slot| slot.to_string()).collect();
     let named = &slots[..slots.len().min(NAMED_MAX)];

@@ -9,8 +9,8 @@ use quorate_core::codec;
 use quorate_core::ids::ClusterId;
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
-    CallId, Hello, Message, PROTOCOL_VERSION, Reject, RepairReply, RepairRequest, Role,
-    StatusReply, StatusRequest, Welcome,
+    CallId, Hello, LayoutOrder, LayoutReply, LayoutRequest, Message, PROTOCOL_VERSION, Reject,
+    RepairReply, RepairRequest, Role, StatusReply, StatusRequest, Welcome,
 };
 use quorate_core::ring::Slot;
 use tokio::net::TcpStream;
@@ -94,6 +94,19 @@ impl Door {
         let answer = within(self.patience, ask(&mut self.socket, &question)).await?;
         let Message::StatusReply(reply) = answer else {
             return Err(unreachable("the answer is no status"));
+        };
+        Ok(reply)
+    }
+
+    /// Asks the node about the layouts in force, or to change what is staged.
+    pub(crate) async fn layout(&mut self, order: LayoutOrder) -> Result<LayoutReply, KnockError> {
+        let question = Message::LayoutRequest(LayoutRequest { call: CallId(1), order });
+        let answer = within(self.patience, ask(&mut self.socket, &question)).await?;
+        if let Message::Unsupported(_) = answer {
+            return Err(unreachable("it runs an older version, which changes no layouts"));
+        }
+        let Message::LayoutReply(reply) = answer else {
+            return Err(unreachable("the answer is not about layouts"));
         };
         Ok(reply)
     }

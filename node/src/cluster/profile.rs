@@ -7,7 +7,8 @@ use quorate_core::ids::{ClusterId, Incarnation, NodeId, Text};
 use quorate_core::limits::{HELLO_BYTES_MAX, Limits};
 use quorate_core::message::LayoutHistory;
 use quorate_core::node::{
-    AntiEntropySettings, CollectionSettings, Fanout, Founding, GossipSettings, NodeConfig,
+    AntiEntropySettings, ChangeSettings, CollectionSettings, Fanout, Founding, GossipSettings,
+    NodeConfig,
 };
 
 use crate::socket::Address;
@@ -42,6 +43,8 @@ pub struct Profile {
     pub anti_entropy: AntiEntropySettings,
     /// When what was deleted goes for good.
     pub collection: CollectionSettings,
+    /// Which changes of the layout it makes by itself.
+    pub changes: ChangeSettings,
     /// Bounds on what it accepts and keeps.
     pub limits: Limits,
 }
@@ -157,6 +160,7 @@ impl Profile {
             gossip: self.gossip,
             anti_entropy: self.anti_entropy,
             collection: self.collection,
+            changes: self.changes,
             credentials: self.credentials(),
             limits: self.limits.clone(),
         })
@@ -179,6 +183,7 @@ mod tests {
             gossip: GossipSettings::default(),
             anti_entropy: AntiEntropySettings::default(),
             collection: CollectionSettings::default(),
+            changes: ChangeSettings::default(),
             limits: Limits::default(),
         }
     }

@@ -118,10 +118,15 @@ fn report(on: &str, node: &Node, now: Now, event: &Event) {
         }
         Event::PeerTrusted(id) => tracing::info!(on, "node {} answers in time again", name(id)),
         Event::LayoutChanged(version) => tracing::info!(on, "layout {version} is in force"),
+        Event::ChangeRefused(refusal) => tracing::warn!(
+            on,
+            "what is staged cannot be committed: {refusal}; it is tried again; look at it with \
+             `quorate layout plan`"
+        ),
         Event::LayoutReplaced(version) => tracing::warn!(
             on,
             "layout {version} was made twice, on two sides of a partition: the other one is in \
-             force; look at it with `quorate ring`, and make your change anew from there"
+             force; look at it with `quorate layout show`, and make your change anew from there"
         ),
         Event::LayoutSynced(version) => {
             tracing::info!(on, "all members hold what layout {version} gives them");

@@ -40,6 +40,8 @@ impl Class {
             | Message::StatusReply(_)
             | Message::RepairRequest(_)
             | Message::RepairReply(_)
+            | Message::LayoutRequest(_)
+            | Message::LayoutReply(_)
             | Message::Gossip(_) => Class::Control,
             Message::Get(_)
             | Message::Put(_)

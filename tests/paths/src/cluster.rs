@@ -272,6 +272,7 @@ fn config(id: u64, layout: Arc<LayoutUpdate>) -> NodeConfig {
         gossip: GossipSettings::default(),
         anti_entropy: AntiEntropySettings::default(),
         collection: CollectionSettings::default(),
+        changes: Default::default(),
         credentials: Bytes::new(),
         limits: Limits::default(),
     }

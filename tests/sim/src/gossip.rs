@@ -357,6 +357,7 @@ impl GossipNet {
             gossip: self.config.settings,
             anti_entropy: AntiEntropySettings::default(),
             collection: CollectionSettings::default(),
+            changes: Default::default(),
             credentials: bytes::Bytes::new(),
             limits: Limits::default(),
         };

@@ -348,6 +348,8 @@ pub(crate) fn request_of(message: &Message) -> Option<(&RequestHead, Option<&Put
         | Message::StatusReply(_)
         | Message::RepairRequest(_)
         | Message::RepairReply(_)
+        | Message::LayoutRequest(_)
+        | Message::LayoutReply(_)
         | Message::Collect(_)
         | Message::Collected(_)
         | Message::Gossip(_) => None,
@@ -374,6 +376,8 @@ pub(crate) fn key_in(message: &Message) -> Option<&Key> {
         | Message::StatusReply(_)
         | Message::RepairRequest(_)
         | Message::RepairReply(_)
+        | Message::LayoutRequest(_)
+        | Message::LayoutReply(_)
         | Message::Collect(_)
         | Message::Collected(_)
         | Message::Gossip(_) => None,

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use quorate_core::ids::{Incarnation, NodeId};
-use quorate_core::membership::{Change, MEMBER_TEXT_BYTES_MAX, MEMBERS_PER_MESSAGE, Membership};
+use quorate_core::limits::MEMBER_TEXT_BYTES_MAX;
+use quorate_core::membership::{Change, MEMBERS_PER_MESSAGE, Membership};
 use quorate_core::message::{Gossip, MemberInfo, MemberState, Pulse};
 use quorate_core::node::GossipSettings;
 use quorate_core::time::{Instant, Now, UnixMs};

@@ -49,6 +49,7 @@ fn lives(directory: &Path) -> Lives {
         gossip: Default::default(),
         anti_entropy: Default::default(),
         collection: Default::default(),
+        changes: Default::default(),
         limits: Limits::default(),
     };
     let origin = Origin { node: id, cluster: CLUSTER, settings: SETTINGS, layouts, founding: None };

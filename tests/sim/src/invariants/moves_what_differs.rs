@@ -149,6 +149,8 @@ impl Invariant for MovesWhatDiffers {
             | Message::StatusReply(_)
             | Message::RepairRequest(_)
             | Message::RepairReply(_)
+            | Message::LayoutRequest(_)
+            | Message::LayoutReply(_)
             | Message::Gossip(_) => Ok(()),
         }
     }

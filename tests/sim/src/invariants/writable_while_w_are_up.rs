@@ -168,6 +168,7 @@ mod tests {
             gossip: GossipSettings::default(),
             anti_entropy: AntiEntropySettings::default(),
             collection: CollectionSettings::default(),
+            changes: Default::default(),
             credentials: Bytes::new(),
             limits: Limits::default(),
         };

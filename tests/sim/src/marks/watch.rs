@@ -417,6 +417,7 @@ impl Watch {
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
             | Event::LayoutChanged(_)
+            | Event::ChangeRefused(_)
             | Event::LayoutReplaced(_)
             | Event::LayoutSynced(_)
             | Event::HandedOver { .. }

@@ -417,6 +417,14 @@ fn body(
             call(words, reply.call);
             "REPAIR"
         }
+        Message::LayoutRequest(request) => {
+            call(words, request.call);
+            "LAYOUT?"
+        }
+        Message::LayoutReply(reply) => {
+            call(words, reply.call);
+            "LAYOUT"
+        }
         Message::Gossip(gossip) => {
             words.add(if gossip.asks.is_some() { "asks" } else { "answers" });
             let (pulses, members) = (gossip.pulses.len(), gossip.members.len());

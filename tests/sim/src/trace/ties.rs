@@ -284,6 +284,8 @@ impl Followed {
             | Message::StatusReply(_)
             | Message::RepairRequest(_)
             | Message::RepairReply(_)
+            | Message::LayoutRequest(_)
+            | Message::LayoutReply(_)
             | Message::Collect(_)
             | Message::Collected(_)
             | Message::Gossip(_) => false,
@@ -327,6 +329,8 @@ pub(super) fn owner(from: End, to: End, message: &Message) -> Option<(Owner, Cal
         Message::Compared(compared) => (to, from, compared.call),
         Message::StatusReply(status) => (to, from, status.call),
         Message::RepairReply(reply) => (to, from, reply.call),
+        Message::LayoutRequest(request) => (from, to, request.call),
+        Message::LayoutReply(reply) => (to, from, reply.call),
         Message::Collect(collect) => (from, to, collect.call),
         Message::Collected(collected) => (to, from, collected.call),
         Message::Hello(_)

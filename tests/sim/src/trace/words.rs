@@ -286,6 +286,7 @@ impl Words<'_> {
             Event::PeerAvoided(node) => self.add(format_args!("avoids {}", Node(*node))),
             Event::PeerTrusted(node) => self.add(format_args!("trusts {} again", Node(*node))),
             Event::LayoutChanged(version) => self.add(format_args!("layout {}", version.0)),
+            Event::ChangeRefused(refusal) => self.add(format_args!("no new layout: {refusal}")),
             Event::LayoutReplaced(version) => {
                 self.add(format_args!("layout {} replaced", version.0));
             }

@@ -361,7 +361,9 @@ fn weight(message: &Message) -> usize {
         | Message::StatusRequest(_)
         | Message::StatusReply(_)
         | Message::RepairRequest(_)
-        | Message::RepairReply(_) => 0,
+        | Message::RepairReply(_)
+        | Message::LayoutRequest(_)
+        | Message::LayoutReply(_) => 0,
     };
     HEAD + body
 }

@@ -388,6 +388,7 @@ impl World {
             gossip: self.config.gossip,
             anti_entropy: self.config.anti_entropy,
             collection: self.config.collection,
+            changes: Default::default(),
             credentials: CREDENTIALS,
             limits: self.config.limits.clone(),
         };

@@ -12,7 +12,7 @@ use super::{Verdict, none};
 use crate::workspace::Workspace;
 
 /// The modules of core, lowest first. A new module is put where it belongs.
-const ORDER: [&str; 44] = [
+const ORDER: [&str; 45] = [
     "mutants",
     "sane_or",
     "time",
@@ -42,6 +42,7 @@ const ORDER: [&str; 44] = [
     "incoming",
     "tickets",
     "layouts",
+    "staging",
     "founding",
     "refill",
     "transfer",
