@@ -128,9 +128,12 @@ impl fmt::Display for Limit {
         match self {
             Limit::FewNodes { nodes, replication } => write!(
                 f,
-                "only {nodes} nodes own slots: a key has {nodes} replicas where {replication} are \
+                "nodes that own slots: {nodes}; replicas of a key: {nodes}, where {replication} are \
                  wanted"
             ),
+            Limit::FewZones { zones: 1, .. } => {
+                f.write_str("all nodes are in one zone: it holds every replica")
+            }
             Limit::FewZones { zones, replication } => write!(
                 f,
                 "the nodes are in {zones} zones: the {replication} replicas of a key cannot all be \

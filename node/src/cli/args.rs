@@ -33,6 +33,11 @@ pub(super) struct ReachArgs {
 }
 
 impl ReachArgs {
+    /// A cluster without a secret.
+    pub(super) fn to(seeds: Vec<String>) -> ReachArgs {
+        ReachArgs { seeds, secret: None }
+    }
+
     /// How its nodes are asked; `patience` is for one answer.
     pub(super) fn ask_options(self, patience: Duration) -> AskOptions {
         let credentials = Bytes::from(self.secret.unwrap_or_default());

@@ -94,7 +94,11 @@ pub(super) fn run_until_signal(mut nodes: Vec<RunningNode>) -> Result<(), Failur
     std::thread::spawn(end_at_second_signal);
     nodes.iter().for_each(RunningNode::stop);
     let synced: Vec<bool> = nodes.into_iter().map(RunningNode::join).collect();
-    let synced = !synced.contains(&false);
+    judge(asked, !synced.contains(&false))
+}
+
+/// How it went: whether somebody asked for the end, and whether all nodes have synced.
+pub(super) fn judge(asked: bool, synced: bool) -> Result<(), Failure> {
     match (asked, synced) {
         (true, true) => Ok(()),
         (true, false) => Err(Failure::failed("a node could not sync its storage: see the log")),
@@ -102,7 +106,7 @@ pub(super) fn run_until_signal(mut nodes: Vec<RunningNode>) -> Result<(), Failur
     }
 }
 
-fn end_at_second_signal() {
+pub(super) fn end_at_second_signal() {
     let second = block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::failed)?;

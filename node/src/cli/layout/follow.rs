@@ -12,15 +12,19 @@ use quorate_core::message::{
 };
 use quorate_core::ring::Slot;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use super::super::args::ReachArgs;
 use super::super::failure::Failure;
-use super::super::output::{Format, is_read, print_json, print_line};
+use super::super::output::{Format, is_read, print_line};
 use super::super::repair::listed;
 use super::session::Session;
 
 /// Time between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Time for a node to join by itself.
+const JOIN_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How far the members are.
 pub(super) struct Progress {
@@ -242,11 +246,32 @@ fn state_of(session: &Session, id: NodeId) -> &'static str {
     }
 }
 
+/// Waits until a node that joins by itself is a member, and holds its share.
+pub(in super::super) async fn await_member(
+    reach: ReachArgs,
+    label: &str,
+    told: Option<Format>,
+) -> Result<(), Failure> {
+    let mut session = Session::open(reach).await?;
+    let deadline = Instant::now() + JOIN_PATIENCE;
+    while !session.head()?.layout.members().iter().any(|member| *member.label == *label) {
+        if Instant::now() >= deadline {
+            return Err(Failure::failed(format_args!(
+                "{label} is no member yet: see `quorate layout show`, and the log of `quorate dev`"
+            )));
+        }
+        sleep(LOOK_INTERVAL).await;
+        session.refresh().await?;
+    }
+    follow(session, told).await
+}
+
 /// Shows how far the members are, until everything is settled or nobody reads it.
-pub(super) async fn follow(mut session: Session, output: Format) -> Result<(), Failure> {
+/// `None` waits and shows nothing.
+pub(super) async fn follow(mut session: Session, output: Option<Format>) -> Result<(), Failure> {
     let bar = match output {
-        Format::Table if std::io::stderr().is_terminal() => ProgressBar::new_spinner(),
-        Format::Table | Format::Json => ProgressBar::hidden(),
+        Some(Format::Table) if std::io::stderr().is_terminal() => ProgressBar::new_spinner(),
+        Some(_) | None => ProgressBar::hidden(),
     };
     let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
@@ -256,16 +281,14 @@ pub(super) async fn follow(mut session: Session, output: Format) -> Result<(), F
         let progress = Progress::look(&session).await?;
         let is_settled = progress.is_settled();
         let now = match output {
-            Format::Json => progress.json().to_string(),
-            Format::Table => progress.text(),
+            Some(Format::Json) => progress.json().to_string(),
+            Some(Format::Table) => progress.text(),
+            None => String::new(),
         };
         bar.tick();
         if bar.is_hidden() || is_settled {
             if now != told {
-                bar.suspend(|| match output {
-                    Format::Json => print_json(&progress.json()),
-                    Format::Table => print_line(&now),
-                })?;
+                bar.suspend(|| print_line(&now))?;
             }
         } else {
             bar.set_message(now.clone());

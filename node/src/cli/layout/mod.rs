@@ -12,6 +12,9 @@ mod session;
 mod show;
 mod stage;
 
+pub(super) use follow::await_member;
+pub(super) use stage::leave;
+
 use clap::{Args, Subcommand};
 
 use super::args::ReachArgs;

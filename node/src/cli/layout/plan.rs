@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use quorate_core::layout::{Amount, Explanation, Layout, LayoutVersion, NodeChange, explain, plan};
+use quorate_core::layout::{
+    Amount, Explanation, Layout, LayoutVersion, Limit, NodeChange, explain, plan,
+};
 use quorate_core::message::{LayoutAnswer, LayoutOrder};
 use quorate_core::ring::Slot;
 use serde_json::{Value, json};
@@ -91,7 +93,7 @@ impl Commit {
                     },
                 ))?,
             }
-            if watch { follow::follow(session, output).await } else { Ok(()) }
+            if watch { follow::follow(session, Some(output)).await } else { Ok(()) }
         })
     }
 }
@@ -168,7 +170,10 @@ impl Told<'_> {
                 bytes(total.bytes)
             ),
         ];
-        lines.extend(explained.limits.iter().map(|limit| format!("unavoidable: {limit}")));
+        let has_zones = next.members().iter().any(|member| !member.zone.is_empty());
+        let said = |limit: &&Limit| has_zones || !matches!(limit, Limit::FewZones { .. });
+        let limits = explained.limits.iter().filter(said);
+        lines.extend(limits.map(|limit| format!("unavoidable: {limit}")));
         if !held.silent.is_empty() {
             let silent = held.silent.join(", ");
             lines.push(format!("what {silent} holds is not in the bytes: no answer"));

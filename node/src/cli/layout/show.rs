@@ -26,7 +26,7 @@ impl Show {
         block_on(async {
             let session = Session::open(reach).await?;
             if watch {
-                return follow::follow(session, output).await;
+                return follow::follow(session, Some(output)).await;
             }
             let progress = Progress::look(&session).await?;
             match output {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::super::args::{ReachArgs, block_on};
 use super::super::failure::{Failure, Kind};
 use super::super::output::{Format, print_json, print_line};
+use super::follow::follow;
 use super::session::Session;
 
 /// Stage nodes to become members.
@@ -132,21 +133,32 @@ impl Join {
 impl Leave {
     pub(super) fn run(self, output: Format) -> Result<(), Failure> {
         let Leave { nodes, reach } = self;
-        let role = RoleArgs { weight: Some(0), zone: None };
-        stage(reach, output, |session| {
-            let target = |name: &String| {
-                let member = session.named(name, is_member(session)?, NO_MEMBER)?;
-                if member.state == MemberState::Down {
-                    return Err(Failure::failed(format_args!(
-                        "{name} is down, so it cannot hand anything over: start it again, or give \
-                         it up with `quorate layout remove {name}`"
-                    )));
-                }
-                Ok((member.id, role.of(member, None)))
-            };
-            nodes.iter().map(target).collect()
-        })
+        stage(reach, output, |session| nodes.iter().map(|name| leaving(session, name)).collect())
     }
+}
+
+fn leaving(session: &Session, name: &str) -> Result<(NodeId, Target), Failure> {
+    let member = session.named(name, is_member(session)?, NO_MEMBER)?;
+    if member.state == MemberState::Down {
+        return Err(Failure::failed(format_args!(
+            "{name} is down, so it cannot hand anything over: start it again, or give it up with \
+             `quorate layout remove {name}`"
+        )));
+    }
+    Ok((member.id, RoleArgs { weight: Some(0), zone: None }.of(member, None)))
+}
+
+/// Has one node leave, and waits until nothing is left on it.
+pub(in super::super) async fn leave(
+    reach: ReachArgs,
+    name: &str,
+    told: Option<Format>,
+) -> Result<(), Failure> {
+    let mut session = Session::open(reach).await?;
+    let target = leaving(&session, name)?;
+    let staging = session.stage(LayoutOrder::Stage(vec![target])).await?;
+    session.order(LayoutOrder::Commit(staging)).await?;
+    follow(session, told).await
 }
 
 impl Remove {
@@ -245,14 +257,12 @@ pub(super) fn staged_lines(session: &Session, staging: &Staging) -> Vec<String> 
         match (&change.target, former) {
             (Target::AsItIs, _) => String::new(),
             (Target::Gone, _) => format!("{} is removed{by_itself}", session.label(change.node)),
-            (Target::Member(member), None) => {
-                format!("{} joins{by_itself}: {}", member.label, role(member))
-            }
+            (Target::Member(member), None) => format!("{} joins{by_itself}", role(member)),
             (Target::Member(member), Some(_)) if member.weight == 0 => {
                 format!("{} leaves", member.label)
             }
             (Target::Member(member), Some(former)) => {
-                format!("{}: {} becomes {}", former.label, role(former), role(member))
+                format!("{} becomes {}", role(former), role(member))
             }
         }
     };
@@ -263,8 +273,8 @@ pub(super) fn staged_lines(session: &Session, staging: &Staging) -> Vec<String> 
 pub(super) fn role(member: &Member) -> String {
     let Member { label, zone, weight, .. } = member;
     match &**zone {
-        "" => format!("{label}, weight {weight}"),
-        zone => format!("{label}, weight {weight}, zone {zone}"),
+        "" => format!("{label} (weight {weight})"),
+        zone => format!("{label} (weight {weight}, zone {zone})"),
     }
 }
 

@@ -1,11 +1,21 @@
-//! `dev`.
+//! `dev`: a whole cluster in this process.
+//!
+//! ```text
+//!  quorate dev                          quorate dev add, remove
+//!    nodes, each with its own thread      joins or leaves by the ordinary frames,
+//!    control ◀──── starts, stops ─────── and asks for the thread
+//! ```
+
+mod control;
+mod grow;
+mod running;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use quorate_core::ids::{ClusterId, NodeId, Text};
 use quorate_core::layout::{Member, PlanSettings, plan_first};
 use quorate_core::limits::Limits;
@@ -16,9 +26,10 @@ use quorate_core::node::{
 };
 use serde_json::json;
 
+use self::running::Running;
 use super::failure::Failure;
 use super::output::{Format, print_line};
-use super::run::{DurabilityArg, StorageArg, bind, local_address, run_until_signal, storage};
+use super::run::{DurabilityArg, StorageArg, bind, local_address, storage};
 use crate::cluster::{FoundingOptions, Origin, Profile};
 use crate::server::{NodeOptions, RunningNode, start};
 use crate::storage::{Directory, FjallOptions, Settings};
@@ -31,9 +42,27 @@ use crate::storage::{Directory, FjallOptions, Settings};
 ///   quorate dev
 ///   quorate dev --nodes 6 --zones 3 --storage fjall --data ./dev-data
 ///   quorate dev --base-port 0 -o json    free ports, printed for a script
+///   quorate dev add                      in another terminal: one more node
+///   quorate dev remove node-2            its data moves away, then it stops
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub(super) struct Dev {
+    #[command(subcommand)]
+    change: Option<Change>,
+    #[command(flatten)]
+    cluster: DevCluster,
+}
+
+// Each command's own documentation is its help.
+#[derive(Debug, Subcommand)]
+enum Change {
+    Add(grow::Add),
+    Remove(grow::Remove),
+}
+
+/// What the cluster is like.
+#[derive(Clone, Debug, Args)]
+struct DevCluster {
     /// How many nodes.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=200))]
     nodes: u16,
@@ -46,8 +75,9 @@ pub(super) struct Dev {
     /// When a write counts as stored.
     #[arg(long, value_enum, default_value_t = DurabilityArg::Group)]
     durability: DurabilityArg,
-    /// The nodes listen on the ports behind this one; 0: on free ports.
-    #[arg(long, default_value_t = 7100)]
+    /// `dev add` and `remove` are heard on this port, and the nodes listen on those behind it; 0: on
+    /// free ports.
+    #[arg(long, default_value_t = BASE_PORT)]
     base_port: u16,
     /// N: how many nodes hold each key [default: 3, or the number of nodes if that is less].
     #[arg(long)]
@@ -69,12 +99,18 @@ pub(super) struct Dev {
     zones: u16,
 }
 
+/// The nodes of an ordinary cluster listen behind it.
+const BASE_PORT: u16 = 7100;
+
 /// How often the nodes of `dev` raise their heartbeats: they share a machine, and whoever kills one
 /// wants to see it.
 const GOSSIP_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Leaves of the tree of each slot: what is tried out is small.
 const LEAVES: u32 = 16;
+
+/// How long nothing is staged before a node that joins by itself does.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// One of the nodes before it runs.
 struct Planned {
@@ -86,7 +122,18 @@ struct Planned {
 
 impl Dev {
     pub(super) fn run(self, output: Format) -> Result<(), Failure> {
+        match self.change {
+            None => self.cluster.run(output),
+            Some(Change::Add(add)) => add.run(output),
+            Some(Change::Remove(remove)) => remove.run(output),
+        }
+    }
+}
+
+impl DevCluster {
+    fn run(self, output: Format) -> Result<(), Failure> {
         let (settings, founding) = self.options().check().map_err(Failure::failed)?;
+        let control = bind(("127.0.0.1", self.base_port), "--base-port")?;
         let listeners = self.listen()?;
         self.check_same_nodes()?;
         let planned = listeners.into_iter().enumerate();
@@ -98,20 +145,17 @@ impl Dev {
         let newest = layouts.iter().map(LayoutHistory::head);
         let newest = newest.max_by_key(|update| LayoutId::of(update));
         let newest = newest.ok_or_else(|| Failure::failed("a cluster has at least one node"))?;
-        let announced = announcement(cluster, newest, output);
-        let mut nodes = Vec::new();
+        let announced =
+            announcement(cluster, newest, &local_address(&control)?.to_string(), output);
+        let mut running = Running::new(self.clone(), cluster, settings);
         for (node, layouts) in planned.into_iter().zip(layouts) {
-            match self.start_node(node, cluster, settings, layouts) {
-                Ok(node) => nodes.push(node),
-                Err(failure) => {
-                    nodes.iter().for_each(RunningNode::stop);
-                    let _ = nodes.into_iter().map(RunningNode::join).count();
-                    return Err(failure);
-                }
+            if let Err(failure) = running.start(node, Some(layouts)) {
+                running.stop();
+                return Err(failure);
             }
         }
         print_line(&announced)?;
-        run_until_signal(nodes)
+        running.serve(control)
     }
 
     fn options(&self) -> FoundingOptions {
@@ -127,13 +171,17 @@ impl Dev {
     }
 
     fn listen(&self) -> Result<Vec<TcpListener>, Failure> {
-        let port = |number: u16| match self.base_port {
-            0 => Some(0),
-            base => base.checked_add(number),
-        };
+        (0..usize::from(self.nodes)).map(|index| self.listen_as(index)).collect()
+    }
+
+    /// The port of one node.
+    fn listen_as(&self, index: usize) -> Result<TcpListener, Failure> {
         let beyond = || Failure::failed("the ports end at 65535: choose a smaller --base-port");
-        let listen = |number| bind(("127.0.0.1", port(number).ok_or_else(beyond)?), "--base-port");
-        (1..=self.nodes).map(listen).collect()
+        let port = match self.base_port {
+            0 => Some(0),
+            base => u16::try_from(index + 1).ok().and_then(|number| base.checked_add(number)),
+        };
+        bind(("127.0.0.1", port.ok_or_else(beyond)?), "--base-port")
     }
 
     /// Where the nodes keep their data, if they keep it.
@@ -181,7 +229,7 @@ impl Dev {
             gossip: GossipSettings { interval: GOSSIP_INTERVAL, ..GossipSettings::default() },
             anti_entropy: AntiEntropySettings { leaves, ..AntiEntropySettings::default() },
             collection: CollectionSettings::default(),
-            changes: ChangeSettings { leave: true, ..ChangeSettings::default() },
+            changes: ChangeSettings { join: false, leave: true, quiet: QUIET },
             limits: Limits::default(),
         };
         Ok(Planned { listener, profile, directory, id })
@@ -217,10 +265,9 @@ impl Dev {
         node: Planned,
         cluster: ClusterId,
         settings: Settings,
-        layouts: LayoutHistory,
+        layouts: Option<LayoutHistory>,
     ) -> Result<RunningNode, Failure> {
         let Planned { listener, profile, directory, id } = node;
-        let layouts = Some(layouts);
         let origin = Origin { node: id, cluster, settings, layouts, founding: None };
         let config = profile.config(origin).map_err(Failure::failed)?;
         let adopted = directory.map(|directory| directory.adopt(cluster, settings));
@@ -277,7 +324,12 @@ fn first(planned: &[Planned], plan: PlanSettings) -> Result<LayoutHistory, Failu
 }
 
 /// What a user reads once all nodes run.
-fn announcement(cluster: ClusterId, update: &LayoutUpdate, output: Format) -> String {
+fn announcement(
+    cluster: ClusterId,
+    update: &LayoutUpdate,
+    control: &str,
+    output: Format,
+) -> String {
     let layout = &update.layout;
     let mut members: Vec<_> = layout.members().iter().zip(&update.addresses).collect();
     // In the order of their numbers.
@@ -292,7 +344,8 @@ fn announcement(cluster: ClusterId, update: &LayoutUpdate, output: Format) -> St
             })
         });
         let nodes: Vec<_> = nodes.collect();
-        return json!({ "cluster": cluster.to_string(), "nodes": nodes }).to_string();
+        return json!({ "cluster": cluster.to_string(), "control": control, "nodes": nodes })
+            .to_string();
     }
     let mut text = format!(
         "cluster of {} nodes, {} slots, each key on {}:\n",
