@@ -181,6 +181,13 @@ impl Peers {
         link.state = State::Waiting { until, attempt };
     }
 
+    /// A member is known no more: it is dialled no more.
+    pub(crate) fn on_forgotten(&mut self, node: NodeId) {
+        if !self.is_up(node) {
+            self.links.remove(&node);
+        }
+    }
+
     /// A frame came from `node`.
     pub(crate) fn on_heard(&mut self, now: Now, node: NodeId) {
         if let Some(link) = self.links.get_mut(&node) {

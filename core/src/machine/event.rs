@@ -79,6 +79,8 @@ pub enum Event {
         /// Since when, as a time span.
         down: Duration,
     },
+    /// Whoever is no member of a layout any more, and silent for long, is known no more.
+    MemberForgotten(NodeId),
     /// Another process lives under this node's id: one of the two must be stopped.
     IdentityConflict {
         /// The id.
@@ -190,6 +192,7 @@ impl Event {
             | Event::MemberDown { .. }
             | Event::MemberUp(_)
             | Event::MemberStaysDown { .. }
+            | Event::MemberForgotten(_)
             | Event::IdentityConflict { .. }
             | Event::GossipRefused(_)
             | Event::ChangeRefused(_)

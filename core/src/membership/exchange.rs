@@ -30,9 +30,9 @@ pub const WANTED_PER_MESSAGE: usize = MEMBERS_PER_MESSAGE;
 
 /// What an answer will say.
 #[derive(Debug, Default)]
-struct Answer {
+pub(super) struct Answer {
     /// In any order; of several about one member the last one counts.
-    pulses: Vec<Pulse>,
+    pub(super) pulses: Vec<Pulse>,
     members: Vec<MemberInfo>,
     wanted: Vec<NodeId>,
 }
@@ -149,6 +149,9 @@ impl Membership {
             }
             return;
         }
+        if place.is_none() && self.is_departed(from, (pulse.id, pulse.heartbeat), answer) {
+            return;
+        }
         if let Some(entry) = place.and_then(|place| self.members.at_mut(place)) {
             let known = entry.remembered;
             entry.remember(pulse.remembered);
@@ -226,6 +229,9 @@ impl Membership {
             if self.on_own_life(now, life, changes) == OfSelf::Info {
                 self.describe(self.own, answer);
             }
+            return;
+        }
+        if self.is_departed(from, (info.id, info.heartbeat), answer) {
             return;
         }
         let place = self.members.find_from(0, info.id);
@@ -335,7 +341,7 @@ impl Membership {
 
     /// What there is to say of a member's heartbeat. Of one that was never heard of, only who
     /// doubts that it is there.
-    fn pulse(&self, entry: &Entry) -> Option<Pulse> {
+    pub(super) fn pulse(&self, entry: &Entry) -> Option<Pulse> {
         let Entry { id, incarnation, heartbeat, remembered, .. } = *entry;
         let doubt = self.doubts.get(&id);
         let witnesses = doubt.map(|doubt| doubt.witnesses.clone()).unwrap_or_default();

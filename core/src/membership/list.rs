@@ -77,6 +77,11 @@ impl List {
         }
     }
 
+    /// Takes a member off the list.
+    pub(super) fn remove(&mut self, id: NodeId) -> Option<Entry> {
+        self.find(id).ok().map(|place| self.entries.remove(place))
+    }
+
     /// Where a member is, or else where it would be.
     fn find(&self, id: NodeId) -> Result<usize, usize> {
         // The members of a layout come in order.

@@ -17,6 +17,7 @@
 //! (heartbeats); Demers et al., *Epidemic Algorithms for Replicated Database Maintenance*, 1987
 //! (push-pull, hot news); Das, Gupta and Motivala, *SWIM*, 2002 (suspicion before a verdict).
 
+mod departed;
 mod doubts;
 mod exchange;
 mod hot;
@@ -62,6 +63,8 @@ pub struct Membership {
     members_max: usize,
     /// Invariant: holds `own`.
     members: List,
+    /// Those who are gone for good. Invariant: none is a member.
+    departed: BTreeMap<NodeId, Entry>,
     /// Members whose heartbeat is overdue, here or elsewhere. Invariant: all are members, none is
     /// `own`.
     doubts: BTreeMap<NodeId, Doubt>,
@@ -154,6 +157,7 @@ impl Membership {
             settings: config.gossip,
             members_max: config.limits.members_max,
             members: List::new(own),
+            departed: BTreeMap::new(),
             doubts: BTreeMap::new(),
             hot: Hot::default(),
             seeds: config.seeds.iter().map(|address| (address.clone(), None)).collect(),
@@ -179,6 +183,7 @@ impl Membership {
             return false;
         }
         self.note_seed(&info.address, info.id);
+        self.departed.remove(&info.id);
         let interval = self.settings.interval;
         let remembered = self.memory.of(info.id);
         let mut entry = Entry::new(info, now.instant, interval);
@@ -325,6 +330,8 @@ impl Membership {
         self.memory.check_invariants();
         assert!(self.members.contains(self.own), "a node knows itself");
         assert!(self.members.len() <= self.members_max.max(1), "members are bounded");
+        let departed = self.departed.keys();
+        assert!(departed.copied().all(|id| !self.members.contains(id)), "the departed are none");
         for (id, doubt) in &self.doubts {
             assert!(*id != self.own && self.members.contains(*id), "doubts are about others");
             doubt.check_invariants(*id);

@@ -93,6 +93,7 @@ impl Node {
         self.on_changes(now, changes, out);
         self.advance(now, out);
         self.change_by_itself(now, out);
+        self.forget_the_departed(now, out);
         self.keep_layouts(now, out);
         self.keep_memory(out);
     }
@@ -118,6 +119,19 @@ impl Node {
             self.keep_layouts(now, out);
         }
         self.on_told_of_self(now, from, &gossip, out);
+    }
+
+    /// Whoever is no member of a layout any more, and down for long, is known no more.
+    fn forget_the_departed(&mut self, now: Now, out: &mut Effects<Effect>) {
+        if self.layouts.head().is_none() {
+            return;
+        }
+        let (layouts, hints) = (&self.layouts, &self.hints);
+        let needs = |node| layouts.knows(node) || hints.of(node).hints > 0;
+        for node in self.membership.forget(now, &needs) {
+            self.peers.on_forgotten(node);
+            out.observe(Event::MemberForgotten(node));
+        }
     }
 
     /// Somebody answered at the address of a seed; its connection comes up next.

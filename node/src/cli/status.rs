@@ -121,9 +121,14 @@ impl Cluster {
     fn attention_for(&self, member: &MemberStatus) -> Option<String> {
         let (hints, hint_bytes) = self.hints(member.id);
         let label = &member.label;
-        let laid_out = self.seen.status.layout_version.0 > 0;
+        let layout = self.seen.layout.as_ref().map(|update| &update.layout);
+        let is_member = layout.is_none_or(|layout| layout.member(member.id).is_some());
         let silent = self.replies.get(&member.id).and_then(|reply| reply.as_ref().err());
         let what = match (member.state, silent) {
+            // One that left, or that never came in.
+            (MemberState::Down | MemberState::Suspected, _) if !is_member && hints == 0 => {
+                return None;
+            }
             (MemberState::Down, _) => format!("is down for {}", span(member.down)),
             (MemberState::Suspected, _) => format!(
                 "is suspected by {}: its heartbeat is {} old",
@@ -135,9 +140,11 @@ impl Cluster {
                 format!("is not connected to {}", self.seen.status.label)
             }
             (MemberState::Up, None) if hints > 0 => "is up".into(),
-            (MemberState::Up, None) if member.slots == 0 && laid_out => {
-                "owns no slots: it came after the layout was made, and only passes requests on"
-                    .into()
+            (MemberState::Up, None) if !is_member => format!(
+                "is no member and holds nothing: `quorate layout join {label}` gives it its share"
+            ),
+            (MemberState::Up, None) if member.slots == 0 && member.weight == 0 => {
+                "leaves: see `quorate layout show --watch`".into()
             }
             (MemberState::Up, None) => return None,
         };

@@ -103,6 +103,9 @@ fn report(on: &str, node: &Node, now: Now, event: &Event) {
             name(id),
             span(*down)
         ),
+        Event::MemberForgotten(id) => {
+            tracing::info!(on, "node {} is no member any more, and forgotten", name(id));
+        }
         Event::IdentityConflict { node: id, incarnation } => tracing::error!(
             on,
             incarnation = incarnation.0,

@@ -412,6 +412,7 @@ impl Watch {
             | Event::MemberDown { .. }
             | Event::MemberUp(_)
             | Event::MemberStaysDown { .. }
+            | Event::MemberForgotten(_)
             | Event::IdentityConflict { .. }
             | Event::GossipRefused(_)
             | Event::PeerAvoided(_)

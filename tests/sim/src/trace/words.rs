@@ -277,6 +277,7 @@ impl Words<'_> {
             Event::MemberStaysDown { node, down } => {
                 self.add(format_args!("{} is down for {}", Node(*node), seconds(*down)));
             }
+            Event::MemberForgotten(node) => self.add(format_args!("forgets {}", Node(*node))),
             Event::IdentityConflict { node, .. } => {
                 self.add(format_args!("two live as {}", Node(*node)));
             }
