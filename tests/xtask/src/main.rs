@@ -6,6 +6,7 @@
 mod cluster;
 mod node_binary;
 mod npm;
+mod orders;
 mod packed;
 mod process;
 mod profile;
@@ -16,6 +17,7 @@ mod workspace;
 mod bench;
 mod demo;
 mod disks;
+mod grow;
 mod proto;
 mod simulator;
 mod test;
@@ -44,6 +46,7 @@ enum Command {
     Demo(demo::Demo),
     Bench(bench::Bench),
     Disks(disks::Disks),
+    Grow(grow::Grow),
     Sim(simulator::Sim),
     Zoo(simulator::Zoo),
     Gossip(simulator::Gossip),
@@ -69,6 +72,7 @@ fn run(command: Command) -> Result<()> {
         Command::Demo(demo) => demo.run(&workspace),
         Command::Bench(bench) => bench.run(&workspace),
         Command::Disks(disks) => disks.run(&workspace),
+        Command::Grow(grow) => grow.run(&workspace),
         Command::Sim(sim) => sim.run(&workspace),
         Command::Zoo(zoo) => zoo.run(&workspace),
         Command::Gossip(gossip) => gossip.run(&workspace),

@@ -118,6 +118,31 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Starts one more node, which is no member yet, on an empty directory in `folder`; returns its
+    /// index.
+    pub(crate) fn add(&mut self, folder: &Path) -> Result<usize> {
+        let index = self.nodes.len();
+        let (first, label) = (&self.nodes[0], label(index));
+        let mut arguments: Vec<String> = first.arguments.clone();
+        // What the first one was told to found the cluster.
+        arguments.retain(|argument| !founding(0).iter().any(|told| same_flag(told, argument)));
+        let seeds = (0..index).filter(|index| self.nodes[*index].is_running());
+        arguments.extend(seeds.map(|index| format!("--seed={}", self.seed(index))));
+        let [port] = ports::free(1)?[..] else { bail!("there is no free port") };
+        let (log, data) = (folder.join(format!("{label}.log")), folder.join(&label));
+        self.nodes.push(Node { label, port, log, data, arguments, running: None });
+        self.nodes[index].start(&self.program)?;
+        Ok(index)
+    }
+
+    /// Asks one node to stop, and waits until it has.
+    pub(crate) fn retire(&mut self, index: usize) -> Result<()> {
+        let node = &mut self.nodes[index];
+        node.ask_to_stop();
+        ensure!(node.stopped(Instant::now() + PATIENCE), "{} did not stop when asked", node.label);
+        Ok(())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -259,6 +284,10 @@ fn founding(nodes: u16) -> [String; 5] {
     let fixed = ["--slots=64", "--replication=3", "--r=2", "--w=2"].map(str::to_owned);
     let [slots, replication, r, w] = fixed;
     [format!("--found={nodes}"), slots, replication, r, w]
+}
+
+fn same_flag(one: &str, other: &str) -> bool {
+    one.split('=').next() == other.split('=').next()
 }
 
 fn label(index: usize) -> String {

@@ -1,0 +1,111 @@
+//! A process of clients that share some keys with others. Each reads a key, appends an element that
+//! nobody else appends, and writes what it read with it; so nothing that was acknowledged may ever
+//! be missing from what all siblings of the key hold together.
+//!
+//! Asked over its standard input, a line of JSON each; it answers each line with one of its own. It
+//! ends with its standard input. `tests/xtask/src/grow/appenders.mjs` is the same in JavaScript.
+
+mod appending;
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use quorate_node::client::{Client, ClientOptions};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use appending::{Appending, elements, key};
+
+/// Reads keys, appends to them and writes them, and remembers what was acknowledged.
+#[derive(Parser)]
+struct Arguments {
+    /// Addresses of nodes.
+    #[arg(long, value_name = "URL", value_delimiter = ',', required = true)]
+    seeds: Vec<String>,
+    /// Begins each element that is appended here.
+    #[arg(long)]
+    name: String,
+    #[arg(long)]
+    clients: u32,
+    #[arg(long)]
+    keys: u32,
+    /// Each client rests for so long after each write.
+    #[arg(long)]
+    rest_ms: u64,
+}
+
+/// One line of standard input.
+#[derive(Deserialize)]
+#[serde(tag = "order", rename_all = "lowercase")]
+enum Order {
+    /// What is measured from now on belongs to the phase of this name.
+    Phase { name: String },
+    /// All clients stop. Answered with what was measured and acknowledged.
+    End,
+    /// Answered with the elements that each key holds.
+    Read,
+    /// Stores so many values of so many bytes under keys that nobody appends to.
+    Fill { keys: u32, bytes: usize },
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(obey(arguments))
+}
+
+async fn obey(arguments: Arguments) -> Result<()> {
+    let Arguments { seeds, name, clients: count, keys, rest_ms } = arguments;
+    let mut clients = Vec::new();
+    for _ in 0..count {
+        clients.push(Client::connect(ClientOptions::to(seeds.clone())).await?);
+    }
+    let reader = clients.first().context("at least one client")?.clone();
+    let mut appending = Some(Appending::begin(clients, name, keys, Duration::from_millis(rest_ms)));
+    let mut orders = orders();
+    while let Some(line) = orders.recv().await {
+        let answer = match serde_json::from_str(&line).with_context(|| line.clone())? {
+            Order::Phase { name } => {
+                appending.as_ref().context("it has ended")?.phase(name);
+                json!({})
+            }
+            Order::End => appending.take().context("it has ended")?.end().await?,
+            Order::Read => read(&reader, keys).await?,
+            Order::Fill { keys, bytes } => {
+                appending::fill(&reader, keys, bytes).await?;
+                json!({})
+            }
+        };
+        let mut out = io::stdout().lock();
+        writeln!(out, "{answer}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+async fn read(client: &Client, keys: u32) -> Result<Value> {
+    let mut held: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for number in 0..keys {
+        let entry = client.get(key(number)).await?;
+        held.insert(number, elements(&entry.values).into_iter().collect());
+    }
+    Ok(json!(held))
+}
+
+/// The lines of standard input, read on a thread of their own: a read that waits cannot be ended.
+fn orders() -> mpsc::UnboundedReceiver<String> {
+    let (sender, orders) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let lines = io::stdin().lock().lines();
+        for line in lines.map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    orders
+}
