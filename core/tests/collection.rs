@@ -129,8 +129,9 @@ fn after(change: impl Fn(&mut World, &Key, &[u64])) -> (World, Key, Vec<u64>) {
 fn replace(world: &mut World, id: u64, key: &Key, record: Option<&Record>) {
     let tree_key = world::tree_key();
     let store = &mut world.houses.get_mut(&id).unwrap().store;
-    let copy =
-        |record: &Record| (Held::from_parts(record.clone(), None), tree_key.state(key, record));
+    let copy = |record: &Record| {
+        (Held::from_parts(record.clone(), None), tree_key.sized_state(key, record))
+    };
     match record {
         Some(record) => drop(store.insert(world::place(key), copy(record))),
         None => drop(store.remove(&world::place(key))),

@@ -11,7 +11,7 @@ use super::window::{Window, differing};
 use crate::causality::Record;
 use crate::ids::{Epoch, Key, NodeId};
 use crate::machine::{Event, Peer, StoreOp, StoreOutcome};
-use crate::merkle::{Branch, Forest, Piece, StateHash};
+use crate::merkle::{Branch, Forest, Piece, State, StateHash};
 use crate::message::{
     BranchChildren, BranchHash, CallId, Compare, Compared, Comparison, Difference, Message,
     Question,
@@ -322,14 +322,15 @@ fn branches_answer(
 fn states_answer(
     window: &Window,
     theirs: &mut Vec<(Key, StateHash)>,
-    mut ours: Vec<(Key, StateHash)>,
+    ours: Vec<(Key, State)>,
     more: bool,
 ) -> Comparison {
     let last = ours.last().map(|(key, _)| key.clone());
     if more && last.is_none() {
         return Comparison::NotNow;
     }
-    ours.retain(|(key, _)| window.contains(key));
+    let ours = ours.into_iter().filter(|(key, _)| window.contains(key));
+    let ours: Vec<_> = ours.map(|(key, state)| (key, state.hash)).collect();
     // There are more, and they may be in the window, too.
     let until =
         last.filter(|last| more && window.contains(last) && window.until != Some(last.clone()));

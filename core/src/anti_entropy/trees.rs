@@ -8,22 +8,22 @@
 //!
 //! When a node starts, its trees are counted from the storage, page by page. A page tells what is
 //! stored after all those changes whose `Applied` came before it and after no other, so a change
-//! at or before the cursor is added, and one behind it will be found there. A leaf whose state is
+//! at or before the cursor is added, and one behind it will be found there. A bunch of leaves that is
 //! in doubt, since the storage failed to say what became of a change, is counted anew in the same
 //! way.
 //!
 //! Trees that the former life had saved are there from the first moment, before any layout is known:
 //! so they miss no change, and there is nothing to count.
 //!
-//! Invariant: where a leaf is neither behind the cursor nor in doubt, it is the sum of the states
-//! of all own copies in it.
+//! Invariant: where a bunch is neither behind the cursor nor in doubt, each of its leaves is the sum of
+//! the states of all own copies in it, and its figures are those of all of them.
 
 use alloc::collections::BTreeSet;
 
 use crate::config::NodeConfig;
 use crate::ids::Key;
 use crate::machine::{Event, StateChange, StoreOp, StoreOutcome};
-use crate::merkle::{Forest, Piece, SavedTrees, StateHash, TreesMisfit};
+use crate::merkle::{Forest, Piece, SavedTrees, State, TreesMisfit};
 use crate::ring::{Position, RingArc, Slot, SlotCount};
 use crate::tickets::Purpose;
 use crate::time::{Duration, Instant};
@@ -32,7 +32,7 @@ use crate::turn::Turn;
 /// States that a page has at most. A client's write waits for a page that is being read.
 const PAGE: usize = 256;
 
-/// Leaves that are in doubt at one time; with more, everything is counted anew.
+/// Bunches that are in doubt at one time; with more, everything is counted anew.
 const DOUBTS_MAX: usize = 64;
 
 /// The wait before a page is asked for again that could not be read.
@@ -50,7 +50,7 @@ pub(crate) struct Trees {
     count: Option<Count>,
     /// Whether everything is to be counted, once the page under way is there.
     recount: bool,
-    /// Leaves that are to be counted. Invariant: no more than [`DOUBTS_MAX`].
+    /// Bunches that are to be counted. Invariant: no more than [`DOUBTS_MAX`].
     doubtful: BTreeSet<Piece>,
     /// When the next page is to be asked for; `None`: one is under way, or nothing is to be done.
     due: Option<Instant>,
@@ -61,8 +61,8 @@ pub(crate) struct Trees {
 /// A count under way.
 #[derive(Clone, Debug)]
 struct Count {
-    /// The leaf; `None`: everything.
-    leaf: Option<Piece>,
+    /// The bunch; `None`: everything.
+    bunch: Option<Piece>,
     arc: RingArc,
     /// The last key that is counted.
     cursor: Option<(Position, Key)>,
@@ -98,19 +98,19 @@ impl Trees {
         }
     }
 
-    /// The trees, once everything is counted. Leaves of them may be in doubt.
+    /// The trees, once everything is counted. Bunches of them may be in doubt.
     pub(crate) fn forest(&self) -> Option<&Forest> {
-        let counts_all = self.count.as_ref().is_some_and(|count| count.leaf.is_none());
+        let counts_all = self.count.as_ref().is_some_and(|count| count.bunch.is_none());
         self.forest.as_ref().filter(|_| !counts_all && !self.recount)
     }
 
-    /// Whether a leaf of the slot is in doubt.
+    /// Whether a bunch of the slot is in doubt.
     pub(crate) fn doubts(&self, slot: Slot) -> bool {
-        let counted = self.count.as_ref().and_then(|count| count.leaf);
-        self.doubtful.iter().chain(&counted).any(|leaf| leaf.slot == slot)
+        let counted = self.count.as_ref().and_then(|count| count.bunch);
+        self.doubtful.iter().chain(&counted).any(|bunch| bunch.slot == slot)
     }
 
-    /// Whether any leaf is in doubt.
+    /// Whether any bunch is in doubt.
     pub(crate) fn has_doubts(&self) -> bool {
         self.count.is_some() || self.recount || !self.doubtful.is_empty()
     }
@@ -135,13 +135,13 @@ impl Trees {
         let position = Position::of(key.as_bytes());
         if let Some(count) = self.count.as_mut().filter(|count| count.arc.contains(position)) {
             let counted = count.cursor.as_ref().is_some_and(|(last, _)| position <= *last);
-            if count.leaf.is_some() {
+            if count.bunch.is_some() {
                 count.spoiled = true;
             } else if counted || count.reading {
-                self.doubtful.insert(forest.leaf_of(position));
+                self.doubtful.insert(forest.bunch_of(position));
             }
         } else if !self.recount {
-            self.doubtful.insert(forest.leaf_of(position));
+            self.doubtful.insert(forest.bunch_of(position));
         }
         if self.doubtful.len() > DOUBTS_MAX {
             self.doubtful.clear();
@@ -182,7 +182,7 @@ impl Trees {
         };
         if !self.recount && !count.spoiled {
             for (key, state) in states {
-                forest.change(Position::of(key.as_bytes()), StateHash(0), *state);
+                forest.change(Position::of(key.as_bytes()), State::NOTHING, *state);
             }
             if let Some((last, _)) = states.last() {
                 count.cursor = Some((Position::of(last.as_bytes()), last.clone()));
@@ -216,14 +216,14 @@ impl Trees {
             self.doubtful.clear();
             self.count = Some(Count::new(None, RingArc::ALL));
         }
-        let spoiled = self.count.take_if(|count| count.spoiled).and_then(|count| count.leaf);
+        let spoiled = self.count.take_if(|count| count.spoiled).and_then(|count| count.bunch);
         self.doubtful.extend(spoiled);
         if self.count.is_none()
-            && let Some(leaf) = self.doubtful.pop_first()
+            && let Some(bunch) = self.doubtful.pop_first()
         {
-            forest.clear(leaf);
-            let arc = forest.arc_of(leaf).unwrap_or(RingArc::ALL);
-            self.count = Some(Count::new(Some(leaf), arc));
+            forest.clear(bunch);
+            let arc = forest.arc_of(bunch).unwrap_or(RingArc::ALL);
+            self.count = Some(Count::new(Some(bunch), arc));
         }
         let Some(count) = &mut self.count else { return };
         if turn.tickets.is_full() {
@@ -238,7 +238,7 @@ impl Trees {
 }
 
 impl Count {
-    fn new(leaf: Option<Piece>, arc: RingArc) -> Count {
-        Count { leaf, arc, cursor: None, reading: false, spoiled: false }
+    fn new(bunch: Option<Piece>, arc: RingArc) -> Count {
+        Count { bunch, arc, cursor: None, reading: false, spoiled: false }
     }
 }

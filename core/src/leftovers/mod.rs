@@ -194,7 +194,7 @@ impl Leftovers {
             self.is_to_look = true;
         }
         for (key, state) in states {
-            let op = StoreOp::Remove { key, state };
+            let op = StoreOp::Remove { key, state: state.hash };
             tickets.store(Purpose::Leftover, slot, op, out);
         }
         count

@@ -9,13 +9,14 @@ use crate::ids::{ClusterId, Incarnation, Key, NodeId};
 use crate::layouts::Layouts;
 use crate::layouts::tests::{at, owned};
 use crate::machine::{Effect, Effects, StoreError, StoreOp, StoreOutcome};
-use crate::merkle::{Forest, LeafCount, StateHash, TreeKey};
+use crate::merkle::{Forest, LeafCount, State, StateHash, TreeKey};
 use crate::ring::{RingArc, Slot, SlotCount};
 use crate::tickets::{Purpose, Tickets};
 use crate::time::{Duration, Instant};
 
 const OWN: NodeId = NodeId(1);
-const STATE: StateHash = StateHash(7);
+const STATE: State = State { hash: StateHash(7), bytes: 100 };
+const OTHER: State = State { hash: StateHash(8), bytes: 100 };
 
 /// The node 1, its storage a test.
 struct Former {
@@ -80,7 +81,7 @@ impl Former {
             now: Instant(1),
         };
         former.leftovers.on_layouts();
-        held.iter().for_each(|slot| former.change(*slot, StateHash(0), STATE));
+        held.iter().for_each(|slot| former.change(*slot, State::NOTHING, STATE));
         former
     }
 
@@ -95,7 +96,7 @@ impl Former {
         former
     }
 
-    fn change(&mut self, slot: u32, before: StateHash, after: StateHash) {
+    fn change(&mut self, slot: u32, before: State, after: State) {
         self.forest.change(slots().arc(Slot(slot)).first, before, after);
         self.leftovers.on_change(Slot(slot));
     }
@@ -140,9 +141,10 @@ impl Former {
         let removed: Vec<Key> = out
             .drain()
             .map(|effect| {
-                let Effect::Store { op: StoreOp::Remove { key, state: STATE }, .. } = effect else {
+                let Effect::Store { op: StoreOp::Remove { key, state }, .. } = effect else {
                     panic!("a removal of what was scanned: {effect:?}")
                 };
+                assert_eq!(state, STATE.hash);
                 key
             })
             .collect();
@@ -172,7 +174,7 @@ fn slots_with_records_that_moved_away_are_compared_with_all_primaries() {
     assert!(!former.leftovers.is_waiting(Slot(2), NodeId(2)));
     assert!(!former.look(), "nothing has changed");
     former.compared(2, &[Slot(1)]);
-    former.change(0, StateHash(0), STATE);
+    former.change(0, State::NOTHING, STATE);
     assert!(former.look());
     assert_eq!(former.waiting(), [(0, vec![2, 3]), (1, vec![3])]);
 }
@@ -239,7 +241,7 @@ fn what_could_not_be_removed_is_found_again() {
     let mut former = Former::clearing(&[0]);
     let (page, ..) = former.wake().expect("a page");
     former.scanned(page, page_of(&["a"], false));
-    former.change(0, STATE, StateHash(0));
+    former.change(0, STATE, State::NOTHING);
     assert!(!former.look());
     assert!(former.leftovers.is_done());
 }
@@ -270,7 +272,7 @@ fn a_storage_that_has_too_much_to_do_is_left_alone() {
 fn a_record_that_comes_ends_the_removal_of_its_slot() {
     let mut former = Former::clearing(&[0]);
     let (page, ..) = former.wake().expect("a page");
-    former.change(0, STATE, StateHash(8));
+    former.change(0, STATE, OTHER);
     assert_eq!(former.scanned(page, page_of(&["a"], false)), [], "it may name what came");
     assert_eq!((former.leftovers.next_wake(), former.wake()), (None, None));
     assert!(former.look());
@@ -300,7 +302,7 @@ fn a_slot_that_comes_first_begins_at_its_beginning() {
 fn the_removal_of_other_slots_goes_on() {
     let mut former = Former::clearing(&[0, 1]);
     let (page, ..) = former.wake().expect("a page");
-    former.change(0, STATE, StateHash(8));
+    former.change(0, STATE, OTHER);
     assert_eq!(former.scanned(page, page_of(&["a"], true)), []);
     let (_, arc, after) = former.wake().expect("a page");
     assert_eq!((arc, after), (slots().arc(Slot(1)), None));
@@ -311,7 +313,7 @@ fn a_record_that_comes_between_comparisons_makes_them_void() {
     let mut former = Former::with(moved(), &[0]);
     former.look();
     former.compared(2, &[Slot(0)]);
-    former.change(0, STATE, StateHash(8));
+    former.change(0, STATE, OTHER);
     // This comparison began before the record came, or after it: nobody knows.
     former.compared(3, &[Slot(0)]);
     former.look();

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::causality::{Applied, ApplyRefusal, Record, RecordDigest, RecordOp};
 use crate::ids::{DurableMark, Incarnation, Key, NodeId, Remembered};
-use crate::merkle::StateHash;
+use crate::merkle::{State, StateHash};
 use crate::message::LayoutHistory;
 use crate::ring::{Position, RingArc};
 use crate::time::UnixMs;
@@ -93,7 +93,7 @@ pub enum StoreOp {
     Remove {
         /// The key.
         key: Key,
-        /// Its state.
+        /// The name of its state.
         state: StateHash,
     },
     /// Stores the layouts in force in the place of the former ones. Answers `Durable` or `Failed`.
@@ -269,7 +269,7 @@ pub enum StoreOutcome {
     /// Some of the states in an arc.
     StatesScanned {
         /// Keys and states, in the order of the ring.
-        states: Vec<(Key, StateHash)>,
+        states: Vec<(Key, State)>,
         /// Whether there are others behind them.
         more: bool,
     },
@@ -315,9 +315,9 @@ pub struct StateChange {
     /// Where the key lies.
     pub position: Position,
     /// Before it.
-    pub before: StateHash,
+    pub before: State,
     /// After it.
-    pub after: StateHash,
+    pub after: State,
 }
 
 /// Why the storage cannot say.

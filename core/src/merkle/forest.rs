@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use super::hash::{StateHash, TreeKey};
-use super::tree::{Branch, LeafCount, SlotTree};
+use super::state::{Figures, State};
+use super::tree::{Branch, LeafCount, SlotTree, WIDTH};
 use crate::causality::Record;
 use crate::ids::Key;
 use crate::ring::{Position, RingArc, Slot, SlotCount};
@@ -83,12 +84,20 @@ impl Forest {
 
     /// The leaf of a position.
     pub fn leaf_of(&self, position: Position) -> Piece {
-        let slot_bits = self.slots().get().trailing_zeros();
+        // Slots and leaves have no more than 16 bits each.
         let leaf_bits = self.leaves.get().trailing_zeros();
-        let shifted = position.0.checked_shl(slot_bits).unwrap_or(0);
-        let index = shifted.checked_shr(u128::BITS - leaf_bits).unwrap_or(0) as u32;
+        let bits = self.trees.len().trailing_zeros() + leaf_bits;
+        let number = u64::from((position.0 >> 96) as u32) >> (u32::BITS - bits);
+        let index = number as u32 & (self.leaves.get() - 1);
         let branch = Branch { level: self.leaves.depth(), index };
-        Piece { slot: position.slot(self.slots()), branch }
+        Piece { slot: Slot((number >> leaf_bits) as u32), branch }
+    }
+
+    /// The bunch of a position: the least piece that can be counted anew.
+    pub fn bunch_of(&self, position: Position) -> Piece {
+        let Piece { slot, branch } = self.leaf_of(position);
+        let level = self.leaves.bunch_level();
+        Piece { slot, branch: Branch { level, index: branch.index / WIDTH as u32 } }
     }
 
     /// Where the positions of a piece lie; `None` where there is no such piece.
@@ -116,15 +125,15 @@ impl Forest {
         self.key.inner(children)
     }
 
-    /// Forgets what is known of a leaf.
-    pub fn clear(&mut self, leaf: Piece) {
-        if let Some(Some(tree)) = self.trees.get_mut(leaf.slot.index()) {
-            tree.clear(leaf.branch.index);
+    /// Forgets what is known of a bunch.
+    pub fn clear(&mut self, bunch: Piece) {
+        if let Some(Some(tree)) = self.trees.get_mut(bunch.slot.index()) {
+            tree.clear(bunch.branch.index);
         }
     }
 
     /// A record at `position` went from one state to another.
-    pub fn change(&mut self, position: Position, before: StateHash, after: StateHash) {
+    pub fn change(&mut self, position: Position, before: State, after: State) {
         let Piece { slot, branch } = self.leaf_of(position);
         let leaves = self.leaves;
         let tree = self.trees[slot.index()].get_or_insert_with(|| SlotTree::new(leaves));
@@ -141,9 +150,16 @@ impl Forest {
         }
     }
 
-    /// Bytes that the trees take, leaves alone.
+    /// How much is held of each slot of which anything is.
+    pub fn figures(&self) -> impl Iterator<Item = (Slot, Figures)> {
+        let figures = self.trees().map(|(slot, tree)| (slot, tree.figures()));
+        figures.filter(|(_, figures)| *figures != Figures::default())
+    }
+
+    /// Bytes that the trees take, leaves and figures alone.
     pub fn bytes(&self) -> usize {
         let trees = self.trees.iter().flatten().count();
-        trees * self.leaves.get() as usize * size_of::<u128>()
+        let sums = self.leaves.get() as usize * size_of::<u128>();
+        trees * (sums + self.leaves.bunches() as usize * size_of::<Figures>())
     }
 }

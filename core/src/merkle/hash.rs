@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use blake3::Hasher;
 
+use super::state::{State, transfer_bytes};
 use crate::causality::Record;
 use crate::ids::{ClusterId, Key};
 
@@ -55,6 +56,11 @@ impl TreeKey {
     /// Tells this key from others, and says nothing about it.
     pub(super) fn mark(&self) -> u128 {
         self.hash(b"the mark of this key")
+    }
+
+    /// The same with what the record takes on its way to another node.
+    pub fn sized_state(&self, key: &Key, record: &Record) -> State {
+        State { hash: self.state(key, record), bytes: transfer_bytes(key, record) }
     }
 
     /// One call for all of it: many short updates of a hasher cost a quarter more.

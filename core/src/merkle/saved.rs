@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   [format: 1][mark of the key: 16][Q: 4][leaves: 4][trees: 4]
-//!   for each slot that has a tree, in their order:  [slot: 4][a sum for each leaf: 16]
+//!   for each slot that has a tree, in their order:
+//!     [slot: 4][a sum for each leaf: 16][for each bunch, records: 8, bytes: 8]
 //!   [BLAKE3 of all before it: 16]                   numbers are big endian
 //! ```
 //!
@@ -14,18 +15,21 @@ use core::fmt;
 
 use super::forest::Forest;
 use super::hash::TreeKey;
+use super::state::Figures;
 use super::tree::{LeafCount, SlotTree};
 use crate::ring::{Slot, SlotCount};
 
-/// Raised with each change of the layout of the bytes, and of what the state of a record is a hash
-/// of.
-const FORMAT: u8 = 1;
+/// Raised with each change of the layout of the bytes, of what the state of a record is a hash of, and
+/// of what a record counts in figures.
+const FORMAT: u8 = 2;
 
 const HEADER_BYTES: usize = 1 + 16 + 4 + 4 + 4;
 
 const CHECKSUM_BYTES: usize = 16;
 
 const SUM_BYTES: usize = size_of::<u128>();
+
+const FIGURES_BYTES: usize = 8 + 8;
 
 /// Trees that take more bytes are not saved: an engine should not be made to take them as one
 /// value, and they are counted at the next start.
@@ -38,7 +42,7 @@ pub struct SavedTrees {
     mark: u128,
     slots: SlotCount,
     leaves: LeafCount,
-    /// Invariant: by slot, each once, with a sum for each leaf.
+    /// Invariant: by slot, each once, with a sum for each leaf and figures for each bunch.
     trees: Vec<(Slot, SlotTree)>,
 }
 
@@ -89,6 +93,8 @@ impl SavedTrees {
         for (slot, tree) in forest.trees() {
             bytes.extend_from_slice(&slot.0.to_be_bytes());
             bytes.extend(tree.sums().iter().flat_map(|sum| sum.to_be_bytes()));
+            let numbers = tree.bunches().iter().flat_map(|of| [of.records, of.bytes]);
+            bytes.extend(numbers.flat_map(u64::to_be_bytes));
         }
         let checksum = checksum(&bytes);
         bytes.extend_from_slice(&checksum);
@@ -122,7 +128,9 @@ impl SavedTrees {
                 return Err(TreesDamaged);
             }
             let sums = (0..leaves.get()).map(|_| take(&mut rest).map(u128::from_be_bytes));
-            trees.push((slot, SlotTree::from_sums(sums.collect::<Result<_, _>>()?)));
+            let sums = sums.collect::<Result<_, _>>()?;
+            let bunches = (0..leaves.bunches()).map(|_| figures(&mut rest));
+            trees.push((slot, SlotTree::from_parts(sums, bunches.collect::<Result<_, _>>()?)));
         }
         Ok(SavedTrees { mark, slots, leaves, trees })
     }
@@ -153,7 +161,9 @@ impl fmt::Debug for SavedTrees {
 
 /// Bytes of so many trees; `None` where that is more than is saved.
 fn length(trees: u64, leaves: LeafCount) -> Option<usize> {
-    let tree = size_of::<u32>() as u64 + u64::from(leaves.get()) * SUM_BYTES as u64;
+    let sums = u64::from(leaves.get()) * SUM_BYTES as u64;
+    let figures = u64::from(leaves.bunches()) * FIGURES_BYTES as u64;
+    let tree = size_of::<u32>() as u64 + sums + figures;
     let all = trees.checked_mul(tree)?.checked_add((HEADER_BYTES + CHECKSUM_BYTES) as u64)?;
     usize::try_from(all).ok().filter(|all| *all <= SAVED_BYTES_MAX)
 }
@@ -162,6 +172,11 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let mut half = [0; CHECKSUM_BYTES];
     half.copy_from_slice(&blake3::hash(bytes).as_bytes()[..CHECKSUM_BYTES]);
     half
+}
+
+fn figures(rest: &mut &[u8]) -> Result<Figures, TreesDamaged> {
+    let [records, bytes] = [take(rest)?, take(rest)?].map(u64::from_be_bytes);
+    Ok(Figures { records, bytes })
 }
 
 fn number(rest: &mut &[u8]) -> Result<u32, TreesDamaged> {
@@ -181,7 +196,7 @@ mod tests {
 
     use super::*;
     use crate::ids::ClusterId;
-    use crate::merkle::{Piece, StateHash};
+    use crate::merkle::{Piece, State, StateHash};
     use crate::prng::Prng;
     use crate::ring::Position;
 
@@ -199,8 +214,9 @@ mod tests {
         let mut forest = Forest::new(key(), SlotCount::new(slots).unwrap(), leaves(count));
         for _ in 0..records {
             let mut half = || u128::from(prng.next_u64());
-            let (position, state) = (half() << 64 | half(), half() << 64 | half());
-            forest.change(Position(position), StateHash(0), StateHash(state));
+            let (position, hash) = (half() << 64 | half(), StateHash(half() << 64 | half()));
+            let bytes = (half() >> 32) as u64 + 1;
+            forest.change(Position(position), State::NOTHING, State { hash, bytes });
         }
         forest
     }
@@ -231,6 +247,9 @@ mod tests {
                 assert_eq!(found.hash(root), forest.hash(root), "{slot}");
             }
             assert!(found.trees().eq(forest.trees()));
+            assert!(found.figures().eq(forest.figures()));
+            let of_all = found.figures().map(|(_, figures)| figures.records).sum::<u64>();
+            assert_eq!(of_all, records);
         }
     }
 
@@ -257,13 +276,15 @@ mod tests {
             let numbers = [slots, leaves, trees].map(u32::to_be_bytes).concat();
             [&[format][..], &key().mark().to_be_bytes(), &numbers].concat()
         };
-        let tree = |slot: u32| [&slot.to_be_bytes()[..], &[1; 16]].concat();
+        let tree = |slot: u32| [&slot.to_be_bytes()[..], &[1; 16 + 16]].concat();
         let good = [header(FORMAT, 4, 1, 2), tree(1), tree(3)].concat();
         assert!(SavedTrees::decode(&sealed(good)).is_ok());
         for bad in [
             [header(FORMAT + 1, 4, 1, 2), tree(1), tree(3)].concat(),
+            [header(FORMAT - 1, 4, 1, 2), tree(1), tree(3)].concat(),
             [header(FORMAT, 3, 1, 2), tree(1), tree(3)].concat(),
             [header(FORMAT, 4, 2, 1), tree(1), vec![0; 16]].concat(),
+            [header(FORMAT, 4, 1, 1), vec![0; 4], vec![1; 16]].concat(),
             [header(FORMAT, 4, 1, 2), tree(3), tree(1)].concat(),
             [header(FORMAT, 4, 1, 2), tree(1), tree(1)].concat(),
             [header(FORMAT, 4, 1, 2), tree(1), tree(4)].concat(),
@@ -296,11 +317,13 @@ mod tests {
         let slots = SlotCount::new(1_024).unwrap();
         let mut forest = Forest::new(key(), slots, LeafCount::MAX);
         let fill = |forest: &mut Forest, slot: u128| {
-            forest.change(Position(slot << (128 - 10)), StateHash(0), StateHash(1));
+            let state = State { hash: StateHash(1), bytes: 1 };
+            forest.change(Position(slot << (128 - 10)), State::NOTHING, state);
         };
-        (0..63).for_each(|slot| fill(&mut forest, slot));
+        // A tree takes 1 MiB of sums and 64 KiB of figures.
+        (0..60).for_each(|slot| fill(&mut forest, slot));
         assert!(SavedTrees::encode(&forest).is_some());
-        fill(&mut forest, 63);
+        fill(&mut forest, 60);
         assert!(SavedTrees::encode(&forest).is_none());
     }
 }

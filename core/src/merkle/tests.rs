@@ -29,8 +29,12 @@ fn random_position(prng: &mut Prng) -> Position {
     Position(u128::from(prng.next_u64()) << 64 | u128::from(prng.next_u64()))
 }
 
-fn random_state(prng: &mut Prng) -> StateHash {
-    StateHash(random_position(prng).0)
+fn random_state(prng: &mut Prng) -> State {
+    state(random_position(prng).0, prng.below(1_000) + 1)
+}
+
+fn state(hash: u128, bytes: u64) -> State {
+    State { hash: StateHash(hash), bytes }
 }
 
 fn record(value: &'static str, request: u64) -> Record {
@@ -133,9 +137,9 @@ fn every_node_has_the_hash_of_its_children_down_to_the_sums() {
         for _ in 0..40 {
             let (position, state) = (random_position(&mut prng), random_state(&mut prng));
             let leaf = forest.leaf_of(position);
-            forest.change(position, StateHash(0), state);
+            forest.change(position, State::NOTHING, state);
             let sum = &mut sums[leaf.slot.index()][leaf.branch.index as usize];
-            *sum = sum.wrapping_add(state.0);
+            *sum = sum.wrapping_add(state.hash.0);
         }
         let depth = forest.leaves().depth();
         for level in 0..=depth {
@@ -155,7 +159,7 @@ fn a_node_that_no_tree_has_has_no_hash() {
     let numbers = [0, 1, 15, 16, 255, 256, 65_535, 65_536, 1 << 28, u32::MAX / 16, u32::MAX];
     for leaves in LEAF_COUNTS {
         let mut forest = forest(4, leaves);
-        forest.change(Position(0), StateHash(0), StateHash(1));
+        forest.change(Position(0), State::NOTHING, state(1, 1));
         let count = forest.leaves();
         for (slot, index) in numbers.iter().flat_map(|slot| numbers.map(|index| (*slot, index))) {
             for level in 0..=u8::MAX {
@@ -183,16 +187,16 @@ fn the_order_of_writes_does_not_matter_and_what_is_undone_leaves_nothing() {
     let mut prng = Prng::new(3);
     let root = |forest: &Forest| forest.hash(Piece::whole(Slot(0))).unwrap();
     for _ in 0..50 {
-        let states: BTreeMap<u128, StateHash> = (0..prng.below(60) + 2)
+        let states: BTreeMap<u128, State> = (0..prng.below(60) + 2)
             .map(|_| (random_position(&mut prng).0, random_state(&mut prng)))
             .collect();
         let (mut one, mut two) = (forest(1, 256), forest(1, 256));
         for (position, state) in &states {
-            one.change(Position(*position), StateHash(0), *state);
+            one.change(Position(*position), State::NOTHING, *state);
         }
         let between = random_state(&mut prng);
         for (position, _) in states.iter().rev() {
-            two.change(Position(*position), StateHash(0), between);
+            two.change(Position(*position), State::NOTHING, between);
         }
         assert_ne!(root(&one), root(&two));
         for (position, state) in states.iter().rev() {
@@ -200,9 +204,10 @@ fn the_order_of_writes_does_not_matter_and_what_is_undone_leaves_nothing() {
         }
         assert_eq!(root(&one), root(&two));
         for (position, state) in &states {
-            one.change(Position(*position), *state, StateHash(0));
+            one.change(Position(*position), *state, State::NOTHING);
         }
         assert_eq!(root(&one), 0);
+        assert_eq!(one.figures().count(), 0);
         assert_eq!(root(&forest(1, 256)), 0);
     }
 }
@@ -210,11 +215,11 @@ fn the_order_of_writes_does_not_matter_and_what_is_undone_leaves_nothing() {
 #[test]
 fn a_state_that_is_counted_twice_shows() {
     let mut forest = forest(1, 16);
-    let state = StateHash(0x1234);
-    forest.change(Position(5), StateHash(0), state);
+    let state = state(0x1234, 1);
+    forest.change(Position(5), State::NOTHING, state);
     let once = forest.hash(Piece::whole(Slot(0)));
-    forest.change(Position(6), StateHash(0), state);
-    forest.change(Position(7), StateHash(0), state);
+    forest.change(Position(6), State::NOTHING, state);
+    forest.change(Position(7), State::NOTHING, state);
     let thrice = forest.hash(Piece::whole(Slot(0)));
     assert_ne!(once, thrice, "an exclusive or would hide the pair");
     assert_eq!(
@@ -230,11 +235,11 @@ fn a_difference_shows_in_every_node_above_it_and_in_no_other() {
         let (mut one, mut two) = (forest(4, 256), forest(4, 256));
         for _ in 0..prng.below(200) {
             let (position, state) = (random_position(&mut prng), random_state(&mut prng));
-            one.change(position, StateHash(0), state);
-            two.change(position, StateHash(0), state);
+            one.change(position, State::NOTHING, state);
+            two.change(position, State::NOTHING, state);
         }
         let position = random_position(&mut prng);
-        two.change(position, StateHash(0), random_state(&mut prng));
+        two.change(position, State::NOTHING, random_state(&mut prng));
         let leaf = two.leaf_of(position);
         for (slot, level) in (0..4).flat_map(|slot| (0..=2).map(move |level| (Slot(slot), level))) {
             for index in 0..two.leaves().nodes_on(level) {
@@ -280,9 +285,88 @@ fn states_are_what_they_were_when_the_format_of_saved_trees_was_numbered() {
 fn trees_are_made_with_the_first_record_of_their_slot() {
     let mut forest = forest(1_024, 256);
     assert_eq!(forest.bytes(), 0);
-    forest.change(Position(0), StateHash(0), StateHash(1));
-    forest.change(Position(1), StateHash(0), StateHash(1));
-    assert_eq!(forest.bytes(), 256 * 16);
-    forest.change(Position(u128::MAX), StateHash(0), StateHash(1));
-    assert_eq!(forest.bytes(), 2 * 256 * 16);
+    forest.change(Position(0), State::NOTHING, state(1, 1));
+    forest.change(Position(1), State::NOTHING, state(1, 1));
+    assert_eq!(forest.bytes(), (256 + 16) * 16);
+    forest.change(Position(u128::MAX), State::NOTHING, state(1, 1));
+    assert_eq!(forest.bytes(), 2 * (256 + 16) * 16);
+}
+
+/// The figures of each slot, counted one by one.
+fn counted(forest: &Forest, held: &BTreeMap<u128, State>) -> Vec<(Slot, Figures)> {
+    let mut slots: BTreeMap<Slot, Figures> = BTreeMap::new();
+    for (position, state) in held {
+        let figures = slots.entry(Position(*position).slot(forest.slots())).or_default();
+        figures.records += 1;
+        figures.bytes += state.bytes;
+    }
+    slots.into_iter().collect()
+}
+
+#[test]
+fn figures_tell_how_much_is_held_of_each_slot() {
+    let mut prng = Prng::new(6);
+    for (slots, leaves) in [(1, 1), (4, 16), (8, 256), (65_536, 16), (2, 4_096)] {
+        let (mut forest, mut held) = (forest(slots, leaves), BTreeMap::new());
+        assert_eq!(forest.figures().count(), 0);
+        let positions: Vec<u128> = (0..40).map(|_| random_position(&mut prng).0).collect();
+        for _ in 0..400 {
+            let position = positions[prng.below(40) as usize];
+            let before = held.get(&position).copied().unwrap_or_default();
+            // A third of the changes remove what is there, or leave it away.
+            let after = if prng.chance(1, 3) { State::NOTHING } else { random_state(&mut prng) };
+            forest.change(Position(position), before, after);
+            match after {
+                State::NOTHING => held.remove(&position),
+                _ => held.insert(position, after),
+            };
+            assert_eq!(forest.figures().collect::<Vec<_>>(), counted(&forest, &held));
+        }
+        assert!(held.len() > 10);
+    }
+}
+
+#[test]
+fn a_bunch_that_is_cleared_and_counted_anew_is_as_if_it_had_never_been_in_doubt() {
+    let mut prng = Prng::new(7);
+    for (slots, leaves) in [(1, 1), (4, 16), (2, 256), (2, 4_096)] {
+        let (mut doubted, mut sound) = (forest(slots, leaves), forest(slots, leaves));
+        let held: BTreeMap<u128, State> =
+            (0..300).map(|_| (random_position(&mut prng).0, random_state(&mut prng))).collect();
+        for (position, state) in &held {
+            for forest in [&mut doubted, &mut sound] {
+                forest.change(Position(*position), State::NOTHING, *state);
+            }
+        }
+        for _ in 0..20 {
+            let position = random_position(&mut prng);
+            let bunch = doubted.bunch_of(position);
+            let arc = doubted.arc_of(bunch).unwrap();
+            assert!(arc.contains(position));
+            let below = bunch.children().filter(|leaf| doubted.arc_of(*leaf).is_some()).count();
+            assert_eq!(below, if leaves == 1 { 0 } else { WIDTH });
+            // The storage has not said what became of some changes.
+            doubted.change(position, random_state(&mut prng), random_state(&mut prng));
+            doubted.change(arc.first, random_state(&mut prng), State::NOTHING);
+            assert!(!doubted.figures().eq(sound.figures()));
+            doubted.clear(bunch);
+            let within = held.iter().filter(|(position, _)| arc.contains(Position(**position)));
+            for (position, state) in within {
+                doubted.change(Position(*position), State::NOTHING, *state);
+            }
+            assert!(doubted.figures().eq(sound.figures()), "{bunch:?}");
+            assert!(doubted.trees().eq(sound.trees()), "and nothing else was cleared");
+        }
+        assert_eq!(sound.figures().collect::<Vec<_>>(), counted(&sound, &held));
+    }
+}
+
+#[test]
+fn a_sized_state_is_the_state_with_what_a_transfer_takes() {
+    let (name, one) = (Key::from("a"), record("1", 1));
+    let State { hash, bytes } = key().sized_state(&name, &one);
+    assert_eq!((hash, bytes), (key().state(&name, &one), transfer_bytes(&name, &one)));
+    let longer = (Key::from("another"), record("12345", 1));
+    assert_eq!(key().sized_state(&longer.0, &longer.1).bytes, bytes + 6 + 4);
+    assert_eq!(key().sized_state(&name, &Record::new()), State::NOTHING);
 }

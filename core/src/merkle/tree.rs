@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::hash::{StateHash, TreeKey};
+use super::hash::TreeKey;
+use super::state::{Figures, State};
 
 /// How many children an inner node has.
 pub const WIDTH: usize = 16;
@@ -38,6 +39,16 @@ impl LeafCount {
     /// Levels below the root: 2 for 256 leaves.
     pub fn depth(self) -> u8 {
         (self.0.trailing_zeros() / WIDTH.trailing_zeros()) as u8
+    }
+
+    /// Bunches of each tree.
+    pub(super) fn bunches(self) -> u32 {
+        self.nodes_on(self.bunch_level())
+    }
+
+    /// The level of the nodes that have a bunch below them; that of the leaf where there is but one.
+    pub(super) fn bunch_level(self) -> u8 {
+        self.depth().saturating_sub(1)
     }
 
     /// Nodes on a level: 1 on level 0, that of the root.
@@ -75,22 +86,27 @@ impl Branch {
     }
 }
 
-/// The leaves of one slot. Inner nodes are worked out when they are asked for.
+/// The leaves of one slot, and how much is held of it. Inner nodes are worked out when they are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotTree {
     /// Invariant: as many as the tree has leaves.
     sums: Box<[u128]>,
+    /// Those of each bunch. Invariant: as many as the tree has bunches.
+    figures: Box<[Figures]>,
 }
 
 impl SlotTree {
     /// The tree of a slot of which nothing is held.
     pub fn new(leaves: LeafCount) -> SlotTree {
-        SlotTree { sums: vec![0; leaves.0 as usize].into() }
+        SlotTree {
+            sums: vec![0; leaves.0 as usize].into(),
+            figures: vec![Figures::default(); leaves.bunches() as usize].into(),
+        }
     }
 
-    /// The tree with these sums, one for each leaf.
-    pub(super) fn from_sums(sums: Vec<u128>) -> SlotTree {
-        SlotTree { sums: sums.into() }
+    /// The tree with these sums, one for each leaf, and these figures, one for each bunch.
+    pub(super) fn from_parts(sums: Vec<u128>, figures: Vec<Figures>) -> SlotTree {
+        SlotTree { sums: sums.into(), figures: figures.into() }
     }
 
     /// The sum of each leaf.
@@ -98,15 +114,29 @@ impl SlotTree {
         &self.sums
     }
 
-    /// A record in `leaf` went from one state to another; [`StateHash`] 0: it was, or is, not there.
-    pub fn change(&mut self, leaf: u32, before: StateHash, after: StateHash) {
-        let sum = &mut self.sums[leaf as usize];
-        *sum = sum.wrapping_sub(before.0).wrapping_add(after.0);
+    /// The figures of each bunch.
+    pub(super) fn bunches(&self) -> &[Figures] {
+        &self.figures
     }
 
-    /// Nothing is held of `leaf`, as far as is known.
-    pub fn clear(&mut self, leaf: u32) {
-        self.sums[leaf as usize] = 0;
+    /// How much is held of the slot.
+    pub fn figures(&self) -> Figures {
+        self.figures.iter().fold(Figures::default(), |all, bunch| all.and(*bunch))
+    }
+
+    /// A record in `leaf` went from one state to another; [`State::NOTHING`]: it was, or is, not
+    /// there.
+    pub fn change(&mut self, leaf: u32, before: State, after: State) {
+        let sum = &mut self.sums[leaf as usize];
+        *sum = sum.wrapping_sub(before.hash.0).wrapping_add(after.hash.0);
+        self.figures[leaf as usize / WIDTH].change(before, after);
+    }
+
+    /// Nothing is held of `bunch`, as far as is known.
+    pub fn clear(&mut self, bunch: u32) {
+        let leaves = self.sums.chunks_mut(WIDTH).nth(bunch as usize);
+        leaves.into_iter().for_each(|leaves| leaves.fill(0));
+        self.figures[bunch as usize] = Figures::default();
     }
 
     /// The hash of a node; `None` where the tree has no such node.

@@ -9,6 +9,7 @@ use super::Node;
 use crate::ids::NodeId;
 use crate::layout::{LayoutVersion, Member};
 use crate::machine::{Effect, Effects, Event, Peer};
+use crate::merkle::{Figures, Forest};
 use crate::message::{
     ChangeRefusal, LayoutAnswer, LayoutOrder, LayoutReply, LayoutReport, LayoutRequest,
     MemberState, Message, SlotFigures, SlotWaits, Staging, Target,
@@ -156,6 +157,12 @@ impl Node {
 
     fn slot_figures(&self) -> Vec<SlotFigures> {
         let forest = self.anti_entropy.forest();
-        forest.map_or(Vec::new(), |_| Vec::new())
+        let figures = forest.into_iter().flat_map(Forest::figures);
+        let figures = figures.map(|(slot, Figures { records, bytes })| SlotFigures {
+            slot,
+            records,
+            bytes,
+        });
+        figures.collect()
     }
 }

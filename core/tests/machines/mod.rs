@@ -263,9 +263,9 @@ pub(crate) fn run(held: &mut Held, op: &StoreOp) -> Vec<StoreOutcome> {
         }
         StoreOp::Apply { key, copy, op } => {
             let tree_key = config(1).tree_key();
-            let before = tree_key.state(key, held.record());
+            let before = tree_key.sized_state(key, held.record());
             let applied = held.apply(op).unwrap();
-            let after = tree_key.state(key, held.record());
+            let after = tree_key.sized_state(key, held.record());
             let position = Position::of(key.as_bytes());
             let record = matches!(op, RecordOp::Write(_)).then(|| held.record().clone());
             let (hint, state) = match copy {

@@ -15,7 +15,7 @@ use quorate_core::ids::{Epoch, Key, NodeId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::layout::{Member, PlanSettings, plan_first};
 use quorate_core::machine::{Effect, Effects, Event, Input, Peer, StoreOp, Ticket};
-use quorate_core::merkle::{Forest, LeafCount, Piece, StateHash, TreeKey};
+use quorate_core::merkle::{Forest, LeafCount, Piece, State, TreeKey};
 use quorate_core::message::{
     CallId, Compare, Compared, Comparison, LayoutUpdate, MergeReason, Message, Question,
     ReplicaMerge, Reply,
@@ -33,7 +33,7 @@ pub(crate) const RECHECK_MS: u64 = 1_000;
 /// A node that exists for its connection alone: it hands over what others have written.
 const WRITER: NodeId = NodeId(99);
 
-pub(crate) type Store = BTreeMap<(Position, Key), (Held, StateHash)>;
+pub(crate) type Store = BTreeMap<(Position, Key), (Held, State)>;
 
 pub(crate) type Hints = BTreeMap<(NodeId, Key), Record>;
 
@@ -173,7 +173,7 @@ impl World {
                 ..config(id)
             });
             let store = records.into_iter().map(|(key, record)| {
-                let state = tree_key().state(&key, &record);
+                let state = tree_key().sized_state(&key, &record);
                 (place(&key), (Held::from_parts(record, None), state))
             });
             world.move_in((id, seed ^ id), config, (store.collect(), Hints::new()), |_| false);
@@ -454,12 +454,13 @@ impl World {
         let trees = house.node.view().trees().expect("counted, and without doubts");
         let mut fresh = Forest::new(house.config.tree_key(), trees.slots(), trees.leaves());
         for ((position, _), (_, state)) in &house.store {
-            fresh.change(*position, StateHash(0), *state);
+            fresh.change(*position, State::NOTHING, *state);
         }
         for slot in trees.slots().slots() {
             let root = Piece::whole(slot);
             assert_eq!(trees.hash(root), fresh.hash(root), "node {id}, {slot:?}");
         }
+        assert!(trees.figures().eq(fresh.figures()), "node {id}");
     }
 
     pub(crate) fn count(&self, id: u64, name: &str) -> u64 {

@@ -6,7 +6,7 @@ use quorate_core::machine::{
     Confirmed, HeldAs, HintChange, HintCount, StateChange, StoreError, StoreOp, StoreOutcome,
     hint_bytes,
 };
-use quorate_core::merkle::StateHash;
+use quorate_core::merkle::State;
 use quorate_core::ring::{Position, RingArc};
 
 use super::{House, place, tree_key};
@@ -32,7 +32,7 @@ impl House {
                     Ok(applied) => applied,
                     Err(refusal) => return vec![StoreOutcome::Refused(refusal)],
                 };
-                let after = tree_key().state(&key, held.record());
+                let after = tree_key().sized_state(&key, held.record());
                 *state = after;
                 let record = matches!(op, RecordOp::Write(_)).then(|| held.record().clone());
                 let state = Some(StateChange { position: at.0, before, after });
@@ -78,7 +78,7 @@ impl House {
             }
             StoreOp::Confirm { keys, hints } => {
                 let confirmed = keys.into_iter().map(|key| {
-                    let state = self.store.get(&place(&key)).map(|(_, state)| *state);
+                    let state = self.store.get(&place(&key)).map(|(_, state)| state.hash);
                     let state = Some(state.unwrap_or_default());
                     let hinted =
                         hints.iter().any(|of| self.hints.contains_key(&(*of, key.clone())));
@@ -88,17 +88,17 @@ impl House {
             }
             StoreOp::Remove { key, state } => {
                 let at = place(&key);
-                let same = self.store.get(&at).is_some_and(|(_, held)| *held == state);
+                let same = self.store.get(&at).is_some_and(|(_, held)| held.hash == state);
                 let gone = if same { self.store.remove(&at) } else { None };
                 let state = gone.map(|(_, before)| {
-                    let after = StateHash(0);
+                    let after = State::NOTHING;
                     StateChange { position: at.0, before, after }
                 });
                 vec![StoreOutcome::Removed { state }]
             }
             StoreOp::ScanStates { arc, after, count_max } => {
                 let mut found = found(arc, after);
-                let state = |((_, key), (_, state)): (&(Position, Key), &(Held, StateHash))| {
+                let state = |((_, key), (_, state)): (&(Position, Key), &(Held, State))| {
                     (key.clone(), *state)
                 };
                 let states = found.by_ref().take(count_max).map(state).collect();

@@ -114,7 +114,7 @@ impl Memory {
         let hinted = targets.iter().any(is_hinted);
         let key = place(key);
         let copy = self.records.get(&key);
-        let state = copy.map_or(StateHash(0), |copy| copy.state(&self.tree_key, &key.1));
+        let state = copy.map_or(StateHash(0), |copy| copy.state(&self.tree_key, &key.1).hash);
         Confirmed { state: Some(state), hinted }
     }
 

@@ -1,9 +1,9 @@
-//! The node's own copy of a record, and the name of its state.
+//! The node's own copy of a record, and its state.
 
 use quorate_core::causality::{Held, Record, RecordOp};
 use quorate_core::ids::Key;
 use quorate_core::machine::{StateChange, StoreOutcome};
-use quorate_core::merkle::{StateHash, TreeKey};
+use quorate_core::merkle::{State, StateHash, TreeKey};
 use quorate_core::ring::Position;
 
 use super::applied_outcome;
@@ -13,14 +13,14 @@ use super::applied_outcome;
 #[derive(Clone, Debug, Default)]
 pub(super) struct OwnCopy {
     held: Held,
-    /// Invariant: that of the record, or 0, which only an empty record has.
-    state: StateHash,
+    /// Invariant: that of the record, or `NOTHING`, which only an empty record has.
+    state: State,
 }
 
 impl OwnCopy {
     /// A copy as it was read.
     pub(super) fn new(held: Held) -> OwnCopy {
-        OwnCopy { held, state: StateHash(0) }
+        OwnCopy { held, state: State::NOTHING }
     }
 
     /// What is held.
@@ -38,10 +38,10 @@ impl OwnCopy {
         self.held.record().is_empty()
     }
 
-    /// The state of the record; 0 where there is none.
-    pub(super) fn state(&self, tree_key: &TreeKey, key: &Key) -> StateHash {
-        if self.state == StateHash(0) {
-            return tree_key.state(key, self.held.record());
+    /// The state of the record; `NOTHING` where there is none.
+    pub(super) fn state(&self, tree_key: &TreeKey, key: &Key) -> State {
+        if self.state == State::NOTHING {
+            return tree_key.sized_state(key, self.held.record());
         }
         self.state
     }
@@ -60,7 +60,7 @@ impl OwnCopy {
             Err(refusal) => return (StoreOutcome::Refused(refusal), false),
         };
         let changed = applied.changed;
-        let after = if changed { tree_key.state(key, self.held.record()) } else { before };
+        let after = if changed { tree_key.sized_state(key, self.held.record()) } else { before };
         self.state = after;
         let state = StateChange { position, before, after };
         (applied_outcome(applied, op, &self.held, None, Some(state)), changed)
@@ -73,10 +73,11 @@ impl OwnCopy {
         (position, key): (Position, &Key),
         state: StateHash,
     ) -> Option<StateChange> {
-        if self.is_empty() || self.state(tree_key, key) != state {
+        let before = self.state(tree_key, key);
+        if self.is_empty() || before.hash != state {
             return None;
         }
         *self = OwnCopy::default();
-        Some(StateChange { position, before: state, after: StateHash(0) })
+        Some(StateChange { position, before, after: State::NOTHING })
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use quorate_core::causality::Record;
 use quorate_core::ids::Key;
 use quorate_core::machine::{StoreError, StoreOutcome, hint_bytes};
-use quorate_core::merkle::StateHash;
+use quorate_core::merkle::State;
 use quorate_core::ring::{Position, RingArc};
 
 /// Something found in an engine; `None`: it is there, but cannot be read.
@@ -56,7 +56,7 @@ impl<T> Page<T> {
 
 /// The answer to `ScanStates`.
 pub(super) fn states(
-    states: impl Iterator<Item = Found<(Key, StateHash)>>,
+    states: impl Iterator<Item = Found<(Key, State)>>,
     count_max: usize,
 ) -> StoreOutcome {
     match page(states, |_| 1, count_max) {

@@ -191,7 +191,7 @@ impl Turn<'_> {
     /// What is held of a key after what was staged. Damage is a part of the answer.
     fn confirm(&self, key: &Key, targets: &[NodeId]) -> Result<Confirmed, StoreError> {
         let place = RecordKey::of(key);
-        let state = |copy: &OwnCopy| copy.state(&self.shared.tree_key, key);
+        let state = |copy: &OwnCopy| copy.state(&self.shared.tree_key, key).hash;
         let state = match self.records.get(&place) {
             Some(staged) => Some(state(&staged.copy)),
             None => match stored(self.shared, &place) {

@@ -244,7 +244,7 @@ impl Writer {
         let tree_key = self.shared.tree_key;
         let records = scan_records(&self.shared, arc, after);
         let state = |(key, record): (Key, Record)| {
-            let state = tree_key.state(&key, &record);
+            let state = tree_key.sized_state(&key, &record);
             (key, state)
         };
         scan::states(records.map(|found| Ok(found?.map(state))), count_max)

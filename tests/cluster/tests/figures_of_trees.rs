@@ -19,7 +19,7 @@ use quorate_core::causality::{
 };
 use quorate_core::ids::{ClusterId, Incarnation, Key, NodeId, RequestId};
 use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
-use quorate_core::merkle::{Forest, LeafCount, SavedTrees, StateHash, TreeKey};
+use quorate_core::merkle::{Forest, LeafCount, SavedTrees, State, StateHash, TreeKey};
 use quorate_core::ring::{Position, RingArc, SlotCount};
 use quorate_core::time::UnixMs;
 use quorate_node::storage::{
@@ -113,7 +113,8 @@ fn figures_of_a_state() {
     let start = Instant::now();
     for number in 0..KEYS {
         let position = Position(u128::from(number) << 100);
-        forest.change(black_box(position), StateHash(0), StateHash(number.into()));
+        let state = State { hash: StateHash(number.into()), bytes: 100 };
+        forest.change(black_box(position), State::NOTHING, state);
     }
     println!("change of a leaf: {:.0} ns", start.elapsed().as_nanos() as f64 / KEYS as f64);
 }
@@ -132,7 +133,8 @@ fn figures_of_memory() -> Result<()> {
     for number in 0..RECORDS {
         let position = Position::of(key(number).as_bytes());
         if position.slot(slots).0 < held {
-            forest.change(position, StateHash(0), StateHash(1));
+            let state = State { hash: StateHash(1), bytes: 100 };
+            forest.change(position, State::NOTHING, state);
         }
     }
     println!(
@@ -263,7 +265,7 @@ fn count(folder: &Path, page_max: usize) -> Result<()> {
             } else if let StoreOutcome::StatesScanned { states, more } = outcome {
                 counted += states.len() as u64;
                 for (key, state) in &states {
-                    forest.change(Position::of(key.as_bytes()), StateHash(0), *state);
+                    forest.change(Position::of(key.as_bytes()), State::NOTHING, *state);
                 }
                 let last = states.last().map(|(key, _)| key.clone());
                 if more {

@@ -15,7 +15,7 @@ use quorate_core::limits::Limits;
 use quorate_core::machine::{
     Effect, Effects, HeldAs, Input, Peer, StateChange, StoreOp, StoreOutcome, Ticket,
 };
-use quorate_core::merkle::{StateHash, TreeKey};
+use quorate_core::merkle::{State, TreeKey};
 use quorate_core::message::{Answer, Get, LayoutUpdate, Message, ReadKind, Reply};
 use quorate_core::node::{
     AntiEntropySettings, CollectionSettings, Fanout, GossipSettings, Node, NodeConfig,
@@ -198,7 +198,7 @@ struct Disk {
 #[derive(Default)]
 struct Copy {
     held: Held,
-    state: StateHash,
+    state: State,
 }
 
 impl Disk {
@@ -238,7 +238,7 @@ impl Disk {
         let applied = copy.held.apply(op).expect("nothing is refused here");
         let before = copy.state;
         if applied.changed {
-            copy.state = self.tree_key.state(&key, copy.held.record());
+            copy.state = self.tree_key.sized_state(&key, copy.held.record());
         }
         let state = Some(StateChange { position, before, after: copy.state });
         let record = matches!(op, RecordOp::Write(_)).then(|| copy.held.record().clone());

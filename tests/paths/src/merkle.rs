@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use quorate_core::ids::ClusterId;
-use quorate_core::merkle::{Forest, LeafCount, Piece, StateHash, TreeKey};
+use quorate_core::merkle::{Forest, LeafCount, Piece, State, StateHash, TreeKey};
 use quorate_core::ring::{Position, SlotCount};
 
 use crate::{Step, samples};
@@ -23,10 +23,14 @@ fn forest() -> Rc<RefCell<Forest>> {
     Rc::new(RefCell::new(forest))
 }
 
+fn state_of(hash: u128) -> State {
+    State { hash: StateHash(hash), bytes: 100 }
+}
+
 /// A key that was not there comes.
 fn change_one(forest: &mut Forest, number: u64) -> Position {
     let position = Position::of(samples::key(number).as_bytes());
-    forest.change(position, StateHash(0), StateHash(number.into()));
+    forest.change(position, State::NOTHING, state_of(number.into()));
     position
 }
 
@@ -38,7 +42,7 @@ pub(crate) fn state() -> Box<dyn FnMut() -> Step> {
         number += 1;
         let (tree_key, record, key) = (tree_key.clone(), record.clone(), samples::key(number));
         Box::new(move || {
-            black_box(tree_key.state(&key, &record));
+            black_box(tree_key.sized_state(&key, &record));
         })
     })
 }
@@ -50,7 +54,7 @@ pub(crate) fn change() -> Box<dyn FnMut() -> Step> {
     Box::new(move || {
         number += 1;
         let (forest, position) = (forest.clone(), Position::of(samples::key(number).as_bytes()));
-        let (before, after) = (StateHash(number.into()), StateHash(u128::from(number) << 64));
+        let (before, after) = (state_of(number.into()), state_of(u128::from(number) << 64));
         Box::new(move || forest.borrow_mut().change(position, before, after))
     })
 }

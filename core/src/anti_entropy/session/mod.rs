@@ -312,7 +312,8 @@ impl Session {
             (Step::Scan(piece, window), StoreOutcome::StatesScanned { states, more }) => {
                 let until = states.last().map(|(key, _)| key.clone()).filter(|_| more);
                 let window = Window { until, ..window.clone() };
-                let ask = Ask::States { piece: *piece, window, mine: states };
+                let mine = states.into_iter().map(|(key, state)| (key, state.hash)).collect();
+                let ask = Ask::States { piece: *piece, window, mine };
                 self.end_step();
                 self.step = Step::Ask(ask);
             }

@@ -107,7 +107,7 @@ fn what_nobody_waits_for_is_synced_too() {
     let state = {
         let mut cache = lock(&shared.cache);
         let copy = cache.get(&RecordKey::of(&name("a"))).unwrap();
-        copy.state(&tree_key(), &name("a"))
+        copy.state(&tree_key(), &name("a")).hash
     };
     let removed = bench.run(StoreOp::Remove { key: name("a"), state });
     assert!(matches!(removed, StoreOutcome::Removed { state: Some(_) }), "{removed:?}");

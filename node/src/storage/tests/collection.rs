@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock};
 
 use quorate_core::machine::Confirmed;
-use quorate_core::merkle::StateHash;
+use quorate_core::merkle::{State, StateHash};
 use quorate_core::prng::Prng;
 use quorate_core::ring::RingArc;
 
@@ -56,7 +56,7 @@ impl Bench {
     }
 
     /// All states, counted again.
-    fn scanned(&mut self) -> Vec<(Key, StateHash)> {
+    fn scanned(&mut self) -> Vec<(Key, State)> {
         match self.run(StoreOp::ScanStates {
             arc: RingArc::ALL,
             after: None,
@@ -80,14 +80,19 @@ fn hint(target: NodeId, key: &str) -> StoreOp {
     put_as(HeldAs::Hint { target }, key, "hinted", 100)
 }
 
-/// The state of a key after these blind puts.
+/// The name of the state of a key after these blind puts.
 fn state_of(key: &str, values: &[&str]) -> StateHash {
+    sized(key, values).hash
+}
+
+/// The state itself.
+fn sized(key: &str, values: &[&str]) -> State {
     let mut held = Held::new();
     for value in values {
         let StoreOp::Apply { op, .. } = put(key, value, 100) else { panic!("it is an Apply") };
         held.apply(&op).unwrap();
     }
-    tree_key().state(&name(key), held.record())
+    tree_key().sized_state(&name(key), held.record())
 }
 
 fn both(directory: &Path) -> [Bench; 2] {
@@ -294,14 +299,15 @@ fn a_record_is_removed_in_the_state_that_is_named_and_in_no_other() {
         assert_eq!(bench.values("a"), ["1", "2"]);
 
         let (position, before) = (Position::of(b"a"), bench.state("a"));
-        let change = StateChange { position, before, after: NOTHING };
+        let is = sized("a", &["1", "2"]);
+        let change = StateChange { position, before: is, after: State::NOTHING };
         assert_eq!(bench.remove_own("a", before), Some(change));
         let read = bench.run(StoreOp::Read { key: name("a"), hints: Vec::new() });
         assert_eq!(read, StoreOutcome::Read { record: None });
         let read = bench.run(StoreOp::Read { key: name("a"), hints: vec![LISTED] });
         assert_eq!(read, StoreOutcome::Read { record: None });
         assert_eq!(bench.storage.records(), 1);
-        assert_eq!(bench.scanned(), [(name("b"), state_of("b", &["1"]))]);
+        assert_eq!(bench.scanned(), [(name("b"), sized("b", &["1"]))]);
         for gone in [before, NOTHING] {
             assert_eq!(bench.remove_own("a", gone), None, "what is not there is not removed");
         }
@@ -355,7 +361,7 @@ fn a_write_after_a_removal_begins_with_nothing() {
                 }
                 other => panic!("{other:?}"),
             };
-            assert_eq!((state.before, state.after), (NOTHING, state_of(key, &["2"])));
+            assert_eq!((state.before, state.after), (State::NOTHING, sized(key, &["2"])));
             // A state names the actors: with the right to mint of the first write it would be another.
             assert_eq!(values_of(record), ["2"]);
             assert_eq!(bench.state(key), state_of(key, &["2"]));
@@ -373,10 +379,10 @@ fn what_is_made_and_removed_in_one_turn_was_never_there() {
         let written = bench.submit(put("a", "1", 100));
         let removed = bench.submit(remove("a", state_of("a", &["1"])));
         assert!(is_applied_then_durable(&bench.outcomes(written)));
-        assert_eq!(bench.removed(removed).unwrap().before, state_of("a", &["1"]));
+        assert_eq!(bench.removed(removed).unwrap().before, sized("a", &["1"]));
         assert!(bench.values("a").is_empty());
         assert_eq!(bench.storage.records(), 1);
-        assert_eq!(bench.scanned(), [(name("b"), state_of("b", &["1"]))]);
+        assert_eq!(bench.scanned(), [(name("b"), sized("b", &["1"]))]);
     }
 }
 
@@ -412,15 +418,16 @@ fn all_changes_and_removals_add_up_to_what_a_scan_finds() {
                     removed += u32::from(change.is_some());
                     kept += u32::from(change.is_none());
                 }
-                let change = change.map_or(0, |it| it.after.0.wrapping_sub(it.before.0));
+                let change = change.map_or(0, |it| it.after.hash.0.wrapping_sub(it.before.hash.0));
                 sum = sum.wrapping_add(change);
             }
             let scanned = bench.scanned();
-            let found = scanned.iter().fold(0, |sum: u128, (_, state)| sum.wrapping_add(state.0));
+            let found =
+                scanned.iter().fold(0, |sum: u128, (_, state)| sum.wrapping_add(state.hash.0));
             assert_eq!(sum, found);
             assert_eq!(bench.storage.records(), scanned.len() as u64);
             let text = |key: &Key| String::from_utf8(key.as_bytes().to_vec()).unwrap();
-            states = scanned.iter().map(|(key, state)| (text(key), *state)).collect();
+            states = scanned.iter().map(|(key, state)| (text(key), state.hash)).collect();
             for number in 0..12 {
                 let key = format!("key {number}");
                 let read = bench.run(StoreOp::Read { key: name(&key), hints: Vec::new() });

@@ -3,7 +3,7 @@
 mod import;
 
 use quorate_core::causality::Held;
-use quorate_core::merkle::StateHash;
+use quorate_core::merkle::State;
 use quorate_core::ring::RingArc;
 
 use self::import::import;
@@ -35,7 +35,7 @@ impl Bench {
         assert!(matches!(outcomes[..], [StoreOutcome::Applied { .. }, StoreOutcome::Durable]));
     }
 
-    fn all_states(&mut self) -> Vec<(Key, StateHash)> {
+    fn all_states(&mut self) -> Vec<(Key, State)> {
         let scan = StoreOp::ScanStates { arc: RingArc::ALL, after: None, count_max: usize::MAX };
         match self.run(scan) {
             StoreOutcome::StatesScanned { states, .. } => states,

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use quorate_core::machine::StateChange;
-use quorate_core::merkle::StateHash;
+use quorate_core::merkle::{Figures, Forest, LeafCount, SavedTrees, State, transfer_bytes};
 use quorate_core::prng::Prng;
-use quorate_core::ring::RingArc;
+use quorate_core::ring::{RingArc, SlotCount};
 
 use super::*;
 
 /// One number for all that is held of a piece of the ring.
-type Sum = u128;
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sum {
+    hash: u128,
+    bytes: u64,
+}
 
 impl Bench {
     /// What became of the state of an own copy; `None`: nothing was applied.
@@ -27,7 +31,7 @@ impl Bench {
         arc: RingArc,
         after: Option<Key>,
         count_max: usize,
-    ) -> (Vec<(Key, StateHash)>, bool) {
+    ) -> (Vec<(Key, State)>, bool) {
         match self.run(StoreOp::ScanStates { arc, after, count_max }) {
             StoreOutcome::StatesScanned { states, more } => (states, more),
             other => panic!("{other:?}"),
@@ -49,12 +53,25 @@ impl Bench {
     fn sum(&mut self) -> Sum {
         let (states, more) = self.states(RingArc::ALL, None, usize::MAX);
         assert!(!more);
-        states.iter().fold(0, |sum, (_, state)| sum.wrapping_add(state.0))
+        Sum::of(&states)
+    }
+}
+
+impl Sum {
+    fn of(states: &[(Key, State)]) -> Sum {
+        states.iter().fold(Sum::default(), |sum, (_, state)| sum.with(State::NOTHING, *state))
+    }
+
+    fn with(self, before: State, after: State) -> Sum {
+        Sum {
+            hash: self.hash.wrapping_sub(before.hash.0).wrapping_add(after.hash.0),
+            bytes: self.bytes + after.bytes - before.bytes,
+        }
     }
 }
 
 fn added(sum: Sum, change: Option<StateChange>) -> Sum {
-    change.map_or(sum, |change| sum.wrapping_sub(change.before.0).wrapping_add(change.after.0))
+    change.map_or(sum, |StateChange { before, after, .. }| sum.with(before, after))
 }
 
 fn both(directory: &Path) -> [Bench; 2] {
@@ -84,7 +101,7 @@ fn all_changes_add_up_to_what_a_scan_finds() {
     let directory = tempfile::tempdir().unwrap();
     for mut bench in both(directory.path()) {
         let mut prng = Prng::new(5);
-        let (mut sum, mut refused, mut unchanged) = (0, 0, 0);
+        let (mut sum, mut refused, mut unchanged) = (Sum::default(), 0, 0);
         for _ in 0..60 {
             // Many changes of one key in one turn, or one alone.
             let changes: Vec<StoreOp> =
@@ -102,12 +119,99 @@ fn all_changes_add_up_to_what_a_scan_finds() {
     }
 }
 
+/// What a change of one key says of its size.
+fn sizes(bench: &mut Bench, op: StoreOp) -> (u64, u64) {
+    let ticket = bench.submit(op);
+    let outcomes = bench.outcomes(ticket);
+    let (StoreOutcome::Applied { state, .. } | StoreOutcome::Removed { state }) = &outcomes[0]
+    else {
+        panic!("{outcomes:?}")
+    };
+    state.map(|state| (state.before.bytes, state.after.bytes)).unwrap()
+}
+
+#[test]
+fn each_change_says_how_long_the_record_was_and_is() {
+    let directory = tempfile::tempdir().unwrap();
+    for mut bench in both(directory.path()) {
+        let size = |values: &[&str]| {
+            let mut held = Held::new();
+            for value in values {
+                held.apply(&RecordOp::Write(blind("key", value))).unwrap();
+            }
+            (transfer_bytes(&name("key"), held.record()), held)
+        };
+        let ((short, _), (long, held)) = (size(&["1"]), size(&["1", "a longer value"]));
+        assert_eq!(sizes(&mut bench, put("key", "1", 100)), (0, short));
+        assert_eq!(sizes(&mut bench, put("key", "1", 100)), (short, short), "the same once more");
+        assert_eq!(sizes(&mut bench, put("key", "a longer value", 100)), (short, long));
+
+        let context = held.record().context();
+        let write = Write { context, ..blind("key", "over") };
+        let (op, mut held) = (RecordOp::Write(write), held);
+        held.apply(&op).unwrap();
+        let over = transfer_bytes(&name("key"), held.record());
+        let own = |op| StoreOp::Apply { key: name("key"), copy: HeldAs::Own, op };
+        assert_eq!(sizes(&mut bench, own(op)), (long, over));
+
+        // What another coordinator wrote comes beside it.
+        let theirs = RecordOp::Write(blind("key", "theirs"));
+        let mut other = Held::new();
+        other.apply(&theirs).unwrap();
+        held.apply(&RecordOp::Merge(other.record().clone())).unwrap();
+        let merged = transfer_bytes(&name("key"), held.record());
+        let merge = RecordOp::Merge(other.into_record());
+        assert_eq!(sizes(&mut bench, own(merge)), (over, merged));
+
+        let state = tree_key().state(&name("key"), held.record());
+        let remove = StoreOp::Remove { key: name("key"), state };
+        assert_eq!(sizes(&mut bench, remove), (merged, 0));
+        assert_eq!(bench.sum(), Sum::default());
+    }
+}
+
+/// Trees that are told of changes, or of pages of a scan.
+fn empty_trees() -> Forest {
+    Forest::new(tree_key(), SlotCount::new(4).unwrap(), LeafCount::DEFAULT)
+}
+
+#[test]
+fn figures_that_follow_all_changes_are_those_that_a_start_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    for mut bench in both(directory.path()) {
+        let mut prng = Prng::new(8);
+        let mut followed = empty_trees();
+        for _ in 0..300 {
+            let ticket = bench.submit(any_change(&mut prng));
+            if let Some(StateChange { position, before, after }) = bench.change(ticket) {
+                followed.change(position, before, after);
+            }
+        }
+        let (states, _) = bench.states(RingArc::ALL, None, usize::MAX);
+        let mut counted = empty_trees();
+        for (key, state) in &states {
+            counted.change(Position::of(key.as_bytes()), State::NOTHING, *state);
+        }
+        let figures: Vec<_> = counted.figures().collect();
+        assert_eq!(followed.figures().collect::<Vec<_>>(), figures);
+        let records: u64 = figures.iter().map(|(_, figures)| figures.records).sum();
+        assert_eq!(records, bench.storage.records());
+        assert!(records > 6 && figures.len() > 1, "{figures:?}");
+        assert!(figures.iter().all(|(_, figures)| *figures != Figures::default()));
+
+        let saved = SavedTrees::encode(&followed).unwrap();
+        let saved = SavedTrees::decode(&saved).unwrap();
+        let saved = saved.into_forest(tree_key(), LeafCount::DEFAULT).unwrap();
+        assert!(saved.figures().eq(counted.figures()), "and those that a stop saves");
+    }
+}
+
 #[test]
 fn each_change_begins_where_the_one_before_ended() {
     let directory = tempfile::tempdir().unwrap();
     for mut bench in both(directory.path()) {
         let mut prng = Prng::new(6);
-        let mut last: BTreeMap<Position, StateHash> = BTreeMap::new();
+        let mut last: BTreeMap<Position, State> = BTreeMap::new();
         for _ in 0..200 {
             let op = any_change(&mut prng);
             let StoreOp::Apply { key, copy, .. } = &op else { panic!("an Apply") };
@@ -137,16 +241,14 @@ fn a_scan_tells_exactly_the_changes_that_were_applied_before_it() {
             }
         }
         bench.storage.flush();
-        let (mut sum, mut scans, mut finished) = (0, 0, 0);
+        let (mut sum, mut scans, mut finished) = (Sum::default(), 0, 0);
         let mut answers = std::mem::take(&mut bench.ready);
         while finished < submitted.len() {
             for (_, outcome) in answers.drain(..) {
                 match outcome {
                     StoreOutcome::Applied { state, .. } => sum = added(sum, state),
                     StoreOutcome::StatesScanned { states, .. } => {
-                        let found =
-                            states.iter().fold(0, |sum: Sum, state| sum.wrapping_add(state.1.0));
-                        assert_eq!(found, sum);
+                        assert_eq!(Sum::of(&states), sum);
                         (scans, finished) = (scans + 1, finished + 1);
                     }
                     StoreOutcome::Durable => finished += 1,
@@ -250,7 +352,7 @@ fn a_state_names_the_key_and_the_record_and_nothing_else() {
     let (of_memory, _) = memory.states(RingArc::ALL, None, 10);
     assert_eq!(of_memory, disk.states(RingArc::ALL, None, 10).0);
     let (records, _) = disk.records(RingArc::ALL, None, usize::MAX);
-    let named = |(key, record): &(Key, Record)| (key.clone(), tree_key().state(key, record));
+    let named = |(key, record): &(Key, Record)| (key.clone(), tree_key().sized_state(key, record));
     assert_eq!(of_memory, records.iter().map(named).collect::<Vec<_>>());
 }
 

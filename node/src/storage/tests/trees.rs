@@ -1,6 +1,6 @@
 //! Trees that a stop saved: there once, and only where they tell all that is stored.
 
-use quorate_core::merkle::{Forest, LeafCount, SavedTrees, StateHash};
+use quorate_core::merkle::{Forest, LeafCount, SavedTrees, State};
 use quorate_core::ring::{RingArc, SlotCount};
 
 use super::*;
@@ -17,7 +17,7 @@ impl Bench {
         let slots = SlotCount::new(64).unwrap();
         let mut forest = Forest::new(tree_key(), slots, LeafCount::DEFAULT);
         for (key, state) in states {
-            forest.change(Position::of(key.as_bytes()), StateHash(0), state);
+            forest.change(Position::of(key.as_bytes()), State::NOTHING, state);
         }
         SavedTrees::encode(&forest).unwrap()
     }

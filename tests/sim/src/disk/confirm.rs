@@ -2,7 +2,7 @@
 
 use quorate_core::ids::{Key, NodeId};
 use quorate_core::machine::{Confirmed, HeldAs, StateChange, StoreError, StoreOutcome, Ticket};
-use quorate_core::merkle::StateHash;
+use quorate_core::merkle::{State, StateHash};
 use quorate_core::ring::Position;
 use quorate_core::time::Instant;
 
@@ -65,17 +65,17 @@ impl Disk {
         if let Some(error) = self.why_no_change() {
             return StoreOutcome::Failed(error);
         }
-        let held = self.held(key).map(|held| self.tree_key.state(key, held.record()));
-        if held != Some(state) {
+        let held = self.held(key).map(|held| self.tree_key.sized_state(key, held.record()));
+        let Some(before) = held.filter(|held| held.hash == state) else {
             return StoreOutcome::Removed { state: None };
-        }
+        };
         let copy = HeldAs::Own;
         let change = Change::Copy(copy, key.clone(), None);
         let entry = Entry { change, ticket: None, applied_at: at };
         self.tail.push(entry);
         self.memory.set(copy, key.clone(), None);
         let position = Position::of(key.as_bytes());
-        let change = StateChange { position, before: state, after: StateHash(0) };
+        let change = StateChange { position, before, after: State::NOTHING };
         StoreOutcome::Removed { state: Some(change) }
     }
 }

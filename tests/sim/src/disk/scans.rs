@@ -3,7 +3,7 @@
 use quorate_core::causality::{Held, Record};
 use quorate_core::ids::Key;
 use quorate_core::machine::{HeldAs, StateChange, StoreError, StoreOutcome, hint_bytes};
-use quorate_core::merkle::StateHash;
+use quorate_core::merkle::State;
 use quorate_core::ring::{Position, RingArc};
 
 use super::Disk;
@@ -11,7 +11,7 @@ use super::Disk;
 /// The state of an own copy before a change.
 pub(super) struct StateBefore {
     position: Position,
-    state: StateHash,
+    state: State,
 }
 
 impl Disk {
@@ -25,7 +25,7 @@ impl Disk {
         match copy {
             HeldAs::Own => {
                 let position = Position::of(key.as_bytes());
-                Some(StateBefore { position, state: self.tree_key.state(key, record) })
+                Some(StateBefore { position, state: self.tree_key.sized_state(key, record) })
             }
             HeldAs::Hint { .. } => None,
         }
@@ -39,7 +39,7 @@ impl Disk {
         after: Option<&Record>,
     ) -> StateChange {
         let StateBefore { position, state: before } = before;
-        let after = after.map_or(before, |record| self.tree_key.state(key, record));
+        let after = after.map_or(before, |record| self.tree_key.sized_state(key, record));
         StateChange { position, before, after }
     }
 
@@ -50,8 +50,9 @@ impl Disk {
         after: Option<&Key>,
         count_max: usize,
     ) -> StoreOutcome {
-        let state =
-            |disk: &Disk, key: &Key, held: &Held| (disk.tree_key.state(key, held.record()), 1);
+        let state = |disk: &Disk, key: &Key, held: &Held| {
+            (disk.tree_key.sized_state(key, held.record()), 1)
+        };
         match self.scan(arc, after, count_max as u64, state) {
             Some((states, more)) => StoreOutcome::StatesScanned { states, more },
             None => StoreOutcome::Failed(StoreError::Io),

@@ -5,7 +5,8 @@
 use bytes::Bytes;
 use quorate_core::causality::{Actor, Birth, Checksum, Context, Payload, Write};
 use quorate_core::ids::{ClusterId, Incarnation, RequestId};
-use quorate_core::merkle::StateHash;
+use quorate_core::machine::StateChange;
+use quorate_core::merkle::State;
 use quorate_core::ring::{Position, RingArc};
 use quorate_core::time::UnixMs;
 
@@ -56,8 +57,8 @@ fn any_change(prng: &mut Prng) -> StoreOp {
 }
 
 /// The states in an arc, by pages of `count_max`; pages that cannot be read are asked for again.
-fn states(disk: &mut Disk, arc: RingArc, count_max: usize) -> Vec<(Key, StateHash)> {
-    let mut found: Vec<(Key, StateHash)> = Vec::new();
+fn states(disk: &mut Disk, arc: RingArc, count_max: usize) -> Vec<(Key, State)> {
+    let mut found: Vec<(Key, State)> = Vec::new();
     loop {
         let after = found.last().map(|(key, _)| key.clone());
         match disk
@@ -76,9 +77,13 @@ fn states(disk: &mut Disk, arc: RingArc, count_max: usize) -> Vec<(Key, StateHas
     }
 }
 
-fn sum(disk: &mut Disk) -> u128 {
+/// The sum of all states, and of their bytes.
+fn sum(disk: &mut Disk) -> (u128, u64) {
     let states = states(disk, RingArc::ALL, 1_000);
-    states.iter().fold(0, |sum, (_, state)| sum.wrapping_add(state.0))
+    let start = (0_u128, 0);
+    states
+        .iter()
+        .fold(start, |sum, (_, state)| (sum.0.wrapping_add(state.hash.0), sum.1 + state.bytes))
 }
 
 /// As core does it: it adds up what it is told, looks again at what is in doubt, and begins anew
@@ -89,7 +94,7 @@ fn all_changes_add_up_to_what_a_scan_finds() {
         DiskTemper { write_fails: 100, read_fails: 50, sync_fails: 50, ..DiskTemper::default() };
     let mut disk = disk(temper);
     let mut prng = Prng::new(7);
-    let mut known = 0_u128;
+    let mut known = (0_u128, 0_u64);
     let (mut failed, mut kept, mut refused, mut crashes, mut poisoned) = (0, 0, 0, 0, 0);
     for step in 0..20_000 {
         match prng.below(20) {
@@ -108,7 +113,9 @@ fn all_changes_add_up_to_what_a_scan_finds() {
                 StoreOutcome::Applied { state, hint, .. } => {
                     assert_ne!(state.is_some(), hint.is_some());
                     if let Some(change) = state {
-                        known = known.wrapping_sub(change.before.0).wrapping_add(change.after.0);
+                        let StateChange { before, after, .. } = change;
+                        let hash = known.0.wrapping_sub(before.hash.0).wrapping_add(after.hash.0);
+                        known = (hash, known.1 + after.bytes - before.bytes);
                     }
                 }
                 StoreOutcome::Refused(_) => refused += 1,

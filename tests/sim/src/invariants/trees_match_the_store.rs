@@ -1,6 +1,6 @@
 //! What is compared is what is stored.
 
-use quorate_core::merkle::{Forest, Piece};
+use quorate_core::merkle::{Forest, Piece, State, WIDTH};
 use quorate_core::node::NodeView;
 use quorate_core::ring::Position;
 
@@ -10,10 +10,10 @@ use crate::observation::Stepped;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "trees-match-the-store",
-    definition: "The trees of a node take no more than 16 bytes for each leaf of each slot of the \
-                 ring. While it has trees, and its storage has told the outcome of all that it \
-                 was asked for, the tree of each slot is the one that its own copies in memory \
-                 make: looked at after every sixty-fourth step of that kind. Disks with records \
+    definition: "The trees of a node take no more than 16 bytes for each leaf and for each \
+                 bunch of leaves of each slot of the ring. While it has trees, and its storage has \
+                 told the outcome of all that it was asked for, the tree and the figures of each \
+                 slot are those that its own copies in memory make: looked at after every sixty-fourth step of that kind. Disks with records \
                  that cannot be read are left out: nobody can count those.",
     source: "DESIGN.md §11",
 };
@@ -21,7 +21,7 @@ pub(crate) const PROPERTY: Property = Property {
 /// Trees are worked out to be compared.
 const EVERY: u32 = 64;
 
-/// Bytes of a leaf.
+/// Bytes of a leaf, and of a bunch.
 const LEAF_BYTES: usize = size_of::<u128>();
 
 #[derive(Default)]
@@ -50,33 +50,37 @@ fn counted(view: NodeView<'_>, trees: &Forest, disk: &Disk) -> Forest {
     let mut counted = Forest::new(view.config().tree_key(), trees.slots(), trees.leaves());
     for key in disk.keys() {
         if let Some(record) = disk.memory(key) {
-            let (position, state) = (Position::of(key.as_bytes()), counted.state(key, record));
-            counted.change(position, Default::default(), state);
+            let state = view.config().tree_key().sized_state(key, record);
+            counted.change(Position::of(key.as_bytes()), State::NOTHING, state);
         }
     }
     counted
 }
 
 fn check(trees: &Forest, counted: &Forest) -> Verdict {
-    let most = trees.slots().get() as usize * trees.leaves().get() as usize * LEAF_BYTES;
+    let leaves = trees.leaves().get() as usize;
+    let most = trees.slots().get() as usize * (leaves + leaves.div_ceil(WIDTH)) * LEAF_BYTES;
     if trees.bytes() > most {
         let text = format!("trees take {} bytes, where {most} is the most", trees.bytes());
         return Err(Violation::new(text));
     }
     let differs = |piece: &Piece| trees.hash(*piece) != counted.hash(*piece);
-    match trees.slots().slots().map(Piece::whole).find(differs) {
-        None => Ok(()),
-        Some(Piece { slot, .. }) => {
-            let text = format!("the tree of {slot:?} is not that of what is stored of it");
-            Err(Violation::new(text))
-        }
+    if let Some(Piece { slot, .. }) = trees.slots().slots().map(Piece::whole).find(differs) {
+        let text = format!("the tree of {slot:?} is not that of what is stored of it");
+        return Err(Violation::new(text));
     }
+    if !trees.figures().eq(counted.figures()) {
+        let [told, stored] = [trees, counted].map(|of| of.figures().collect::<Vec<_>>());
+        let text = format!("figures are {told:?}, and those of what is stored {stored:?}");
+        return Err(Violation::new(text));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use quorate_core::ids::ClusterId;
-    use quorate_core::merkle::{Forest, LeafCount, StateHash, TreeKey};
+    use quorate_core::merkle::{Forest, LeafCount, State, StateHash, TreeKey};
     use quorate_core::ring::{Position, SlotCount};
 
     use super::check;
@@ -87,12 +91,16 @@ mod tests {
         let slots = SlotCount::new(16).unwrap();
         let mut trees = Forest::new(key, slots, LeafCount::DEFAULT);
         let mut counted = trees.clone();
-        counted.change(Position::of(b"k"), StateHash(0), StateHash(7));
+        let state = |hash: u128, bytes| State { hash: StateHash(hash), bytes };
+        counted.change(Position::of(b"k"), State::NOTHING, state(7, 100));
         let text = check(&trees, &counted).unwrap_err().text;
         assert!(text.contains("is not that of what is stored"), "{text}");
-        trees.change(Position::of(b"k"), StateHash(0), StateHash(5));
+        trees.change(Position::of(b"k"), State::NOTHING, state(5, 100));
         assert!(check(&trees, &counted).is_err());
-        trees.change(Position::of(b"k"), StateHash(5), StateHash(7));
+        trees.change(Position::of(b"k"), state(5, 100), state(7, 90));
+        let text = check(&trees, &counted).unwrap_err().text;
+        assert!(text.contains("figures are"), "{text}");
+        trees.change(Position::of(b"k"), state(7, 90), state(7, 100));
         assert_eq!(check(&trees, &counted), Ok(()));
     }
 }

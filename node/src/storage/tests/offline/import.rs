@@ -9,7 +9,7 @@ use crate::storage::offline::{ImportError, Imported, Importer};
 /// All that two storages may differ in, for whoever asks them.
 #[derive(Debug, PartialEq)]
 pub(super) struct Everything {
-    states: Vec<(Key, StateHash)>,
+    states: Vec<(Key, State)>,
     hints: [Vec<(Key, Record)>; 2],
 }
 
