@@ -49,8 +49,9 @@ pub(crate) struct Grow {
     /// Where nodes keep records.
     #[arg(long, default_value = "fjall", value_parser = ["fjall", "memory"])]
     storage: String,
-    /// How long each client rests after each write, in milliseconds.
-    #[arg(long, default_value_t = 20)]
+    /// How long each client rests after each write, in milliseconds. What they append makes values
+    /// longer, and longer values take longer: with shorter rests the last phases show that.
+    #[arg(long, default_value_t = 100)]
     rest: u64,
     /// The last line is the result as JSON.
     #[arg(long)]
