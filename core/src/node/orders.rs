@@ -101,7 +101,8 @@ impl Node {
             None | Some(_) => None,
         };
         self.has_joined |= member.is_some();
-        if let Some(target) = wanted.filter(|_| !self.stage.is_staged(own)) {
+        // What somebody else has said of it holds, until the next layout.
+        if let Some(target) = wanted.filter(|_| !self.stage.speaks_of(own)) {
             // Where there is no room, there will be.
             let _ = self.stage.stage(now, &[(own, target)], true);
         }
