@@ -178,6 +178,8 @@ fn a_change_that_is_refused_is_tried_again_later() {
     assert!(again + 200 >= QUIET_MS, "after {again} ms");
     assert_eq!(town.versions(), [1; 5]);
     assert!(is_staged(&mut town, 3, 5));
+    let others = (2..=5).map(|id| town.events(id, |event| *event == refused));
+    assert_eq!(others.sum::<usize>(), 0, "one of them tries");
     // As soon as there is a slot for it, it comes.
     town.change(2, &[target(4, 0)]);
     town.world.pass(CHANGE_MS);
@@ -212,11 +214,17 @@ fn a_member_of_weight_0_goes_once_it_has_handed_over_what_it_holds() {
         town.report(id).to_fill.iter().any(|waits| waits.peers.contains(&NodeId(4)))
     };
     assert!((1..=3).any(|id| waits_for_4(&mut town, id)));
+    // The others hold all of it, and node 4 does not know that yet.
+    town.world.holds = |_, to, message| matches!(message, Message::Compared(_)) && to == 4;
+    town.cut_off(4);
+    town.reconnect(4);
+    town.world.pass(CHANGE_MS);
+    let report = town.report(4);
+    assert_eq!((report.live.len(), town.versions()), (1, vec![2; 4]));
+    assert!(!report.to_give.is_empty());
     town.world.holds = |_, _, _| false;
-    for other in 1..=3 {
-        town.world.disconnect(other, 4);
-        town.world.connect(other, 4);
-    }
+    town.cut_off(4);
+    town.reconnect(4);
     wait(&mut town, |town| town.version(4) == LayoutVersion(3));
     assert!(town.world.records(4).is_empty(), "nothing is left on it");
     town.world.pass(CHANGE_MS);
