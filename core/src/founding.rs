@@ -17,7 +17,7 @@ use crate::layout::{Member, plan_first};
 use crate::layouts::Layouts;
 use crate::machine::{Effect, Effects, StoreOp, StoreOutcome, Ticket};
 use crate::membership::{MemberView, Membership};
-use crate::message::{LayoutHistory, LayoutUpdate, MemberState};
+use crate::message::{LayoutHistory, LayoutUpdate, MemberState, PastLayout};
 use crate::quorum::{Quorum, Replicas};
 use crate::tickets::{Purpose, Tickets};
 use crate::time::Now;
@@ -129,5 +129,7 @@ fn found(now: Now, founding: Founding, membership: &Membership) -> Option<Layout
     // A plan that is not possible may become so when others join.
     let layout = plan_first(founding.plan, members.collect()).ok()?;
     let addresses = present.into_iter().map(|view| view.info.address).collect();
-    Some(LayoutHistory::settled(Arc::new(LayoutUpdate { layout, addresses })))
+    let first = LayoutUpdate { layout, addresses };
+    let past = PastLayout::between(now.unix, None, &first);
+    Some(LayoutHistory::settled(Arc::new(first)).with_past(Vec::from([past])))
 }

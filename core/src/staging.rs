@@ -100,9 +100,9 @@ impl Stage {
         (!self.changes.is_empty()).then(|| self.staging())
     }
 
-    /// Whether anything is staged for a node.
-    pub(crate) fn is_staged(&self, node: NodeId) -> bool {
-        self.changes.get(&node).is_some_and(|change| change.target != Target::AsItIs)
+    /// Whether anybody has said what a node is to be, or that it stays what it is.
+    pub(crate) fn speaks_of(&self, node: NodeId) -> bool {
+        self.changes.contains_key(&node)
     }
 
     /// Whether something is staged that nobody has to look at, and nothing else is, and so for a
@@ -191,7 +191,7 @@ mod tests {
         two.learn(at(7).instant, &old);
         one.learn(at(7).instant, &two.staging());
         for stage in [&one, &two] {
-            assert!(!stage.is_staged(NodeId(1)), "{stage:?}");
+            assert!(stage.speaks_of(NodeId(1)), "who takes it back has the last word");
             assert_eq!(stage.staging().effective().count(), 0);
         }
     }
@@ -204,7 +204,7 @@ mod tests {
         two.learn(at(2).instant, &one.staging());
         assert_eq!(two.told(), None);
         one.on_head(BASE);
-        assert!(one.is_staged(NodeId(1)), "the same layout once more changes nothing");
+        assert!(one.speaks_of(NodeId(1)), "the same layout once more changes nothing");
         one.on_head(LayoutId { hash: 10, ..BASE });
         assert_eq!(one.told(), None);
     }

@@ -1,5 +1,7 @@
 //! The codec (DESIGN.md §14): what goes out comes in again, and no bytes do harm.
 
+#[path = "codec/change_strategies.rs"]
+mod change_strategies;
 #[path = "codec/collection_strategies.rs"]
 mod collection_strategies;
 #[path = "codec/damage.rs"]
@@ -16,6 +18,7 @@ mod status_strategies;
 mod strategies;
 
 use bytes::Bytes;
+use change_strategies::history;
 use damage::{damage, damaged};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -24,14 +27,16 @@ use quorate_core::causality::{
     Actor, Birth, Checksum, Counter, Held, History, Own, Payload, Record, Seen, Sibling,
 };
 use quorate_core::codec::{
-    DecodeError, decode, decode_answer, decode_held, encode, encode_held, frames,
+    DecodeError, decode, decode_answer, decode_held, decode_layouts, encode, encode_held,
+    encode_layouts, frames,
 };
 use quorate_core::ids::{Epoch, Incarnation, Key, NodeId, RequestId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::LINK_FRAME_BYTES_MAX;
 use quorate_core::message::{
-    CallId, Compared, Comparison, Get, LayoutUpdate, MergeReason, Message, QuorumChoice, ReadKind,
-    ReplicaMerge, ReplicaState, RequestHead, StatusRequest, Strictness,
+    CallId, Compared, Comparison, Get, LayoutAnswer, LayoutOrder, LayoutReply, LayoutRequest,
+    LayoutUpdate, MergeReason, Message, QuorumChoice, ReadKind, ReplicaMerge, ReplicaState,
+    RequestHead, StagedChange, Staging, StatusRequest, Strictness, Target,
 };
 use quorate_core::time::{Duration, UnixMs};
 use strategies::{held, message};
@@ -159,6 +164,11 @@ proptest! {
     fn what_is_held_comes_out_as_it_went_in(held in held()) {
         prop_assert_eq!(decode_held(encode_held(&held).into()), Ok(held));
     }
+
+    #[test]
+    fn stored_layouts_come_out_as_they_went_in(history in history()) {
+        prop_assert_eq!(decode_layouts(encode_layouts(&history).into()), Ok(history));
+    }
 }
 
 proptest! {
@@ -232,6 +242,15 @@ fn check(message: &Message) {
         Message::Gossip(gossip) => {
             gossip.layouts.iter().for_each(|update| check_layout(Some(update)));
             assert!(gossip.pulses.is_sorted_by(|one, next| one.id < next.id));
+            gossip.staging.iter().for_each(check_staging);
+        }
+        Message::LayoutReply(LayoutReply { result: Ok(LayoutAnswer::Report(report)), .. }) => {
+            report.live.iter().for_each(|update| check_layout(Some(update)));
+            check_staging(&report.staging);
+        }
+        Message::LayoutReply(LayoutReply { result: Ok(LayoutAnswer::Staged(staging)), .. })
+        | Message::LayoutRequest(LayoutRequest { order: LayoutOrder::Commit(staging), .. }) => {
+            check_staging(staging);
         }
         Message::Compared(Compared { answer: Comparison::Records { records, .. }, .. }) => {
             records.iter().for_each(|(_, record)| record.check_invariants());
@@ -250,8 +269,20 @@ fn check(message: &Message) {
         | Message::StatusRequest(_)
         | Message::StatusReply(_)
         | Message::RepairRequest(_)
-        | Message::RepairReply(_) => {}
+        | Message::RepairReply(_)
+        | Message::LayoutRequest(_)
+        | Message::LayoutReply(_) => {}
     }
+}
+
+/// Each node once, and a member as the node that it is.
+fn check_staging(staging: &Staging) {
+    assert!(staging.changes.is_sorted_by(|one, next| one.node < next.node));
+    let is_itself = |change: &StagedChange| match &change.target {
+        Target::Member(member) => member.id == change.node,
+        Target::AsItIs | Target::Gone => true,
+    };
+    assert!(staging.changes.iter().all(is_itself));
 }
 
 fn check_layout(update: Option<&LayoutUpdate>) {

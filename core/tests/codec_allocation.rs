@@ -5,10 +5,17 @@
 //! growing vector is at its worst.
 #![allow(unsafe_code, reason = "a global allocator is unsafe to implement")]
 
+#[path = "codec_allocation/changes.rs"]
+mod changes;
+#[path = "codec_allocation/collections.rs"]
+mod collections;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use bytes::Bytes;
+use changes::changes;
+use collections::collections;
 use quorate_core::codec::{DecodeError, decode};
 use quorate_core::limits::FRAME_BYTES_MAX;
 
@@ -165,9 +172,6 @@ const OUTLINE_HISTORY: &[u32] = &[15, 6, 2, 2];
 const BRANCHES_DIFFER: &[u32] = &[16, 2];
 const LEAF_DIFFERS: &[u32] = &[16, 3];
 const RECORDS_GIVEN: &[u32] = &[16, 4];
-const CONFIRM: &[u32] = &[19, 3];
-const REMOVE: &[u32] = &[19, 5];
-const CONFIRMED: &[u32] = &[20, 2];
 const PACKED_LIVE: &[u32] = &[15, 6, 2, 2, 4];
 const PACKED_BUSY: &[u32] = &[16, 2, 2];
 const PACKED_OWNERS: &[u32] = &[2, 7, 4];
@@ -194,7 +198,7 @@ fn attack(
 fn attacks() -> Vec<Attack> {
     let with_actor = || actor(7);
     let one_owner = || [number(2, 1), field(4, &[0])].concat();
-    vec![
+    let mut attacks = vec![
         attack("members of a welcome", WELCOME_LAYOUT, NONE, |_| field(3, &[])),
         attack("members of a reply", REPLY_LAYOUT, NONE, |_| field(3, &[])),
         attack("members with texts", REPLY_LAYOUT, NONE, |_| {
@@ -326,23 +330,6 @@ fn attacks() -> Vec<Attack> {
         }),
         attack("keys wanted", RECORDS_GIVEN, NONE, |_| field(2, &[])),
         attack("keys wanted of one byte", RECORDS_GIVEN, NONE, |_| field(2, b"x")),
-        attack("keys that are looked for", CONFIRM, NONE, |_| field(1, &[])),
-        attack("keys of one byte that are looked for", CONFIRM, NONE, |_| field(1, b"x")),
-        attack("floors", CONFIRM, NONE, |_| field(3, &[])),
-        attack("floors with a node each", CONFIRM, NONE, |n| field(3, &fixed64(1, n))),
-        attack("keys and floors", CONFIRM, NONE, |n| field(1 + 2 * (n % 2) as u32, &[])),
-        attack("records that are to go", REMOVE, NONE, |_| field(1, &[])),
-        attack("records that are to go, with a state", REMOVE, NONE, |_| {
-            field(1, &[text(1), field(2, &[1; 16])].concat())
-        }),
-        attack("states that are held", CONFIRMED, NONE, |_| field(1, &[])),
-        attack("states of 16 bytes that are held", CONFIRMED, NONE, |_| {
-            field(1, &field(1, &[1; 16]))
-        }),
-        attack("collections that replace each other", &[], NONE, |n| match n % 2 {
-            0 => field(19, &field(3, &[field(1, b"x"), field(3, &[])].concat())),
-            _ => field(20, &field(2, &field(1, &[]))),
-        }),
         attack("comparisons that replace each other", &[], NONE, |n| match n % 2 {
             0 => field(15, &field(5, &field(6, &text(1)))),
             _ => field(5, &[]),
@@ -351,7 +338,10 @@ fn attacks() -> Vec<Attack> {
             0 => field(14, &[field(4, &[]), field(5, &text(4)), fixed64(6, n)].concat()),
             _ => field(5, &[]),
         }),
-    ]
+    ];
+    attacks.extend(collections());
+    attacks.extend(changes());
+    attacks
 }
 
 /// A frame of `count` repetitions, filled up to `length` with a field that nobody knows.
@@ -463,7 +453,7 @@ fn promised_lengths_and_depths_cost_nothing() {
     for path in attacks().iter().map(|attack| attack.path) {
         for depth in 0..=path.len() {
             for length in [1, u64::from(u32::MAX), 1 << 40, u64::MAX >> 1, u64::MAX] {
-                for tag in 1..=20_u64 {
+                for tag in 1..=22_u64 {
                     let mut body = Vec::new();
                     varint(tag << 3 | 2, &mut body);
                     varint(length, &mut body);
@@ -475,7 +465,7 @@ fn promised_lengths_and_depths_cost_nothing() {
     // Bodies that nobody knows, each in place of the one before.
     frames.push(field(99, &[]).repeat(FRAME_BYTES_MAX / 3));
     // Messages in messages and groups in groups, also where a field is unknown.
-    for tag in [2, 7, 10, 13, 14, 15, 16, 17, 18, 19, 20, 100] {
+    for tag in [2, 7, 10, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 100] {
         let mut nested = Vec::new();
         for _ in 0..200 {
             nested = field(tag, &nested);

@@ -6,6 +6,10 @@
 
 #[path = "codec/between_nodes.rs"]
 mod between_nodes;
+#[path = "codec/change.rs"]
+mod change;
+#[path = "codec/change_json.rs"]
+mod change_json;
 #[path = "codec/collection.rs"]
 mod collection;
 #[path = "codec/collection_json.rs"]

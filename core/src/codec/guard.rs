@@ -15,6 +15,7 @@ use prost::encoding::{WireType, decode_key, decode_varint};
 
 use super::{DecodeError, malformed, wire};
 use crate::causality::{Actor, History, HistoryOutline};
+use crate::message::{MarksOf, PastLayout};
 
 /// Bytes of memory that a frame may spend on repeated elements for each of its own bytes.
 const MEMORY_PER_BYTE: usize = 32;
@@ -70,6 +71,14 @@ const HISTORY_CHARGE: usize =
 const OUTLINE_CHARGE: usize =
     PLACES_PER_ELEMENT * (size_of::<wire::HistoryOutline>() + size_of::<(Actor, HistoryOutline)>());
 
+/// Likewise.
+const MARKS_CHARGE: usize =
+    PLACES_PER_ELEMENT * size_of::<wire::LayoutMarks>() + 2 * size_of::<MarksOf>();
+
+/// Likewise.
+const PAST_CHARGE: usize =
+    PLACES_PER_ELEMENT * size_of::<wire::PastLayout>() + 2 * size_of::<PastLayout>();
+
 const LEAF: Shape = Shape(&[]);
 const LAYOUT_UPDATE: Shape = Shape(&[many::<wire::Member>(3, LEAF), numbers::<u32>(4)]);
 const WELCOME: Shape = Shape(&[one(7, LAYOUT_UPDATE)]);
@@ -81,7 +90,7 @@ const GOSSIP: Shape = Shape(&[
     many::<wire::Pulse>(4, LEAF),
     many::<wire::MemberInfo>(5, LEAF),
     many::<wire::LayoutUpdate>(8, LAYOUT_UPDATE),
-    many::<wire::LayoutMarks>(13, LEAF),
+    Field { tag: 13, kind: Kind::Many { charge: MARKS_CHARGE, shape: LEAF } },
     one(14, STAGING),
 ]);
 const SEEN: Shape = Shape(&[numbers::<u64>(2)]);
@@ -117,7 +126,6 @@ const STATUS_REPLY: Shape = Shape(&[
 ]);
 const LAYOUT_REQUEST: Shape =
     Shape(&[one(5, Shape(&[many::<wire::StagedChange>(1, LEAF)])), one(7, STAGING)]);
-const SLOT_WAITS: Shape = Shape(&[numbers::<u64>(2)]);
 const PAST_LAYOUT: Shape = Shape(&[
     many::<wire::Member>(4, LEAF),
     many::<wire::Member>(5, LEAF),
@@ -125,15 +133,18 @@ const PAST_LAYOUT: Shape = Shape(&[
 ]);
 const LAYOUT_REPORT: Shape = Shape(&[
     many::<wire::LayoutUpdate>(1, LAYOUT_UPDATE),
-    many::<wire::LayoutMarks>(3, LEAF),
+    Field { tag: 3, kind: Kind::Many { charge: MARKS_CHARGE, shape: LEAF } },
     one(4, STAGING),
-    many::<wire::SlotWaits>(5, SLOT_WAITS),
-    many::<wire::SlotWaits>(6, SLOT_WAITS),
+    many::<wire::SlotWaits>(5, LEAF),
+    many::<wire::SlotWaits>(6, LEAF),
 ]);
 const LAYOUT_REPLY: Shape = Shape(&[
     one(3, LAYOUT_REPORT),
     one(4, Shape(&[numbers::<u32>(1), numbers::<u64>(2), numbers::<u64>(3)])),
-    one(5, Shape(&[many::<wire::PastLayout>(1, PAST_LAYOUT)])),
+    one(
+        5,
+        Shape(&[Field { tag: 1, kind: Kind::Many { charge: PAST_CHARGE, shape: PAST_LAYOUT } }]),
+    ),
     one(6, STAGING),
 ]);
 const FRAME: Shape = Shape(&[

@@ -34,6 +34,7 @@ use crate::message::{
 };
 use crate::quorum::Replicas;
 use crate::ring::Slot;
+use crate::time::UnixMs;
 
 /// Primaries of one key, of all layouts in force, that a write can have: the rest of the places are
 /// for those who stand in for them.
@@ -226,12 +227,19 @@ impl Layouts {
         &self.past
     }
 
-    /// The newest layout came about like this.
-    pub(crate) fn remember(&mut self, past: PastLayout) {
-        if self.past.len() >= PAST_LAYOUTS_MAX {
-            self.past.remove(0);
+    /// Others were in force before these: each that is new came about by the one that it follows.
+    pub(crate) fn remember(&mut self, at: UnixMs, former: &[Arc<LayoutUpdate>]) {
+        let mut previous = former.last();
+        for update in &self.live {
+            let id = LayoutId::of(update);
+            if former.iter().all(|known| LayoutId::of(known) != id) {
+                let previous = previous.map(|previous| &previous.layout);
+                self.past.push(PastLayout::between(at, previous, update));
+            }
+            previous = Some(update);
         }
-        self.past.push(past);
+        let excess = self.past.len().saturating_sub(PAST_LAYOUTS_MAX);
+        self.past.drain(..excess);
     }
 
     /// Own marks are saved.

@@ -9,7 +9,7 @@ use crate::founding;
 use crate::layout::{LayoutVersion, Member, plan};
 use crate::layouts::{Layouts, Learned};
 use crate::machine::{Effect, Effects, Event, StoreOutcome, Ticket};
-use crate::message::{ChangeRefusal, Gossip, LayoutId, LayoutUpdate, PastLayout};
+use crate::message::{ChangeRefusal, Gossip, LayoutId, LayoutUpdate};
 use crate::time::Now;
 
 impl Node {
@@ -139,20 +139,18 @@ impl Node {
 
     /// Layouts that are newer than those in force take their place.
     fn learn(&mut self, now: Now, told: &[Arc<LayoutUpdate>], out: &mut Effects<Effect>) {
-        let former = self.layouts.head().cloned();
+        let former = self.layouts.updates().to_vec();
         match self.layouts.learn(told) {
             Learned::Nothing => return,
             Learned::Newer => {}
             Learned::Replaced(lost) => {
                 self.transfer.begin_anew();
+                // It was a member of what is lost alone: nobody has removed it.
+                self.has_joined &= self.layouts.knows(self.config.id);
                 out.observe(Event::LayoutReplaced(lost.version));
             }
         }
-        if let Some(head) = self.layouts.head() {
-            let former = former.as_ref().map(|former| &former.layout);
-            let past = PastLayout::between(now.unix, former, head);
-            self.layouts.remember(past);
-        }
+        self.layouts.remember(now.unix, &former);
         self.put_in_force(now, out);
         self.keeping.note_unsaved();
         self.keep_layouts(now, out);

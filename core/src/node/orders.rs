@@ -102,7 +102,8 @@ impl Node {
             None | Some(_) => None,
         };
         self.has_joined |= member.is_some();
-        if let Some(target) = wanted.filter(|_| !self.stage.is_staged(own)) {
+        // What somebody else has said of it holds, until the next layout.
+        if let Some(target) = wanted.filter(|_| !self.stage.speaks_of(own)) {
             // Where there is no room, there will be.
             let _ = self.stage.stage(now, &[(own, target)], true);
         }
@@ -158,11 +159,8 @@ impl Node {
     fn slot_figures(&self) -> Vec<SlotFigures> {
         let forest = self.anti_entropy.forest();
         let figures = forest.into_iter().flat_map(Forest::figures);
-        let figures = figures.map(|(slot, Figures { records, bytes })| SlotFigures {
-            slot,
-            records,
-            bytes,
-        });
+        let figures =
+            figures.map(|(slot, Figures { records, bytes })| SlotFigures { slot, records, bytes });
         figures.collect()
     }
 }

@@ -156,6 +156,7 @@ pub(crate) fn between_members(add: &mut impl FnMut(&str, Message)) {
         },
         layouts: layout_full().into_iter().collect(),
         marks: vec![marks, no_marks],
+        staging: None,
         to: Incarnation(4_000_000_002),
     };
     let least = Gossip {

@@ -16,6 +16,7 @@ use quorate_core::ring::Slot;
 use quorate_core::time::{Duration, UnixMs};
 
 use crate::between_nodes::{between_members, between_replicas};
+use crate::change::changes;
 use crate::collection::collections;
 use crate::exchange::between_trees;
 use crate::json::{FAILURE_CODES, REJECT_CODES, failure_name, reject_name};
@@ -36,6 +37,7 @@ pub(crate) fn examples() -> Vec<(String, Message)> {
     statuses(&mut add);
     between_members(&mut add);
     repairs(&mut add);
+    changes(&mut add);
     examples
 }
 

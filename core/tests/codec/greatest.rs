@@ -10,9 +10,13 @@ use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::merkle::StateHash;
 use quorate_core::message::{
     Answer, CallId, Collect, CollectAnswer, CollectStep, Collected, Entry, EpochOf, Failure,
-    Gossip, LayoutId, LayoutSpan, LayoutUpdate, MemberInfo, MergeReason, Message, Pulse, Receipt,
-    ReplicaMerge, Reply, StandIn,
+    Gossip, LayoutAnswer, LayoutId, LayoutOrder, LayoutReply, LayoutReport, LayoutRequest,
+    LayoutSpan, LayoutUpdate, Marks, MarksOf, MemberInfo, MergeReason, Message, PastLayout, Pulse,
+    Receipt, ReplicaMerge, Reply, STAGED_MAX, SlotFigures, SlotWaits, StagedChange, Staging,
+    StandIn, Target,
 };
+use quorate_core::ring::Slot;
+use quorate_core::time::UnixMs;
 
 use super::{body, record_of};
 
@@ -80,6 +84,39 @@ fn infos(count: u64) -> Vec<MemberInfo> {
     (1..=count).map(member).collect()
 }
 
+/// As many small changes as can be staged.
+fn staging() -> Staging {
+    let change = |id| StagedChange {
+        node: NodeId(id),
+        target: Target::AsItIs,
+        at: UnixMs(1_700_000_000_000),
+        auto: false,
+    };
+    Staging { changes: (0..STAGED_MAX as u64).map(change).collect(), ..Staging::default() }
+}
+
+/// How far as many members are that say little.
+fn marks(count: u64) -> Vec<MarksOf> {
+    let of = |id| MarksOf {
+        node: NodeId(id),
+        head: LayoutId { version: LayoutVersion(1), hash: 1 },
+        marks: Marks::all(LayoutVersion(1)),
+    };
+    (1..=count).map(of).collect()
+}
+
+fn nodes(count: u64) -> Vec<NodeId> {
+    (1..=count).map(NodeId).collect()
+}
+
+fn slots() -> impl Iterator<Item = Slot> {
+    (0..65_536).map(Slot)
+}
+
+fn layout_reply(answer: LayoutAnswer) -> Message {
+    Message::LayoutReply(LayoutReply { call: CallId(1), result: Ok(answer) })
+}
+
 #[test]
 fn the_guard_lets_the_greatest_real_messages_through() {
     let text = |text: &str| Text::from(text);
@@ -142,6 +179,40 @@ fn the_guard_lets_the_greatest_real_messages_through() {
             call: CallId(1),
             answer: CollectAnswer::Confirmed { states: vec![None; KEYS], since: 1 },
         }),
+        Message::Gossip(Gossip { staging: Some(staging()), ..no_gossip() }),
+        Message::LayoutRequest(LayoutRequest {
+            call: CallId(1),
+            order: LayoutOrder::Commit(staging()),
+        }),
+        Message::LayoutRequest(LayoutRequest {
+            call: CallId(1),
+            order: LayoutOrder::Stage(
+                nodes(STAGED_MAX as u64).into_iter().map(|id| (id, Target::Gone)).collect(),
+            ),
+        }),
+        layout_reply(LayoutAnswer::Report(LayoutReport {
+            live: update(&members).into_iter().collect(),
+            staging: staging(),
+            to_fill: slots().map(|slot| SlotWaits { slot, peers: vec![NodeId(1)] }).collect(),
+            to_give: slots().map(|slot| SlotWaits { slot, peers: Vec::new() }).collect(),
+            marks: marks(10_000),
+            ..LayoutReport::default()
+        })),
+        layout_reply(LayoutAnswer::Report(LayoutReport {
+            to_fill: slots().map(|slot| SlotWaits { slot, peers: nodes(15) }).collect(),
+            ..LayoutReport::default()
+        })),
+        layout_reply(LayoutAnswer::Figures(
+            slots().map(|slot| SlotFigures { slot, records: 1, bytes: 1 }).collect(),
+        )),
+        layout_reply(LayoutAnswer::Past(vec![PastLayout {
+            id: LayoutId { version: LayoutVersion(1), hash: 1 },
+            at: UnixMs(1),
+            joined: members.clone(),
+            left: members.clone(),
+            changed: members.clone(),
+            slots_moved: 65_536,
+        }])),
     ];
     for message in messages {
         let frame = body(&message);

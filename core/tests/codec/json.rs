@@ -14,6 +14,7 @@ use quorate_core::message::{
 use quorate_core::time::Duration;
 use serde_json::{Map, Value};
 
+use crate::change_json::{layout_reply_fields, order_fields};
 use crate::collection_json::{collect_fields, collected_fields};
 use crate::exchange_json::{compare_fields, compared_fields};
 use crate::gossip_json::gossip_fields;
@@ -206,6 +207,8 @@ pub(crate) fn json(message: &Message) -> Value {
         Message::RepairReply(reply) => ("repairReply", repair_fields(reply)),
         Message::Collect(collect) => ("collect", collect_fields(collect)),
         Message::Collected(collected) => ("collected", collected_fields(collected)),
+        Message::LayoutRequest(request) => ("layoutRequest", order_fields(request)),
+        Message::LayoutReply(reply) => ("layoutReply", layout_reply_fields(reply)),
     };
     fields().message(kind, body).done()
 }

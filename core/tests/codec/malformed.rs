@@ -190,6 +190,81 @@ fn fields_that_make_no_collection_are_malformed() {
 }
 
 #[test]
+fn fields_that_make_no_change_of_the_layout_are_malformed() {
+    let asks = |order: u8, fields: &[&[u8]]| inside(21, &[&inside(order, fields)]);
+    let says = |answer: u8, fields: &[&[u8]]| inside(22, &[&inside(answer, fields)]);
+    let change = |id: u8| inside(3, &[&[9, id, 0, 0, 0, 0, 0, 0, 0]]);
+    let base = |bytes: usize| [&[0x12, bytes as u8][..], &vec![1; bytes]].concat();
+    let marks = |bytes: usize| inside(3, &[&[0x1a, bytes as u8], &vec![1; bytes]]);
+    let two = [change(1), change(2)].concat();
+    let figures: &[u8] = &[0x0a, 2, 1, 2, 0x12, 2, 1, 2, 0x1a, 2, 1, 2];
+    // Each part is in order but for what its name says.
+    for sound in [
+        asks(2, &[]),
+        asks(5, &[&inside(1, &[&[9, 2, 0, 0, 0, 0, 0, 0, 0]]), &inside(1, &[])]),
+        asks(6, &[]),
+        asks(7, &[&base(16), &two]),
+        inside(14, &[&inside(14, &[&base(16), &two])]),
+        says(2, &[]),
+        says(3, &[&marks(16), &inside(4, &[&two])]),
+        says(4, &[figures]),
+        says(5, &[&inside(1, &[&base(16)])]),
+        says(6, &[&two]),
+    ] {
+        assert!(decode(sound.clone().into()).is_ok(), "{sound:02x?}");
+    }
+    let wrong_order = [change(2), change(1)].concat();
+    let twice = change(1).repeat(2);
+    let member: &[u8] = &[0x1a, 9, 9, 1, 0, 0, 0, 0, 0, 0, 0];
+    let malformed = [
+        ("a request without an order", inside(21, &[&[8, 1]])),
+        ("an order of the future", asks(8, &[])),
+        ("an order that is a number", inside(21, &[&[16, 1]])),
+        ("a commit of changes out of order", asks(7, &[&wrong_order])),
+        ("a commit of one node twice", asks(7, &[&twice])),
+        ("a commit from a hash of 15 bytes", asks(7, &[&base(15)])),
+        ("a commit from a hash of 17 bytes", asks(7, &[&base(17)])),
+        ("a staged label that is no UTF-8", {
+            asks(5, &[&inside(1, &[&inside(4, &[&[0x12, 1, 0xff]])])])
+        }),
+        ("a gossip of staged changes out of order", {
+            inside(14, &[&inside(14, &[&wrong_order])])
+        }),
+        ("a gossip of what is staged from a hash of 15 bytes", {
+            inside(14, &[&inside(14, &[&base(15)])])
+        }),
+        ("an answer that says nothing", inside(22, &[&[8, 1]])),
+        ("an answer of the future", says(8, &[])),
+        ("a refusal that is no UTF-8", says(2, &[&[0xff]])),
+        ("a report of half a layout", says(3, &[&inside(1, &[member])])),
+        ("a report of layouts out of order", {
+            let layout = |version| inside(1, &[&[8, version, 16, 1], member, &[0x22, 1, 0]]);
+            says(3, &[&layout(2), &layout(1)])
+        }),
+        ("a report of marks with a hash of 15 bytes", says(3, &[&marks(15)])),
+        ("a report of staged changes out of order", says(3, &[&inside(4, &[&wrong_order])])),
+        ("figures without records", says(4, &[&figures[..4], &figures[8..]])),
+        ("figures without bytes", says(4, &[&figures[..8]])),
+        ("figures without slots", says(4, &[&figures[4..]])),
+        ("figures of one slot more", says(4, &[figures, &[8, 3]])),
+        ("a past with a hash of 17 bytes", says(5, &[&inside(1, &[&base(17)])])),
+        ("staged changes out of order", says(6, &[&wrong_order])),
+        ("100,000 empty changes to stage", asks(5, &[&[0x0a, 0].repeat(100_000)])),
+        ("100,000 empty changes to commit", asks(7, &[&[0x1a, 0].repeat(100_000)])),
+        ("100,000 empty changes in a gossip", {
+            inside(14, &[&inside(14, &[&[0x1a, 0].repeat(100_000)])])
+        }),
+        ("100,000 slots of no figures", says(4, &[&inside(1, &[&vec![0; 100_000]])])),
+        ("100,000 empty layouts of the past", says(5, &[&[0x0a, 0].repeat(100_000)])),
+        ("100,000 slots that wait", says(3, &[&[0x2a, 0].repeat(100_000)])),
+    ];
+    for (what, frame) in malformed {
+        let result = decode(frame.into());
+        assert!(matches!(result, Err(DecodeError::Malformed { .. })), "{what}: {result:?}");
+    }
+}
+
+#[test]
 fn a_failure_of_the_future_is_told_as_one() {
     for code in [&[8, 0x12][..], &[8, 0xff, 0x01], &[8, 0], &[]] {
         let failure = inside(8, &[code, &[16, 1, 24, 2, 32, 1]]);

@@ -18,14 +18,15 @@ use quorate_core::ids::{
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
     Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, FailureCode, Get, Gossip, Hello,
-    LayoutId, LayoutSpan, LayoutUpdate, Marks, MarksOf, MemberInfo, MergeReason, Message, Outcome,
-    Pulse, Put, QuorumChoice, ReadKind, Receipt, Reject, RejectCode, RepairRequest, ReplicaMerge,
-    ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState, Reply, RequestHead, Role, StandIn,
-    StatusRequest, Strictness, Unsupported, Welcome, Written,
+    LayoutSpan, LayoutUpdate, MemberInfo, MergeReason, Message, Outcome, Pulse, Put, QuorumChoice,
+    ReadKind, Receipt, Reject, RejectCode, RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead,
+    ReplicaRecord, ReplicaState, Reply, RequestHead, Role, StandIn, StatusRequest, Strictness,
+    Unsupported, Welcome, Written,
 };
 use quorate_core::ring::Slot;
 use quorate_core::time::{Duration, UnixMs};
 
+use crate::change_strategies::{layout_id, layout_reply, layout_request, marks_of, staging};
 use crate::collection_strategies::{collect, collected};
 use crate::exchange_strategies::{compare, compared};
 use crate::status_strategies::{repair_reply, status};
@@ -95,6 +96,8 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         repair_reply().prop_map(Message::RepairReply),
         collect().prop_map(Message::Collect),
         collected().prop_map(Message::Collected),
+        layout_request().prop_map(Message::LayoutRequest),
+        layout_reply().prop_map(Message::LayoutReply),
     ]
 }
 
@@ -123,7 +126,7 @@ fn blob() -> impl Strategy<Value = Bytes> {
     prop_oneof![Just(Bytes::new()), vec(any::<u8>(), 0..300).prop_map(Bytes::from)]
 }
 
-fn string() -> impl Strategy<Value = String> {
+pub(crate) fn string() -> impl Strategy<Value = String> {
     prop_oneof![Just(String::new()), "\\PC{0,40}", "[\u{0}-\u{7f}]{0,200}"]
 }
 
@@ -218,7 +221,7 @@ fn defaults() -> impl Strategy<Value = Defaults> {
     )
 }
 
-fn layout_update() -> impl Strategy<Value = LayoutUpdate> {
+pub(crate) fn layout_update() -> impl Strategy<Value = LayoutUpdate> {
     let members = btree_map(number(), (text(), text(), small(), text()), 1..200);
     let owners = (0..9_u32).prop_flat_map(|bits| vec(any::<u16>(), 1 << bits));
     (layout_version(), 1..=16_u8, members, owners).prop_map(
@@ -382,9 +385,9 @@ fn gossip() -> impl Strategy<Value = Gossip> {
     let pulses = btree_map(number(), (incarnation(), number(), nodes(), remembered()), 0..30);
     let layouts = vec(layout_update().prop_map(Arc::new), 0..2);
     let asks = option::of((node(), node()));
-    let told = (span(), layouts, vec(marks_of(), 0..20));
+    let told = (span(), layouts, vec(marks_of(), 0..20), option::of(staging()));
     (asks, pulses, vec(member_info(), 0..20), nodes(), told, incarnation()).prop_map(
-        |(asks, pulses, members, wanted, (span, layouts, marks), to)| {
+        |(asks, pulses, members, wanted, (span, layouts, marks, staging), to)| {
             let pulse = |(id, (incarnation, heartbeat, witnesses, remembered))| Pulse {
                 id: NodeId(id),
                 incarnation,
@@ -393,13 +396,9 @@ fn gossip() -> impl Strategy<Value = Gossip> {
                 remembered,
             };
             let pulses = pulses.into_iter().map(pulse).collect();
-            Gossip { asks, pulses, members, wanted, span, layouts, marks, to }
+            Gossip { asks, pulses, members, wanted, span, layouts, marks, staging, to }
         },
     )
-}
-
-fn layout_id() -> impl Strategy<Value = LayoutId> {
-    (layout_version(), any::<u128>()).prop_map(|(version, hash)| LayoutId { version, hash })
 }
 
 fn span() -> impl Strategy<Value = LayoutSpan> {
@@ -408,12 +407,6 @@ fn span() -> impl Strategy<Value = LayoutSpan> {
         oldest,
         read,
     })
-}
-
-fn marks_of() -> impl Strategy<Value = MarksOf> {
-    let marks = (layout_version(), layout_version(), layout_version())
-        .prop_map(|(ack, sync, sync_ack)| Marks { ack, sync, sync_ack });
-    (node(), layout_id(), marks).prop_map(|(node, head, marks)| MarksOf { node, head, marks })
 }
 
 fn remembered() -> impl Strategy<Value = Remembered> {

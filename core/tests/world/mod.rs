@@ -17,8 +17,8 @@ use quorate_core::layout::{Member, PlanSettings, plan_first};
 use quorate_core::machine::{Effect, Effects, Event, Input, Peer, StoreOp, Ticket};
 use quorate_core::merkle::{Forest, LeafCount, Piece, State, TreeKey};
 use quorate_core::message::{
-    CallId, Compare, Compared, Comparison, LayoutUpdate, MergeReason, Message, Question,
-    ReplicaMerge, Reply,
+    CallId, Compare, Compared, Comparison, LayoutReply, LayoutUpdate, MergeReason, Message,
+    Question, ReplicaMerge, Reply,
 };
 use quorate_core::node::{AntiEntropySettings, GossipSettings, Node, NodeConfig};
 use quorate_core::prng::Prng;
@@ -73,6 +73,8 @@ pub(crate) struct World {
     pub(crate) answered: Vec<Compared>,
     /// What clients were answered.
     pub(crate) replies: Vec<Reply>,
+    /// The same of operators.
+    pub(crate) told: Vec<LayoutReply>,
     wire: VecDeque<(u64, u64, Message)>,
     /// Those that are connected, both ways.
     links: BTreeSet<(u64, u64)>,
@@ -155,6 +157,7 @@ impl World {
             asked: Vec::new(),
             answered: Vec::new(),
             replies: Vec::new(),
+            told: Vec::new(),
             wire: VecDeque::new(),
             links: BTreeSet::new(),
             holds: |_, _, _| false,
@@ -264,6 +267,9 @@ impl World {
                 Effect::Send { to: Peer::Node(to), message } => self.send(id, to.0, message),
                 Effect::Send { to: Peer::Client(_), message: Message::Reply(reply) } => {
                     self.replies.push(reply);
+                }
+                Effect::Send { to: Peer::Client(_), message: Message::LayoutReply(reply) } => {
+                    self.told.push(reply);
                 }
                 Effect::Store { ticket, op, .. } => {
                     if (house.hangs)(&op) {

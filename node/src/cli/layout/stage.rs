@@ -85,13 +85,27 @@ struct RoleArgs {
 }
 
 impl RoleArgs {
-    fn of(&self, member: &MemberStatus, label: Option<&str>) -> Target {
-        Target::Member(Member {
-            id: member.id,
-            label: label.map_or_else(|| member.label.clone(), Into::into),
-            zone: self.zone.as_deref().map_or_else(|| member.zone.clone(), Into::into),
+    /// A member that is as it is, but for this.
+    fn of(&self, member: &MemberStatus) -> Target {
+        let MemberStatus { id, label, zone, weight, .. } = member.clone();
+        Target::Member(self.changed(Member { id, label, zone, weight }))
+    }
+
+    /// Likewise; what is staged for it already stays so.
+    fn added_to(&self, session: &Session, member: &MemberStatus) -> Target {
+        let mut staged = session.report.staging.effective();
+        match staged.find(|change| change.node == member.id).map(|change| &change.target) {
+            Some(Target::Member(staged)) => Target::Member(self.changed(staged.clone())),
+            Some(Target::AsItIs | Target::Gone) | None => self.of(member),
+        }
+    }
+
+    fn changed(&self, member: Member) -> Member {
+        Member {
+            zone: self.zone.as_deref().map_or(member.zone, Into::into),
             weight: self.weight.unwrap_or(member.weight),
-        })
+            ..member
+        }
     }
 }
 
@@ -125,7 +139,7 @@ impl Join {
                     ));
                 }
             }
-            Ok(targets.into_iter().map(|it| (it.id, role.of(it, None))).collect())
+            Ok(targets.into_iter().map(|it| (it.id, role.of(it))).collect())
         })
     }
 }
@@ -145,7 +159,8 @@ fn leaving(session: &Session, name: &str) -> Result<(NodeId, Target), Failure> {
              `quorate layout remove {name}`"
         )));
     }
-    Ok((member.id, RoleArgs { weight: Some(0), zone: None }.of(member, None)))
+    let role = RoleArgs { weight: Some(0), zone: None };
+    Ok((member.id, role.added_to(session, member)))
 }
 
 /// Has one node leave, and waits until nothing is left on it.
@@ -167,9 +182,14 @@ impl Remove {
         stage(reach, output, |session| {
             let target = |name: &String| {
                 let member = session.named(name, is_member(session)?, NO_MEMBER)?;
-                if member.state == MemberState::Up && !force {
+                let is = match member.state {
+                    MemberState::Up => "is up",
+                    MemberState::Suspected => "may be up",
+                    MemberState::Down => "",
+                };
+                if !is.is_empty() && !force {
                     return Err(Failure::failed(format_args!(
-                        "{name} is up: `quorate layout leave {name}` has it hand over what it \
+                        "{name} {is}: `quorate layout leave {name}` has it hand over what it \
                          holds; --force gives up what it alone holds"
                     )));
                 }
@@ -196,7 +216,11 @@ impl Set {
         stage(reach, output, |session| {
             let target = |name: &String| {
                 let member = session.named(name, is_member(session)?, NO_MEMBER)?;
-                Ok((member.id, role.of(member, label.as_deref())))
+                let mut target = role.added_to(session, member);
+                if let (Target::Member(member), Some(label)) = (&mut target, &label) {
+                    member.label = label.as_str().into();
+                }
+                Ok((member.id, target))
             };
             nodes.iter().map(target).collect()
         })
