@@ -141,6 +141,7 @@ mod tests {
             layout_version: LayoutVersion(4),
             passed_on: false,
             receipt: true,
+            zone: None,
         }
     }
 
