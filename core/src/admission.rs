@@ -2,9 +2,12 @@
 
 use crate::config::NodeConfig;
 use crate::incoming::{Asker, Request};
+use crate::layout::Layout;
+use crate::layouts::Layouts;
 use crate::machine::Peer;
 use crate::message::{Change, Failure, FailureCode};
 use crate::quorum::Quorum;
+use crate::ring::Slot;
 use crate::turn::Turn;
 
 /// Whether the limits on requests under way leave room for one more; else which is reached.
@@ -25,7 +28,12 @@ pub(crate) fn has_room(
 }
 
 /// Checks time, sizes and the quorum; answers the quorum with its defaults filled in.
-pub(crate) fn check(config: &NodeConfig, n: u8, request: &Request) -> Result<Quorum, Failure> {
+pub(crate) fn check(
+    config: &NodeConfig,
+    layouts: &Layouts,
+    slot: Slot,
+    request: &Request,
+) -> Result<Quorum, Failure> {
     let limits = &config.limits;
     if request.head().budget.is_zero() {
         return Err(Failure::refused(FailureCode::Timeout));
@@ -54,7 +62,19 @@ pub(crate) fn check(config: &NodeConfig, n: u8, request: &Request) -> Result<Quo
         }
         put.change.check_ttl()?;
     }
-    config.quorum(n, request.head().quorum)
+    let n = layouts.read().map_or(0, |update| update.layout.replication());
+    let head = request.head();
+    let counted = head.zone.as_ref().and_then(|zone| most_counted(layouts, slot, zone));
+    config.quorum(n, counted.unwrap_or(n), head.quorum)
+}
+
+/// How many primaries of a slot count in a local request, of the layout in force that has most.
+fn most_counted(layouts: &Layouts, slot: Slot, zone: &str) -> Option<u8> {
+    let counted = |layout: &Layout| match layout.primaries_in(slot, zone).count() {
+        0 => layout.replication(),
+        near => u8::try_from(near).unwrap_or(u8::MAX),
+    };
+    layouts.live().map(counted).max()
 }
 
 fn too_long(code: FailureCode, max: usize, bytes: usize) -> Failure {

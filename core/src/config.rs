@@ -240,14 +240,19 @@ impl NodeConfig {
         }
     }
 
-    /// The quorum that a request asks for, defaults filled in.
-    pub(crate) fn quorum(&self, n: u8, choice: QuorumChoice) -> Result<Quorum, Failure> {
+    /// The quorum that a request asks for, defaults filled in, where so many of the N replicas count.
+    pub(crate) fn quorum(
+        &self,
+        n: u8,
+        counted: u8,
+        choice: QuorumChoice,
+    ) -> Result<Quorum, Failure> {
         let or = |asked: u8, default: u8| if asked == 0 { default } else { asked };
         let (r, w) = (or(choice.r, self.r), or(choice.w, self.w));
-        Quorum::new(n, r, w, self.allow_weak).map_err(|error| {
-            let code = match error {
-                QuorumError::OutOfRange { .. } => FailureCode::BadQuorum,
-                QuorumError::Weak { .. } => FailureCode::WeakQuorum,
+        Quorum::new_among(n, counted, r, w, self.allow_weak).map_err(|error| {
+            let (code, n) = match error {
+                QuorumError::OutOfRange { n, .. } => (FailureCode::BadQuorum, n),
+                QuorumError::Weak { n, .. } => (FailureCode::WeakQuorum, n),
             };
             let sum = u64::from(r) + u64::from(w);
             Failure::refused(code).limit(n.into(), sum)

@@ -240,7 +240,11 @@ impl PassOn {
         let untried = update.layout.primaries(slot).iter().copied().enumerate();
         let untried = untried
             .filter(|(index, node)| !passed.tried.contains(*index) && turn.peers.is_up(*node));
-        let untried: Vec<(usize, NodeId)> = untried.collect();
+        let mut untried: Vec<(usize, NodeId)> = untried.collect();
+        if let Some(zone) = &passed.request.head().zone {
+            // Those who count are the nearest to each other.
+            untried.sort_by_key(|(_, node)| !update.layout.is_in(*node, zone));
+        }
         // The first that is trusted; else the first.
         let trusted = untried.iter().find(|(_, node)| !turn.is_avoided(*node));
         let Some((index, node)) = trusted.or(untried.first()).copied() else {

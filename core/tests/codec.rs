@@ -12,6 +12,8 @@ mod exchange_strategies;
 mod greatest;
 #[path = "codec/malformed.rs"]
 mod malformed;
+#[path = "codec/reply_strategies.rs"]
+mod reply_strategies;
 #[path = "codec/status_strategies.rs"]
 mod status_strategies;
 #[path = "codec/strategies.rs"]
@@ -301,6 +303,7 @@ fn bare_head() -> RequestHead {
         passed_on: false,
         receipt: false,
         strictness: Strictness::Configured,
+        zone: None,
     }
 }
 

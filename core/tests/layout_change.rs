@@ -97,6 +97,7 @@ impl Cluster {
             layout_version: LayoutVersion(1),
             passed_on: false,
             receipt: false,
+            zone: None,
         }
     }
 

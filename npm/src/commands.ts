@@ -14,6 +14,8 @@ export interface RequestOptions {
   receipt: boolean;
   /** 0: the client's, 1: strict, 2: sloppy. */
   strict: number;
+  /** 0: the client's, 1: counted in the client's zone, 2: in all zones. */
+  local: number;
   /** Milliseconds until the value of a put reads as deleted; 0: it never does. */
   ttl: number;
 }
@@ -146,9 +148,9 @@ export class CommandBatch {
     this.#u32(Math.floor(number / HIGH));
   }
 
-  #options({ timeout, r, w, receipt, strict }: RequestOptions): void {
+  #options({ timeout, r, w, receipt, strict, local }: RequestOptions): void {
     this.#u32(timeout);
-    this.#u32(r | (w << 8) | (receipt ? 1 << 16 : 0) | (strict << 24));
+    this.#u32(r | (w << 8) | (receipt ? 1 << 16 : 0) | ((strict | (local << 2)) << 24));
   }
 
   /** Bytes that were transferred to somebody else take their command back. */

@@ -10,6 +10,9 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 /** 100 years of 365 days, as in `core/src/limits.rs`. */
 const TTL_MS_MAX = 100 * 365 * 24 * 60 * 60 * 1_000;
 
+/** As in `core/src/limits.rs`. */
+const ZONE_BYTES_MAX = 1024;
+
 /** What the machine is told at its birth. */
 export interface MachineOptions {
   seeds: readonly string[];
@@ -18,6 +21,10 @@ export interface MachineOptions {
   w: number;
   /** 0: as the cluster is configured, 1: strict, 2: sloppy. */
   strict: number;
+  /** The zone that the client is in; empty: in none. */
+  zone: string;
+  /** Whether its calls are local. */
+  local: boolean;
   /** Whether the client goes through one node. */
   throughGateway: boolean;
   /** Whether the client runs the quorums of its reads. */
@@ -41,12 +48,19 @@ export function machineOptions(options: ConnectOptions): MachineOptions {
     throw badArgument("`credentials` must be a string or a Uint8Array.");
   }
   checkSignal(options.signal);
+  const zone = checkedZone(options.zone);
+  const local = checkedChoice(options.local, "local") === 1;
+  if (local && zone === "") {
+    throw badArgument("connect: `local` counts replicas of the client's zone: give a `zone`, too.");
+  }
   return {
     seeds,
     timeout: checkedTimeout(options.timeout) || TIMEOUT_MS,
     r: checkedCount(options.r, "r"),
     w: checkedCount(options.w, "w"),
-    strict: checkedStrict(options.strict),
+    strict: checkedChoice(options.strict, "strict"),
+    zone,
+    local,
     throughGateway: checkedRouting(options.routing) === "gateway",
     coordinates: checkedCoordinate(options.coordinate) === "client",
     connectionsMax: checkedConnections(options.connectionsMax),
@@ -57,16 +71,16 @@ export function machineOptions(options: ConnectOptions): MachineOptions {
 
 /** The layout is described in `wasm/src/client/face.rs`. */
 export function machineBytes(options: MachineOptions): Uint8Array {
-  const { timeout, r, w, strict, throughGateway, coordinates, connectionsMax, cluster, credentials } = options;
+  const { timeout, r, w, strict, throughGateway, coordinates, local, connectionsMax, cluster } = options;
   const seeds = options.seeds.map((seed) => encoder.encode(seed));
-  const texts = [credentials, ...seeds];
+  const texts = [options.credentials, encoder.encode(options.zone), ...seeds];
   const bytes = new Uint8Array(32 + texts.reduce((sum, text) => sum + 4 + text.length, 0));
   const view = new DataView(bytes.buffer);
   // Names the writes of this client, so it must be random.
   crypto.getRandomValues(bytes.subarray(0, 8));
   view.setUint32(8, timeout, true);
   const bits = (cluster ? 1 : 0) | (coordinates ? 2 : 0) | (throughGateway ? 4 : 0);
-  bytes.set([r, w, bits, strict], 12);
+  bytes.set([r, w, bits | (local ? 8 : 0), strict], 12);
   view.setBigUint64(16, BigInt(`0x${cluster || 0}`), true);
   view.setUint32(24, connectionsMax, true);
   let at = 28;
@@ -74,27 +88,28 @@ export function machineBytes(options: MachineOptions): Uint8Array {
     view.setUint32(at, text.length, true);
     bytes.set(text, at + 4);
     at += 4 + text.length;
-    if (index > 0) return;
+    if (index !== 1) return;
     view.setUint32(at, seeds.length, true);
     at += 4;
   });
   return bytes;
 }
 
-const NONE: RequestOptions = { timeout: 0, r: 0, w: 0, receipt: false, strict: 0, ttl: 0 };
+const NONE: RequestOptions = { timeout: 0, r: 0, w: 0, receipt: false, strict: 0, local: 0, ttl: 0 };
 
 type Call = "get" | "put" | "delete" | "update";
 
 export function requestOptions(options: UpdateOptions | undefined, call: Call): RequestOptions {
   if (options === undefined) return NONE;
-  const { timeout, r, w, receipt, strict, signal, ttl } = asObject(options, call);
+  const { timeout, r, w, receipt, strict, local, signal, ttl } = asObject(options, call);
   checkSignal(signal);
   return {
     timeout: checkedTimeout(timeout),
     r: checkedCount(r, "r"),
     w: checkedCount(w, "w"),
     receipt: receipt === true,
-    strict: checkedStrict(strict),
+    strict: checkedChoice(strict, "strict"),
+    local: checkedChoice(local, "local"),
     ttl: checkedTtl(ttl, call),
   };
 }
@@ -187,10 +202,20 @@ function checkedCoordinate(coordinate: unknown): "node" | "client" {
   throw badArgument('`coordinate` must be "node" or "client".');
 }
 
-function checkedStrict(strict: unknown): number {
-  if (strict === undefined) return 0;
-  if (typeof strict === "boolean") return strict ? 1 : 2;
-  throw badArgument("`strict` must be true or false.");
+/** 0 where it was left out, 1 for true, 2 for false. */
+function checkedChoice(choice: unknown, name: string): number {
+  if (choice === undefined) return 0;
+  if (typeof choice === "boolean") return choice ? 1 : 2;
+  throw badArgument(`\`${name}\` must be true or false.`);
+}
+
+/** Empty where it was left out. */
+function checkedZone(zone: unknown): string {
+  if (zone === undefined) return "";
+  if (typeof zone === "string" && zone !== "" && encoder.encode(zone).length <= ZONE_BYTES_MAX) {
+    return zone;
+  }
+  throw badArgument(`\`zone\` must be the name of a zone, 1 to ${ZONE_BYTES_MAX} bytes of UTF-8.`);
 }
 
 function checkSignal(signal: unknown): void {

@@ -35,6 +35,23 @@ export interface ConnectOptions {
    */
   strict?: boolean | undefined;
   /**
+   * The zone that this client is in, such as a data centre, as the nodes name theirs: replicas there
+   * are asked first, and the others where none of them answers.
+   */
+  zone?: string | undefined;
+  /**
+   * Whether `r` and `w` are counted in `zone` alone, which must be given; `false` unless given. Such
+   * an operation waits for no other zone.
+   *
+   * A read then sees every write that was acknowledged before it by an operation that was counted in
+   * the same zone, if it is `strict` or the replicas there are up. Other zones follow in the
+   * background: what is read there may be older for a while. Where a key has fewer replicas in the
+   * zone than `r` or `w`, all of those are needed; where it has none, all zones are counted, and
+   * {@link Receipt.zone} says so. Where too few nodes of the zone are up the operation fails with
+   * `QUORUM_UNAVAILABLE`, however many there are in others: do it again with `local: false`.
+   */
+  local?: boolean | undefined;
+  /**
    * Which nodes operations are sent to. `"direct"`, as it is unless given: a replica of the key, over
    * as many connections as that takes. `"gateway"`: one node for all, over one connection; it passes
    * on what it does not coordinate, which is one hop more for most operations. It is the first seed
@@ -77,6 +94,12 @@ export interface CallOptions {
   w?: number | undefined;
   /** Whether only the key's own replicas count; that of {@link ConnectOptions} unless given. */
   strict?: boolean | undefined;
+  /**
+   * Whether `r` and `w` are counted in the client's zone alone; that of {@link ConnectOptions} unless
+   * given. `BAD_ZONE` where the client has no zone. A read with a `context` is answered by whichever
+   * replica holds what that covers, in any zone.
+   */
+  local?: boolean | undefined;
   /** Whether the result is to tell who did what. */
   receipt?: boolean | undefined;
 }
@@ -164,8 +187,10 @@ export interface Receipt {
   readonly direct: boolean;
   /** How often the client sent it. */
   readonly attempts: number;
-  /** R or W. */
+  /** R or W; of a `local` operation, at most the replicas of its zone. */
   readonly needed: number;
+  /** The zone in which `needed` was counted; `undefined`: in all. Others answered beside it. */
+  readonly zone: string | undefined;
   /** Replicas that answered, or stored it durably, before the operation ended. */
   readonly primaries: readonly string[];
   /** Fallbacks that answered, or stored it durably, and the replica that each stood in for. */
@@ -363,6 +388,7 @@ export type ErrorCode =
   | "BAD_CONTEXT"
   | "BAD_QUORUM"
   | "BAD_TTL"
+  | "BAD_ZONE"
   | "CLOSED"
   | "CONFLICT"
   | "DAMAGED"

@@ -184,6 +184,7 @@ export class ResultBatch {
       primaries: this.#in.nodes(),
       repaired: this.#in.nodes(),
       fallbacks: this.#in.list(() => ({ node: this.#in.node(), primary: this.#in.node() })),
+      zone: this.#in.text() || undefined,
       direct,
       attempts,
     };

@@ -8,8 +8,8 @@ import { ResultBatch } from "../src/results.js";
 import { Entry, Written } from "../src/entry.js";
 import type { RawEntry, RawWritten, ResultSink } from "../src/results.js";
 
-const OPTIONS = { timeout: 2_500, r: 2, w: 3, receipt: true, strict: 1, ttl: 0 };
-const OPTIONS_BYTES = [0xc4, 0x09, 0, 0, 2, 3, 1, 1];
+const OPTIONS = { timeout: 2_500, r: 2, w: 3, receipt: true, strict: 1, local: 2, ttl: 0 };
+const OPTIONS_BYTES = [0xc4, 0x09, 0, 0, 2, 3, 1, 1 | (2 << 2)];
 const NO_CONTEXT = new Uint8Array(0);
 
 function recorder() {
@@ -61,13 +61,13 @@ test("commands are written as Rust reads them", () => {
 test("puts and deletes carry key, context and value", () => {
   const { batches, batch } = recorder();
   const ttl = 2 ** 32 + 30_000;
-  const sloppy = { timeout: 0, r: 0, w: 0, receipt: false, strict: 2, ttl };
+  const sloppy = { timeout: 0, r: 0, w: 0, receipt: false, strict: 2, local: 1, ttl };
   batch.put(sloppy, "k", new Uint8Array([99, 120]), new Uint8Array(0));
   batch.put(OPTIONS, "k", NO_CONTEXT, "v");
   batch.delete(OPTIONS, new Uint8Array([107]), new Uint8Array(0));
   batch.run();
   assert.deepEqual(batches[0], [
-    ...[5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0x30, 0x75, 0, 0, 1, 0, 0, 0],
+    ...[5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2 | (1 << 2), 0x30, 0x75, 0, 0, 1, 0, 0, 0],
     ...[1, 0, 0, 0, 107, 2, 0, 0, 0, 99, 120, 0, 0, 0, 0],
     ...[5, 0, 0, 0, ...OPTIONS_BYTES, 0, 0, 0, 0, 0, 0, 0, 0],
     ...[1, 0, 0, 0, 107, 0, 0, 0, 0, 1, 0, 0, 0, 118],
@@ -206,7 +206,7 @@ test("answers are read as Rust writes them", () => {
     .u32(4).u64(1n).u32(1, 2, 0).u32(3).u32(2)
     .u32(1).u64(1_700_000_000_000n).u64(1_700_000_030_000n).u32(2).u64(5n).u64(0n).text("cxabb")
     .u32(5).u64(2n ** 32n + 2n).u32(0, 1, 1)
-    .u64(7n).u32(2).u64(4n).u32(2).u64(7n).u64(8n).u32(0).u32(1).u64(9n).u64(10n)
+    .u64(7n).u32(2).u64(4n).u32(2).u64(7n).u64(8n).u32(0).u32(1).u64(9n).u64(10n).text("eu")
     .u32(2).text("ctx")
     .u32(6).u64(3n).text("TIMEOUT").u32(1, 1, 1).u64(7n).u32(4, 2, 1).u64(9n).u64(10n).u32(250).text("why")
     .read();
@@ -237,6 +237,7 @@ test("answers are read as Rust writes them", () => {
     primaries: ["0000000000000007", "0000000000000008"],
     repaired: [],
     fallbacks: [{ node: "0000000000000009", primary: "000000000000000a" }],
+    zone: "eu",
   });
   assert.deepEqual(failed?.slice(1), [
     3,

@@ -59,6 +59,28 @@ test("a call is as strict as it says, or as the client", async () => {
   assert.deepEqual(await asked({ strict: false }), [sloppy, strict, sloppy, strict]);
 });
 
+test("a call is counted in the client's zone as it says, or as the client", async () => {
+  const asked = async (options: Partial<ConnectOptions>) => {
+    let zones: unknown[] = [];
+    await withNode(async (node, client) => {
+      await client.get("k");
+      await client.get("k", { local: true });
+      await client.put("k", "v", { local: false });
+      await client.delete("k", { local: true });
+      zones = requests(node).map((request) => request.zone);
+    }, options);
+    return zones;
+  };
+  assert.deepEqual(await asked({ zone: "eu" }), [undefined, "eu", undefined, "eu"]);
+  assert.deepEqual(await asked({ zone: "eu", local: true }), ["eu", "eu", undefined, "eu"]);
+  await withNode(async (node, client) => {
+    const error = await failure(client.get("k", { local: true }));
+    assert.deepEqual([error.code, error.retryable, error.outcome], ["BAD_ZONE", false, "none"]);
+    assert.match(error.message, /`zone`/);
+    assert.deepEqual(requests(node), []);
+  });
+});
+
 test("only puts and updates have a time to live, and it has bounds", () =>
   withNode(async (node, client) => {
     const most = 100 * 365 * 24 * 60 * 60 * 1_000;
@@ -126,6 +148,7 @@ test("a receipt names who stood in for whom", () =>
               needed: 2,
               layoutVersion: "1",
               fallbacks: [{ node: "9", primary: "8" }],
+              zone: "eu",
             },
             written: { siblings: 1 },
           },
@@ -139,6 +162,7 @@ test("a receipt names who stood in for whom", () =>
       primaries: ["0000000000000007"],
       repaired: [],
       fallbacks: [{ node: "0000000000000009", primary: "0000000000000008" }],
+      zone: "eu",
       direct: true,
       attempts: 1,
     });
@@ -213,6 +237,11 @@ test("wrong options are explained", () =>
       [loose.get?.("k", { strict: "yes" }), /`strict` must be true or false/],
       [loose.get?.("k", { context: 7 }), /`context` must be a string/],
       [connect({ seeds: [node.url], strict: 1 } as unknown as ConnectOptions), /`strict`/],
+      [loose.get?.("k", { local: "yes" }), /`local` must be true or false/],
+      [connect({ seeds: [node.url], local: true }), /give a `zone`/],
+      [connect({ seeds: [node.url], zone: "" }), /`zone` must be the name/],
+      [connect({ seeds: [node.url], zone: "z".repeat(1_025) }), /1 to 1024 bytes/],
+      [connect({ seeds: [node.url], zone: 1 } as unknown as ConnectOptions), /`zone`/],
       [connect({ seeds: [node.url], connectionsMax: 0 }), /`connectionsMax`/],
       [connect({ seeds: [node.url], coordinate: "server" as "node" }), /`coordinate`/],
       [connect({ seeds: [node.url], routing: "proxy" as "gateway" }), /`routing`/],

@@ -18,7 +18,7 @@ import { FakeNode } from "./fake-node.js";
 const wasm = readFileSync(new URL("../dist/client.wasm", import.meta.url));
 Object.assign(globalThis, { QUORATE_WASM: gzipSync(wasm).toString("base64") });
 
-const OPTIONS = { timeout: 0, r: 0, w: 0, receipt: false, strict: 0, ttl: 0 };
+const OPTIONS = { timeout: 0, r: 0, w: 0, receipt: false, strict: 0, local: 0, ttl: 0 };
 
 async function engine(failures: QuorateError[]): Promise<Engine> {
   const socket = { readyState: 0, close() {}, send() {} } as unknown as Socket;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Link;
 use super::copies::Copies;
-use crate::ids::{Key, NodeId, RequestId};
+use crate::ids::{Key, NodeId, RequestId, Text};
 use crate::layout::LayoutVersion;
 use crate::message::{
     Answer, CallId, Change, Failure, FailureCode, Get, Message, Outcome, Put, QuorumChoice,
@@ -23,6 +23,8 @@ pub(super) struct Call {
     pub(super) quorum: QuorumChoice,
     pub(super) strictness: Strictness,
     pub(super) receipt: bool,
+    /// The zone in which it is counted, if it is local.
+    pub(super) zone: Option<Text>,
     /// When it ends at the latest.
     pub(super) deadline: Instant,
     /// When something is to be done about it; at most `deadline`.
@@ -118,6 +120,7 @@ impl Call {
             layout_version,
             passed_on: false,
             receipt: self.receipt,
+            zone: self.zone.clone(),
         }
     }
 

@@ -20,6 +20,16 @@ pub struct ClientConfig {
     pub quorum: QuorumChoice,
     /// Whether only a key's own replicas count; `None`: as the cluster is configured.
     pub strict: Option<bool>,
+    /// The zone that the client is in: of the primaries of a key that it can ask it prefers those of
+    /// this zone. `None`: it is in none.
+    pub zone: Option<Text>,
+    /// Whether R and W are counted in the client's zone alone, unless the call says otherwise.
+    ///
+    /// They count primaries of the key in that zone, so many of them at most as there are, and, where
+    /// the call is not strict, nodes of the zone that stand in for them. So a read sees all that was
+    /// acknowledged before to those who count in the same zone; other zones follow in the
+    /// background. Where the key has no primary in the zone, those of all zones are counted.
+    pub local: bool,
     /// Which nodes operations are sent to.
     pub routing: Routing,
     /// Who runs the quorum of a read. With [`Routing::Gateway`] a node does, whatever is said here.
@@ -42,6 +52,8 @@ impl Default for ClientConfig {
             timeout: Duration::from_secs(5),
             quorum: QuorumChoice::default(),
             strict: None,
+            zone: None,
+            local: false,
             routing: Routing::default(),
             coordinate: Coordinate::default(),
             connections_max: 64,
@@ -88,6 +100,9 @@ pub struct CallOptions {
     pub receipt: bool,
     /// Whether only the key's own replicas count for this call; `None`: as for the client.
     pub strict: Option<bool>,
+    /// Whether R and W are counted in the client's zone alone, which it must have; `None`: as for the
+    /// client. A get with a context is answered by whoever holds what that covers, in any zone.
+    pub local: Option<bool>,
     /// For a put of a value: time after which it reads as deleted, more than zero and at most
     /// [`TTL_MAX`](crate::limits::TTL_MAX); `None`: it never does. It runs from the moment at which
     /// the coordinator takes the write. A get or delete that has one is refused.

@@ -25,7 +25,7 @@ use super::ending::is_intact;
 use super::links::Reach;
 use super::{Client, ClientEffect, Completion, Coordinate, Link, Stage};
 use crate::causality::RecordDigest;
-use crate::ids::NodeId;
+use crate::ids::{NodeId, Text};
 use crate::layout::LayoutVersion;
 use crate::machine::Effects;
 use crate::message::{
@@ -49,6 +49,10 @@ pub(super) struct Copies {
     /// Those who have answered.
     answered: Vec<NodeId>,
     entry: Option<(Entry, NodeId)>,
+    /// Of a local call, the layout that says who is in its zone: by another one others may be.
+    counted_by: Option<LayoutVersion>,
+    /// Its zone, where that has primaries of the key.
+    zone: Option<Text>,
     /// When the read is left to a node.
     until: Instant,
 }
@@ -76,6 +80,7 @@ impl Copies {
             needed: u8::try_from(self.answered.len()).unwrap_or(u8::MAX),
             layout_version,
             fallbacks: Vec::new(),
+            zone: self.zone.clone(),
         }
     }
 }
@@ -124,11 +129,15 @@ impl Client {
         if !(1..=primaries.len()).contains(&r) {
             return false;
         }
-        let chosen = self.choose_copies(now, &update, primaries, r, out);
+        let counted = self.counted(&update, primaries, call.zone.as_ref());
+        let r = r.min(counted.len());
+        let zone = call.zone.clone().filter(|_| self.is_near(&update, counted[0]));
+        let counted_by = call.zone.as_ref().map(|_| update.layout.version());
+        let chosen = self.choose_copies(now, &update, &counted, r, out);
         if chosen.len() < r {
             return false;
         }
-        self.send_for_copies(now, id, &chosen, out);
+        self.send_for_copies(now, id, (&chosen, counted_by, zone), out);
         true
     }
 
@@ -171,7 +180,7 @@ impl Client {
         &mut self,
         now: Now,
         id: CallId,
-        chosen: &[Link],
+        (chosen, counted_by, zone): (&[Link], Option<LayoutVersion>, Option<Text>),
         out: &mut Effects<ClientEffect>,
     ) {
         let nodes = chosen.iter().filter_map(|link| self.links.get(*link)?.node());
@@ -190,6 +199,8 @@ impl Client {
             said: None,
             answered: Vec::with_capacity(r),
             entry: None,
+            counted_by,
+            zone,
             until: now.instant + patience,
         }));
         self.waiting.remove(id);
@@ -252,7 +263,8 @@ impl Client {
         let awaited = copies.awaited.iter().filter_map(|(link, _)| self.links.get(*link)?.node());
         let asked: Vec<NodeId> = awaited.chain(copies.answered.iter().copied()).collect();
         let primaries = update.layout.primaries(update.layout.slot_of(call.key.as_bytes()));
-        let spared = primaries.iter().filter(|node| !asked.contains(node));
+        let counted = self.counted(&update, primaries, call.zone.as_ref());
+        let spared = counted.iter().filter(|node| !asked.contains(node));
         let spared: Vec<NodeId> = spared.copied().collect();
         self.choose_copies(now, &update, &spared, 1, out).first().copied()
     }
@@ -288,7 +300,8 @@ impl Client {
             // A node that knows of no copies has asked a quorum.
             Some((entry, None)) => Some((entry, node, reply.receipt)),
             Some((entry, Some(digest))) => {
-                let same = copies.said.is_none_or(|said| said == (version, digest));
+                let same = copies.said.is_none_or(|said| said == (version, digest))
+                    && copies.counted_by.is_none_or(|counted_by| counted_by == version);
                 if !sane_or!(same, CopiesMayDiffer => true) {
                     return self.reroute(now, id, out);
                 }

@@ -219,6 +219,7 @@ impl Client {
         };
         self.stats.failed += 1;
         let error = CallError { outcome, attempts: call.attempts, ..error };
+        let error = error.counted_in(call.zone.as_ref());
         out.push(ClientEffect::Complete { call: id, result: Err(error) });
     }
 

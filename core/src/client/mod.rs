@@ -35,6 +35,7 @@ mod silence;
 mod sorted;
 mod standing;
 mod view;
+mod zones;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -57,13 +58,14 @@ pub use view::{ClientStats, ClientView, NodeState};
 
 use crate::causality::Checksum;
 use crate::ids::{Key, RequestId};
+use crate::limits::ZONE_BYTES_MAX;
 use crate::machine::{Effects, Wake, WakeReason};
 use crate::message::{
     CallId, Change, Defaults, Failure, FailureCode, LayoutUpdate, Message, QuorumChoice, Reject,
     bad_ttl,
 };
 use crate::prng::Prng;
-use crate::time::{Duration, Instant, Now};
+use crate::time::{Instant, Now};
 
 /// A client of the cluster, without sockets and clock.
 ///
@@ -257,7 +259,9 @@ impl Client {
         self.last_call += 1;
         self.stats.calls += 1;
         let id = CallId(self.last_call);
-        if let Err(error) = self.check(&key, &action, options.ttl) {
+        let zone = self.config.zone.as_ref().filter(|_| options.local.unwrap_or(self.config.local));
+        let zone = zone.cloned();
+        if let Err(error) = self.check(&key, &action, &options) {
             self.stats.failed += 1;
             out.push(ClientEffect::Complete { call: id, result: Err(error) });
             return id;
@@ -274,6 +278,7 @@ impl Client {
             quorum,
             strictness: config::strictness(options.strict.or(self.config.strict)),
             receipt: options.receipt,
+            zone,
             deadline,
             timer: deadline,
             stage: Stage::Waiting,
@@ -294,7 +299,7 @@ impl Client {
     }
 
     /// Refuses what cannot succeed before anything is sent.
-    fn check(&self, key: &Key, action: &Action, ttl: Option<Duration>) -> Result<(), CallError> {
+    fn check(&self, key: &Key, action: &Action, options: &CallOptions) -> Result<(), CallError> {
         let limits = &self.config.limits;
         let or_default = |max: Option<u32>, default: usize| max.map_or(default, |max| max as usize);
         let key_max = or_default(self.defaults.map(|d| d.key_bytes_max), limits.key_bytes_max);
@@ -325,9 +330,16 @@ impl Client {
                 change.check_ttl().map_err(|failure| CallError::of(failure, None))?;
             }
             Action::Get { .. } | Action::Put { change: Change::Delete, .. } => {
-                if let Some(ttl) = ttl {
+                if let Some(ttl) = options.ttl {
                     return Err(CallError::of(bad_ttl(ttl), None));
                 }
+            }
+        }
+        if options.local.unwrap_or(self.config.local) {
+            let bytes = self.config.zone.as_ref().map_or(0, |zone| zone.len());
+            if bytes == 0 || bytes > ZONE_BYTES_MAX {
+                let (limit, actual) = (ZONE_BYTES_MAX as u64, bytes as u64);
+                return Err(CallError { limit, actual, ..CallError::new(ErrorCode::BadZone) });
             }
         }
         if crate::causality::Context::from_token(key, context).is_err() {

@@ -42,7 +42,7 @@ pub struct CallError {
     pub actual: u64,
     /// When it is worth while to try again, where a node that is overloaded or not ready said so.
     pub retry_after: Duration,
-    /// What a node said when it refused the connection.
+    /// What a node said when it refused the connection, or the zone in which alone was counted.
     pub text: Option<Text>,
 }
 
@@ -120,6 +120,8 @@ error_codes! {
     BadTtl = 21 "BAD_TTL",
     /// The storage of a node has no room.
     StorageFull = 22 "STORAGE_FULL",
+    /// A local call of a client without a zone, or with one whose name is empty or too long.
+    BadZone = 23 "BAD_ZONE",
 }
 
 impl ErrorCode {
@@ -198,6 +200,7 @@ impl CallError {
             | ErrorCode::ValueTooLarge
             | ErrorCode::TooManySiblings
             | ErrorCode::RecordTooLarge
+            | ErrorCode::BadZone
             | ErrorCode::Rejected
             | ErrorCode::Aborted
             | ErrorCode::Unrecognized
@@ -236,6 +239,11 @@ impl fmt::Display for CallError {
                 f,
                 "the time to live of a value is 1 to {limit} ms, this one {actual}; a get and a \
                  delete have none"
+            ),
+            ErrorCode::BadZone => write!(
+                f,
+                "a local call is counted in the zone of its client: give the client a `zone` of 1 to \
+                 {limit} bytes, or leave `local` out"
             ),
             ErrorCode::KeySize => write!(f, "a key has 1 to {limit} bytes, this one {actual}"),
             ErrorCode::ValueTooLarge => {

@@ -2,7 +2,7 @@
 
 use super::links::Reach;
 use super::{Call, CallId, Client, ClientEffect, Effects, LayoutUpdate, Link, Now, Stage};
-use crate::ids::Text;
+use crate::ids::{NodeId, Text};
 
 use alloc::vec::Vec;
 
@@ -92,9 +92,9 @@ impl Client {
         }
     }
 
-    /// Whom to send a call to: the first primary that is connected and well; while none is, one
-    /// that is about to be; then one that is busy; then any other node, which passes the call on.
-    /// Nodes that are down come last.
+    /// Whom to send a call to: the first primary that is connected and well, those of the client's zone
+    /// before others; while none is, one that is about to be; then one that is busy; then any other
+    /// node, which passes the call on. Nodes that are down come last.
     fn choose(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) -> Route {
         let Some(call) = self.calls.get(id) else { return Route::Wait };
         let found = match &self.layout {
@@ -130,7 +130,9 @@ impl Client {
         let others = self.links.up().filter(|(node, link)| {
             !call.tried.contains(node) && !call.sent.contains(link) && !self.links.is_silent(*link)
         });
-        if let Some((_, link)) = others.min_by_key(|(node, _)| self.standings.is_busy(now, *node)) {
+        let far = |node| !self.layout.as_ref().is_some_and(|update| self.is_near(update, node));
+        let rank = |(node, _): &(NodeId, Link)| (self.standings.is_busy(now, *node), far(*node));
+        if let Some((_, link)) = others.min_by_key(rank) {
             return Route::Send(link);
         }
         if !call.is_worth_waiting() {
@@ -163,7 +165,8 @@ impl Client {
         let mut found = Found::default();
         let slot = update.layout.slot_of(call.key.as_bytes());
         let primaries = update.layout.primaries(slot);
-        for node in primaries.iter().filter(|node| !call.tried.contains(node)) {
+        let primaries = self.nearest_first(update, primaries);
+        for node in primaries.filter(|node| !call.tried.contains(node)) {
             let address = update.address(*node);
             match (self.links.reach(now, *node, address), address) {
                 (Reach::Up(link) | Reach::Silent(link), _) if call.sent.contains(&link) => {}

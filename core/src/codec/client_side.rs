@@ -143,6 +143,7 @@ mod tests {
             layout_version: LayoutVersion(4),
             passed_on: false,
             receipt: true,
+            zone: None,
         }
     }
 

@@ -4,8 +4,9 @@ use alloc::sync::Arc;
 
 use super::{DecodeError, byte, layout, malformed, nodes_in, nodes_out, wire};
 use crate::causality::{Checksum, RecordDigest};
-use crate::ids::{Key, NodeId, RequestId};
+use crate::ids::{Key, NodeId, RequestId, Text};
 use crate::layout::LayoutVersion;
+use crate::limits::ZONE_BYTES_MAX;
 use crate::message::{
     Answer, CallId, Change, Entry, EntryValue, Failure, FailureCode, Get, Outcome, Put,
     QuorumChoice, ReadKind, Receipt, Reply, RequestHead, StandIn, Strictness, Written,
@@ -24,6 +25,7 @@ pub(super) fn get_in(get: wire::Get) -> Result<Get, DecodeError> {
             passed_on: get.passed_on,
             receipt: get.receipt,
             strictness: strictness_in(get.strictness)?,
+            zone: zone_in(&get.zone)?,
         },
         context: get.context,
         read: read_kind_in(get.read)?,
@@ -49,6 +51,7 @@ pub(super) fn put_in(put: wire::Put) -> Result<Put, DecodeError> {
             passed_on: put.passed_on,
             receipt: put.receipt,
             strictness: strictness_in(put.strictness)?,
+            zone: zone_in(&put.zone)?,
         },
         context: put.context,
         request: RequestId { client: put.request_client, sequence: put.request_sequence },
@@ -91,6 +94,14 @@ fn strictness_in(strictness: i32) -> Result<Strictness, DecodeError> {
     }
 }
 
+/// A zone that is to be counted in; none where there is no name.
+pub(super) fn zone_in(name: &str) -> Result<Option<Text>, DecodeError> {
+    if name.len() > ZONE_BYTES_MAX {
+        return Err(malformed("the name of a zone is longer than any zone's"));
+    }
+    Ok((!name.is_empty()).then(|| name.into()))
+}
+
 fn read_kind_in(read: i32) -> Result<ReadKind, DecodeError> {
     match wire::ReadKind::try_from(read) {
         Ok(wire::ReadKind::ReadQuorum) => Ok(ReadKind::Quorum),
@@ -131,6 +142,7 @@ pub(super) fn receipt_out(receipt: &Receipt) -> wire::Receipt {
         needed: receipt.needed.into(),
         layout_version: receipt.layout_version.0,
         fallbacks: receipt.fallbacks.iter().map(stand_in_out).collect(),
+        zone: receipt.zone.as_deref().unwrap_or_default().into(),
     }
 }
 
@@ -142,6 +154,7 @@ fn receipt_in(receipt: wire::Receipt) -> Result<Receipt, DecodeError> {
         needed: byte(receipt.needed, "a quorum above 255")?,
         layout_version: LayoutVersion(receipt.layout_version),
         fallbacks: receipt.fallbacks.into_iter().map(stand_in_in).collect(),
+        zone: zone_in(&receipt.zone)?,
     })
 }
 

@@ -357,6 +357,10 @@ pub struct Get {
     pub context: ::prost::bytes::Bytes,
     #[prost(enumeration = "ReadKind", tag = "11")]
     pub read: i32,
+    /// A local request: R and W count primaries of this zone alone, and so many of them at most as the
+    /// key has there; those of all zones where it has none. At most 1 KiB; empty: no local request.
+    #[prost(string, tag = "12")]
+    pub zone: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Put {
@@ -385,6 +389,9 @@ pub struct Put {
     pub request_sequence: u64,
     #[prost(enumeration = "Strictness", tag = "14")]
     pub strictness: i32,
+    /// As in Get. All primaries of all zones are sent the write.
+    #[prost(string, tag = "15")]
+    pub zone: ::prost::alloc::string::String,
     #[prost(oneof = "put::Change", tags = "12, 13")]
     pub change: ::core::option::Option<put::Change>,
 }
@@ -519,6 +526,9 @@ pub struct Receipt {
     /// Fallbacks that answered or acknowledged durably before the request ended.
     #[prost(message, repeated, tag = "6")]
     pub fallbacks: ::prost::alloc::vec::Vec<StandIn>,
+    /// The zone in which `needed` was counted; empty: in all.
+    #[prost(string, tag = "7")]
+    pub zone: ::prost::alloc::string::String,
 }
 /// A fallback, and the primary that it stood in for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

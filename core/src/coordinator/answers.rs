@@ -2,8 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 
-use crate::ids::{Key, RequestId};
+use crate::ids::{Key, NodeId, RequestId};
 use crate::message::{Receipt, Written};
 
 /// The last `limit` answers, by request.
@@ -52,18 +53,20 @@ impl Answers {
     }
 
     /// The answer to an earlier try of the same write to the same key, if as many copies as are
-    /// `needed` stood behind it; those of fallbacks count where the request is `sloppy`.
+    /// `needed` stood behind it. Those of nodes that count do; those of fallbacks where the request is
+    /// `sloppy`, and what they stood in for counts, too.
     pub(crate) fn find(
         &self,
         request: RequestId,
         key: &Key,
-        needed: usize,
-        sloppy: bool,
+        (needed, sloppy): (usize, bool),
+        counts: impl Fn(NodeId) -> bool,
     ) -> Option<(Written, Receipt)> {
         let kept = self.answers.get(&request)?;
         let Receipt { primaries, fallbacks, .. } = &kept.receipt;
-        let mut served = primaries.clone();
-        served.extend(fallbacks.iter().filter(|_| sloppy).map(|stand_in| stand_in.primary));
+        let stood_in = fallbacks.iter().filter(|it| sloppy && counts(it.node));
+        let served = primaries.iter().copied().chain(stood_in.map(|it| it.primary));
+        let mut served: Vec<NodeId> = served.filter(|node| counts(*node)).collect();
         served.sort_unstable();
         served.dedup();
         let copies = served.len();
@@ -96,19 +99,30 @@ mod tests {
             needed: 2,
             layout_version: LayoutVersion(1),
             fallbacks: [StandIn { node: NodeId(4), primary: NodeId(3) }].into(),
+            zone: None,
         };
         let request = |sequence| RequestId { client: 1, sequence };
+        let all = |_| true;
         for sequence in 1..=3 {
             answers.keep(request(sequence), Key::from("k"), written.clone(), receipt.clone());
         }
         assert_eq!(answers.len(), 2);
-        assert_eq!(answers.find(request(1), &Key::from("k"), 2, true), None);
+        assert_eq!(answers.find(request(1), &Key::from("k"), (2, true), all), None);
         assert_eq!(
-            answers.find(request(3), &Key::from("k"), 2, true),
+            answers.find(request(3), &Key::from("k"), (2, true), all),
             Some((written.clone(), receipt.clone()))
         );
-        assert_eq!(answers.find(request(3), &Key::from("k"), 3, true), Some((written, receipt)));
-        assert_eq!(answers.find(request(3), &Key::from("k"), 3, false), None);
-        assert_eq!(answers.find(request(3), &Key::from("other"), 2, true), None);
+        assert_eq!(
+            answers.find(request(3), &Key::from("k"), (3, true), all),
+            Some((written, receipt))
+        );
+        assert_eq!(answers.find(request(3), &Key::from("k"), (3, false), all), None);
+        // A local retry counts the copies of its zone.
+        for (zone, copies) in [([1, 2, 4], 2), ([1, 3, 4], 2), ([1, 3, 5], 1), ([5, 6, 7], 0)] {
+            let counts = |node: NodeId| zone.contains(&node.0);
+            let find = |needed| answers.find(request(3), &Key::from("k"), (needed, true), counts);
+            assert!(find(copies).is_some() && find(copies + 1).is_none(), "{zone:?}");
+        }
+        assert_eq!(answers.find(request(3), &Key::from("other"), (2, true), all), None);
     }
 }

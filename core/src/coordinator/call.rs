@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::roster::Roster;
 use crate::causality::{Context, Dot, Record, RecordDigest};
-use crate::ids::{Epoch, Key, NodeId, RequestId};
+use crate::ids::{Epoch, Key, NodeId, RequestId, Text};
 use crate::incoming::Asker;
 use crate::layouts::Begun;
 use crate::message::{Entry, EntryValue, Receipt, StandIn};
@@ -24,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) quorum: Quorum,
     /// Whether fallbacks count.
     pub(crate) sloppy: bool,
+    /// The zone in which a local request is to be counted, where it has primaries of the key.
+    pub(crate) zone: Option<Text>,
     /// When it began.
     pub(crate) begun: Instant,
     /// This node's epoch when it began: all that it holds in memory was read after that.
@@ -99,7 +101,7 @@ impl Call {
     pub(crate) fn receipt(
         &self,
         turn: &Turn<'_>,
-        needed: u8,
+        needed: usize,
         answered: Replicas,
         repaired: Replicas,
     ) -> Receipt {
@@ -116,9 +118,10 @@ impl Call {
             coordinator: turn.config.id,
             primaries: self.roster.primaries_of(answered),
             repaired: self.roster.primaries_of(repaired),
-            needed,
+            needed: u8::try_from(needed).unwrap_or(u8::MAX),
             layout_version: self.layouts.read.version,
             fallbacks: stood_in.map(stand_in).collect(),
+            zone: self.roster.zone().cloned(),
         }
     }
 

@@ -30,7 +30,7 @@ use roster::Roster;
 
 use crate::causality::Context;
 use crate::config::NodeConfig;
-use crate::ids::{Key, NodeId, RequestId};
+use crate::ids::{Key, NodeId, RequestId, Text};
 use crate::incoming::Asker;
 use crate::layouts::{Begun, InUse};
 use crate::machine::StoreOutcome;
@@ -80,19 +80,22 @@ struct Plan {
     quorum: Quorum,
     /// Whether fallbacks count.
     sloppy: bool,
+    /// The zone of a local request.
+    zone: Option<Text>,
     deadline: Instant,
 }
 
 impl Plan {
     /// The call of `asker`, which begins now. Something is to be done about it at `timer`.
     fn begin(self, turn: &Turn<'_>, asker: Asker, timer: Instant, stage: Stage) -> Call {
-        let Plan { key, roster, quorum, sloppy, deadline } = self;
+        let Plan { key, roster, quorum, sloppy, zone, deadline } = self;
         Call {
             askers: vec![asker],
             key,
             roster,
             quorum,
             sloppy,
+            zone,
             begun: turn.now.instant,
             epoch: turn.epochs.current(),
             layouts: turn.layouts.begun(),
@@ -163,8 +166,10 @@ impl Coordinator {
             Ok(session) => Some(session).filter(|_| !get.context.is_empty()),
             Err(failure) => return turn.answer(asker, None, None, Err(failure)),
         };
-        let Some(roster) = to_read(turn, asker) else { return };
-        let plan = Plan { key: get.head.key, roster, quorum, sloppy, deadline };
+        // A session wants one that holds what its context covers, wherever it is.
+        let zone = get.head.zone.filter(|_| session.is_none());
+        let Some(roster) = to_read(turn, asker, zone.as_ref()) else { return };
+        let plan = Plan { key: get.head.key, roster, quorum, sloppy, zone, deadline };
         self.start_read(turn, asker, plan, session, None);
     }
 
@@ -177,10 +182,17 @@ impl Coordinator {
         quorum: Quorum,
         deadline: Instant,
     ) {
-        let key = put.head.key;
+        let (key, zone) = (put.head.key, put.head.zone);
         let sloppy = !turn.config.is_strict(put.head.strictness);
         let request = sane_or!(put.request, RetryIgnored => RequestId::default());
-        let answer = self.answers.find(request, &key, quorum.w().into(), sloppy);
+        let w = usize::from(quorum.w());
+        let answer = match zone.as_ref().and_then(|zone| to_write(turn, asker.slot, Some(zone))) {
+            None => self.answers.find(request, &key, (w, sloppy), |_| true),
+            Some(roster) => {
+                let needed = (roster.needed(w), sloppy);
+                self.answers.find(request, &key, needed, |node| roster.is_near(turn, node))
+            }
+        };
         if let Some((written, receipt)) = answer {
             turn.counters.retries += 1;
             turn.answer(asker, Some(receipt), None, Ok(Answer::Written(written)));
@@ -188,27 +200,30 @@ impl Coordinator {
         }
         let under_way = self.writes.get(&request).and_then(|id| self.calls.get_mut(id));
         let serves = |call: &&mut Box<Call>| {
-            call.key == key && call.quorum.w() >= quorum.w() && (sloppy || !call.sloppy)
+            call.key == key
+                && call.quorum.w() >= quorum.w()
+                && (sloppy || !call.sloppy)
+                && call.zone == zone
         };
         if let Some(call) = under_way.filter(serves) {
             turn.counters.retries += 1;
             call.askers.push(asker);
             return;
         }
-        let plan = |roster| Plan { key, roster, quorum, sloppy, deadline };
+        let plan = |roster, zone| Plan { key, roster, quorum, sloppy, zone, deadline };
         match put.change {
             Change::Delete => {
                 turn.counters.deletes += 1;
                 if put.context.is_empty() {
-                    let Some(plan) = to_read(turn, asker).map(plan) else { return };
-                    self.start_read(turn, asker, plan, None, Some(put.request));
+                    let Some(roster) = to_read(turn, asker, zone.as_ref()) else { return };
+                    self.start_read(turn, asker, plan(roster, zone), None, Some(put.request));
                     return;
                 }
             }
             Change::Value { .. } => turn.counters.puts += 1,
         }
-        let Some(plan) = to_write(turn, asker.slot).map(plan) else { return };
-        self.start_write(turn, asker, plan, (put.context, put.request, put.change));
+        let Some(roster) = to_write(turn, asker.slot, zone.as_ref()) else { return };
+        self.start_write(turn, asker, plan(roster, zone), (put.context, put.request, put.change));
     }
 
     /// The node's own storage answers for a call.
@@ -365,13 +380,13 @@ impl Coordinator {
 }
 
 /// Those who can answer a read, where there is a layout.
-fn to_read(turn: &Turn<'_>, asker: Asker) -> Option<Roster> {
-    Roster::for_read(asker.slot?, turn.layouts, turn.config.id)
+fn to_read(turn: &Turn<'_>, asker: Asker, zone: Option<&Text>) -> Option<Roster> {
+    Roster::for_read(asker.slot?, turn.layouts, turn.config.id, zone)
 }
 
 /// Those who are to hold a write, where there is a layout.
-fn to_write(turn: &Turn<'_>, slot: Option<Slot>) -> Option<Roster> {
-    Roster::for_write(slot?, turn.layouts, turn.config.id)
+fn to_write(turn: &Turn<'_>, slot: Option<Slot>, zone: Option<&Text>) -> Option<Roster> {
+    Roster::for_write(slot?, turn.layouts, turn.config.id, zone)
 }
 
 /// Too few replicas within reach: nothing happened.

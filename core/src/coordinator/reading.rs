@@ -5,7 +5,7 @@
 
 use super::{
     Answer, Arc, Asker, Call, CallId, Context, Coordinator, Duration, Failure, FailureCode,
-    LATE_ANSWERS, NodeId, OwnCopy, Plan, RequestId, Stage, Turn, Vec, entry, saturate, short,
+    LATE_ANSWERS, OwnCopy, Plan, RequestId, Roster, Stage, Turn, Vec, entry, saturate, short,
 };
 use crate::causality::{Record, RecordOp};
 use crate::config::Fanout;
@@ -39,9 +39,13 @@ impl Coordinator {
             reach.spared = reach.spared.minus(down);
         }
         if turn.config.fanout == Fanout::Quorum {
-            spare_the_slower(turn, roster, r, &mut reach);
+            spare_the_slower(turn, roster, roster.needed(r), &mut reach);
         }
-        let started = request::Get::start(roster.primaries(), r, reach, session);
+        let primaries = roster.primaries();
+        let started = match roster.zone().and_then(|_| roster.quotas(r).pop()) {
+            Some(quota) => request::Get::start_local(primaries, quota, reach),
+            None => request::Get::start(primaries, r, reach, session),
+        };
         let mut get = match started {
             Ok(get) => get,
             Err(error) => return turn.answer(asker, None, None, Err(short(error))),
@@ -50,8 +54,7 @@ impl Coordinator {
         self.hedges.on_read();
         let is_guest = roster.is_guest();
         if roster.own_primary().is_none() && !is_guest {
-            let primary = get.wants_stand_in().expect("a fallback asks no primary at first");
-            get.stand_in(primary).expect("there is room for the first stand-in");
+            get.seat_own(reach.own_is_outside);
         }
         // A fallback has what it keeps for others.
         let hints = match roster.own_primary() {
@@ -179,13 +182,14 @@ impl Coordinator {
                 get.on_fail(index);
             }
         }
-        let spared = get.spared().iter().map(|index| (index, call.roster.node(index)));
-        let index = if let Some(index) = by_speed(turn, spared).first().copied() {
+        let spared = get.spared().iter();
+        let index = if let Some(index) = by_speed(turn, &call.roster, spared).first().copied() {
             get.call_up(index);
             index
         } else {
             let Some(primary) = get.wants_stand_in().filter(|_| call.sloppy) else { return false };
-            let stand_in = call.roster.call_in(turn).and_then(|_| get.stand_in(primary));
+            let near = get.is_local();
+            let stand_in = call.roster.call_in(turn, near).and_then(|_| get.stand_in(primary));
             let Some(index) = stand_in else {
                 get.give_up(primary);
                 return true;
@@ -248,10 +252,10 @@ impl Coordinator {
         stale: Replicas,
     ) {
         let Some(call) = self.calls.get(&id) else { return };
-        let receipt =
-            call.wants_receipt().then(|| call.receipt(turn, call.quorum.r(), answered, stale));
-        let entry = entry(&call.key, record, turn.now.unix);
         let Stage::Read { then, .. } = call.stage else { return };
+        let needed = call.roster.needed(call.quorum.r().into());
+        let receipt = call.wants_receipt().then(|| call.receipt(turn, needed, answered, stale));
+        let entry = entry(&call.key, record, turn.now.unix);
         match then {
             None => self.answer_read(turn, id, receipt, Ok(Answer::Entry(entry))),
             Some(_) if sane_or!(record.is_empty(), DeleteTrustsMemory => entry.values.is_empty()) =>
@@ -274,10 +278,10 @@ impl Coordinator {
     ) {
         let Some(call) = self.calls.get(&id) else { return };
         let Stage::Read { get, .. } = &call.stage else { return };
-        let needed = saturate(get.needed());
-        let (r, repaired) = (call.quorum.r(), Replicas::new());
+        let (needed, counted) = (saturate(get.needed()), saturate(get.count(answered)));
+        let (r, repaired) = (call.roster.needed(call.quorum.r().into()), Replicas::new());
         let receipt = call.wants_receipt().then(|| call.receipt(turn, r, answered, repaired));
-        let failure = Failure::refused(code).quorum(needed, saturate(answered.len()));
+        let failure = Failure::refused(code).quorum(needed, counted);
         self.answer_read(turn, id, receipt, Err(failure));
     }
 
@@ -364,20 +368,29 @@ fn ask(turn: &mut Turn<'_>, call: &mut Call, id: CallId, index: usize) {
 }
 
 /// Leaves to be asked as many as are needed, this node and the fastest first.
-fn spare_the_slower(turn: &mut Turn<'_>, roster: &super::Roster, r: usize, reach: &mut Reach) {
+fn spare_the_slower(turn: &mut Turn<'_>, roster: &Roster, needed: usize, reach: &mut Reach) {
     let others = reach.reachable.minus(reach.spared).iter();
     let others = others.filter(|index| Some(*index) != roster.own_primary());
-    let order = by_speed(turn, others.map(|index| (index, roster.node(index))));
-    let kept = r - usize::from(roster.own_primary().is_some()).min(r);
+    let order = by_speed(turn, roster, others);
+    let own = roster.own_primary().filter(|own| !reach.outsiders.contains(*own));
+    let kept = needed - usize::from(own.is_some()).min(needed);
     for index in order.into_iter().skip(kept) {
         reach.spared.insert(index);
     }
 }
 
-/// Their indexes: the trusted first, the faster first.
-fn by_speed(turn: &mut Turn<'_>, nodes: impl Iterator<Item = (usize, NodeId)>) -> Vec<usize> {
-    let rank = |(index, node)| (turn.is_avoided(node), turn.verdicts.latency(node), index);
-    let mut ranked: Vec<(bool, Duration, usize)> = nodes.map(rank).collect();
+/// In a local request those of its zone first, since they count; then the trusted, and the faster.
+fn by_speed(
+    turn: &mut Turn<'_>,
+    roster: &Roster,
+    indexes: impl Iterator<Item = usize>,
+) -> Vec<usize> {
+    let rank = |index| {
+        let node = roster.node(index);
+        let far = !roster.is_near(turn, node);
+        (far, turn.is_avoided(node), turn.verdicts.latency(node), index)
+    };
+    let mut ranked: Vec<(bool, bool, Duration, usize)> = indexes.map(rank).collect();
     ranked.sort_unstable();
-    ranked.into_iter().map(|(_, _, index)| index).collect()
+    ranked.into_iter().map(|(.., index)| index).collect()
 }

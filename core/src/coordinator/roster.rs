@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::ids::NodeId;
+use crate::ids::{NodeId, Text};
 use crate::layout::Layout;
 use crate::layouts::Layouts;
 use crate::message::MemberState;
@@ -24,8 +24,11 @@ pub(crate) struct Roster {
     primaries: usize,
     /// The seat of this node. A guest has none: it asks others, and its own copy does not count.
     own: usize,
-    /// Where several layouts are in force and this is a write, the primaries of each of them.
-    lists: Vec<Replicas>,
+    /// Where several layouts are in force and this is a write, or the request is local, all that
+    /// count of each of them.
+    lists: Vec<Quota>,
+    /// The zone of a local request; `None` where it has no primary of the key, and all count.
+    zone: Option<Text>,
 }
 
 /// The seat of a guest: no node has it.
@@ -50,31 +53,65 @@ impl Roster {
     /// Those who can answer a read: the primaries of the layout that reads go by. This node
     /// coordinates: as one of them, as a guest where it is a primary of another layout in force, or
     /// else as a fallback.
-    pub(crate) fn for_read(slot: Slot, layouts: &Layouts, own: NodeId) -> Option<Roster> {
-        let primaries = layouts.read()?.layout.primaries(slot);
+    pub(crate) fn for_read(
+        slot: Slot,
+        layouts: &Layouts,
+        own: NodeId,
+        zone: Option<&Text>,
+    ) -> Option<Roster> {
+        let layout = &layouts.read()?.layout;
+        let primaries = layout.primaries(slot);
         let is_guest = !primaries.contains(&own) && layouts.is_primary(slot, own);
         let mut roster = Roster::new(slot, primaries, own);
         if is_guest {
             roster.seats.pop();
             roster.own = NO_SEAT;
         }
+        if let Some(zone) = zone {
+            roster.count_in(zone, core::iter::once(layout));
+        }
         Some(roster)
     }
 
     /// Those who are to hold a write: the primaries of all layouts in force, but for those that were
     /// removed. Those of the oldest come first.
-    pub(crate) fn for_write(slot: Slot, layouts: &Layouts, own: NodeId) -> Option<Roster> {
+    pub(crate) fn for_write(
+        slot: Slot,
+        layouts: &Layouts,
+        own: NodeId,
+        zone: Option<&Text>,
+    ) -> Option<Roster> {
         let head = layouts.head()?;
-        if !layouts.is_changing() {
-            return Some(Roster::new(slot, head.layout.primaries(slot), own));
-        }
-        let primaries = layouts.holders(slot);
-        let list = |layout: &Layout| -> Replicas {
-            let members = layout.primaries(slot).iter();
-            members.filter_map(|node| primaries.iter().position(|seat| seat == node)).collect()
+        let mut roster = if layouts.is_changing() {
+            let mut roster = Roster::new(slot, &layouts.holders(slot), own);
+            roster.lists = layouts.live().filter_map(|layout| roster.list(layout, None)).collect();
+            roster
+        } else {
+            Roster::new(slot, head.layout.primaries(slot), own)
         };
-        let lists = layouts.live().map(list).filter(|list| !list.is_empty()).collect();
-        Some(Roster { lists, ..Roster::new(slot, &primaries, own) })
+        if let Some(zone) = zone {
+            roster.count_in(zone, layouts.live());
+        }
+        Some(roster)
+    }
+
+    /// Only those of a zone count, of each layout that has any there for the key.
+    fn count_in<'a>(&mut self, zone: &Text, layouts: impl Iterator<Item = &'a Layout>) {
+        let list = |layout| self.list(layout, Some(zone)).or_else(|| self.list(layout, None));
+        let lists: Vec<Quota> = layouts.filter_map(list).collect();
+        if lists.iter().any(|list| list.local) {
+            (self.lists, self.zone) = (lists, Some(zone.clone()));
+        }
+    }
+
+    /// The seats of those primaries of a layout that count; `None` where there are none.
+    fn list(&self, layout: &Layout, zone: Option<&Text>) -> Option<Quota> {
+        let counts = |node: &&NodeId| zone.is_none_or(|zone| layout.is_in(**node, zone));
+        let nodes = layout.primaries(self.slot).iter().filter(counts);
+        let seats = nodes.filter_map(|node| self.index_of(*node));
+        let primaries: Replicas = seats.filter(|seat| *seat < self.primaries).collect();
+        let needed = primaries.len();
+        (needed > 0).then_some(Quota { primaries, needed, local: zone.is_some() })
     }
 
     fn new(slot: Slot, primaries: &[NodeId], own: NodeId) -> Roster {
@@ -84,14 +121,37 @@ impl Roster {
             seats.push(Seat::new(own));
         }
         let own = place.unwrap_or(primaries.len());
-        Roster { slot, seats, primaries: primaries.len(), own, lists: Vec::new() }
+        Roster { slot, seats, primaries: primaries.len(), own, lists: Vec::new(), zone: None }
     }
 
-    /// How many copies a write of `w` needs of each layout in force; empty where there is one. Of a
-    /// layout from which members were removed no more can be had than are left of it.
-    pub(super) fn quotas(&self, w: usize) -> Vec<Quota> {
-        let quota = |list: &Replicas| Quota { primaries: *list, needed: w.min(list.len()) };
+    /// How many copies a request of R or W needs of each layout; empty where all primaries of one
+    /// layout count. Of a layout from which members were removed no more can be had than are left of
+    /// it, and of a zone no more than it has.
+    pub(super) fn quotas(&self, needed: usize) -> Vec<Quota> {
+        let quota = |list: &Quota| Quota { needed: needed.min(list.needed), ..*list };
         self.lists.iter().map(quota).collect()
+    }
+
+    /// How many copies a request of R or W needs: the most of all layouts.
+    pub(super) fn needed(&self, needed: usize) -> usize {
+        if self.zone.is_none() {
+            return needed;
+        }
+        self.lists.iter().map(|list| needed.min(list.needed)).max().unwrap_or(needed)
+    }
+
+    /// The zone in which alone is counted.
+    pub(super) fn zone(&self) -> Option<&Text> {
+        self.zone.as_ref()
+    }
+
+    /// Whether what a node does counts: in a local request, only in its zone.
+    pub(super) fn is_near(&self, turn: &Turn<'_>, node: NodeId) -> bool {
+        let Some(zone) = &self.zone else { return true };
+        // Of one that is on its way out an older layout says where it is.
+        let mut layouts = turn.layouts.live().rev();
+        let layout = layouts.find(|layout| layout.member(node).is_some());
+        layout.is_some_and(|layout| layout.is_in(node, zone))
     }
 
     /// Whether this node has no seat.
@@ -158,6 +218,15 @@ impl Roster {
         if sloppy && (reach.reachable.len() < needed || as_fallback) {
             reach.fallbacks = usize::from(as_fallback) + self.fallbacks(turn).take(needed).count();
         }
+        if self.zone.is_some() {
+            let near = self.lists.iter().filter(|list| list.local).map(|list| list.primaries);
+            let near = near.fold(Replicas::new(), Replicas::union);
+            reach.outsiders = Replicas::first(self.primaries).minus(near);
+            reach.own_is_outside = as_fallback && !self.is_near(turn, turn.config.id);
+            let fallbacks = self.fallbacks(turn).filter(|node| self.is_near(turn, *node));
+            let own = usize::from(as_fallback && !reach.own_is_outside);
+            reach.near_fallbacks = own + fallbacks.take(needed).count();
+        }
         reach
     }
 
@@ -168,17 +237,20 @@ impl Roster {
         (0..self.primaries).filter(down).collect()
     }
 
-    /// Gives the next fallback that is trusted the next seat; `None` where there is none.
-    pub(super) fn call_in_trusted(&mut self, turn: &Turn<'_>) -> Option<NodeId> {
-        let node = self.fallbacks(turn).find(|node| is_trusted(turn, *node))?;
+    /// Gives the next fallback that is trusted the next seat; `None` where there is none. `near`: it
+    /// is in the zone of the local request.
+    pub(super) fn call_in_trusted(&mut self, turn: &Turn<'_>, near: bool) -> Option<NodeId> {
+        let serves =
+            |node: &NodeId| is_trusted(turn, *node) && (!near || self.is_near(turn, *node));
+        let node = self.fallbacks(turn).find(serves)?;
         self.seat(node)
     }
 
     /// The same; one that is avoided is the last resort.
-    pub(super) fn call_in(&mut self, turn: &Turn<'_>) -> Option<NodeId> {
-        let trusted = self.call_in_trusted(turn);
+    pub(super) fn call_in(&mut self, turn: &Turn<'_>, near: bool) -> Option<NodeId> {
+        let trusted = self.call_in_trusted(turn, near);
         trusted.or_else(|| {
-            let node = self.fallbacks(turn).next()?;
+            let node = self.fallbacks(turn).find(|node| !near || self.is_near(turn, *node))?;
             self.seat(node)
         })
     }

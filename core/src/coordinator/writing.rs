@@ -73,7 +73,8 @@ impl Coordinator {
             }
             return;
         }
-        let Some(roster) = to_write(turn, Some(call.roster.slot)) else { return };
+        let zone = call.zone.clone();
+        let Some(roster) = to_write(turn, Some(call.roster.slot), zone.as_ref()) else { return };
         (call.roster, call.layouts) = (roster, turn.layouts.begun());
         call.timer = call.deadline;
         let plan = Plan {
@@ -81,6 +82,7 @@ impl Coordinator {
             roster: call.roster.clone(),
             quorum: call.quorum,
             sloppy: call.sloppy,
+            zone,
             deadline: call.deadline,
         };
         match start_put(turn, &plan) {
@@ -209,11 +211,17 @@ impl Coordinator {
                 continue;
             }
             // A primary that was spared is asked itself before a fallback that is no better.
-            let spared = put.spared().contains(primary);
-            let fallback =
-                if spared { call.roster.call_in_trusted(turn) } else { call.roster.call_in(turn) };
+            let (spared, near) = (put.spared().contains(primary), put.wants_near(primary));
+            let fallback = if spared {
+                call.roster.call_in_trusted(turn, near)
+            } else {
+                call.roster.call_in(turn, near)
+            };
             match fallback.and_then(|_| put.stand_in(primary)) {
                 Some(index) => {
+                    if !call.roster.is_near(turn, call.roster.node(index)) {
+                        put.note_outsider(index);
+                    }
                     turn.counters.stand_ins += 1;
                     send(turn, call, id, index);
                     asked = true;
@@ -236,7 +244,12 @@ impl Coordinator {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Stage::Write { put, .. } = &mut call.stage else { return };
         let end = put.end();
+        // Now the other zones have their turn.
+        let goes_on = end.is_some() && put.is_local();
         self.after_write(turn, id, end);
+        if goes_on {
+            return self.settle_write(turn, id);
+        }
         let Some(call) = self.calls.get(&id) else { return };
         let Stage::Write { put, .. } = &call.stage else { return };
         if call.askers.is_empty() && put.is_covered() {
@@ -319,13 +332,14 @@ impl Coordinator {
             }
             PutEnd::Unknown { acked, late } => {
                 let code = if late { FailureCode::Timeout } else { FailureCode::QuorumUnavailable };
-                let counted = saturate(put.counted().len());
-                let failure = Failure::refused(code).quorum(call.quorum.w().into(), counted);
+                let (needed, counted) = put.count();
+                let failure = Failure::refused(code).quorum(saturate(needed), saturate(counted));
                 (acked, Err(sane_or!(failure.unknown(), UnknownCalledRefused => failure)))
             }
         };
         self.pace.on_end(turn.now.instant.since(call.begun));
-        let receipt = call.receipt(turn, call.quorum.w(), acked, Replicas::new());
+        let needed = call.roster.needed(call.quorum.w().into());
+        let receipt = call.receipt(turn, needed, acked, Replicas::new());
         for asker in core::mem::take(&mut call.askers) {
             let receipt = asker.receipt.then(|| receipt.clone());
             turn.answer(asker, receipt, None, result.clone());

@@ -202,6 +202,20 @@ impl Layout {
         &self.primaries[start..start + self.primaries_per_slot]
     }
 
+    /// Those of the slot's primaries that are in a zone, in their order.
+    pub fn primaries_in<'a>(
+        &'a self,
+        slot: Slot,
+        zone: &'a str,
+    ) -> impl Iterator<Item = NodeId> + 'a {
+        self.primaries(slot).iter().copied().filter(move |id| self.is_in(*id, zone))
+    }
+
+    /// Whether a node is a member in that zone.
+    pub fn is_in(&self, id: NodeId, zone: &str) -> bool {
+        self.member(id).is_some_and(|member| *member.zone == *zone)
+    }
+
     /// Every member with slots, once: the slot's primaries, then its fallbacks in order.
     pub fn preference_list(&self, slot: Slot) -> impl ExactSizeIterator<Item = NodeId> + '_ {
         self.ring.preference_list(slot).map(|index| self.members[usize::from(index)].id)

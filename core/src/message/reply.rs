@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{CallId, LayoutUpdate};
 use crate::causality::{Checksum, RecordDigest};
-use crate::ids::NodeId;
+use crate::ids::{NodeId, Text};
 use crate::layout::LayoutVersion;
 use crate::time::{Duration, UnixMs};
 
@@ -189,12 +189,15 @@ pub struct Receipt {
     pub primaries: Vec<NodeId>,
     /// Replicas found stale when the request ended, and repaired.
     pub repaired: Vec<NodeId>,
-    /// R or W.
+    /// R or W; of a local request, at most the primaries of its zone.
     pub needed: u8,
     /// The layout that named the replicas.
     pub layout_version: LayoutVersion,
     /// Fallbacks that answered, or acknowledged durably, before the request ended.
     pub fallbacks: Vec<StandIn>,
+    /// The zone in which `needed` was counted; `None`: in all of them. Of those named above, others
+    /// than its nodes answered as well, and did not count.
+    pub zone: Option<Text>,
 }
 
 /// A fallback, and the primary that it stood in for.

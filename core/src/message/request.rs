@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{CallId, Failure, FailureCode};
 use crate::causality::Checksum;
-use crate::ids::{Key, RequestId};
+use crate::ids::{Key, RequestId, Text};
 use crate::layout::LayoutVersion;
 use crate::limits::TTL_MAX;
 use crate::time::{self, Duration};
@@ -49,6 +49,10 @@ pub struct RequestHead {
     pub passed_on: bool,
     /// Whether the answer is to carry a [`Receipt`](super::Receipt).
     pub receipt: bool,
+    /// Set in a local request, and never empty: R and W count primaries of this zone alone, so many
+    /// of them at most as the key has there; those of all zones where it has none. At most
+    /// [`ZONE_BYTES_MAX`](crate::limits::ZONE_BYTES_MAX).
+    pub zone: Option<Text>,
 }
 
 /// Reads a key.

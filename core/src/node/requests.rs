@@ -62,7 +62,7 @@ pub(super) fn on_request(turn: &mut Turn<'_>, parts: &mut Parts<'_>, from: Peer,
     if let Err((limit, most)) = admission::has_room(turn, asker, under_way) {
         return turn.overloaded(asker, limit, most, RETRY_CROWDED);
     }
-    let quorum = match admission::check(turn.config, layout.replication(), &request) {
+    let quorum = match admission::check(turn.config, turn.layouts, slot, &request) {
         Ok(quorum) => quorum,
         Err(failure) => return turn.answer(asker, None, None, Err(failure)),
     };

@@ -4,7 +4,8 @@ use core::fmt;
 
 /// A checked choice of N, R and W.
 ///
-/// Invariant: 1 <= R <= N and 1 <= W <= N, and R + W > N unless weak quorums are allowed.
+/// Invariant: 1 <= R <= N and 1 <= W <= N, and R + W is more than all that count, which is N unless
+/// they are counted in one zone, unless weak quorums are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quorum {
     n: u8,
@@ -58,12 +59,28 @@ impl Quorum {
     /// # Errors
     /// `OutOfRange`, or `Weak` unless `allow_weak`.
     pub fn new(n: u8, r: u8, w: u8, allow_weak: bool) -> Result<Quorum, QuorumError> {
+        Quorum::new_among(n, n, r, w, allow_weak)
+    }
+
+    /// The same where only `counted` of the N replicas count, and R and W are cut to as many: read
+    /// and write sets must meet among those.
+    ///
+    /// # Errors
+    /// As [`new`](Quorum::new); `Weak` names `counted` for N.
+    pub fn new_among(
+        n: u8,
+        counted: u8,
+        r: u8,
+        w: u8,
+        allow_weak: bool,
+    ) -> Result<Quorum, QuorumError> {
         let range = 1..=n;
         if !range.contains(&r) || !range.contains(&w) {
             return Err(QuorumError::OutOfRange { n, r, w });
         }
-        if !allow_weak && u16::from(r) + u16::from(w) <= u16::from(n) {
-            return Err(QuorumError::Weak { n, r, w });
+        // Where R or W is cut to all that count, the other one is at least 1.
+        if !allow_weak && u16::from(r) + u16::from(w) <= u16::from(counted) {
+            return Err(QuorumError::Weak { n: counted, r, w });
         }
         Ok(Quorum { n, r, w })
     }
@@ -100,6 +117,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn read_and_write_sets_must_meet_among_those_that_count() {
+        for n in 1..=4_u8 {
+            for counted in 1..=n {
+                for (r, w) in (1..=n).flat_map(|r| (1..=n).map(move |w| (r, w))) {
+                    let meet = r.min(counted) + w.min(counted) > counted;
+                    let quorum = Quorum::new_among(n, counted, r, w, false);
+                    assert_eq!(quorum.is_ok(), meet, "{counted} of N={n} R={r} W={w}");
+                }
+            }
+        }
+        let error = Quorum::new_among(3, 2, 1, 1, false).unwrap_err();
+        assert_eq!(error, QuorumError::Weak { n: 2, r: 1, w: 1 });
+        assert!(Quorum::new_among(3, 1, 4, 1, false).is_err(), "no key has so many replicas");
     }
 
     #[test]

@@ -6,10 +6,16 @@
 //!           a  -  - | for 1  for 2    the stand-ins, in the order in which they were called in
 //! ```
 //!
-//! Invariant: a primary has at most one stand-in that is neither failed nor overdue.
+//! Of a local request the primaries of one zone count, and stand-ins for them that are in it. At
+//! first nobody else is stood in for, so that fallbacks of the zone are left for its own primaries;
+//! once the request has ended, anybody is, by anybody.
+//!
+//! Invariant: a primary has at most one stand-in that is neither failed nor overdue, beside one that
+//! does not count.
 
 use alloc::vec::Vec;
 
+use super::Short;
 use crate::quorum::{Replicas, Tally, Verdict};
 
 /// Who was asked, who answered, who stands in for whom.
@@ -28,17 +34,27 @@ pub(super) struct Copies {
     overdue: Replicas,
     /// Primaries that nobody stands in for: there is no fallback left.
     given_up: Replicas,
-    /// What is needed of each layout in force, where there are several; empty: of all alike.
+    /// What is needed of each layout in force, where there are several or the request is local;
+    /// empty: of all alike.
     quotas: Vec<Quota>,
+    /// Of a local request, those that are not in its zone.
+    outsiders: Replicas,
+    /// Whether this is a local request that has not ended.
+    is_near_first: bool,
+    /// The primaries that are to be stood in for: those that count as long as `is_near_first`, else
+    /// all.
+    wanted: Replicas,
 }
 
 /// The primaries of one layout, and how many of them are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// Those of its primaries that take part.
+    /// Those of its primaries that count.
     pub primaries: Replicas,
     /// How many of them end the request.
     pub needed: usize,
+    /// Whether they are those of the zone of a local request: nobody else stands in for them.
+    pub local: bool,
 }
 
 /// Which of the primaries can be asked.
@@ -52,6 +68,27 @@ pub struct Reach {
     pub fallbacks: usize,
     /// Whether fallbacks count.
     pub sloppy: bool,
+    /// Of a local request, the primaries that are not in its zone.
+    pub outsiders: Replicas,
+    /// Of a local request, those of the fallbacks that are in its zone.
+    pub near_fallbacks: usize,
+    /// The coordinator is a fallback that is not in the zone of the local request.
+    pub own_is_outside: bool,
+}
+
+impl Quota {
+    /// Whether as many as are needed are within reach.
+    pub(super) fn check(self, reach: Reach) -> Result<(), Short> {
+        let Quota { primaries, needed, local } = self;
+        let others = reach.reachable.minus(primaries);
+        let spare = match (reach.sloppy, local) {
+            (false, _) => 0,
+            (true, false) => reach.fallbacks + others.len(),
+            (true, true) => reach.near_fallbacks + others.minus(reach.outsiders).len(),
+        };
+        let reachable = reach.reachable.intersection(primaries).len() + spare;
+        if reachable < needed { Err(Short { needed, reachable }) } else { Ok(()) }
+    }
 }
 
 impl Copies {
@@ -69,13 +106,34 @@ impl Copies {
             overdue: Replicas::new(),
             given_up: Replicas::new(),
             quotas: Vec::new(),
+            outsiders: reach.outsiders,
+            is_near_first: false,
+            wanted: Replicas::first(primaries),
         }
     }
 
-    /// So many are needed of each of several layouts.
+    /// So many are needed of each of several layouts, or of one zone.
     pub(super) fn with_quotas(mut self, quotas: Vec<Quota>) -> Copies {
         self.quotas = quotas;
+        self.is_near_first = self.is_local();
+        if self.is_near_first {
+            let lists = self.quotas.iter().map(|quota| quota.primaries);
+            self.wanted = lists.fold(Replicas::new(), Replicas::union);
+        }
         self
+    }
+
+    /// Whether those of one zone count alone.
+    pub(super) fn is_local(&self) -> bool {
+        self.quotas.iter().any(|quota| quota.local)
+    }
+
+    /// The request has ended: whoever is missing may be stood in for, by anybody.
+    pub(super) fn on_ended(&mut self) {
+        if core::mem::take(&mut self.is_near_first) {
+            self.wanted = Replicas::first(self.primaries);
+            self.given_up = Replicas::new();
+        }
     }
 
     pub(super) fn tally(&self) -> &Tally {
@@ -86,7 +144,8 @@ impl Copies {
     pub(super) fn ack(&mut self, index: usize) {
         self.tally.ack(index);
         let primary = self.primary_of(index);
-        if !self.tally.acked().contains(index) || !self.sloppy {
+        // Quotas of a local request count primaries, so nobody counts twice.
+        if !self.tally.acked().contains(index) || !self.sloppy || self.is_local() {
             return;
         }
         let acked = self.tally.counted();
@@ -98,12 +157,26 @@ impl Copies {
         }
     }
 
-    /// How many of the primaries are in `set`, or somebody that stands in for them.
-    pub(super) fn served_by(&self, set: Replicas) -> usize {
+    /// Whether those in `set` are enough, each for itself or for the primary that it stands in for.
+    pub(super) fn are_enough(&self, set: Replicas) -> bool {
+        if !self.quotas.is_empty() {
+            return self.quotas.iter().all(|quota| self.of_quota(quota, set) >= quota.needed);
+        }
         let served = |primary: &usize| {
             set.contains(*primary) || self.stand_ins_of(*primary).any(|index| set.contains(index))
         };
-        (0..self.primaries).filter(served).count()
+        (0..self.primaries).filter(served).count() >= self.tally.needed()
+    }
+
+    /// How many are needed, and how many of those in `set` count: of several quotas the first that
+    /// is not reached.
+    pub(super) fn count(&self, set: Replicas) -> (usize, usize) {
+        if !self.is_local() {
+            return (self.tally.needed(), set.len());
+        }
+        let count = |quota: &Quota| (quota.needed, self.of_quota(quota, set));
+        let short = self.quotas.iter().map(count).find(|(needed, counted)| counted < needed);
+        short.or_else(|| self.quotas.first().map(count)).unwrap_or_default()
     }
 
     pub(super) fn fail(&mut self, index: usize) {
@@ -138,12 +211,31 @@ impl Copies {
 
     /// The first primary that needs a stand-in and has none.
     pub(super) fn wants_stand_in(&self) -> Option<usize> {
+        let missing = self.lost().intersection(self.wanted).minus(self.given_up);
+        missing.iter().find(|primary| !self.is_stood_in_for(*primary))
+    }
+
+    /// Whether only a fallback in the zone is of use in the place of `primary`.
+    pub(super) fn wants_near(&self, primary: usize) -> bool {
+        self.is_near_first
+            && self.quotas.iter().any(|quota| quota.local && quota.primaries.contains(primary))
+    }
+
+    /// The coordinator is a fallback: it stands in for the first primary that it is of use for.
+    /// Answers its index.
+    ///
+    /// # Panics
+    /// Where all primaries are to be asked.
+    pub(super) fn seat_own(&mut self, is_outside: bool) -> usize {
         let lost = self.lost();
-        (0..self.primaries).find(|primary| {
-            lost.contains(*primary)
-                && !self.given_up.contains(*primary)
-                && !self.is_stood_in_for(*primary)
-        })
+        let elsewhere = lost.intersection(self.outsiders).iter().next().filter(|_| is_outside);
+        let primary = elsewhere.or_else(|| self.wants_stand_in());
+        let primary = primary.expect("a fallback stands in for a primary");
+        let index = self.stand_in(primary).expect("there is room for the first stand-in");
+        if is_outside {
+            self.note_outsider(index);
+        }
+        index
     }
 
     /// A fallback stands in for `primary`; answers its index, `None` where there are too many.
@@ -151,6 +243,11 @@ impl Copies {
         let index = self.tally.add(self.sloppy)?;
         self.stand_ins.push(primary);
         Some(index)
+    }
+
+    /// The stand-in `index` is not in the zone of the local request.
+    pub(super) fn note_outsider(&mut self, index: usize) {
+        self.outsiders.insert(index);
     }
 
     /// There is no fallback left for `primary`.
@@ -165,10 +262,9 @@ impl Copies {
         } else {
             let lost = self.tally.lost();
             let left = Replicas::first(self.primaries + self.stand_ins.len()).minus(lost);
-            let reaches = |set| move |quota: &Quota| self.of_quota(quota, set) >= quota.needed;
-            if self.quotas.iter().all(reaches(self.tally.counted())) {
+            if self.are_enough(self.tally.counted()) {
                 Verdict::Reached
-            } else if self.quotas.iter().all(reaches(left)) {
+            } else if self.are_enough(left) {
                 Verdict::Open
             } else {
                 Verdict::Impossible
@@ -195,8 +291,10 @@ impl Copies {
     }
 
     /// How many of the primaries of a layout are in `set`, or somebody that stands in for them. Where
-    /// there is no fallback left, the primaries of other layouts stand in.
+    /// there is no fallback left, the primaries of other layouts stand in. Nobody from elsewhere
+    /// stands in for those of a zone.
     fn of_quota(&self, quota: &Quota, set: Replicas) -> usize {
+        let set = if quota.local { set.minus(self.outsiders) } else { set };
         let is_served = |primary: &usize| {
             set.contains(*primary) || self.stand_ins_of(*primary).any(|index| set.contains(index))
         };
@@ -223,6 +321,7 @@ impl Copies {
 
     fn is_stood_in_for(&self, primary: usize) -> bool {
         let lost = self.lost();
+        let lost = if self.wants_near(primary) { lost.union(self.outsiders) } else { lost };
         self.stand_ins_of(primary).any(|index| !lost.contains(index))
     }
 
@@ -241,7 +340,8 @@ mod tests {
     /// primary that was spared.
     fn copies(reachable: &[usize], spared: &[usize], sloppy: bool, words: &str) -> Copies {
         let set = |indexes: &[usize]| indexes.iter().copied().collect();
-        let reach = Reach { reachable: set(reachable), spared: set(spared), fallbacks: 9, sloppy };
+        let (reachable, spared) = (set(reachable), set(spared));
+        let reach = Reach { reachable, spared, fallbacks: 9, sloppy, ..Reach::default() };
         let mut copies = Copies::new(3, 2, reach);
         for word in words.split_whitespace() {
             let index = word[1..].parse().unwrap_or(usize::MAX);

@@ -1,9 +1,10 @@
 //! A read: ask, end with R answers, compare the late ones, repair the stale.
 
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
-use super::copies::Copies;
+use super::copies::{Copies, Quota};
 use super::{Reach, Short};
 use crate::causality::{Context, Record};
 use crate::quorum::{Replicas, Verdict};
@@ -70,18 +71,23 @@ impl Get {
     ) -> Result<Get, Short> {
         sane_or!(let r, ReadQuorumShort => (r - 1).max(1));
         let needed = if session.is_some() { 1 } else { r };
-        let spare = if reach.sloppy { reach.fallbacks } else { 0 };
-        let reachable = reach.reachable.len() + spare;
-        if reachable < needed {
-            return Err(Short { needed, reachable });
-        }
-        Ok(Get {
-            answers: alloc::vec![None; primaries],
-            copies: Copies::new(primaries, needed, reach),
-            merged: Arc::default(),
-            session,
-            ended: false,
-        })
+        Quota { primaries: Replicas::first(primaries), needed, local: false }.check(reach)?;
+        Ok(Get::begin(primaries, Copies::new(primaries, needed, reach), session))
+    }
+
+    /// Starts a read that ends with as many answers of one zone as `quota` says.
+    ///
+    /// # Errors
+    /// Fewer are within reach.
+    pub fn start_local(primaries: usize, quota: Quota, reach: Reach) -> Result<Get, Short> {
+        quota.check(reach)?;
+        let copies = Copies::new(primaries, quota.needed, reach);
+        Ok(Get::begin(primaries, copies.with_quotas(vec![quota]), None))
+    }
+
+    fn begin(primaries: usize, copies: Copies, session: Option<Context>) -> Get {
+        let answers = vec![None; primaries];
+        Get { answers, copies, merged: Arc::default(), session, ended: false }
     }
 
     /// Replica `index` answered with all that it holds. A second answer changes nothing.
@@ -127,16 +133,25 @@ impl Get {
         if self.ended {
             return false;
         }
-        let tally = self.copies.tally();
         let expected = self.copies.expected();
-        let served = self.copies.served_by(tally.acked().union(expected));
-        let too_few = served < tally.needed();
+        let too_few = !self.copies.are_enough(self.copies.tally().acked().union(expected));
         too_few || (expected.is_empty() && !self.is_worth_telling())
     }
 
     /// Answers that end it: R, or one for a session.
     pub fn needed(&self) -> usize {
         self.copies.tally().needed()
+    }
+
+    /// How many of those in `set` count.
+    pub fn count(&self, set: Replicas) -> usize {
+        let (_, counted) = self.copies.count(set);
+        counted
+    }
+
+    /// Whether those of one zone count alone.
+    pub fn is_local(&self) -> bool {
+        self.copies.is_local()
     }
 
     /// Those that were asked and said nothing yet.
@@ -157,6 +172,16 @@ impl Get {
     /// The first primary that somebody could stand in for.
     pub fn wants_stand_in(&self) -> Option<usize> {
         self.copies.wants_stand_in()
+    }
+
+    /// The coordinator is a fallback: it stands in for a primary. `is_outside`: it is not in the zone
+    /// of the local request.
+    ///
+    /// # Panics
+    /// Where all primaries are to be asked.
+    pub fn seat_own(&mut self, is_outside: bool) {
+        self.copies.seat_own(is_outside);
+        self.answers.push(None);
     }
 
     /// A fallback is asked in the place of `primary`; answers its index.

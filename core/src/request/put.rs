@@ -55,12 +55,14 @@ impl Put {
         reach: Reach,
     ) -> Result<Put, Short> {
         sane_or!(let w, WriteQuorumShort => (w - 1).max(1));
-        check(Quota { primaries: Replicas::first(primaries), needed: w }, reach)?;
-        Put::begin(Copies::new(primaries, w, reach), own)
+        let all = Replicas::first(primaries);
+        Quota { primaries: all, needed: w, local: false }.check(reach)?;
+        Ok(Put::begin(Copies::new(primaries, w, reach), own, reach))
     }
 
-    /// The same while several layouts are in force: so many copies are needed of each of them. The
-    /// primaries are those of all, each once.
+    /// The same while several layouts are in force, or where those of one zone count alone: so many
+    /// copies are needed of each of them. The primaries are those of all layouts and zones, each
+    /// once.
     ///
     /// # Errors
     /// Of a layout fewer than are needed are within reach.
@@ -76,18 +78,15 @@ impl Put {
         sane_or!(let quotas, WritesToNewestOnly => quotas.into_iter().skip(1).collect::<Vec<_>>());
         sane_or!(let quotas, WritesToOldestOnly => quotas.into_iter().take(1).collect::<Vec<_>>());
         for quota in &quotas {
-            check(*quota, reach)?;
+            quota.check(reach)?;
         }
         let needed = quotas.iter().map(|quota| quota.needed).max().unwrap_or(1);
-        Put::begin(Copies::new(primaries, needed, reach).with_quotas(quotas), own)
+        Ok(Put::begin(Copies::new(primaries, needed, reach).with_quotas(quotas), own, reach))
     }
 
-    fn begin(mut copies: Copies, own: Option<usize>) -> Result<Put, Short> {
-        let own = own.unwrap_or_else(|| {
-            let primary = copies.wants_stand_in().expect("a fallback stands in for a primary");
-            copies.stand_in(primary).expect("there is room for the first stand-in")
-        });
-        Ok(Put { own, copies, applied: false, ended: false })
+    fn begin(mut copies: Copies, own: Option<usize>, reach: Reach) -> Put {
+        let own = own.unwrap_or_else(|| copies.seat_own(reach.own_is_outside));
+        Put { own, copies, applied: false, ended: false }
     }
 
     /// The coordinator's index.
@@ -130,6 +129,21 @@ impl Put {
         self.copies.stand_in(primary)
     }
 
+    /// Whether those of one zone count alone.
+    pub fn is_local(&self) -> bool {
+        self.copies.is_local()
+    }
+
+    /// Whether only a fallback in the zone is of use in the place of `primary`.
+    pub fn wants_near(&self, primary: usize) -> bool {
+        self.copies.wants_near(primary)
+    }
+
+    /// The stand-in `index` is not in the zone of the local request.
+    pub fn note_outsider(&mut self, index: usize) {
+        self.copies.note_outsider(index);
+    }
+
     /// Primaries that were not asked, and can be.
     pub fn spared(&self) -> Replicas {
         self.copies.spared()
@@ -158,7 +172,7 @@ impl Put {
         if self.ended {
             return None;
         }
-        self.ended = true;
+        self.set_ended();
         Some(PutEnd::Unknown { acked: self.copies.tally().acked(), late: true })
     }
 
@@ -174,8 +188,13 @@ impl Put {
             Verdict::Reached => PutEnd::Done { acked },
             Verdict::Impossible => PutEnd::Unknown { acked, late: false },
         };
-        self.ended = true;
+        self.set_ended();
         Some(end)
+    }
+
+    fn set_ended(&mut self) {
+        self.ended = true;
+        self.copies.on_ended();
     }
 
     /// Those who were sent the write and said nothing yet.
@@ -188,9 +207,9 @@ impl Put {
         self.copies.is_covered()
     }
 
-    /// Those whose acknowledgements count.
-    pub fn counted(&self) -> Replicas {
-        self.copies.tally().counted()
+    /// Acknowledgements that are needed, and those that count.
+    pub fn count(&self) -> (usize, usize) {
+        self.copies.count(self.copies.tally().counted())
     }
 
     /// For each stand-in its index and its primary's.
@@ -199,193 +218,5 @@ impl Put {
     }
 }
 
-/// Whether as many as are needed of the primaries of a layout are within reach.
-fn check(Quota { primaries, needed }: Quota, reach: Reach) -> Result<(), Short> {
-    let others = reach.reachable.minus(primaries).len();
-    let spare = if reach.sloppy { reach.fallbacks + others } else { 0 };
-    let reachable = reach.reachable.intersection(primaries).len() + spare;
-    if reachable < needed { Err(Short { needed, reachable }) } else { Ok(()) }
-}
-
 #[cfg(test)]
-mod tests {
-    use alloc::vec;
-    use alloc::vec::Vec;
-
-    use super::{Put, PutEnd};
-    use crate::quorum::Replicas;
-    use crate::request::{Quota, Reach, Short};
-
-    fn set(indexes: &[usize]) -> Replicas {
-        indexes.iter().copied().collect()
-    }
-
-    /// Two of each of two lists of three.
-    fn quotas(lists: [&[usize]; 2]) -> Vec<Quota> {
-        lists.map(|list| Quota { primaries: set(list), needed: 2 }).to_vec()
-    }
-
-    /// A put over two lists, coordinated by the index 0 and applied there. `a1`: index 1
-    /// acknowledges; `f1`: it fails; `o1`: all but it and the coordinator are overdue; `s`: a
-    /// fallback stands in for whoever wants that first; `n`: none is left for it.
-    fn put(lists: [&[usize]; 2], primaries: usize, reach: Reach, words: &str) -> Put {
-        let put = Put::start_in_all(primaries, quotas(lists), Some(0), reach);
-        let mut put = put.expect("enough are within reach");
-        put.on_applied();
-        for word in words.split_whitespace() {
-            let index = word[1..].parse().unwrap_or(usize::MAX);
-            match &word[..1] {
-                "a" => put.on_ack(index),
-                "f" => put.on_fail(index),
-                "o" => put.on_patience_over(put.awaited().minus(set(&[index]))),
-                "s" => {
-                    let primary = put.wants_stand_in().expect("somebody is missing");
-                    put.stand_in(primary).expect("there is room");
-                }
-                "n" => {
-                    let primary = put.wants_stand_in().expect("somebody is missing");
-                    put.give_up(primary);
-                }
-                _ => panic!("no such word: {word}"),
-            }
-        }
-        put
-    }
-
-    fn end(put: &mut Put) -> Option<bool> {
-        put.end().map(|end| matches!(end, PutEnd::Done { .. }))
-    }
-
-    const OPEN: Option<bool> = None;
-    const DONE: Option<bool> = Some(true);
-    const UNKNOWN: Option<bool> = Some(false);
-
-    #[test]
-    fn table_of_writes_over_two_lists() {
-        // One node goes and one comes; all go and others come.
-        let one: [&[usize]; 2] = [&[0, 1, 2], &[0, 1, 3]];
-        let all: [&[usize]; 2] = [&[0, 1, 2], &[3, 4, 5]];
-        type Row<'a> = ([&'a [usize]; 2], bool, &'a str, Option<bool>);
-        let table: [Row<'_>; 40] = [
-            // lists, sloppy, words: how it ends
-            (one, false, "a0", OPEN),
-            (one, false, "a0 a1", DONE),
-            (one, false, "a0 a2", OPEN),
-            (one, false, "a0 a3", OPEN),
-            (one, false, "a0 a2 a3", DONE),
-            (one, false, "a2 a3", OPEN),
-            (one, false, "a0 a2 a2 a2", OPEN),
-            (one, false, "a0 f1", OPEN),
-            (one, false, "a0 f1 a2", OPEN),
-            (one, false, "a0 f1 a2 a3", DONE),
-            (one, false, "a0 f1 f2", UNKNOWN),
-            (one, false, "a0 f1 f3", UNKNOWN),
-            (one, false, "a0 f2 f3", OPEN),
-            (one, false, "a0 f2 f3 a1", DONE),
-            (one, false, "a0 a2 a3 f1", DONE),
-            (all, false, "a0 a1", OPEN),
-            (all, false, "a0 a1 a2", OPEN),
-            (all, false, "a0 a1 a2 a3", OPEN),
-            (all, false, "a0 a1 a3 a4", DONE),
-            (all, false, "a3 a4 a5", OPEN),
-            (all, false, "a0 a1 a2 f3 f4", UNKNOWN),
-            (all, false, "f1 f2 a3 a4 a5", UNKNOWN),
-            // A stand-in counts in the lists of the primary that it stands in for: that of 6 is 1.
-            (all, false, "a0 o0 s a6 a3 a4", OPEN),
-            (all, true, "a0 o0 s a6", OPEN),
-            (all, true, "a0 o0 s a6 a3 a4", DONE),
-            (all, true, "a0 a1 o0 s a6", OPEN),
-            (all, true, "a0 a1 a2 o0 s s a6", OPEN),
-            (all, true, "a0 a1 a2 o0 s s a6 a7", DONE),
-            (one, true, "a0 o0 s a4", DONE),
-            (one, true, "a0 a1 o0 s a4", DONE),
-            // It and its primary are one.
-            (all, true, "a3 a4 o0 s a1 a6", OPEN),
-            (all, true, "a3 a4 o0 s a1 a6 a0", DONE),
-            // One that fails is not the end as long as another can be found.
-            (one, true, "a0 f1 f2 f3", OPEN),
-            (one, true, "a0 f1 f2 f3 s s s f4", OPEN),
-            // Where no fallback is left, a primary of the other list stands in, and each for one.
-            (all, true, "a0 a1 a2 f4 n f5 n a3", DONE),
-            (all, true, "a0 a1 f4 n f5 n f3 n", DONE),
-            (all, true, "a0 f1 n f2 n a3", OPEN),
-            (all, true, "a0 f1 n f2 n a3 a4", DONE),
-            (one, true, "a0 f1 n f2 n f3 n", UNKNOWN),
-            (all, false, "a0 f1 n f2 n a3 a4", UNKNOWN),
-        ];
-        for (lists, sloppy, words, expected) in table {
-            let primaries = if lists == one { 4 } else { 6 };
-            let reachable = Replicas::first(primaries);
-            let reach = Reach { reachable, sloppy, fallbacks: 9, ..Reach::default() };
-            let mut put = put(lists, primaries, reach, words);
-            assert_eq!(end(&mut put), expected, "{lists:?} {sloppy} {words}");
-            assert_eq!(end(&mut put), None, "an end is announced once: {words}");
-        }
-    }
-
-    #[test]
-    fn a_list_that_lost_members_needs_those_that_are_left() {
-        let quotas = vec![
-            Quota { primaries: set(&[0]), needed: 1 },
-            Quota { primaries: set(&[1, 2, 3]), needed: 2 },
-        ];
-        let reach = Reach { reachable: Replicas::first(4), ..Reach::default() };
-        let mut put = Put::start_in_all(4, quotas, Some(0), reach).expect("all are there");
-        put.on_applied();
-        for index in [1, 2] {
-            put.on_ack(index);
-            assert_eq!(end(&mut put), OPEN);
-        }
-        put.on_ack(0);
-        assert_eq!(end(&mut put), DONE);
-    }
-
-    #[test]
-    fn one_copy_stands_in_for_one_primary() {
-        let quotas = vec![
-            Quota { primaries: set(&[0]), needed: 1 },
-            Quota { primaries: set(&[1, 2, 3]), needed: 2 },
-        ];
-        let reach = Reach { reachable: Replicas::first(4), sloppy: true, ..Reach::default() };
-        let mut put = Put::start_in_all(4, quotas, Some(0), reach).expect("all are there");
-        put.on_applied();
-        put.on_ack(0);
-        for index in [1, 2, 3] {
-            put.on_fail(index);
-            put.give_up(index);
-        }
-        assert_eq!(end(&mut put), UNKNOWN);
-    }
-
-    #[test]
-    fn a_write_is_refused_where_one_list_is_short() {
-        let lists: [&[usize]; 2] = [&[0, 1, 2], &[3, 4, 5]];
-        let table: [(&[usize], bool, usize, Option<usize>); 7] = [
-            // within reach, sloppy, fallbacks: how many there are of the list that is short
-            (&[0, 1, 3, 4], false, 0, None),
-            (&[0, 1, 2, 3], false, 9, Some(1)),
-            (&[0, 3, 4, 5], false, 9, Some(1)),
-            (&[0, 1, 2], false, 9, Some(0)),
-            (&[0, 1, 2, 3], true, 0, None),
-            (&[0], true, 0, Some(1)),
-            (&[0], true, 1, None),
-        ];
-        for (reachable, sloppy, fallbacks, short) in table {
-            let reach = Reach { reachable: set(reachable), sloppy, fallbacks, ..Reach::default() };
-            let put = Put::start_in_all(6, quotas(lists), Some(0), reach);
-            let expected = short.map(|reachable| Short { needed: 2, reachable });
-            assert_eq!(put.err(), expected, "{reachable:?} {sloppy} {fallbacks}");
-        }
-    }
-
-    #[test]
-    fn a_write_is_covered_once_each_primary_of_both_lists_has_it() {
-        let lists: [&[usize]; 2] = [&[0, 1, 2], &[0, 1, 3]];
-        let reach =
-            Reach { reachable: Replicas::first(4), sloppy: true, fallbacks: 9, ..Reach::default() };
-        let is_covered = |words| put(lists, 4, reach, words).is_covered();
-        assert!(!is_covered("a0 a1 a2") && !is_covered("a0 a1 a3"));
-        assert!(is_covered("a0 a1 a2 a3") && is_covered("a0 a1 a2 f3 s a4"));
-        assert!(is_covered("a0 a1 a2 f3 n"));
-    }
-}
+mod tests;

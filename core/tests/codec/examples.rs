@@ -166,6 +166,7 @@ fn head_minimal() -> RequestHead {
         layout_version: LayoutVersion(0),
         passed_on: false,
         receipt: false,
+        zone: None,
     }
 }
 
@@ -179,6 +180,7 @@ fn head_full() -> RequestHead {
         layout_version: LayoutVersion(1 << 53),
         passed_on: true,
         receipt: true,
+        zone: None,
     }
 }
 
@@ -196,6 +198,8 @@ fn requests(add: &mut impl FnMut(&str, Message)) {
     add("get, full", get(head_full(), bytes("context")));
     let sloppy = RequestHead { strictness: Strictness::Sloppy, ..usual.clone() };
     add("get, sloppy", get(sloppy, Bytes::new()));
+    let local = RequestHead { zone: Some("eu".into()), ..usual.clone() };
+    add("get, local", get(local.clone(), Bytes::new()));
     let greatest = RequestHead {
         quorum: QuorumChoice { r: 255, w: 255 },
         budget: Duration::from_millis(u32::MAX.into()),
@@ -231,6 +235,7 @@ fn requests(add: &mut impl FnMut(&str, Message)) {
     let change = expiring(Bytes::new(), 0);
     add("put, time to live of zero", Message::Put(Put { change, ..delete.clone() }));
     add("put, blind", Message::Put(Put { head: usual, context: Bytes::new(), ..full.clone() }));
+    add("put, local", Message::Put(Put { head: local, context: Bytes::new(), ..full.clone() }));
     add("delete, minimal", Message::Put(delete));
     add("delete, full", Message::Put(Put { change: Change::Delete, ..full }));
 }
@@ -265,6 +270,7 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
             StandIn { node: NodeId(GREAT), primary: NodeId(0x0b00_0000_0000_0002) },
             StandIn { node: NodeId(0), primary: NodeId(0) },
         ],
+        zone: None,
     };
     let no_receipt = Receipt {
         coordinator: NodeId(0),
@@ -273,6 +279,7 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
         needed: 0,
         layout_version: LayoutVersion(0),
         fallbacks: Vec::new(),
+        zone: None,
     };
     let full = |result| Reply {
         call: CallId(u64::MAX),
@@ -326,6 +333,9 @@ fn replies(add: &mut impl FnMut(&str, Message)) {
     let written = |context, siblings| Ok(Answer::Written(Written { context, siblings }));
     add("reply, written, minimal", Message::Reply(minimal(written(Bytes::new(), 0))));
     add("reply, written, full", Message::Reply(full(written(bytes("context"), 3))));
+    let counted = Receipt { zone: Some("eu".into()), ..receipt.clone() };
+    let local = minimal(written(bytes("context"), 1));
+    add("reply, local", Message::Reply(Reply { receipt: Some(counted), ..local }));
     for (index, code) in FAILURE_CODES.into_iter().enumerate() {
         let name = failure_name(code);
         let minimal = minimal(Err(Failure::refused(code)));

@@ -150,6 +150,7 @@ fn the_guard_lets_the_greatest_real_messages_through() {
         needed: 9,
         layout_version: LayoutVersion(1),
         fallbacks: (1..=16).map(|id| StandIn { node: NodeId(id), primary: NodeId(id) }).collect(),
+        zone: None,
     };
     let empty = || Ok(Answer::Entry(Entry::default()));
     let value = Payload::Value(Bytes::new());

@@ -300,6 +300,7 @@ fn head_fields(head: &RequestHead) -> Fields {
         .long("layoutVersion", head.layout_version.0)
         .flag("passedOn", head.passed_on)
         .flag("receipt", head.receipt)
+        .text("zone", head.zone.as_deref().unwrap_or_default())
 }
 
 fn put_fields(put: &Put) -> Fields {
@@ -376,6 +377,7 @@ fn receipt_fields(receipt: &Receipt) -> Fields {
         .small("needed", receipt.needed)
         .long("layoutVersion", receipt.layout_version.0)
         .list("fallbacks", &receipt.fallbacks, stand_in)
+        .text("zone", receipt.zone.as_deref().unwrap_or_default())
 }
 
 fn read_fields(read: &ReplicaRead) -> Fields {

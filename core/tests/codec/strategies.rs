@@ -17,11 +17,10 @@ use quorate_core::ids::{
 };
 use quorate_core::layout::{Layout, LayoutVersion, Member};
 use quorate_core::message::{
-    Answer, CallId, Change, Defaults, Entry, EntryValue, Failure, FailureCode, Get, Gossip, Hello,
-    LayoutSpan, LayoutUpdate, MemberInfo, MergeReason, Message, Outcome, Pulse, Put, QuorumChoice,
-    ReadKind, Receipt, Reject, RejectCode, RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead,
-    ReplicaRecord, ReplicaState, Reply, RequestHead, Role, StandIn, StatusRequest, Strictness,
-    Unsupported, Welcome, Written,
+    CallId, Change, Defaults, FailureCode, Get, Gossip, Hello, LayoutSpan, LayoutUpdate,
+    MemberInfo, MergeReason, Message, Pulse, Put, QuorumChoice, ReadKind, Reject, RejectCode,
+    RepairRequest, ReplicaMerge, ReplicaMerged, ReplicaRead, ReplicaRecord, ReplicaState,
+    RequestHead, Role, StatusRequest, Strictness, Unsupported, Welcome,
 };
 use quorate_core::ring::Slot;
 use quorate_core::time::{Duration, UnixMs};
@@ -29,6 +28,7 @@ use quorate_core::time::{Duration, UnixMs};
 use crate::change_strategies::{layout_id, layout_reply, layout_request, marks_of, staging};
 use crate::collection_strategies::{collect, collected};
 use crate::exchange_strategies::{compare, compared};
+use crate::reply_strategies::reply;
 use crate::status_strategies::{repair_reply, status};
 
 pub(crate) const REJECT_CODES: [RejectCode; 6] = [
@@ -122,7 +122,7 @@ pub(crate) fn small() -> impl Strategy<Value = u32> {
     prop_oneof![select(&[0, 1, 127, 128, u32::MAX][..]), any::<u32>(), 0..1_000_u32]
 }
 
-fn blob() -> impl Strategy<Value = Bytes> {
+pub(crate) fn blob() -> impl Strategy<Value = Bytes> {
     prop_oneof![Just(Bytes::new()), vec(any::<u8>(), 0..300).prop_map(Bytes::from)]
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn layout_version() -> impl Strategy<Value = LayoutVersion> {
     number().prop_map(LayoutVersion)
 }
 
-fn checksum() -> impl Strategy<Value = Checksum> {
+pub(crate) fn checksum() -> impl Strategy<Value = Checksum> {
     number().prop_map(Checksum)
 }
 
@@ -241,9 +241,9 @@ pub(crate) fn layout_update() -> impl Strategy<Value = LayoutUpdate> {
 
 fn head() -> impl Strategy<Value = RequestHead> {
     let quorum = (any::<u8>(), any::<u8>()).prop_map(|(r, w)| QuorumChoice { r, w });
-    let flags = (any::<bool>(), any::<bool>());
-    (call(), key(), quorum, strictness(), small(), layout_version(), flags).prop_map(
-        |(call, key, quorum, strictness, budget_ms, layout_version, (passed_on, receipt))| {
+    let rest = (any::<bool>(), any::<bool>(), zone());
+    (call(), key(), quorum, strictness(), small(), layout_version(), rest).prop_map(
+        |(call, key, quorum, strictness, budget_ms, layout_version, (passed_on, receipt, zone))| {
             RequestHead {
                 call,
                 key,
@@ -253,9 +253,15 @@ fn head() -> impl Strategy<Value = RequestHead> {
                 layout_version,
                 passed_on,
                 receipt,
+                zone,
             }
         },
     )
+}
+
+/// No zone has an empty name here.
+pub(crate) fn zone() -> impl Strategy<Value = Option<Text>> {
+    option::of("[a-zé]{1,20}".prop_map(Text::from))
 }
 
 fn strictness() -> impl Strategy<Value = Strictness> {
@@ -276,71 +282,6 @@ fn put() -> impl Strategy<Value = Put> {
         request,
         change,
     })
-}
-
-fn reply() -> impl Strategy<Value = Reply> {
-    let result = prop_oneof![
-        entry().prop_map(|entry| Ok(Answer::Entry(entry))),
-        (blob(), small())
-            .prop_map(|(context, siblings)| Ok(Answer::Written(Written { context, siblings }))),
-        failure().prop_map(Err),
-    ];
-    let layout = option::of(layout_update());
-    let passed_on_by = option::of(node());
-    let receipt = option::of(receipt());
-    let copy = option::of(any::<u128>().prop_map(RecordDigest));
-    (call(), layout_version(), layout, receipt, passed_on_by, nodes(), result, copy).prop_map(
-        |(call, layout_version, layout, receipt, passed_on_by, down, result, copy)| Reply {
-            call,
-            layout_version,
-            layout: layout.map(Arc::new),
-            receipt,
-            passed_on_by,
-            down,
-            result,
-            copy,
-        },
-    )
-}
-
-fn entry() -> impl Strategy<Value = Entry> {
-    let value = (blob(), checksum(), unix(), option::of(unix())).prop_map(
-        |(payload, checksum, written, expires)| EntryValue { payload, checksum, written, expires },
-    );
-    (vec(value, 0..50), small(), blob()).prop_map(|(values, tombstones, context)| Entry {
-        values,
-        tombstones,
-        context,
-    })
-}
-
-fn failure() -> impl Strategy<Value = Failure> {
-    let outcome = select(&[Outcome::None, Outcome::Unknown]);
-    (select(&FAILURE_CODES), outcome, small(), small(), number(), number(), small()).prop_map(
-        |(code, outcome, needed, acked, limit, actual, retry_after_ms)| Failure {
-            code,
-            outcome,
-            needed,
-            acked,
-            limit,
-            actual,
-            retry_after: Duration::from_millis(retry_after_ms.into()),
-        },
-    )
-}
-
-fn receipt() -> impl Strategy<Value = Receipt> {
-    let stand_in = (node(), node()).prop_map(|(node, primary)| StandIn { node, primary });
-    (node(), nodes(), nodes(), any::<u8>(), layout_version(), vec(stand_in, 0..20)).prop_map(
-        |(coordinator, primaries, repaired, needed, layout_version, fallbacks)| Receipt {
-            coordinator,
-            primaries,
-            repaired,
-            needed,
-            layout_version,
-            fallbacks,
-        },
-    )
 }
 
 fn replica_read() -> impl Strategy<Value = ReplicaRead> {

@@ -193,6 +193,7 @@ impl Alone {
             layout_version: LayoutVersion(1),
             passed_on: false,
             receipt: false,
+            zone: None,
         }
     }
 

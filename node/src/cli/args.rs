@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use clap::Args;
-use quorate_core::limits::TTL_MAX;
+use quorate_core::limits::{TTL_MAX, ZONE_BYTES_MAX};
 
 use super::failure::{Failure, Kind};
 use crate::client::{Client, ClientOptions};
@@ -65,6 +65,12 @@ pub(super) struct ClientArgs {
     /// Other nodes may stand in for replicas that are down [default: as the cluster is configured].
     #[arg(long)]
     sloppy: bool,
+    /// The zone that this machine is in, as nodes name theirs: replicas there are asked first.
+    #[arg(long, value_name = "NAME", env = "QUORATE_ZONE", value_parser = zone)]
+    zone: Option<String>,
+    /// Count replicas of --zone alone: the others follow in the background, and may be down.
+    #[arg(long, requires = "zone")]
+    local: bool,
 }
 
 impl ClientArgs {
@@ -78,10 +84,11 @@ impl ClientArgs {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let ClientArgs { reach, timeout, r, w, strict, sloppy } = self;
+        let ClientArgs { reach, timeout, r, w, strict, sloppy, zone, local } = self;
         let ReachArgs { seeds, secret } = reach;
         let strict = (strict || sloppy).then_some(strict);
         let options = ClientOptions { timeout, r, w, strict, secret, ..ClientOptions::to(seeds) };
+        let options = ClientOptions { zone, local, ..options };
         block_on(async { task(Client::connect(options).await?).await })
     }
 }
@@ -107,6 +114,14 @@ impl From<ClientArgs> for AskOptions {
 pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::failed)?.block_on(future)
+}
+
+/// The name of a zone.
+fn zone(text: &str) -> Result<String, String> {
+    if (1..=ZONE_BYTES_MAX).contains(&text.len()) {
+        return Ok(text.into());
+    }
+    Err(format!("write the name of a zone, of 1 to {ZONE_BYTES_MAX} bytes, or leave it out"))
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
@@ -162,7 +177,33 @@ pub(super) fn from_token(token: &str) -> Result<Bytes, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, TTL_MAX, span};
+    use clap::Parser;
+
+    use super::{ClientArgs, Duration, TTL_MAX, ZONE_BYTES_MAX, span};
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        client: ClientArgs,
+    }
+
+    #[test]
+    fn what_is_counted_in_a_zone_names_it() {
+        let parse = |arguments: &[&str]| Line::try_parse_from([&["quorate"], arguments].concat());
+        let line = parse(&["--local", "--zone", "eu"]).expect("they belong together");
+        assert_eq!((line.client.zone.as_deref(), line.client.local), (Some("eu"), true));
+        let line = parse(&["--zone", "eu"]).expect("a preference");
+        assert!(!line.client.local);
+        let long = "z".repeat(ZONE_BYTES_MAX + 1);
+        for (arguments, said) in [
+            (&["--local"][..], "--zone <NAME>"),
+            (&["--zone", ""], "the name of a zone"),
+            (&["--zone", &long], "1 to 1024 bytes"),
+        ] {
+            let error = parse(arguments).expect_err(said).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
 
     #[test]
     fn a_time_has_a_unit_and_is_neither_zero_nor_endless() {

@@ -263,6 +263,7 @@ fn receipt_json(receipt: &Receipt) -> Value {
         "fallbacks": receipt.fallbacks.iter().map(stand_in).collect::<Vec<_>>(),
         "repaired": ids(&receipt.repaired),
         "needed": receipt.needed,
+        "zone": receipt.zone.as_deref(),
         "layout_version": receipt.layout_version.0,
     })
 }

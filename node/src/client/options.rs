@@ -20,6 +20,21 @@ pub struct ClientOptions {
     pub w: u8,
     /// Whether only a key's own replicas count; `None`: as the cluster is configured.
     pub strict: Option<bool>,
+    /// The zone that the client is in, such as that of a node in the same rack or data centre: of the
+    /// replicas of a key that it can ask it prefers those of this zone.
+    pub zone: Option<String>,
+    /// Whether R and W are counted in `zone` alone, which must be given, unless a call says otherwise
+    /// ([`CallOptions::local`](super::CallOptions::local)): such a call waits for no other zone.
+    ///
+    /// A read then sees all that was acknowledged before by calls that were counted in the same zone.
+    /// Other zones follow in the background, and their clients may read older values meanwhile.
+    /// Where a key has fewer replicas in the zone than R or W, all of those are needed; where it has
+    /// none, those of all zones are counted.
+    ///
+    /// # Errors
+    /// `BAD_ZONE` of each call where there is no zone; `QUORUM_UNAVAILABLE` where too few nodes of
+    /// the zone are up, however many there are in others.
+    pub local: bool,
     /// Which nodes operations are sent to. [`Routing::Gateway`] is for clients that reach the
     /// cluster through a proxy only: one connection for all.
     pub routing: Routing,
@@ -44,6 +59,8 @@ impl ClientOptions {
             r: 0,
             w: 0,
             strict: usual.strict,
+            zone: None,
+            local: usual.local,
             routing: usual.routing,
             coordinate: usual.coordinate,
             connections_max: usual.connections_max,
@@ -62,6 +79,8 @@ impl ClientOptions {
             timeout: self.timeout,
             quorum: QuorumChoice { r: self.r, w: self.w },
             strict: self.strict,
+            zone: self.zone.as_deref().map(Text::from),
+            local: self.local,
             routing: self.routing,
             coordinate: self.coordinate,
             connections_max: self.connections_max,

@@ -24,7 +24,7 @@ export async function good(socket: typeof WebSocket): Promise<void> {
   await client.put("key", "value", { context, ttl: 30_000 });
   await client.update("key", () => "value", { ttl: 30_000 });
   const left: number | undefined = entry?.siblings.map((one) => Number(one.expires) - Date.now())[0];
-  const own: Entry | undefined = await client.get("key", { context, r: 1, strict: true });
+  const own: Entry | undefined = await client.get("key", { context, r: 1, strict: true, local: true });
   const stand = (await client.put("key", "x", { receipt: true, strict: false })).receipt?.fallbacks[0];
   const off = client.on("nodedown", ({ node, reason }) => console.log(node, reason === "silent"));
   off();
@@ -65,6 +65,8 @@ export async function bad(client: Client): Promise<void> {
   await client.delete("key", { ttl: 30_000 });
   // @ts-expect-error strict or not, there is no third way
   await client.get("key", { strict: "sometimes" });
+  // @ts-expect-error the zone is that of the client
+  await client.get("key", { zone: "eu" });
   // @ts-expect-error no such event
   client.on("nodegone", () => {});
   // @ts-expect-error a node that is up has no reason to be down

@@ -103,6 +103,7 @@ pub(crate) fn head(call: u64, key: Key) -> RequestHead {
         layout_version: LayoutVersion(1),
         passed_on: false,
         receipt: false,
+        zone: None,
     }
 }
 

@@ -13,9 +13,10 @@
 //!   CANCEL  7  u64 call
 //!   CLOSE   8
 //!   WAKE    9
-//! options   u32 timeout in ms (0: the client's)  u8 r  u8 w  u8 receipt  u8 strict
+//! options   u32 timeout in ms (0: the client's)  u8 r  u8 w  u8 receipt  u8 strict + 4 x local
 //! ttl       milliseconds until the value reads as deleted; 0: it never does
 //! strict    0: as configured  1: only the key's own replicas count  2: fallbacks count, too
+//! local     0: as the client  1: replicas of the client's zone count alone  2: those of all zones
 //! bytes     u32 length, then that many
 //! ```
 //!
@@ -63,12 +64,13 @@ impl<'batch> Commands<'batch> {
 
     fn options(&mut self) -> CallOptions {
         let timeout_ms = self.reader.u32();
-        let [r, w, receipt, strict] = self.reader.array();
+        let [r, w, receipt, modes] = self.reader.array();
         CallOptions {
             timeout: (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms.into())),
             quorum: QuorumChoice { r, w },
             receipt: receipt != 0,
-            strict: strictness(strict),
+            strict: choice(modes & 3),
+            local: choice(modes >> 2),
             ttl: None,
         }
     }
@@ -80,7 +82,8 @@ impl<'batch> Commands<'batch> {
     }
 }
 
-pub(super) fn strictness(code: u8) -> Option<bool> {
+/// 0: nothing is said, 1: yes, 2: no.
+pub(super) fn choice(code: u8) -> Option<bool> {
     (code != 0).then_some(code == 1)
 }
 
@@ -126,7 +129,7 @@ mod tests {
     use quorate_core::message::{CallId, QuorumChoice};
     use quorate_core::time::Duration;
 
-    const OPTIONS: [u8; 8] = [0xc4, 0x09, 0, 0, 2, 3, 1, 1];
+    const OPTIONS: [u8; 8] = [0xc4, 0x09, 0, 0, 2, 3, 1, 1 | 2 << 2];
 
     fn options() -> CallOptions {
         CallOptions {
@@ -134,6 +137,7 @@ mod tests {
             quorum: QuorumChoice { r: 2, w: 3 },
             receipt: true,
             strict: Some(true),
+            local: Some(false),
             ttl: None,
         }
     }
@@ -172,7 +176,7 @@ mod tests {
     fn a_put_carries_key_context_and_value() {
         let batch = read(&[
             &[5, 0, 0, 0],
-            &[0, 0, 0, 0, 0, 0, 0, 2],
+            &[0, 0, 0, 0, 0, 0, 0, 2 | 1 << 2],
             &[0x30, 0x75, 0, 0, 1, 0, 0, 0],
             &[1, 0, 0, 0, b'k', 2, 0, 0, 0, b'c', b'x', 0, 0, 0, 0],
             &[5, 0, 0, 0],
@@ -186,6 +190,7 @@ mod tests {
         let commands: Vec<Command<'_>> = Commands::new(&batch).collect();
         let ttl = Some(Duration::from_millis(0x1_0000_0000 + 30_000));
         let sloppy = CallOptions { strict: Some(false), ttl, ..CallOptions::default() };
+        let sloppy = CallOptions { local: Some(true), ..sloppy };
         let expected = [
             Command::Put { options: sloppy, key: b"k", context: b"cx", value: b"" },
             Command::Put { options: options(), key: b"k", context: b"", value: b"v" },

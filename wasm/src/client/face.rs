@@ -8,7 +8,7 @@ use quorate_core::time::{Duration, Instant, Now, UnixMs};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::bytes::Reader;
-use super::commands::strictness;
+use super::commands::choice;
 use super::driver::Driver;
 use super::results::Results;
 use super::view;
@@ -27,9 +27,9 @@ impl Client {
     /// A client that dials its first seed in its first `handle`.
     ///
     /// `options`: u64 random seed, u32 timeout in ms, u8 r, u8 w, u8 bits (1: a cluster is given,
-    /// 2: the client coordinates reads, 4: it goes through a gateway), u8 strict as in a command,
-    /// u64 cluster, u32 most connections (0: the usual number), bytes credentials, u32 n, text seed
-    /// n times.
+    /// 2: the client coordinates reads, 4: it goes through a gateway, 8: its calls are local), u8
+    /// strict as in a command, u64 cluster, u32 most connections (0: the usual number), bytes
+    /// credentials, text zone (empty: it has none), u32 n, text seed n times.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &[u8]) -> Client {
         let mut options = Reader::new(options);
@@ -43,11 +43,14 @@ impl Client {
             most => most as usize,
         };
         let credentials = Bytes::copy_from_slice(options.bytes());
+        let zone = options.text();
         let config = ClientConfig {
             seeds: (0..options.u32()).map(|_| options.text().into()).collect(),
             timeout,
             quorum: QuorumChoice { r, w },
-            strict: strictness(strict),
+            strict: choice(strict),
+            zone: (!zone.is_empty()).then(|| zone.into()),
+            local: bits & 8 != 0,
             routing: if bits & 4 == 0 { Routing::Direct } else { Routing::Gateway },
             coordinate: if bits & 2 == 0 { Coordinate::Node } else { Coordinate::Client },
             connections_max,

@@ -25,7 +25,7 @@
 //! origin    u32 sent straight to a primary  u32 attempts  receipt
 //! receipt   u32 0, or: u32 1  u64 coordinator  u32 needed  u64 layout version
 //!           u32 n  u64 primary n times  u32 n  u64 repaired n times
-//!           u32 n  { u64 fallback  u64 primary } n times
+//!           u32 n  { u64 fallback  u64 primary } n times  text zone (empty: all are counted)
 //! bytes     u32 length, then that many; text: the same, in UTF-8
 //! ```
 //!
@@ -222,6 +222,7 @@ impl Results {
             self.out.u64(node.0);
             self.out.u64(primary.0);
         }
+        self.out.text(receipt.zone.as_deref().unwrap_or_default());
     }
 }
 

@@ -136,6 +136,7 @@ mod tests {
             layout_version: LayoutVersion(300),
             passed_on: true,
             receipt: true,
+            zone: None,
         }
     }
 
@@ -150,7 +151,13 @@ mod tests {
             layout_version: LayoutVersion(0),
             passed_on: false,
             receipt: false,
+            zone: None,
         }
+    }
+
+    /// One that is counted in a zone.
+    fn local() -> RequestHead {
+        RequestHead { zone: Some("eu".into()), ..bare() }
     }
 
     fn sibling(payload: Payload, expires: Option<UnixMs>, request: RequestId) -> Sibling {
@@ -229,9 +236,11 @@ mod tests {
                 read: ReadKind::Digest,
             }),
             Message::Get(Get { head: bare(), context: Bytes::new(), read: ReadKind::Quorum }),
+            Message::Get(Get { head: local(), context: Bytes::new(), read: ReadKind::Quorum }),
             Message::Put(put(head(Strictness::Sloppy), value(Some(Duration::ZERO)))),
             Message::Put(put(bare(), value(None))),
             Message::Put(put(bare(), Change::Delete)),
+            Message::Put(put(local(), Change::Delete)),
             Message::Reply(reply(Ok(Answer::Entry(entry)))),
             Message::Reply(reply(Ok(Answer::Entry(Entry::default())))),
             Message::Reply(Reply { copy: digest, ..reply(Ok(Answer::Entry(Entry::default()))) }),
@@ -264,6 +273,7 @@ mod tests {
             needed: 2,
             layout_version: LayoutVersion(3),
             fallbacks: vec![StandIn { node: NodeId(4), primary: NodeId(5) }],
+            zone: None,
         };
         let refused = reply(Err(failure.unknown()));
         vec![

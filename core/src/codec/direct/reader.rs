@@ -83,6 +83,11 @@ impl<'a> Reader<'a> {
         Some(bytes.map_or_else(Bytes::new, |bytes| self.frame.slice_ref(bytes)))
     }
 
+    /// The bytes of a text; none where it is absent.
+    pub(super) fn text(&mut self, tag: u32) -> Option<&'a [u8]> {
+        Some(self.delimited(tag)?.unwrap_or_default())
+    }
+
     /// A message that may be absent, read by `read` to its end.
     pub(super) fn nested<T>(
         &mut self,

@@ -6,9 +6,9 @@ use super::part::{Part, Writer};
 use super::record::{digest, write_digest};
 use super::{Reader, record};
 use crate::causality::Checksum;
-use crate::codec::request::{ceil_millis, failure_out, receipt_out};
+use crate::codec::request::{ceil_millis, failure_out, receipt_out, zone_in};
 use crate::codec::{layout, wire};
-use crate::ids::{Key, NodeId, RequestId};
+use crate::ids::{Key, NodeId, RequestId, Text};
 use crate::layout::LayoutVersion;
 use crate::message::{
     Answer, CallId, Change, Entry, EntryValue, Get, Put, QuorumChoice, ReadKind, Reply,
@@ -19,7 +19,9 @@ use crate::time::{self, Duration, UnixMs};
 pub(super) fn get(reader: &mut Reader<'_>) -> Option<Get> {
     let mut head = head(reader)?;
     head.strictness = strictness(reader, 9)?;
-    Some(Get { head, context: reader.bytes(10)?, read: read_kind(reader, 11)? })
+    let (context, read) = (reader.bytes(10)?, read_kind(reader, 11)?);
+    head.zone = zone(reader, 12)?;
+    Some(Get { head, context, read })
 }
 
 pub(super) fn put(reader: &mut Reader<'_>) -> Option<Put> {
@@ -33,6 +35,7 @@ pub(super) fn put(reader: &mut Reader<'_>) -> Option<Put> {
         _ => return None,
     };
     head.strictness = strictness(reader, 14)?;
+    head.zone = zone(reader, 15)?;
     Some(Put { head, context, request, change })
 }
 
@@ -63,7 +66,15 @@ fn head(reader: &mut Reader<'_>) -> Option<RequestHead> {
         passed_on: reader.flag(7)?,
         receipt: reader.flag(8)?,
         strictness: Strictness::default(),
+        zone: None,
     })
+}
+
+fn zone(reader: &mut Reader<'_>, tag: u32) -> Option<Option<Text>> {
+    match core::str::from_utf8(reader.text(tag)?) {
+        Ok(name) => zone_in(name).ok(),
+        Err(_) => None,
+    }
 }
 
 fn strictness(reader: &mut Reader<'_>, tag: u32) -> Option<Strictness> {
@@ -113,6 +124,7 @@ impl Part for Get {
         writer.number(9, strictness_out(self.head.strictness) as u32);
         writer.bytes(10, &self.context);
         writer.number(11, read_kind_out(self.read) as u32);
+        write_zone(&self.head, 12, writer);
     }
 
     fn guess(&self) -> usize {
@@ -131,6 +143,7 @@ impl Part for Put {
             Change::Delete => writer.part(13, &self.change),
         }
         writer.number(14, strictness_out(self.head.strictness) as u32);
+        write_zone(&self.head, 15, writer);
     }
 
     fn guess(&self) -> usize {
@@ -263,4 +276,10 @@ fn write_head(head: &RequestHead, writer: &mut Writer<'_>) {
     writer.number(6, head.layout_version.0);
     writer.number(7, head.passed_on);
     writer.number(8, head.receipt);
+}
+
+fn write_zone(head: &RequestHead, tag: u32, writer: &mut Writer<'_>) {
+    if let Some(zone) = &head.zone {
+        writer.bytes(tag, zone.as_bytes());
+    }
 }

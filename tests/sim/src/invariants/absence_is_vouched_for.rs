@@ -64,6 +64,7 @@ mod tests {
                 needed: 1,
                 layout_version: LayoutVersion(1),
                 fallbacks: vec![StandIn { node: NodeId(4), primary: NodeId(1) }],
+                zone: None,
             };
             let entry = Answer::Entry(Entry { tombstones, ..Entry::default() });
             assert_eq!(is_vouched_for(&entry, &receipt), fine);

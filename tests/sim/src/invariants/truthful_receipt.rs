@@ -174,6 +174,7 @@ mod tests {
                 needed,
                 layout_version: LayoutVersion(version),
                 fallbacks: Vec::new(),
+                zone: None,
             };
             stage.acknowledge_with(put, &[dot], Some(receipt));
             stage.expect(wrong.is_empty(), wrong);

@@ -220,6 +220,7 @@ impl Stage {
             layout_version: LayoutVersion(1),
             passed_on: false,
             receipt: false,
+            zone: None,
         };
         let (change, context) = match asked {
             Asked::Get => {

@@ -332,6 +332,7 @@ impl<'a> Request<'a> {
             layout_version: LayoutVersion(0),
             passed_on: self.passed_on,
             receipt: true,
+            zone: None,
         };
         let request = match self.request {
             Some(sequence) => RequestId { client: u64::MAX - 1, sequence },
@@ -371,6 +372,7 @@ impl<'a> Request<'a> {
                 Strictness::Strict => Some(true),
                 Strictness::Sloppy => Some(false),
             },
+            local: None,
             ttl: self.ttl,
         };
         let call = self.scenario.world.call(client, key, asked, options);

@@ -369,6 +369,7 @@ impl<'a> Run<'a> {
             layout_version: LayoutVersion(0),
             passed_on: false,
             receipt: true,
+            zone: None,
         }
     }
 
