@@ -268,7 +268,7 @@ mod tests {
     fn members_are_those_of_the_newest_layout_with_what_is_staged() {
         let member_of = |id: u64, weight| match member(id, weight).1 {
             Target::Member(member) => member,
-            other => panic!("{other:?}"),
+            other @ (Target::AsItIs | Target::Gone) => panic!("{other:?}"),
         };
         let members = vec![member_of(2, 1), member_of(4, 1), member_of(6, 1)];
         let newest =

@@ -62,7 +62,7 @@ pub(crate) fn staging() -> impl Strategy<Value = Staging> {
             let node = NodeId(id);
             let target = match index.get(&targets).1.clone() {
                 Target::Member(member) => Target::Member(Member { id: node, ..member }),
-                other => other,
+                other @ (Target::AsItIs | Target::Gone) => other,
             };
             StagedChange { node, target, at, auto }
         };

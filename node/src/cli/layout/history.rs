@@ -16,10 +16,10 @@ use crate::server::span;
 pub(super) fn run(reach: ReachArgs, output: Format) -> Result<(), Failure> {
     let past = block_on(async {
         let mut session = Session::open(reach).await?;
-        match session.order(LayoutOrder::History).await? {
-            LayoutAnswer::Past(past) => Ok(past),
-            _ => Err(Failure::failed("the node answers something else than the history")),
-        }
+        let LayoutAnswer::Past(past) = session.order(LayoutOrder::History).await? else {
+            return Err(Failure::failed("the node answers something else than the history"));
+        };
+        Ok(past)
     })?;
     if output == Format::Json {
         return print_json(&past.iter().map(past_json).collect::<Value>());

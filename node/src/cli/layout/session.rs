@@ -95,10 +95,10 @@ impl Session {
 
     /// Says what nodes are to be, or takes that back.
     pub(super) async fn stage(&mut self, order: LayoutOrder) -> Result<Staging, Failure> {
-        match self.order(order).await? {
-            LayoutAnswer::Staged(staging) => Ok(staging),
-            _ => Err(Failure::failed("the node answers something else than what is staged")),
-        }
+        let LayoutAnswer::Staged(staging) = self.order(order).await? else {
+            return Err(Failure::failed("the node answers something else than what is staged"));
+        };
+        Ok(staging)
     }
 
     /// Asks each member of the layouts in force; of one that does not answer, why.
