@@ -166,7 +166,7 @@ impl Client {
         let slot = update.layout.slot_of(call.key.as_bytes());
         let primaries = update.layout.primaries(slot);
         let primaries = self.nearest_first(update, primaries);
-        for node in primaries.filter(|node| !call.tried.contains(node)) {
+        for node in primaries.iter().filter(|node| !call.tried.contains(node)) {
             let address = update.address(*node);
             match (self.links.reach(now, *node, address), address) {
                 (Reach::Up(link) | Reach::Silent(link), _) if call.sent.contains(&link) => {}

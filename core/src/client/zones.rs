@@ -4,7 +4,6 @@
 //! zone, wherever its coordinator is.
 
 use alloc::borrow::Cow;
-use alloc::vec::Vec;
 
 use super::{CallError, Client, ErrorCode, LayoutUpdate};
 use crate::ids::{NodeId, Text};
@@ -15,15 +14,18 @@ impl Client {
         self.config.zone.as_ref().is_some_and(|zone| update.layout.is_in(node, zone))
     }
 
-    /// The same of those who are asked: those of the client's zone first, each group in its order.
+    /// These nodes, those of the client's zone first, each group in its order.
     pub(super) fn nearest_first<'a>(
-        &'a self,
-        update: &'a LayoutUpdate,
+        &self,
+        update: &LayoutUpdate,
         nodes: &'a [NodeId],
-    ) -> impl Iterator<Item = &'a NodeId> {
-        let near = if self.config.zone.is_some() { nodes } else { &[] };
-        let near = near.iter().filter(|node| self.is_near(update, **node));
-        near.chain(nodes.iter().filter(|node| !self.is_near(update, **node)))
+    ) -> Cow<'a, [NodeId]> {
+        if self.config.zone.is_none() {
+            return Cow::Borrowed(nodes);
+        }
+        let mut nodes = nodes.to_vec();
+        nodes.sort_by_key(|node| !self.is_near(update, *node));
+        Cow::Owned(nodes)
     }
 
     /// Those of the primaries of a key that count, in the order in which they are asked for their
@@ -34,15 +36,14 @@ impl Client {
         primaries: &'a [NodeId],
         zone: Option<&Text>,
     ) -> Cow<'a, [NodeId]> {
-        if self.config.zone.is_none() {
-            return Cow::Borrowed(primaries);
+        let mut counted = self.nearest_first(update, primaries);
+        if zone.is_some() {
+            let near = counted.iter().filter(|node| self.is_near(update, **node)).count();
+            if near > 0 {
+                counted.to_mut().truncate(near);
+            }
         }
-        let near = primaries.iter().filter(|node| self.is_near(update, **node)).count();
-        let mut counted: Vec<NodeId> = self.nearest_first(update, primaries).copied().collect();
-        if zone.is_some() && near > 0 {
-            counted.truncate(near);
-        }
-        Cow::Owned(counted)
+        counted
     }
 }
 

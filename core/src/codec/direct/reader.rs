@@ -1,4 +1,6 @@
 //! Fields read in the order of their tags.
+//!
+//! What every field takes is to be inlined, wherever the compiler cuts the crate into units.
 
 use bytes::Bytes;
 use prost::encoding::{WireType, decode_varint};
@@ -21,32 +23,39 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether everything was read.
+    #[inline]
     pub(super) fn is_done(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// The tag of the next field, which is a nested message.
+    #[inline]
     pub(super) fn next_tag(&self) -> Option<u32> {
         let tag = u32::from(*self.rest.first()?) >> 3;
         self.is_next(tag, WireType::LengthDelimited).then_some(tag)
     }
 
+    #[inline]
     pub(super) fn number(&mut self, tag: u32) -> Option<u64> {
         Some(self.optional_number(tag)?.unwrap_or(0))
     }
 
+    #[inline]
     pub(super) fn optional_number(&mut self, tag: u32) -> Option<Option<u64>> {
         if self.takes(tag, WireType::Varint) { Some(Some(self.varint()?)) } else { Some(None) }
     }
 
+    #[inline]
     pub(super) fn small_number(&mut self, tag: u32) -> Option<u32> {
         u32::try_from(self.number(tag)?).ok()
     }
 
+    #[inline]
     pub(super) fn byte(&mut self, tag: u32) -> Option<u8> {
         u8::try_from(self.number(tag)?).ok()
     }
 
+    #[inline]
     pub(super) fn flag(&mut self, tag: u32) -> Option<bool> {
         match self.number(tag)? {
             0 => Some(false),
@@ -55,10 +64,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn fixed64(&mut self, tag: u32) -> Option<u64> {
         Some(self.optional_fixed64(tag)?.unwrap_or(0))
     }
 
+    #[inline]
     pub(super) fn optional_fixed64(&mut self, tag: u32) -> Option<Option<u64>> {
         if !self.takes(tag, WireType::SixtyFourBit) {
             return Some(None);
@@ -68,6 +79,7 @@ impl<'a> Reader<'a> {
         Some(Some(u64::from_le_bytes(*bytes)))
     }
 
+    #[inline]
     pub(super) fn fixed32(&mut self, tag: u32) -> Option<u32> {
         if !self.takes(tag, WireType::ThirtyTwoBit) {
             return Some(0);
@@ -78,14 +90,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A slice of the frame.
+    #[inline]
     pub(super) fn bytes(&mut self, tag: u32) -> Option<Bytes> {
         let bytes = self.delimited(tag)?;
         Some(bytes.map_or_else(Bytes::new, |bytes| self.frame.slice_ref(bytes)))
-    }
-
-    /// The bytes of a text; none where it is absent.
-    pub(super) fn text(&mut self, tag: u32) -> Option<&'a [u8]> {
-        Some(self.delimited(tag)?.unwrap_or_default())
     }
 
     /// A message that may be absent, read by `read` to its end.
@@ -102,6 +110,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Counts one more element of a list; `None` where they are too many.
+    #[inline]
     pub(super) fn list_one(&mut self) -> Option<()> {
         self.listed += 1;
         (self.listed <= LISTED_MAX).then_some(())
@@ -117,6 +126,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A varint without a tag, as in a packed list.
+    #[inline]
     pub(super) fn varint(&mut self) -> Option<u64> {
         match *self.rest {
             [one, ref rest @ ..] if one < 0x80 => {
@@ -127,6 +137,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn delimited(&mut self, tag: u32) -> Option<Option<&'a [u8]>> {
         if !self.takes(tag, WireType::LengthDelimited) {
             return Some(None);
@@ -137,10 +148,12 @@ impl<'a> Reader<'a> {
         Some(Some(field))
     }
 
+    #[inline]
     fn is_next(&self, tag: u32, kind: WireType) -> bool {
         self.rest.first() == Some(&key(tag, kind))
     }
 
+    #[inline]
     fn takes(&mut self, tag: u32, kind: WireType) -> bool {
         let is_next = self.is_next(tag, kind);
         if is_next {

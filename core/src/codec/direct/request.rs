@@ -71,10 +71,8 @@ fn head(reader: &mut Reader<'_>) -> Option<RequestHead> {
 }
 
 fn zone(reader: &mut Reader<'_>, tag: u32) -> Option<Option<Text>> {
-    match core::str::from_utf8(reader.text(tag)?) {
-        Ok(name) => zone_in(name).ok(),
-        Err(_) => None,
-    }
+    let name = reader.bytes(tag)?;
+    zone_in(core::str::from_utf8(&name).ok()?).ok()
 }
 
 fn strictness(reader: &mut Reader<'_>, tag: u32) -> Option<Strictness> {
