@@ -292,7 +292,9 @@ impl Layouts {
                 }
                 continue;
             }
-            if !self.knows(told.node) {
+            // Of a layout that is not known here nobody can say what came before it; who made it may
+            // have forgotten it since, and then goes on from an older one.
+            if !self.knows(told.node) || !self.is_live(told.head) {
                 continue;
             }
             let known = self.others.entry(told.node).or_insert(*told);
@@ -374,9 +376,12 @@ impl Layouts {
             return mark(self.saved);
         }
         let Some(told) = self.others.get(&node) else { return LayoutVersion(0) };
-        // Of a layout that is not known here nobody can say what came before it.
-        let is_known = self.live.iter().any(|update| LayoutId::of(update) == told.head);
-        if is_known { mark(told.marks).min(told.head.version) } else { LayoutVersion(0) }
+        let is_live = self.is_live(told.head);
+        if is_live { mark(told.marks).min(told.head.version) } else { LayoutVersion(0) }
+    }
+
+    fn is_live(&self, id: LayoutId) -> bool {
+        self.live.iter().any(|update| LayoutId::of(update) == id)
     }
 
     fn drop_before(&mut self, oldest: LayoutVersion) {
