@@ -101,6 +101,7 @@ impl Layouts {
             (history.live().to_vec(), history.marks())
         });
         let oldest = live.first().map_or(LayoutVersion(0), version);
+        sane_or!(let marks, MarksForgottenAtStart => Marks::all(oldest));
         let read = oldest.max(marks.sync_ack);
         Layouts { own, live, marks, saved: marks, others: BTreeMap::new(), read }
     }
@@ -231,7 +232,9 @@ impl Layouts {
     pub(crate) fn learn(&mut self, told: &[Arc<LayoutUpdate>]) -> Learned {
         let Some(newest) = told.last() else { return Learned::Nothing };
         let former = self.span();
-        if LayoutId::of(newest) <= former.head {
+        let is_known = LayoutId::of(newest) <= former.head;
+        sane_or!(let is_known, RivalsBothStand => version(newest) <= former.head.version);
+        if is_known {
             return Learned::Nothing;
         }
         // What this node has dropped is over, whoever still holds it to be in force.
