@@ -360,6 +360,12 @@ mutants! {
     FormerOwnerTakes = "former-owner-takes",
     /// A node tells how far it is with a layout before that is saved.
     MarksToldUnsaved = "marks-told-unsaved",
+    /// A node that starts again does not know how far it was with a change.
+    MarksForgottenAtStart = "marks-forgotten-at-start",
+    /// Of two layouts with one version each node keeps the one that it heard of first.
+    RivalsBothStand = "rivals-both-stand",
+    /// A slot that moved away is removed before it was compared with anybody.
+    RemovesUncompared = "removes-uncompared",
     /// A replica takes writes from a coordinator that has forgotten a layout it wrote to before.
     ForgottenLayoutIsAdmitted = "forgotten-layout-is-admitted",
 

@@ -106,6 +106,7 @@ impl Layouts {
         });
         let past = history.map_or(Vec::new(), |history| history.past().to_vec());
         let oldest = live.first().map_or(LayoutVersion(0), version);
+        sane_or!(let marks, MarksForgottenAtStart => Marks::all(oldest));
         let read = oldest.max(marks.sync_ack);
         Layouts { own, live, marks, saved: marks, others: BTreeMap::new(), read, past }
     }
@@ -257,7 +258,9 @@ impl Layouts {
     pub(crate) fn learn(&mut self, told: &[Arc<LayoutUpdate>]) -> Learned {
         let Some(newest) = told.last() else { return Learned::Nothing };
         let former = self.span();
-        if LayoutId::of(newest) <= former.head {
+        let is_known = LayoutId::of(newest) <= former.head;
+        sane_or!(let is_known, RivalsBothStand => version(newest) <= former.head.version);
+        if is_known {
             return Learned::Nothing;
         }
         // What this node has dropped is over, whoever still holds it to be in force.
@@ -318,7 +321,9 @@ impl Layouts {
                 }
                 continue;
             }
-            if !self.knows(told.node) {
+            // Of a layout that is not known here nobody can say what came before it; who made it may
+            // have forgotten it since, and then goes on from an older one.
+            if !self.knows(told.node) || !self.is_live(told.head) {
                 continue;
             }
             let known = self.others.entry(told.node).or_insert(*told);
@@ -401,9 +406,12 @@ impl Layouts {
             return mark(self.saved);
         }
         let Some(told) = self.others.get(&node) else { return LayoutVersion(0) };
-        // Of a layout that is not known here nobody can say what came before it.
-        let is_known = self.live.iter().any(|update| LayoutId::of(update) == told.head);
-        if is_known { mark(told.marks).min(told.head.version) } else { LayoutVersion(0) }
+        let is_live = self.is_live(told.head);
+        if is_live { mark(told.marks).min(told.head.version) } else { LayoutVersion(0) }
+    }
+
+    fn is_live(&self, id: LayoutId) -> bool {
+        self.live.iter().any(|update| LayoutId::of(update) == id)
     }
 
     fn drop_before(&mut self, oldest: LayoutVersion) {

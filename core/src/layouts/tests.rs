@@ -225,6 +225,16 @@ fn marks_of_a_head_that_is_not_known_count_as_nothing() {
 }
 
 #[test]
+fn a_layout_that_its_maker_forgot_before_anybody_had_it_is_not_waited_for() {
+    let (v1, v2, v3) = (four(1, &[1, 2]), four(2, &[1, 2]), four(3, &[1, 2]));
+    let mut layouts = at(1, vec![v1, v2.clone()], [2, 2, 1]);
+    say(&mut layouts, &v3, &[(2, [1, 1, 1])]);
+    say(&mut layouts, &v2, &[(2, [2, 2, 1])]);
+    assert!(layouts.all_write_to_head());
+    assert!(step(&mut layouts, IDLE, true).read);
+}
+
+#[test]
 fn nobody_says_more_than_its_newest_layout_allows() {
     let (v1, v2, v3) = (four(1, &[1, 2]), four(2, &[1, 2]), four(3, &[1, 2]));
     let mut layouts = at(1, vec![v1, v2.clone(), v3], [3, 3, 1]);

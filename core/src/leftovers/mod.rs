@@ -91,6 +91,11 @@ impl Leftovers {
                 is_changed = true;
                 layouts.holders(slot).into_iter().collect()
             });
+            sane_or!(RemovesUncompared => {
+                self.clearing.insert(slot);
+                self.due.get_or_insert_default();
+                continue
+            });
             if !primaries.is_empty() {
                 self.waiting.insert(slot, primaries);
             }

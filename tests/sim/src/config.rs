@@ -26,6 +26,8 @@ pub enum Birth {
 pub struct WorldConfig {
     /// Nodes, named `n0`, `n1`, ...
     pub nodes: usize,
+    /// So many of them, the last ones, are members of nothing to begin with.
+    pub newcomers: usize,
     /// Zones, given to the nodes in turn; 1: all in one.
     pub zones: usize,
     /// The weights of the nodes, to begin with; 1 where it names none. A node of weight 0 holds nothing
@@ -71,6 +73,7 @@ impl Default for WorldConfig {
     fn default() -> WorldConfig {
         WorldConfig {
             nodes: 5,
+            newcomers: 0,
             zones: 1,
             weights: Vec::new(),
             slots: 64,

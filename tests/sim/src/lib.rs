@@ -39,6 +39,8 @@ mod world;
 
 pub mod scenario;
 
+pub mod stories;
+
 pub mod swarm;
 
 pub mod shrink;

@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::panic;
 
 use quorate_sim::LogFilter;
+#[cfg(feature = "mutants")]
+use quorate_sim::stories::Story;
 use quorate_sim::swarm::{self, Plan, Report};
 
 thread_local! {
@@ -22,6 +24,15 @@ pub(crate) fn install() {
             usual(info);
         }
     }));
+}
+
+/// Tells a story; whether it came to a bad end.
+#[cfg(feature = "mutants")]
+pub(crate) fn fails(story: Story) -> bool {
+    RUNS.set(true);
+    let outcome = panic::catch_unwind(story.tell);
+    RUNS.set(false);
+    outcome.is_err()
 }
 
 /// Runs a plan. A violation that is a panic says where it panicked.

@@ -38,7 +38,7 @@ impl Invariant for DetectionIsRight {
     }
 
     fn on_resumed(&mut self, scene: Scene<'_>, Resumed { node, since }: Resumed) -> Verdict {
-        if scene.now.since(since) >= long_pause() {
+        if scene.now.since(since) >= long_pause(scene.facts.gossip) {
             self.listens.insert(node, scene.now);
         }
         Ok(())
@@ -48,7 +48,9 @@ impl Invariant for DetectionIsRight {
         if let Event::MemberSuspected(suspect) = event {
             self.suspected.insert((node, *suspect));
             let listens = self.listens.get(&node).map(|since| scene.now.since(*since));
-            if let Some(listens) = listens.filter(|listens| *listens < patience_min()) {
+            if let Some(listens) =
+                listens.filter(|listens| *listens < patience_min(scene.facts.gossip))
+            {
                 let text = format!("n{node} suspects {suspect}, but has listened for {listens:?}");
                 return Err(Violation::new(text).at(node));
             }
@@ -87,20 +89,20 @@ fn enough(members: usize, by: usize, down: NodeId, witnesses: &[NodeId]) -> Verd
 }
 
 /// Nobody is suspected sooner than this, by whatever clock.
-fn patience_min() -> Duration {
-    let GossipSettings { interval, suspect_after, .. } = GossipSettings::default();
+fn patience_min(GossipSettings { interval, suspect_after, .. }: GossipSettings) -> Duration {
     interval * suspect_after * 4 / 5
 }
 
 /// A node that stood still for so long knows that it did.
-fn long_pause() -> Duration {
-    GossipSettings::default().interval * 5
+fn long_pause(gossip: GossipSettings) -> Duration {
+    gossip.interval * 5
 }
 
 #[cfg(test)]
 mod tests {
     use quorate_core::ids::NodeId;
     use quorate_core::machine::Event;
+    use quorate_core::node::GossipSettings;
     use quorate_core::time::Duration;
 
     use super::{DetectionIsRight, enough, long_pause, patience_min};
@@ -114,10 +116,12 @@ mod tests {
     #[test]
     fn who_stood_still_for_long_has_to_listen_before_it_suspects() {
         let tick = Duration::from_millis(1);
+        let gossip = GossipSettings::default();
+        let (long_pause, patience_min) = (long_pause(gossip), patience_min(gossip));
         let table = [
-            (long_pause(), patience_min() - tick, false),
-            (long_pause(), patience_min(), true),
-            (long_pause() - tick, tick, true),
+            (long_pause, patience_min - tick, false),
+            (long_pause, patience_min, true),
+            (long_pause - tick, tick, true),
         ];
         for (paused, listened, fine) in table {
             let mut stage = Stage::new(DetectionIsRight::default());

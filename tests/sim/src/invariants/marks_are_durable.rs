@@ -27,7 +27,7 @@ pub(crate) struct MarksAreDurable {
 impl Invariant for MarksAreDurable {
     fn on_sent(&mut self, scene: Scene<'_>, Sent { from, message, .. }: Sent<'_>) -> Verdict {
         let (End::Node(node), Message::Gossip(gossip)) = (from, message) else { return Ok(()) };
-        let id = scene.layout.layout.members()[node].id;
+        let id = scene.facts.id(node);
         let pulses = gossip.pulses.iter().map(|pulse| (pulse.id, pulse.remembered.mark));
         let infos = gossip.members.iter().map(|info| (info.id, info.remembered.mark));
         let synced = scene.disks[node].mark();

@@ -1,9 +1,9 @@
 //! What a node was told of the commits of others it tells them, through all its lives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_core::ids::{DurableMark, NodeId, Remembered};
-use quorate_core::message::{Gossip, Message};
+use quorate_core::message::{Gossip, LayoutId, Message};
 use quorate_core::time::Instant;
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
@@ -12,12 +12,13 @@ use crate::observation::{Crashed, Delivered, Replaced, Sent, Started, Stepped, S
 
 pub(crate) const PROPERTY: Property = Property {
     name: "marks-are-remembered",
-    definition: "Wherever a node that knows a layout speaks of another member, it tells no lower \
-                 durable mark of it than its life found or was told. A life finds no lower one than \
-                 the lives before it were told before a round of gossip, where a sync that ended \
-                 well was begun after that round, or a clean stop came after it. Excused: what was \
-                 told before another directory took the place of the node's own, and what a \
-                 directory holds that was left for half the grace time by its node's clock.",
+    definition: "Wherever a node that knows a layout speaks of another member of the newest one, it \
+                 tells no lower durable mark of it than its life found or was told. A life finds no \
+                 lower one than the lives before it were told before a round of gossip, where a \
+                 sync that ended well was begun after that round, or a clean stop came after it. \
+                 Excused: what was told before another directory took the place of the node's own, \
+                 and what a directory holds that was left for half the grace time by its node's \
+                 clock.",
     source: "DESIGN.md §13 (peers remember a higher mark); core/src/membership/memory.rs",
 };
 
@@ -39,11 +40,23 @@ struct Teller {
     /// What a later sync or a clean stop has stored of that.
     stored: Marks,
     knows_layout: bool,
+    /// The newest layout that it knows, and its members. Of others nothing is remembered.
+    newest: LayoutId,
+    members: BTreeSet<NodeId>,
     /// When its next round of gossip is due.
     next_round: Option<Instant>,
 }
 
 impl Teller {
+    /// Others are members than before.
+    fn on_members(&mut self, members: BTreeSet<NodeId>) {
+        let waiting = self.waiting.iter_mut().map(|(_, marks)| marks);
+        for marks in waiting.chain([&mut self.known, &mut self.stored]) {
+            marks.retain(|id, _| members.contains(id));
+        }
+        self.members = members;
+    }
+
     /// A sync has ended well: this one and all before it.
     fn on_sync(&mut self, last: u64) {
         while self.waiting.first().is_some_and(|(begun, _)| *begun < last) {
@@ -67,7 +80,9 @@ impl Invariant for MarksAreRemembered {
         let Message::Gossip(gossip) = message else { return Ok(()) };
         let teller = self.nodes.entry(node).or_default();
         if teller.knows_layout {
-            raise(&mut teller.known, of_others(scene, node, gossip));
+            let told = of_others(scene, node, gossip);
+            let told: Vec<_> = told.filter(|(id, _)| teller.members.contains(id)).collect();
+            raise(&mut teller.known, told);
         }
         Ok(())
     }
@@ -92,6 +107,13 @@ impl Invariant for MarksAreRemembered {
     fn on_stepped(&mut self, scene: Scene<'_>, Stepped { node, view }: Stepped<'_>) -> Verdict {
         let teller = self.nodes.entry(node).or_default();
         teller.knows_layout |= view.layout().is_some();
+        let newest = view.layouts().head;
+        if teller.newest != newest
+            && let Some(update) = view.newest_layout()
+        {
+            teller.newest = newest;
+            teller.on_members(update.layout.members().iter().map(|member| member.id).collect());
+        }
         let next = view.membership().next_wake();
         let former = std::mem::replace(&mut teller.next_round, next);
         if former.is_some() && former < next && teller.knows_layout {
@@ -113,7 +135,8 @@ impl Invariant for MarksAreRemembered {
         let teller = self.nodes.entry(node).or_default();
         teller.on_sync(scene.disks[node].last_sync());
         let stored = std::mem::take(&mut teller.stored);
-        *teller = Teller { stored, ..Teller::default() };
+        let (newest, members) = (teller.newest, std::mem::take(&mut teller.members));
+        *teller = Teller { stored, newest, members, ..Teller::default() };
         Ok(())
     }
 
@@ -129,7 +152,9 @@ impl Invariant for MarksAreRemembered {
             *teller = Teller::default();
             return Ok(());
         }
-        raise(&mut teller.known, found.peers.iter().map(|(id, told)| (*id, told.mark)));
+        let Teller { known, members, .. } = teller;
+        let found = found.peers.iter().map(|(id, told)| (*id, told.mark));
+        raise(known, found.filter(|(id, _)| members.is_empty() || members.contains(id)));
         for id in teller.stored.keys() {
             let found = teller.known.get(id).copied().unwrap_or_default();
             expect(node, *id, found, &teller.stored, "finds")?;

@@ -22,6 +22,7 @@ mod losses_are_noticed;
 mod marks_are_durable;
 mod marks_are_remembered;
 mod merge_keeps_everything;
+mod moved_away_is_held;
 mod moves_what_differs;
 mod no_acknowledged_write_lost;
 mod no_phantom_value;
@@ -35,12 +36,15 @@ mod retries_are_one;
 mod siblings_are_maximal;
 mod stand_ins_tell_their_hints;
 mod starts_over_for_a_reason;
+mod steps_wait_for_all;
+mod takes_what_is_its_own;
 mod the_dead_stay_dead;
 mod trees_match_the_store;
 mod truncation_is_careful;
 mod truthful_receipt;
 mod unasked_gives_nothing;
 mod unknown_is_never_refused;
+mod who_syncs_holds_all;
 mod writable_while_w_are_up;
 
 mod false_claim;
@@ -127,6 +131,13 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             Box::new(first_layout_is_kept::FirstLayoutIsKept::default()),
         ),
         (layouts_settle::PROPERTY, Box::new(layouts_settle::LayoutsSettle)),
+        (steps_wait_for_all::PROPERTY, Box::new(steps_wait_for_all::StepsWaitForAll::default())),
+        (moved_away_is_held::PROPERTY, Box::new(moved_away_is_held::MovedAwayIsHeld)),
+        (
+            takes_what_is_its_own::PROPERTY,
+            Box::new(takes_what_is_its_own::TakesWhatIsItsOwn::default()),
+        ),
+        (who_syncs_holds_all::PROPERTY, Box::new(who_syncs_holds_all::WhoSyncsHoldsAll::default())),
         (bounded_tables::PROPERTY, Box::new(bounded_tables::BoundedTables::default())),
         (retries_are_one::PROPERTY, Box::new(retries_are_one::RetriesAreOne)),
         (replicas_converge::PROPERTY, Box::new(replicas_converge::ReplicasConverge)),

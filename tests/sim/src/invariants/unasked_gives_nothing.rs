@@ -101,7 +101,7 @@ fn counts(reply: &Reply, node: NodeId) -> bool {
 }
 
 fn id(scene: Scene<'_>, node: usize) -> NodeId {
-    scene.layout.layout.members()[node].id
+    scene.facts.id(node)
 }
 
 #[cfg(test)]

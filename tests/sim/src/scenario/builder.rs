@@ -1,5 +1,6 @@
 //! How a cluster is asked for.
 
+use quorate_core::client::Coordinate;
 use quorate_core::limits::Limits;
 use quorate_core::node::Fanout;
 use quorate_core::time::Duration;
@@ -27,6 +28,30 @@ impl Builder {
     /// Zones, given to the nodes in turn; 1 unless said.
     pub fn zones(mut self, zones: usize) -> Builder {
         self.config.zones = zones;
+        self
+    }
+
+    /// What the nodes weigh, in their order; 1 unless said. With 0 a node holds nothing.
+    pub fn weights(mut self, weights: &[u32]) -> Builder {
+        self.config.weights = weights.to_vec();
+        self
+    }
+
+    /// So many of the nodes, the last ones, are members of nothing to begin with.
+    pub fn newcomers(mut self, newcomers: usize) -> Builder {
+        self.config.newcomers = newcomers;
+        self
+    }
+
+    /// The time from round to round of gossip; 1 s unless said.
+    pub fn gossip_every(mut self, interval: Duration) -> Builder {
+        self.config.gossip.interval = interval;
+        self
+    }
+
+    /// Clients run the quorums of their reads; nodes do unless said.
+    pub fn clients_coordinate(mut self) -> Builder {
+        self.config.coordinate = Coordinate::Client;
         self
     }
 

@@ -60,7 +60,7 @@ impl Expect<'_> {
     /// At all nodes, primaries or not.
     #[must_use = "say what is expected"]
     pub fn everywhere(mut self) -> Self {
-        self.nodes = (0..self.world.layout().layout.members().len()).map(Node).collect();
+        self.nodes = (0..self.world.node_count()).map(Node).collect();
         self
     }
 

@@ -9,7 +9,7 @@ use crate::world::World;
 impl Scenario {
     /// All nodes, in the order of their numbers.
     pub fn nodes(&self) -> Vec<Node> {
-        (0..self.world.layout().layout.members().len()).map(Node).collect()
+        (0..self.world.node_count()).map(Node).collect()
     }
 
     /// The primaries of a key, in the order of its preference list.

@@ -15,6 +15,7 @@
 //! | harm disks and clocks | [`disk`](Scenario::disk), [`wipe`](Scenario::wipe), [`snapshot`](Scenario::snapshot), [`roll_back`](Scenario::roll_back), [`damage`](Scenario::damage), [`jump_clock`](Scenario::jump_clock), [`drift_clock`](Scenario::drift_clock) |
 //! | stop clients | [`freeze`](Scenario::freeze), [`thaw`](Scenario::thaw), [`kill`](Scenario::kill), [`kill_after`](Scenario::kill_after) |
 //! | pick single frames | [`hold`](Scenario::hold), [`copy`](Scenario::copy), [`delay`](Scenario::delay), [`lose`](Scenario::lose) of [`Frames`], any of them by [`that`](Frames::that), then [`release`](Scenario::release) or [`discard`](Scenario::discard) |
+//! | change the layout | [`weights`](Builder::weights), [`newcomers`](Builder::newcomers), [`gossip_every`](Builder::gossip_every) of a cluster, then [`weigh`](Scenario::weigh), [`change_layout`](Scenario::change_layout), [`layouts`](Scenario::layouts), [`marks`](Scenario::marks), [`finish_change`](Scenario::finish_change) |
 //! | let time pass | [`wait`](Scenario::wait), [`step`](Scenario::step), [`settle`](Scenario::settle), [`converge`](Scenario::converge) |
 //! | look at stores | `s.`[`expect`](Scenario::expect)`("k")`, see [`Expect`] |
 //! | look at nodes and clients | [`told`](Scenario::told), [`repaired`](Scenario::repaired), [`counter`](Scenario::counter), [`believes`](Scenario::believes), [`now`](Scenario::now), [`world`](Scenario::world) |
@@ -117,6 +118,8 @@ mod expect;
 pub use expect::Expect;
 
 mod look;
+
+mod layouts;
 
 mod members;
 

@@ -172,7 +172,7 @@ fn groups_of(step: &Step) -> Vec<Group> {
         Act::Call { client, key, .. } => {
             return vec![Group::CallsOf(*client), Group::CallsFor(*key)];
         }
-        Act::Layout { .. } => return vec![Group::Layouts],
+        Act::Layout { .. } | Act::Lose { .. } => return vec![Group::Layouts],
         Act::Burst { .. } => FaultClass::Bursts,
         Act::Cancel { .. } | Act::Freeze { .. } => FaultClass::Freezes,
         Act::Crash { .. } => FaultClass::Crashes,

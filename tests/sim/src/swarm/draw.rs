@@ -1,6 +1,7 @@
 //! Drawing a plan from a seed.
 
 mod founding;
+mod links;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use super::layouts::Changes;
 use super::plan::{Act, Ailment, FaultClass, KEYS, Kind, Loses, Outcast, Plan, Shown, Step};
 use crate::config::{Birth, WorldConfig};
 use crate::disk::DiskTemper;
-use crate::network::{Place, up_to};
+use crate::network::up_to;
 
 /// When the first step may come: the nodes have found each other.
 const BEGINNING: Instant = Instant(2_000_000);
@@ -44,7 +45,7 @@ impl Plan {
             acts.extend(faults.into_iter().map(|(at, act)| (at, drawing.prolong(act))));
         }
         acts.extend(drawing.troubled_founding());
-        acts.extend(drawing.changes.at(seed, drawing.beginning, drawing.span));
+        acts.extend(drawing.changes.acts(seed, &drawing.config, &drawing.classes));
         acts.sort_by_key(|(at, _)| *at);
         let steps = acts.into_iter().enumerate();
         let steps = steps.map(|(number, (at, act))| Step { number, at, act }).collect();
@@ -67,6 +68,8 @@ struct Drawing {
     expiry: Expiry,
     /// How the layout changes.
     changes: Changes,
+    /// Decides what comes while it does.
+    dense: Prng,
     config: WorldConfig,
     beginning: Instant,
     awaits_layout: bool,
@@ -108,7 +111,7 @@ impl Drawing {
         config.anti_entropy = draw_comparisons(seed);
         config.collection = draw_collection(seed);
         config.coordinate = draw_coordinate(seed);
-        let changes = Changes::draw(seed, &mut config);
+        let changes = Changes::draw(seed, calls, beginning, &mut config);
         config.weights.clone_from(&changes.weights);
         let clients = 1 + prng.below(5) as usize;
         let is_stale =
@@ -117,7 +120,7 @@ impl Drawing {
             seed,
             clients: (0..clients).map(|_| is_stale(&mut prng)).collect(),
             keys: pick(&mut prng, &[1, 2, 3, 5, 8]),
-            span: changes.stretch(Duration::from_micros(gap_us * calls as u64), calls),
+            span: changes.span.unwrap_or(Duration::from_micros(gap_us * calls as u64)),
             own_quorums: prng.chance(1, 3),
             gets: 1 + prng.below(6),
             blind: prng.below(6),
@@ -131,6 +134,7 @@ impl Drawing {
             awaits_layout,
             expiry: Expiry::new(seed),
             changes,
+            dense: Prng::stream(seed, "moments of layouts"),
             losses: Prng::stream(seed, "plan of losses"),
             blackouts: Prng::stream(seed, "plan of blackouts"),
             prng,
@@ -142,8 +146,8 @@ impl Drawing {
         // A quorum must be left of every key.
         let spare = self.config.replication >= 3 && !self.classes.is_empty();
         // A change waits for all members.
-        let changes = !self.changes.acts.is_empty();
-        let outcast = (spare && self.prng.chance(1, 2) && !changes)
+        let stays = self.changes.are_none();
+        let outcast = (spare && self.prng.chance(1, 2) && stays)
             .then(|| Outcast { node: self.node(), ailment: pick(&mut self.prng, &ailments) });
         Plan {
             seed: self.seed,
@@ -158,8 +162,11 @@ impl Drawing {
         }
     }
 
+    /// Some moment of the run, one in two of them while the layout changes.
     fn moment(&mut self) -> Instant {
-        self.beginning + up_to(&mut self.prng, self.span)
+        let any = self.beginning + up_to(&mut self.prng, self.span);
+        let changing = self.changes.moment(&mut self.dense);
+        changing.filter(|_| self.dense.chance(1, 2)).unwrap_or(any)
     }
 
     fn call(&mut self) -> Act {
@@ -212,6 +219,7 @@ impl Drawing {
             | Act::Burst { .. }
             | Act::Cancel { .. }
             | Act::Layout { .. }
+            | Act::Lose { .. }
             | Act::Snapshot { .. }
             | Act::Rot { .. }
             | Act::Clock { .. }
@@ -408,56 +416,6 @@ impl Drawing {
             (at, Act::Crash { node, effects, kept, stops, loses, lasts })
         };
         others.map(act).collect()
-    }
-
-    fn partition(&mut self, lasts: Duration) -> Act {
-        let nodes = self.config.nodes;
-        let all: Vec<Place> = (0..nodes).map(Place::Node).collect();
-        let one = Place::Node(self.node());
-        let client = Place::Client(self.client());
-        let both = |a: &[Place], b: &[Place]| -> Vec<(Place, Place)> {
-            let pairs = a.iter().flat_map(|a| b.iter().map(move |b| (*a, *b)));
-            pairs.filter(|(a, b)| a != b).flat_map(|(a, b)| [(a, b), (b, a)]).collect()
-        };
-        let links = match self.prng.below(5) {
-            // Halves.
-            0 => {
-                let side: Vec<Place> =
-                    all.iter().copied().filter(|_| self.prng.chance(1, 2)).collect();
-                let rest: Vec<Place> =
-                    all.iter().copied().filter(|place| !side.contains(place)).collect();
-                both(&side, &rest)
-            }
-            // One alone.
-            1 => both(&[one], &all),
-            // One way only.
-            2 => all.iter().filter(|place| **place != one).map(|place| (one, *place)).collect(),
-            // A bridge: the ends reach the node in the middle, but not each other.
-            3 => {
-                let (low, high) = all.split_at(nodes / 2);
-                let high: Vec<Place> = high.iter().copied().filter(|place| *place != one).collect();
-                let low: Vec<Place> = low.iter().copied().filter(|place| *place != one).collect();
-                both(&low, &high)
-            }
-            // Clients only.
-            _ => {
-                let some: Vec<Place> =
-                    all.iter().copied().filter(|_| self.prng.chance(2, 3)).collect();
-                both(&[client], &some)
-            }
-        };
-        let flaps = if self.prng.chance(1, 4) { 1 + self.prng.below(5) as u32 } else { 0 };
-        Act::Partition { links, known: self.prng.chance(1, 2), lasts, flaps }
-    }
-
-    fn link(&mut self) -> (Place, Place) {
-        let node = Place::Node(self.node());
-        let other = if self.prng.chance(1, 3) {
-            Place::Client(self.client())
-        } else {
-            Place::Node(self.node())
-        };
-        if self.prng.chance(1, 2) { (node, other) } else { (other, node) }
     }
 
     /// How long a fault lasts: from a blink to a part of the run, or a timeout and more.

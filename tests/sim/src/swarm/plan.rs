@@ -203,8 +203,13 @@ pub enum Act {
     Layout {
         /// The node that is asked.
         node: usize,
-        /// What each node shall weigh; with 0 it holds nothing.
-        weights: Vec<u32>,
+        /// What each node shall weigh; with 0 it holds nothing, without it is no member.
+        weights: Vec<Option<u32>>,
+    },
+    /// A node and its disk are lost for good; it is removed by a change of the layout.
+    Lose {
+        /// The node.
+        node: usize,
     },
     /// A node crashes, and comes back.
     Crash {
@@ -360,6 +365,7 @@ impl Act {
             | Act::Burst { .. }
             | Act::Cancel { .. }
             | Act::Layout { .. }
+            | Act::Lose { .. }
             | Act::Snapshot { .. }
             | Act::Clock { .. }
             | Act::HangUp { .. }
@@ -382,6 +388,7 @@ impl Act {
             Act::Call { .. }
             | Act::Cancel { .. }
             | Act::Layout { .. }
+            | Act::Lose { .. }
             | Act::Partition { .. }
             | Act::Clog { .. }
             | Act::HangUp { .. }

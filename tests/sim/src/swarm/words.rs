@@ -36,8 +36,14 @@ impl fmt::Display for Act {
                 write!(f, "{puts} puts without names of {:?} at n{node}", Plan::key(*key))
             }
             Act::Layout { node, weights } => {
-                write!(f, "n{node} is asked for a layout with the weights {weights:?}")
+                let weights = weights.iter().map(|weight| match weight {
+                    Some(weight) => weight.to_string(),
+                    None => "-".to_owned(),
+                });
+                let weights: Vec<String> = weights.collect();
+                write!(f, "n{node} is asked for a layout with the weights {}", weights.join(" "))
             }
+            Act::Lose { node } => write!(f, "n{node} is lost for good, and its disk"),
             Act::Cancel { client } => write!(f, "c{client} takes its last call back"),
             Act::Crash { node, effects, kept, stops, loses, lasts } => {
                 write!(f, "n{node} {}", if *stops { "stops" } else { "crashes" })?;

@@ -8,7 +8,7 @@ use quorate_core::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::clock::Clock;
-use super::{ClientSlot, PATIENCE, World};
+use super::{ClientSlot, PATIENCE, World, address};
 use crate::observation::{Asked, CallStarted, Caller, Cancelled, Observation};
 use crate::result::{Ended, Finished};
 
@@ -22,7 +22,7 @@ impl World {
     /// A client that knows some nodes as seeds; answers its index.
     pub fn add_client_with_seeds(&mut self, seeds: &[usize]) -> usize {
         let config = ClientConfig {
-            seeds: seeds.iter().map(|seed| self.layout.addresses[*seed].clone()).collect(),
+            seeds: seeds.iter().map(|seed| address(*seed)).collect(),
             timeout: self.config.timeout,
             coordinate: self.config.coordinate,
             limits: self.config.limits.clone(),

@@ -296,7 +296,7 @@ impl World {
     /// there, so that other nodes are primaries.
     pub(super) fn old_layout(&self) -> Option<Arc<LayoutUpdate>> {
         let LayoutUpdate { layout, addresses } = &*self.layout;
-        let fewer = self.nodes.len().checked_sub(1).filter(|fewer| *fewer > 0)?;
+        let fewer = layout.members().len().checked_sub(1).filter(|fewer| *fewer > 0)?;
         let members = (0..fewer).map(|index| member(index, &self.config)).collect();
         let settings =
             PlanSettings { slots: layout.slot_count(), replication: layout.replication() };

@@ -1,23 +1,31 @@
 //! Changing the layout.
 
 use quorate_core::layout::{LayoutVersion, Member};
+use quorate_core::message::ChangeRefusal;
 
-use super::World;
+use super::{World, member};
 
 impl World {
-    /// An operator has a node put another layout in force; what the node refuses is refused.
+    /// A node as a member of a layout, with a weight.
+    pub fn as_member(&self, node: usize, weight: u32) -> Member {
+        Member { weight, ..member(node, &self.config) }
+    }
+
+    /// An operator has a node put another layout in force; `None` where the node is not there.
     pub fn change_layout(
         &mut self,
         node: usize,
         planned_from: LayoutVersion,
         members: Vec<Member>,
-    ) {
+    ) -> Option<Result<LayoutVersion, ChangeRefusal>> {
         if self.nodes[node].node.is_none() || self.nodes[node].paused.is_some() {
-            return;
+            return None;
         }
+        let mut result = None;
         self.with_node(node, |node, now, out| {
-            let _ = node.change_layout(now, planned_from, members, out);
+            result = Some(node.change_layout(now, planned_from, members, out));
         });
+        result
     }
 
     /// Whether some nodes hold one and the same layout to be in force, have filled what they hold of
@@ -58,7 +66,7 @@ impl World {
     }
 
     /// From here on the layout of the world is what these nodes agree on.
-    pub(crate) fn take_newest_layout(&mut self, nodes: &[usize]) {
+    pub fn take_newest_layout(&mut self, nodes: &[usize]) {
         let newest = nodes.iter().filter_map(|node| self.node(*node)?.view().newest_layout());
         if let Some(newest) = newest.max_by_key(|update| update.layout.version()).cloned() {
             self.layout = newest;

@@ -198,6 +198,11 @@ impl World {
         self.log.take().map(Log::into_lines).unwrap_or_default()
     }
 
+    /// Nodes, those among them that are members of nothing.
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Clients so far, those that are gone included.
     pub fn client_count(&self) -> usize {
         self.clients.len()

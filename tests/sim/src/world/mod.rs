@@ -201,8 +201,8 @@ impl World {
     pub fn begin(config: WorldConfig) -> World {
         let mut prng = Prng::stream(config.seed, "world");
         let layout = Arc::new(layout(&config));
-        let ids = layout.layout.members().iter().map(|member| member.id).collect::<Vec<_>>();
-        let nodes = ids.into_iter().map(|id| NodeSlot {
+        let ids = (0..config.nodes).map(|index| member(index, &config).id);
+        let nodes = ids.map(|id| NodeSlot {
             id,
             node: None,
             life: 0,
@@ -216,7 +216,8 @@ impl World {
         let tree_key = TreeKey::derive(CLUSTER, &CREDENTIALS);
         let disk = |node| Disk::new(node, config.seed, tree_key, config.disk);
         let facts = Facts::new(config.replication, config.r, config.w, config.strict)
-            .with_grace(config.collection.grace);
+            .with_grace(config.collection.grace)
+            .with_gossip(config.gossip);
         let mut world = World {
             network: Network::new(&config),
             now: Instant(0),
@@ -344,8 +345,8 @@ impl World {
         (index < self.nodes.len()).then_some(index)
     }
 
-    fn at_address(&self, address: &Text) -> Option<usize> {
-        self.layout.addresses.iter().position(|known| known == address)
+    fn at_address(&self, wanted: &Text) -> Option<usize> {
+        (0..self.nodes.len()).find(|index| address(*index) == *wanted)
     }
 
     fn push(&mut self, at: Instant, event: Event) {
@@ -356,7 +357,10 @@ impl World {
     fn known_layouts(&self, index: usize) -> Option<LayoutHistory> {
         let saved = self.disks[index].layouts(self.now).cloned();
         match self.config.birth {
-            Birth::Layout => saved.or_else(|| Some(self.layout.clone().into())),
+            Birth::Layout => {
+                let is_newcomer = index + self.config.newcomers >= self.nodes.len();
+                saved.or_else(|| (!is_newcomer).then(|| self.layout.clone().into()))
+            }
             Birth::OneSeed => saved,
         }
     }
@@ -409,9 +413,10 @@ impl World {
 
 /// The layout that all nodes hold, or come to hold.
 fn layout(config: &WorldConfig) -> LayoutUpdate {
-    let members: Vec<Member> = (0..config.nodes).map(|index| member(index, config)).collect();
+    let founders = config.nodes - config.newcomers;
+    let members: Vec<Member> = (0..founders).map(|index| member(index, config)).collect();
     let planned = plan_first(settings(config), members).expect("a plan for the members");
-    let addresses = (0..config.nodes).map(address).collect();
+    let addresses = (0..founders).map(address).collect();
     if config.birth == Birth::OneSeed {
         return LayoutUpdate { layout: planned, addresses };
     }

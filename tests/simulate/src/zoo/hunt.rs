@@ -1,10 +1,11 @@
-//! Running seeds until one of them catches what is wrong.
+//! Running seeds, and then stories, until one of them catches what is wrong.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use quorate_core::mutants::{self, Mutant};
 use quorate_sim::invariants;
+use quorate_sim::stories::STORIES;
 use quorate_sim::swarm::Plan;
 
 use crate::{pool, quiet};
@@ -50,9 +51,11 @@ pub(crate) struct Hunt {
 
 /// What caught it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Caught {
-    pub(crate) seed: u64,
-    pub(crate) property: &'static str,
+pub(crate) enum Caught {
+    /// A story came to a bad end.
+    Story(&'static str),
+    /// A seed violated a property.
+    Seed { seed: u64, property: &'static str },
 }
 
 impl Quarry {
@@ -85,8 +88,8 @@ impl Hunter {
         Hunter { seeds, ops, threads, sane: Vec::new() }
     }
 
-    /// Hunts with the seeds in their order until one of them catches it; the protocol as it is,
-    /// which comes first, with all of them.
+    /// Hunts with the seeds in their order until one of them catches it, and where none does with
+    /// the stories; the protocol as it is, which comes first, with all of them.
     pub(crate) fn hunt(&mut self, quarry: Quarry) -> Hunt {
         let started = Instant::now();
         let Hunter { seeds, ops, .. } = *self;
@@ -97,7 +100,7 @@ impl Hunter {
             Hunt { quarry, caught: None, seeds: 0, strayed: 0, took: Duration::ZERO, ops };
         pool::in_order(self.threads, work, |report| {
             let property = report.violation.as_ref().map(|violation| violation.property);
-            let caught = property.map(|property| Caught { seed: report.seed, property });
+            let caught = property.map(|property| Caught::Seed { seed: report.seed, property });
             hunt.seeds += 1;
             if quarry == Quarry::Sane {
                 self.sane.push(Sane { trace: report.trace, is_caught: caught.is_some() });
@@ -109,10 +112,24 @@ impl Hunter {
             hunt.caught = caught.filter(|_| !sane.is_some_and(|sane| sane.is_caught));
             if hunt.caught.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
+        if hunt.caught.is_none() && quarry != Quarry::FalseClaim {
+            let story = STORIES.iter().find(|story| quiet::fails(**story));
+            hunt.caught = story.map(|story| Caught::Story(story.name));
+        }
         invariants::claim_falsely(false);
         mutants::switch(None);
         hunt.took = started.elapsed();
         hunt
+    }
+}
+
+impl Caught {
+    /// The property or the story.
+    pub(crate) fn by(&self) -> &'static str {
+        match self {
+            Caught::Story(name) => name,
+            Caught::Seed { property, .. } => property,
+        }
     }
 }
 
@@ -127,7 +144,10 @@ impl Hunt {
 
     /// The line that replays what was caught; nothing makes a false claim but the zoo.
     pub(crate) fn replay(&self) -> Option<String> {
-        let Caught { seed, .. } = self.caught.as_ref()?;
+        let seed = match self.caught.as_ref()? {
+            Caught::Seed { seed, .. } => seed,
+            Caught::Story(name) => return Some(format!("cargo test -p quorate-sim {name}")),
+        };
         let line = format!("cargo xtask sim --seed {seed} --ops {}", self.ops);
         match self.quarry {
             Quarry::Sane => Some(line),

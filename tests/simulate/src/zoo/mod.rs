@@ -17,7 +17,7 @@ use table::Table;
 /// Measures which wrong variants of the protocol the simulator notices.
 ///
 /// Each mutant is one way in which the protocol could be wrong. It runs over the seeds until one
-/// of them violates a property: it is caught. The measure itself is measured, too: the protocol as
+/// of them violates a property, or else one of the stories ends badly: it is caught. The measure itself is measured, too: the protocol as
 /// it is must be clean over all seeds, and a claim that is false must be caught. The exit status
 /// is 1 where a mutant was not caught, or the measure failed. To look at one closely:
 /// `cargo xtask sim --mutant NAME --shrink`.

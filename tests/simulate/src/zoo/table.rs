@@ -37,7 +37,8 @@ impl Table {
     pub(super) fn row(&self, hunt: &Hunt) -> String {
         let Hunt { quarry, caught, seeds, strayed, .. } = hunt;
         let by = match caught {
-            Some(Caught { property, .. }) => (*property).to_owned(),
+            Some(Caught::Seed { property, .. }) => (*property).to_owned(),
+            Some(Caught::Story(name)) => format!("story: {name}"),
             None if *quarry == Quarry::Sane => "-".to_owned(),
             None if *strayed == 0 => "NOT CAUGHT: it never acts".to_owned(),
             None => format!("NOT CAUGHT, acts in {strayed}"),
@@ -66,7 +67,7 @@ impl Table {
             json!({
                 "name": hunt.quarry.name(),
                 "about": hunt.quarry.about(),
-                "caught_by": hunt.caught.as_ref().map(|caught| caught.property),
+                "caught_by": hunt.caught.as_ref().map(Caught::by),
                 "seeds": hunt.seeds,
                 "strayed": hunt.strayed,
                 "right": hunt.is_right(),

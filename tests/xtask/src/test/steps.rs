@@ -153,8 +153,17 @@ fn sim(workspace: &Workspace) -> Result<Outcome> {
 /// One mutant of each part of the protocol, and the two checks of the zoo itself.
 fn zoo(workspace: &Workspace) -> Result<Outcome> {
     let mut zoo = simulator::command(workspace, true)?;
-    zoo.args(["zoo", "--seeds", "100", "--only"]);
-    zoo.arg("no-dots,write-quorum-short,replica-acks-applied,no-repair,client-forgets-silent,reads-unsynced");
+    let mutants = [
+        "no-dots",
+        "write-quorum-short",
+        "replica-acks-applied",
+        "no-repair",
+        "client-forgets-silent",
+        "reads-unsynced",
+        "drops-early",
+        "syncs-unfilled",
+    ];
+    zoo.args(["zoo", "--seeds", "100", "--only", &mutants.join(",")]);
     counted(&mut zoo, counts::simulator)
 }
 

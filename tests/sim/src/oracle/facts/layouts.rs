@@ -6,7 +6,7 @@ use std::sync::Arc;
 use quorate_core::ids::Key;
 use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::HeldAs;
-use quorate_core::message::{LayoutSpan, LayoutUpdate};
+use quorate_core::message::{LayoutId, LayoutSpan, LayoutUpdate};
 use quorate_core::node::NodeView;
 
 use super::Facts;
@@ -16,10 +16,11 @@ use crate::oracle::Moment;
 /// All layouts that were ever in force, and those that each node holds to be in force.
 #[derive(Default)]
 pub(super) struct Layouts {
-    /// Of two with one version, the one that was met last.
-    known: BTreeMap<LayoutVersion, Arc<LayoutUpdate>>,
+    known: BTreeMap<LayoutId, Arc<LayoutUpdate>>,
     /// By node. That of a node which is down is what it knew last.
     spans: BTreeMap<usize, LayoutSpan>,
+    /// The same, layout by layout.
+    live: BTreeMap<usize, Vec<LayoutId>>,
 }
 
 impl Facts {
@@ -35,8 +36,14 @@ impl Facts {
 
     /// The primaries of a key by the layout that reads go by.
     pub(crate) fn homes(&self, key: &Key) -> Vec<usize> {
-        let read = self.layouts.spans.values().map(|span| span.read).max().unwrap_or_default();
-        self.primaries_in(read, key).unwrap_or_else(|| {
+        let spans = || self.layouts.spans.iter();
+        let read = spans().map(|(_, span)| span.read).max().unwrap_or_default();
+        // Of two of one number that counts by which somebody reads.
+        let mut readers = spans().filter(|(_, span)| span.read == read);
+        let id = readers.find_map(|(node, _)| {
+            self.layouts.live.get(node)?.iter().find(|id| id.version == read)
+        });
+        id.and_then(|id| self.primaries_in(*id, key)).unwrap_or_else(|| {
             self.key(key).map(|facts| facts.primaries.clone()).unwrap_or_default()
         })
     }
@@ -46,14 +53,27 @@ impl Facts {
         let spans = || self.layouts.spans.values();
         let oldest = spans().map(|span| span.oldest).min().unwrap_or_default();
         let newest = spans().map(|span| span.head.version).max().unwrap_or_default();
-        let versions = self.layouts.known.range(oldest..=newest.max(oldest));
-        versions.filter_map(|(version, _)| self.primaries_in(*version, key)).collect()
+        let ids = self.layouts.known.keys();
+        let ids = ids.filter(|id| (oldest..=newest).contains(&id.version));
+        ids.filter_map(|id| self.primaries_in(*id, key)).collect()
     }
 
-    /// Whether a node may have removed a key for no other reason than that it moved away: by some
-    /// layout that is in force somewhere the node is no primary of it.
+    /// The primaries of a key by the newest layout that a node knows.
+    pub(crate) fn new_homes(&self, node: usize, key: &Key) -> Option<Vec<usize>> {
+        let head = self.layouts.spans.get(&node)?.head;
+        self.has_changed().then(|| self.primaries_in(head, key))?
+    }
+
+    /// Whether a node is a primary of a key by any layout that it holds to be in force.
+    pub(crate) fn is_home(&self, node: usize, key: &Key) -> bool {
+        let Some(live) = self.layouts.live.get(&node) else { return true };
+        live.iter().any(|id| self.primaries_in(*id, key).is_none_or(|list| list.contains(&node)))
+    }
+
+    /// Whether a node may have removed a key for no other reason than that it moved away: it is a
+    /// primary of it in no layout that it holds to be in force.
     pub(crate) fn may_move_away(&self, node: usize, key: &Key) -> bool {
-        self.has_changed() && !self.lists(key).iter().all(|list| list.contains(&node))
+        self.has_changed() && !self.is_home(node, key)
     }
 
     /// A node has handled an input.
@@ -63,12 +83,15 @@ impl Facts {
             return;
         }
         self.layouts.spans.insert(node, span);
-        let Some(newest) = view.newest_layout() else { return };
-        let known = self.layouts.known.get(&span.head.version);
-        if known.is_some_and(|known| known.layout == newest.layout) {
+        let Some(history) = view.history() else { return };
+        let live = history.live().iter().map(|update| (LayoutId::of(update), update.clone()));
+        let live: Vec<(LayoutId, Arc<LayoutUpdate>)> = live.collect();
+        self.layouts.live.insert(node, live.iter().map(|(id, _)| *id).collect());
+        let count = self.layouts.known.len();
+        self.layouts.known.extend(live);
+        if self.layouts.known.len() == count {
             return;
         }
-        self.layouts.known.insert(span.head.version, newest.clone());
         for key in self.keys.keys().cloned().collect::<Vec<_>>() {
             let primaries = self.all_primaries(&key);
             if let Some(facts) = self.keys.get_mut(&key) {
@@ -81,8 +104,8 @@ impl Facts {
     /// Those who were ever primaries of a key, those of the oldest layout first.
     pub(super) fn all_primaries(&self, key: &Key) -> Vec<usize> {
         let mut all = Vec::new();
-        for version in self.layouts.known.keys() {
-            let primaries = self.primaries_in(*version, key).unwrap_or_default();
+        for id in self.layouts.known.keys() {
+            let primaries = self.primaries_in(*id, key).unwrap_or_default();
             let new: Vec<usize> =
                 primaries.into_iter().filter(|node| !all.contains(node)).collect();
             all.extend(new);
@@ -111,8 +134,8 @@ impl Facts {
         }
     }
 
-    fn primaries_in(&self, version: LayoutVersion, key: &Key) -> Option<Vec<usize>> {
-        let layout = &self.layouts.known.get(&version)?.layout;
+    fn primaries_in(&self, id: LayoutId, key: &Key) -> Option<Vec<usize>> {
+        let layout = &self.layouts.known.get(&id)?.layout;
         let ids = layout.primaries(layout.slot_of(key.as_bytes())).iter();
         Some(ids.filter_map(|id| self.index(*id)).collect())
     }

@@ -12,6 +12,7 @@ use quorate_core::causality::{Actor, Context, Dot, Held, Payload, Record, Record
 use quorate_core::client::call_of;
 use quorate_core::ids::{Key, NodeId, RequestId};
 use quorate_core::message::{Answer, CallId, Message, Put, Reply, Strictness};
+use quorate_core::node::GossipSettings;
 use quorate_core::time::Duration;
 
 pub(crate) use carried::Carried;
@@ -42,6 +43,8 @@ pub(crate) struct Facts {
     pub(super) strict: bool,
     /// How long a record is left alone that is dead.
     pub(crate) grace: Duration,
+    /// How members tell each other that they are alive.
+    pub(crate) gossip: GossipSettings,
     /// The number of the observation that was taken in last.
     pub(crate) number: u64,
     /// The nodes by their index.
@@ -83,6 +86,7 @@ impl Facts {
             w,
             strict,
             grace: Duration::ZERO,
+            gossip: GossipSettings::default(),
             number: 0,
             nodes: Vec::new(),
             ops: Vec::new(),
@@ -105,11 +109,16 @@ impl Facts {
         Facts { grace, ..self }
     }
 
+    /// With other settings of gossip.
+    pub(crate) fn with_gossip(self, gossip: GossipSettings) -> Facts {
+        Facts { gossip, ..self }
+    }
+
     pub(crate) fn observe(&mut self, moment: Moment<'_>, seen: &Observation<'_>) {
         self.number += 1;
         self.minted = None;
         if self.nodes.is_empty() {
-            self.nodes = moment.layout.layout.members().iter().map(|member| member.id).collect();
+            self.nodes = (1..=moment.disks.len() as u64).map(NodeId).collect();
         }
         match *seen {
             Observation::CallStarted(started) => self.on_call_started(moment, started),
@@ -217,6 +226,11 @@ impl Facts {
     /// The key and the node that an actor first wrote at.
     pub(crate) fn actor(&self, actor: Actor) -> Option<(&Key, usize)> {
         self.actors.get(&actor).map(|(key, node)| (key, *node))
+    }
+
+    /// The id of a node.
+    pub(crate) fn id(&self, node: usize) -> NodeId {
+        self.nodes[node]
     }
 
     /// The index of a node.

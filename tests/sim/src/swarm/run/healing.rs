@@ -37,7 +37,7 @@ impl Run<'_> {
         self.world.heal();
         self.world.unclog();
         self.world.set_weather_everywhere(Weather::default());
-        for node in 0..self.plan.config.nodes {
+        for node in self.whole_and_outcast() {
             self.world.set_disk_temper(node, DiskTemper::default());
             self.world.resume(node);
             self.world.defuse(node);
@@ -131,7 +131,13 @@ impl Run<'_> {
     /// The nodes that are not outcast.
     fn whole(&self) -> Vec<usize> {
         let outcast = self.outcast.map(|outcast| outcast.node);
-        (0..self.plan.config.nodes).filter(|node| Some(*node) != outcast).collect()
+        let nodes = self.whole_and_outcast().into_iter();
+        nodes.filter(|node| Some(*node) != outcast).collect()
+    }
+
+    /// The nodes that are not lost for good.
+    fn whole_and_outcast(&self) -> Vec<usize> {
+        (0..self.plan.config.nodes).filter(|node| Some(*node) != self.lost).collect()
     }
 
     /// R for a read that compares all primaries that are there: where as many are asked as are

@@ -12,23 +12,51 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 impl Run<'_> {
-    /// A node is asked to change the layout: what each node shall weigh.
-    pub(super) fn change_layout(&mut self, node: usize, weights: &[u32]) {
+    /// A node is asked to change the layout: what each node shall weigh; `None`: it shall be no
+    /// member.
+    pub(super) fn change_layout(&mut self, node: usize, weights: &[Option<u32>]) {
         let Some(newest) = self.world.node(node).and_then(|node| node.view().newest_layout())
         else {
             return;
         };
         let version = newest.layout.version();
-        let members = newest.layout.members().iter().zip(weights);
-        let members = members.map(|(member, weight)| Member { weight: *weight, ..member.clone() });
+        let weights = weights.iter().enumerate();
+        let members =
+            weights.filter_map(|(index, weight)| {
+                let member = self.world.as_member(index, (*weight)?);
+                Some(newest.layout.member(member.id).map_or(member.clone(), |known| Member {
+                    weight: member.weight,
+                    ..known.clone()
+                }))
+            });
         let members = members.collect();
-        self.world.change_layout(node, version, members);
+        // What is refused is refused.
+        let _ = self.world.change_layout(node, version, members);
+    }
+
+    /// A node that is lost for good is no member any more.
+    fn remove_lost(&mut self, nodes: &[usize]) {
+        let Some(lost) = self.lost else { return };
+        let Some(asked) = nodes.first().copied() else { return };
+        let newest = self.world.node(asked).and_then(|node| node.view().newest_layout());
+        let Some(newest) = newest.cloned() else { return };
+        let id = self.world.as_member(lost, 0).id;
+        if newest.layout.member(id).is_none() {
+            return;
+        }
+        let left = newest.layout.members().iter().filter(|member| member.id != id).cloned();
+        let mut left: Vec<Member> = left.collect();
+        if left.iter().all(|member| member.weight == 0) {
+            left.iter_mut().for_each(|member| member.weight = 1);
+        }
+        let _ = self.world.change_layout(asked, newest.layout.version(), left);
     }
 
     /// Every change is through at these nodes, and nothing is left of what moved away.
     pub(super) fn wait_for_layouts(&mut self, nodes: &[usize]) {
         let until = self.world.now() + SETTLED_WITHIN;
         while !self.is_over() && !self.world.is_through(nodes) {
+            self.remove_lost(nodes);
             if self.world.now() >= until {
                 let text = self.world.standing_of_layouts(nodes);
                 self.world.fail("layouts-settle", &text);

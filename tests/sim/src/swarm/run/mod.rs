@@ -76,6 +76,8 @@ struct Run<'a> {
     calls: Calls,
     /// What stays broken after the healing.
     outcast: Option<Outcast>,
+    /// The node that is lost for good.
+    lost: Option<usize>,
     /// Calls of clients of another make.
     unnamed: u64,
     /// Events above which the run is taken for endless.
@@ -125,6 +127,7 @@ impl<'a> Run<'a> {
             cuts: Vec::new(),
             calls: Calls::default(),
             outcast: plan.outcast,
+            lost: None,
             unnamed: 0,
             events_max: EVENTS_AT_LEAST + EVENTS_PER_CALL * plan.steps.len() as u64,
             late: None,
@@ -185,6 +188,11 @@ impl<'a> Run<'a> {
                 self.call(*client, *key, *kind, (*quorum, *ttl));
             }
             Act::Burst { node, key, puts } => self.burst(*node, *key, *puts),
+            Act::Lose { node } => {
+                self.world.crash(*node);
+                self.world.wipe(*node);
+                self.lost = Some(*node);
+            }
             Act::Layout { node, weights } => self.change_layout(*node, weights),
             Act::Cancel { client } => {
                 let client = self.clients[*client];
@@ -254,6 +262,8 @@ impl<'a> Run<'a> {
 
     fn end(&mut self, end: End) {
         match end {
+            End::Restart { node, .. } | End::Reopen { node } | End::Calm { node }
+                if self.lost == Some(node) => {}
             End::Restart { node, loses, kept } => {
                 // It may not have come to its end yet, or be back from another crash.
                 self.world.crash_keeping(node, kept);
