@@ -34,15 +34,15 @@ impl Run<'_> {
         let _ = self.world.change_layout(node, version, members);
     }
 
-    /// A node that is lost for good is no member any more.
-    fn remove_lost(&mut self, nodes: &[usize]) {
-        let Some(lost) = self.lost else { return };
-        let Some(asked) = nodes.first().copied() else { return };
+    /// Asks for a layout without the node that is lost for good, where that is still a member: the
+    /// others wait for it. False where it is none.
+    fn remove_lost(&mut self, nodes: &[usize]) -> bool {
+        let (Some(lost), Some(asked)) = (self.lost, nodes.first().copied()) else { return false };
         let newest = self.world.node(asked).and_then(|node| node.view().newest_layout());
-        let Some(newest) = newest.cloned() else { return };
+        let Some(newest) = newest.cloned() else { return false };
         let id = self.world.as_member(lost, 0).id;
         if newest.layout.member(id).is_none() {
-            return;
+            return false;
         }
         let left = newest.layout.members().iter().filter(|member| member.id != id).cloned();
         let mut left: Vec<Member> = left.collect();
@@ -50,13 +50,13 @@ impl Run<'_> {
             left.iter_mut().for_each(|member| member.weight = 1);
         }
         let _ = self.world.change_layout(asked, newest.layout.version(), left);
+        true
     }
 
     /// Every change is through at these nodes, and nothing is left of what moved away.
     pub(super) fn wait_for_layouts(&mut self, nodes: &[usize]) {
         let until = self.world.now() + SETTLED_WITHIN;
-        while !self.is_over() && !self.world.is_through(nodes) {
-            self.remove_lost(nodes);
+        while !self.is_over() && (self.remove_lost(nodes) || !self.world.is_through(nodes)) {
             if self.world.now() >= until {
                 let text = self.world.standing_of_layouts(nodes);
                 self.world.fail("layouts-settle", &text);
