@@ -67,8 +67,6 @@ pub struct Node {
     config: NodeConfig,
     layouts: Layouts,
     stage: Stage,
-    /// Whether it was a member in this life.
-    has_joined: bool,
     transfer: Transfer,
     leftovers: Leftovers,
     peers: Peers,
@@ -102,7 +100,6 @@ impl Node {
         Ok(Node {
             layouts: Layouts::new(config.id, config.layouts.as_ref()),
             stage: Stage::default(),
-            has_joined: false,
             transfer: Transfer::default(),
             leftovers: Leftovers::default(),
             peers: Peers::new(&config, seed),
@@ -153,22 +150,17 @@ impl Node {
 
     /// When the machine wants [`Input::Wake`] at the latest, and what waits.
     pub fn next_wake(&self) -> Option<Wake> {
-        let deadlines = [self.coordinator.next_wake(), self.pass_on.next_wake()];
-        let deadlines =
-            deadlines.into_iter().flatten().map(|at| Wake { at, reason: WakeReason::Deadline });
-        let dial = self.peers.next_wake().map(|at| Wake { at, reason: WakeReason::Dial });
-        let gossip = self.membership.next_wake();
-        let gossip = gossip.map(|at| Wake { at, reason: WakeReason::Gossip });
-        let handoff = self.handoff.next_wake();
-        let handoff = handoff.map(|at| Wake { at, reason: WakeReason::Handoff });
-        let compare = self.anti_entropy.next_wake();
-        let compare = compare.map(|at| Wake { at, reason: WakeReason::AntiEntropy });
-        let collect = self.collection.next_wake();
-        let collect = collect.map(|at| Wake { at, reason: WakeReason::Collection });
-        let clear = self.leftovers.next_wake();
-        let clear = clear.map(|at| Wake { at, reason: WakeReason::Leftovers });
-        let of_requests = deadlines.chain(dial).chain(gossip).chain(handoff);
-        of_requests.chain(compare).chain(collect).chain(clear).min()
+        let wakes = [
+            (self.coordinator.next_wake(), WakeReason::Deadline),
+            (self.pass_on.next_wake(), WakeReason::Deadline),
+            (self.peers.next_wake(), WakeReason::Dial),
+            (self.membership.next_wake(), WakeReason::Gossip),
+            (self.handoff.next_wake(), WakeReason::Handoff),
+            (self.anti_entropy.next_wake(), WakeReason::AntiEntropy),
+            (self.collection.next_wake(), WakeReason::Collection),
+            (self.leftovers.next_wake(), WakeReason::Leftovers),
+        ];
+        wakes.into_iter().filter_map(|(at, reason)| Some(Wake { at: at?, reason })).min()
     }
 
     /// What metrics, status pages and tests may look at.

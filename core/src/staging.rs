@@ -20,6 +20,8 @@ pub(crate) struct Stage {
     changes: BTreeMap<NodeId, StagedChange>,
     /// When something was heard that was not known before.
     changed: Instant,
+    /// Whether this node was a member in this life: it joins by itself only once.
+    pub(crate) has_joined: bool,
 }
 
 impl Stage {

@@ -7,7 +7,8 @@
 //! of the data is here by the time that they count, and they survive crashes: a start compares once
 //! more, and what is here already is not moved again.
 //!
-//! Former primaries that are no members any more are not waited for: they were removed.
+//! Former primaries that are no members any more are not waited for: they were removed. A write may
+//! then have had fewer of them than W, so the primaries of later layouts are asked, too.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
@@ -102,9 +103,16 @@ fn missing(own: NodeId, layouts: &Layouts) -> BTreeMap<Slot, BTreeSet<NodeId>> {
         if owning.next().is_none_or(|oldest| oldest.version() <= synced) {
             continue;
         }
-        let sources = read.layout.primaries(slot).iter().copied();
-        let sources: BTreeSet<NodeId> =
-            sources.filter(|node| *node != own && layouts.is_member(*node)).collect();
+        let primaries = read.layout.primaries(slot);
+        let is_whole = primaries.iter().all(|node| layouts.is_member(*node));
+        // Where some were removed, a write needs no more of these than are left, which may be none:
+        // then it is with those of the layouts after it.
+        let head = layouts.head_version();
+        let former = layouts.live().filter(|layout| layout.version() < head);
+        let named = former.take(if is_whole { 0 } else { usize::MAX });
+        let sources = named.flat_map(|layout| layout.primaries(slot)).chain(primaries).copied();
+        let sources = sources.filter(|node| *node != own && layouts.is_member(*node));
+        let sources: BTreeSet<NodeId> = sources.collect();
         if !sources.is_empty() {
             missing.insert(slot, sources);
         }
@@ -132,6 +140,21 @@ mod tests {
         let lists = [0, 1, 2, 3].map(|slot| v2.layout.primaries(Slot(slot)).to_vec());
         assert_eq!(lists, [[3, 2], [2, 1], [1, 2], [2, 3]].map(|list| list.map(NodeId)));
         at(own, vec![v1, v2], marks)
+    }
+
+    #[test]
+    fn where_a_former_primary_was_removed_those_of_later_layouts_are_asked_too() {
+        // 1 holds all slots with 2, is removed, and 3 takes its place; then 4 takes that of 3.
+        let v1 = owned(1, &[1, 2, 3], &[0, 1, 0, 1]);
+        let v2 = owned(2, &[2, 3], &[0, 1, 0, 1]);
+        let v3 = owned(3, &[2, 3, 4], &[0, 2, 0, 2]);
+        let all = |peers: &[u64]| [0, 1, 2, 3].map(|slot| (slot, peers.to_vec())).to_vec();
+        let layouts = at(4, vec![v1.clone(), v2, v3], [1; 3]);
+        assert_eq!(first(4, &layouts), all(&[2, 3]));
+        let v2 = owned(2, &[1, 2, 3], &[1, 2, 1, 2]);
+        let v3 = owned(3, &[1, 2, 3, 4], &[1, 3, 1, 3]);
+        let layouts = at(4, vec![v1, v2, v3], [1; 3]);
+        assert_eq!(first(4, &layouts), all(&[1, 2]), "nobody was removed");
     }
 
     /// The slots that wait, and for whom.

@@ -146,7 +146,7 @@ impl Node {
             Learned::Replaced(lost) => {
                 self.transfer.begin_anew();
                 // It was a member of what is lost alone: nobody has removed it.
-                self.has_joined &= self.layouts.knows(self.config.id);
+                self.stage.has_joined &= self.layouts.knows(self.config.id);
                 out.observe(Event::LayoutReplaced(lost.version));
             }
         }

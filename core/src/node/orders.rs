@@ -92,7 +92,7 @@ impl Node {
         let (own, settings) = (self.config.id, self.config.changes);
         let member = head.layout.member(own);
         let wanted = match member {
-            None if settings.join && !self.has_joined && !self.refill.holds_back() => {
+            None if settings.join && !self.stage.has_joined && !self.refill.holds_back() => {
                 let [label, zone] = [&self.config.label, &self.config.zone].map(Clone::clone);
                 Some(Target::Member(Member { id: own, label, zone, weight: self.config.weight }))
             }
@@ -101,7 +101,7 @@ impl Node {
             }
             None | Some(_) => None,
         };
-        self.has_joined |= member.is_some();
+        self.stage.has_joined |= member.is_some();
         // What somebody else has said of it holds, until the next layout.
         if let Some(target) = wanted.filter(|_| !self.stage.speaks_of(own)) {
             // Where there is no room, there will be.

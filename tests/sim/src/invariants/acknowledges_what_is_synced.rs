@@ -14,7 +14,8 @@ pub(crate) const PROPERTY: Property = Property {
     definition: "A node that acknowledges a merge as durable has all that the merged record knew \
                  synced in the copy that it was asked to change, its own or the hint for one \
                  primary, or had until a fault destroyed it, or until it removed the hint as \
-                 hints-come-home allows; and it was asked. Actors that truncation dropped are \
+                 hints-come-home allows, or the own copy as moved-away-is-held does; and it was \
+                 asked. Actors that truncation dropped are \
                  excused; repairs, which have no call of their own, are left out.",
     source: "DESIGN.md §5 (only Durable counts as an acknowledgement), §13",
 };
@@ -43,6 +44,10 @@ fn check(scene: Scene<'_>, from: usize, to: usize, call: CallId) -> Verdict {
         None => crate::oracle::difference(known, &Context::new()),
     };
     if let Some(facts) = scene.facts.key(key) {
+        let is_removed = *copy == HeldAs::Own && facts.memory[from].record().is_empty();
+        if is_removed && scene.facts.may_move_away(from, key) {
+            return Ok(());
+        }
         missing.retain(|dot| {
             !facts.is_excused(from, *dot)
                 && (*copy == HeldAs::Own || !facts.is_handed_over(from, *dot))

@@ -412,13 +412,11 @@ impl Watch {
             | Event::MemberDown { .. }
             | Event::MemberUp(_)
             | Event::MemberStaysDown { .. }
-            | Event::MemberForgotten(_)
             | Event::IdentityConflict { .. }
             | Event::GossipRefused(_)
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
             | Event::LayoutChanged(_)
-            | Event::ChangeRefused(_)
             | Event::LayoutReplaced(_)
             | Event::LayoutSynced(_)
             | Event::HandedOver { .. }

@@ -287,6 +287,10 @@ fn body(
             words.add(name(ties, asker, call));
         }
     };
+    let named = |words: &mut Words<'_>, id: CallId, name: &'static str| {
+        call(words, id);
+        name
+    };
     match message {
         Message::Get(get) => {
             call(words, get.head.call);
@@ -401,30 +405,12 @@ fn body(
             words.add(&unsupported.text);
             "UNSUPPORTED"
         }
-        Message::StatusRequest(request) => {
-            call(words, request.call);
-            "STATUS?"
-        }
-        Message::StatusReply(status) => {
-            call(words, status.call);
-            "STATUS"
-        }
-        Message::RepairRequest(request) => {
-            call(words, request.call);
-            "REPAIR?"
-        }
-        Message::RepairReply(reply) => {
-            call(words, reply.call);
-            "REPAIR"
-        }
-        Message::LayoutRequest(request) => {
-            call(words, request.call);
-            "LAYOUT?"
-        }
-        Message::LayoutReply(reply) => {
-            call(words, reply.call);
-            "LAYOUT"
-        }
+        Message::StatusRequest(request) => named(words, request.call, "STATUS?"),
+        Message::StatusReply(status) => named(words, status.call, "STATUS"),
+        Message::RepairRequest(request) => named(words, request.call, "REPAIR?"),
+        Message::RepairReply(reply) => named(words, reply.call, "REPAIR"),
+        Message::LayoutRequest(request) => named(words, request.call, "LAYOUT?"),
+        Message::LayoutReply(reply) => named(words, reply.call, "LAYOUT"),
         Message::Gossip(gossip) => {
             words.add(if gossip.asks.is_some() { "asks" } else { "answers" });
             let (pulses, members) = (gossip.pulses.len(), gossip.members.len());

@@ -6,6 +6,12 @@ use quorate_core::message::ChangeRefusal;
 use super::{World, member};
 
 impl World {
+    /// Whether any node knows a layout.
+    pub(crate) fn is_founded(&self) -> bool {
+        let mut nodes = (0..self.config.nodes).filter_map(|node| self.node(node));
+        nodes.any(|node| node.view().newest_layout().is_some())
+    }
+
     /// A node as a member of a layout, with a weight.
     pub fn as_member(&self, node: usize, weight: u32) -> Member {
         Member { weight, ..member(node, &self.config) }

@@ -188,11 +188,13 @@ impl<'a> Run<'a> {
                 self.call(*client, *key, *kind, (*quorum, *ttl));
             }
             Act::Burst { node, key, puts } => self.burst(*node, *key, *puts),
-            Act::Lose { node } => {
+            // Before there is a layout there is nothing to be removed from.
+            Act::Lose { node } if self.world.is_founded() => {
                 self.world.crash(*node);
                 self.world.wipe(*node);
                 self.lost = Some(*node);
             }
+            Act::Lose { .. } => {}
             Act::Layout { node, weights } => self.change_layout(*node, weights),
             Act::Cancel { client } => {
                 let client = self.clients[*client];
