@@ -222,15 +222,13 @@ impl Copies {
     }
 
     /// The coordinator is a fallback: it stands in for the first primary that it is of use for.
-    /// Answers its index.
-    ///
-    /// # Panics
-    /// Where all primaries are to be asked.
+    /// Where all can be asked, since the layout has changed meanwhile or they came back, that is the
+    /// last one: of the two one counts. Answers its index.
     pub(super) fn seat_own(&mut self, is_outside: bool) -> usize {
         let lost = self.lost();
         let elsewhere = lost.intersection(self.outsiders).iter().next().filter(|_| is_outside);
         let primary = elsewhere.or_else(|| self.wants_stand_in());
-        let primary = primary.expect("a fallback stands in for a primary");
+        let primary = primary.unwrap_or(self.primaries.saturating_sub(1));
         let index = self.stand_in(primary).expect("there is room for the first stand-in");
         if is_outside {
             self.note_outsider(index);

@@ -176,9 +176,6 @@ impl Get {
 
     /// The coordinator is a fallback: it stands in for a primary. `is_outside`: it is not in the zone
     /// of the local request.
-    ///
-    /// # Panics
-    /// Where all primaries are to be asked.
     pub fn seat_own(&mut self, is_outside: bool) {
         self.copies.seat_own(is_outside);
         self.answers.push(None);

@@ -45,9 +45,6 @@ impl Put {
     ///
     /// # Errors
     /// Fewer than `w` are within reach.
-    ///
-    /// # Panics
-    /// Where a fallback coordinates although all primaries are to be asked.
     pub fn start(
         primaries: usize,
         w: usize,
@@ -66,9 +63,6 @@ impl Put {
     ///
     /// # Errors
     /// Of a layout fewer than are needed are within reach.
-    ///
-    /// # Panics
-    /// As [`start`](Put::start).
     pub fn start_in_all(
         primaries: usize,
         quotas: Vec<Quota>,

@@ -305,3 +305,17 @@ fn a_write_is_covered_once_each_primary_of_both_lists_has_it() {
     assert!(is_covered("a0 a1 a2 a3") && is_covered("a0 a1 a2 f3 s a4"));
     assert!(is_covered("a0 a1 a2 f3 n"));
 }
+
+#[test]
+fn a_coordinator_that_is_no_primary_any_more_counts_for_the_last_one() {
+    let reach =
+        Reach { reachable: Replicas::first(3), fallbacks: 1, sloppy: true, ..Reach::default() };
+    let mut put = Put::start(3, 2, None, reach).expect("all are within reach");
+    assert_eq!((put.own(), put.stand_ins().collect()), (3, vec![(3, 2)]));
+    put.on_applied();
+    put.on_ack(3);
+    put.on_ack(2);
+    assert_eq!(end(&mut put), OPEN, "what both hold is in one place");
+    put.on_ack(0);
+    assert_eq!(end(&mut put), DONE);
+}
