@@ -2,10 +2,7 @@
 //!
 //! Keeps what it must remember by itself and bounded, so that marks cost little and are the same
 //! whatever the invariants do.
-
-use std::hash::{Hash, Hasher};
-
-use quorate_core::causality::{Record, RecordOp};
+use quorate_core::causality::RecordOp;
 use quorate_core::client::{CallError, Completion, ErrorCode};
 use quorate_core::ids::{Key, NodeId, RequestId};
 use quorate_core::machine::{Event, HeldAs, StoreError, StoreOutcome};
@@ -17,7 +14,7 @@ use quorate_core::time::{Duration, Instant};
 use super::different::Different;
 use super::losses::Losses;
 use super::requests::{Asker, Requests};
-use super::writes::Keys;
+use super::writes::{Keys, writes_in};
 use super::{Mark, Marks};
 use crate::detail::Detail;
 use crate::network::{End, Place};
@@ -26,7 +23,6 @@ use crate::observation::{
     Destroyed, Ending, Handed, Observation, Resumed, Sent, Stopped, Told, request_of,
 };
 use crate::recent::Recent;
-use crate::trace::TraceHasher;
 
 /// Calls, reads and hand-overs that are remembered.
 const REMEMBERED: usize = 1_024;
@@ -412,10 +408,12 @@ impl Watch {
             | Event::MemberDown { .. }
             | Event::MemberUp(_)
             | Event::MemberStaysDown { .. }
+            | Event::MemberForgotten(_)
             | Event::IdentityConflict { .. }
             | Event::GossipRefused(_)
             | Event::PeerAvoided(_)
             | Event::PeerTrusted(_)
+            | Event::ChangeRefused(_)
             | Event::LayoutChanged(_)
             | Event::LayoutReplaced(_)
             | Event::LayoutSynced(_)
@@ -481,20 +479,4 @@ fn slot<T: Clone + Default>(slots: &mut Vec<T>, index: usize) -> &mut T {
 /// Node ids are given in their order, from 1.
 fn index(id: NodeId) -> Option<usize> {
     usize::try_from(id.0).ok()?.checked_sub(1)
-}
-
-/// Tells records apart that name different writes; of an empty one 0.
-fn writes_in(record: &Record) -> u64 {
-    if record.is_empty() {
-        return 0;
-    }
-    let mut hasher = TraceHasher::default();
-    for (actor, history) in record.histories() {
-        actor.hash(&mut hasher);
-        history.superseded().hash(&mut hasher);
-        for (counter, _) in history.live() {
-            counter.hash(&mut hasher);
-        }
-    }
-    hasher.finish()
 }

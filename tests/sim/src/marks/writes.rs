@@ -1,5 +1,7 @@
 //! What is known of the keys and of the copies that nodes hold of them.
 
+use std::hash::{Hash, Hasher};
+
 use quorate_core::causality::{Applied, Payload, Record, RecordOp, Write};
 use quorate_core::ids::{Key, RequestId};
 use quorate_core::message::CallId;
@@ -8,6 +10,7 @@ use quorate_core::time::{Instant, UnixMs};
 use super::{Mark, Marks};
 use crate::observation::Caller;
 use crate::recent::Table;
+use crate::trace::TraceHasher;
 
 /// Acknowledged writes of one key that are compared with later ones.
 const ACKNOWLEDGED_KEPT: usize = 8;
@@ -213,4 +216,20 @@ fn state<'a>(keys: &'a mut Table<Key, KeyState>, key: &Key) -> &'a mut KeyState 
         keys.insert(key.clone(), KeyState::default());
     }
     keys.get_mut(key).expect("it was just made")
+}
+
+/// Tells records apart that name different writes; of an empty one 0.
+pub(super) fn writes_in(record: &Record) -> u64 {
+    if record.is_empty() {
+        return 0;
+    }
+    let mut hasher = TraceHasher::default();
+    for (actor, history) in record.histories() {
+        actor.hash(&mut hasher);
+        history.superseded().hash(&mut hasher);
+        for (counter, _) in history.live() {
+            counter.hash(&mut hasher);
+        }
+    }
+    hasher.finish()
 }
