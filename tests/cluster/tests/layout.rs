@@ -135,8 +135,8 @@ fn join(cluster: &Cluster) -> Result<()> {
     assert_eq!(staged[0]["label"], "n4");
     assert_eq!([&staged[0]["member"], &staged[0]["auto"]], [true, false]);
     let told = n1.text(&["set", "n2", "--zone=east"])?;
-    assert!(told.contains("n4 joins: n4, weight 1"), "{told}");
-    assert!(told.contains("n2: n2, weight 1 becomes n2, weight 1, zone east"), "{told}");
+    assert!(told.contains("n4 (weight 1) joins"), "{told}");
+    assert!(told.contains("n2 (weight 1) becomes n2 (weight 1, zone east)"), "{told}");
     // What is said of one node by and by adds up.
     let told = n1.json(&["set", "n2", "--weight=2"])?;
     let n2_staged = &told["staged"].as_array().context("a list")?;
@@ -182,7 +182,7 @@ fn nodes_join_leave_and_are_removed() -> Result<()> {
         join(&cluster)?;
         n3.shows("n3 hears what is staged", |shown| shown["staged"] != json!([])).await?;
         let told = n3.text(&["commit", "--from=1", "--watch"])?;
-        assert!(told.starts_with("layout 2 is in force:\n  n4 joins"), "{told}");
+        assert!(told.starts_with("layout 2 is in force:\n  n4 (weight 5) joins"), "{told}");
         assert!(told.ends_with("layout 2 is settled: every node holds what it is to hold"));
         check_refused(&n3, &["commit", "--from=1"], 1, "layout 2 is in force by now")?;
         check_refused(&n3, &["join", "--all"], 1, "all nodes are members")?;
@@ -246,7 +246,7 @@ fn check_history(at: &Operator) -> Result<()> {
     assert_eq!(labels(&past[4]["left"]), ["n3"]);
     assert_eq!(labels(&past[5]["joined"]), ["n5"]);
     let text = at.text(&["history"])?;
-    for part in ["+ n4, weight 5", "= n2, weight 0", "- n3"] {
+    for part in ["+ n4 (weight 5", "= n2 (weight 0", "- n3"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     Ok(())
