@@ -60,7 +60,7 @@ pub const MEMBER_TEXT_BYTES_MAX: usize = 1024;
 pub const TTL_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// Longest name of the zone of a local request: as long as that of a member can be.
-pub const ZONE_BYTES_MAX: usize = 1024;
+pub const ZONE_BYTES_MAX: usize = MEMBER_TEXT_BYTES_MAX;
 
 /// Longest frame between nodes and from a node to a client: a record with many siblings is longer
 /// than one value. [`Limits::record_bytes_max`] keeps what a put may leave well below it.

@@ -64,7 +64,7 @@ impl Staging {
         members
     }
 
-    /// What would change the layout, or was said to be as it is.
+    /// Nodes that are to be something else than they are.
     pub fn effective(&self) -> impl Iterator<Item = &StagedChange> {
         self.changes.iter().filter(|change| change.target != Target::AsItIs)
     }

@@ -152,7 +152,7 @@ impl Node {
             staging: self.stage.staging(),
             to_fill: self.transfer.waiting().map(waits).collect(),
             to_give: self.leftovers.waiting().map(waits).chain(clearing).collect(),
-            hints: self.view().hints().map(|count| count.hints).sum(),
+            hints: self.hints.total().hints,
         }
     }
 

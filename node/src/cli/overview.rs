@@ -26,10 +26,15 @@ pub(super) struct Overview {
 impl Overview {
     /// Asks the seeds, one after the other, until one answers.
     pub(super) async fn ask(options: &AskOptions) -> Result<Overview, Failure> {
+        Ok(Overview::meet(options).await?.0)
+    }
+
+    /// The same, with the connection to the node that answered.
+    pub(super) async fn meet(options: &AskOptions) -> Result<(Overview, Door), Failure> {
         let mut reasons = Vec::new();
         for seed in &options.seeds {
-            match Overview::ask_one(seed, options).await {
-                Ok(overview) => return Ok(overview),
+            match Overview::meet_one(seed, options).await {
+                Ok(met) => return Ok(met),
                 Err(reason) => reasons.push(format!("{seed}: {reason}")),
             }
         }
@@ -38,11 +43,15 @@ impl Overview {
 
     /// Asks the node at one address.
     pub(super) async fn ask_one(address: &str, options: &AskOptions) -> Result<Overview, String> {
+        Ok(Overview::meet_one(address, options).await?.0)
+    }
+
+    async fn meet_one(address: &str, options: &AskOptions) -> Result<(Overview, Door), String> {
         let asked = async {
             let mut door = Overview::knock(address, options).await?;
             let status = door.status(true).await?;
-            let Welcome { defaults, layout, .. } = door.welcome;
-            Ok(Overview { status, defaults, layout })
+            let Welcome { defaults, layout, .. } = door.welcome.clone();
+            Ok((Overview { status, defaults, layout }, door))
         };
         asked.await.map_err(|error: KnockError| error.to_string())
     }

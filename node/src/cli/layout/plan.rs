@@ -11,7 +11,7 @@ use quorate_core::ring::Slot;
 use serde_json::{Value, json};
 
 use super::super::args::{ReachArgs, block_on};
-use super::super::failure::{Failure, Kind};
+use super::super::failure::Failure;
 use super::super::output::{Format, print_json, print_line, table};
 use super::super::overview::bytes;
 use super::follow;
@@ -74,7 +74,7 @@ impl Commit {
                 let text = format!(
                     "layout {newest} is in force by now: look at `quorate layout plan` once more"
                 );
-                return Err(Failure::new(Kind::Failed, text));
+                return Err(Failure::failed(text));
             }
             let lines = staged_lines(&session, &session.report.staging);
             let order = LayoutOrder::Commit(session.report.staging.clone());

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use quorate_core::ids::NodeId;
-use quorate_core::layout::{Layout, Member};
 use quorate_core::message::{
     LayoutAnswer, LayoutOrder, LayoutReport, LayoutUpdate, MemberStatus, Staging,
 };
@@ -33,25 +32,10 @@ impl Session {
     }
 
     async fn with(options: AskOptions) -> Result<Session, Failure> {
-        let seen = Overview::ask(&options).await?;
-        let id = seen.status.node;
-        let member = seen.status.members.iter().find(|member| member.id == id);
-        // Behind its own address it may be another one than behind a proxy's.
-        let seeds = options.seeds.iter().map(String::as_str);
-        let mut reasons = Vec::new();
-        for address in seeds.chain(member.map(|member| &*member.address)) {
-            match Overview::knock(address, &options).await {
-                Ok(door) if door.welcome.node == id => {
-                    let mut session =
-                        Session { seen, report: LayoutReport::default(), door, options };
-                    session.look().await?;
-                    return Ok(session);
-                }
-                Ok(_) => {}
-                Err(error) => reasons.push(format!("{address}: {error}")),
-            }
-        }
-        Err(Failure::failed(format_args!("no node answers: {}", reasons.join("; "))))
+        let (seen, door) = Overview::meet(&options).await?;
+        let mut session = Session { seen, report: LayoutReport::default(), door, options };
+        session.look().await?;
+        Ok(session)
     }
 
     /// Asks the node; its refusal is the failure.
@@ -133,7 +117,7 @@ impl Session {
         reply.result
     }
 
-    /// What people call a node, with its id where several are called alike.
+    /// What people call a node.
     pub(super) fn label(&self, id: NodeId) -> String {
         let layouts = self.report.live.iter().rev();
         let member = layouts.filter_map(|update| update.layout.member(id)).next();
@@ -178,11 +162,4 @@ impl Session {
             }
         }
     }
-}
-
-/// Members in the order of people.
-pub(super) fn by_label(layout: &Layout) -> Vec<&Member> {
-    let mut members: Vec<&Member> = layout.members().iter().collect();
-    members.sort_by(|a, b| a.label.cmp(&b.label).then(a.id.cmp(&b.id)));
-    members
 }

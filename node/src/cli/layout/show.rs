@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use super::super::args::{ReachArgs, block_on};
 use super::super::failure::Failure;
 use super::super::output::{Format, print_json, print_line, table};
+use super::super::status::by_label;
 use super::follow::{self, Progress};
-use super::session::{Session, by_label};
+use super::session::Session;
 use super::stage::{staged_json, staged_lines};
 
 /// Show the newest layout, what is staged, and how far a change is.
@@ -40,16 +41,14 @@ impl Show {
 fn text(session: &Session, progress: &Progress) -> Result<String, Failure> {
     let layout = &session.head()?.layout;
     let mut rows = table(&["node", "id", "zone", "weight", "owns slots", "holds slots"], 3);
-    let loads = layout.load();
-    for member in by_label(layout) {
-        let load = loads.iter().find(|load| load.id == member.id);
+    for (member, load) in by_label(layout) {
         rows.add_row([
             member.label.to_string(),
             member.id.to_string(),
             member.zone.to_string(),
             member.weight.to_string(),
-            load.map_or(0, |load| load.slots).to_string(),
-            load.map_or(0, |load| load.replicas).to_string(),
+            load.slots.to_string(),
+            load.replicas.to_string(),
         ]);
     }
     let mut lines = vec![
