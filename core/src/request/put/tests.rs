@@ -23,24 +23,29 @@ fn put(lists: [&[usize]; 2], primaries: usize, reach: Reach, words: &str) -> Put
     let put = Put::start_in_all(primaries, quotas(lists), Some(0), reach);
     let mut put = put.expect("enough are within reach");
     put.on_applied();
+    play(&mut put, words);
+    put
+}
+
+/// What happens to a put, word by word: see [`put`] and [`local`].
+fn play(put: &mut Put, words: &str) {
     for word in words.split_whitespace() {
         let index = word[1..].parse().unwrap_or(usize::MAX);
         match &word[..1] {
             "a" => put.on_ack(index),
             "f" => put.on_fail(index),
             "o" => put.on_patience_over(put.awaited().minus(set(&[index]))),
-            "s" => {
+            "n" => put.give_up(put.wants_stand_in().expect("somebody is missing")),
+            "s" | "S" => {
                 let primary = put.wants_stand_in().expect("somebody is missing");
-                put.stand_in(primary).expect("there is room");
-            }
-            "n" => {
-                let primary = put.wants_stand_in().expect("somebody is missing");
-                put.give_up(primary);
+                let index = put.stand_in(primary).expect("there is room");
+                if word == "S" {
+                    put.note_outsider(index);
+                }
             }
             _ => panic!("no such word: {word}"),
         }
     }
-    put
 }
 
 fn end(put: &mut Put) -> Option<bool> {
@@ -121,22 +126,7 @@ fn local(own: Option<usize>, reach: Reach, words: &str) -> Put {
     let reach = Reach { outsiders: set(&[2]), ..reach };
     let mut put = Put::start_in_all(3, vec![quota], own, reach).expect("enough are there");
     put.on_applied();
-    for word in words.split_whitespace() {
-        let index = word[1..].parse().unwrap_or(usize::MAX);
-        match &word[..1] {
-            "a" => put.on_ack(index),
-            "f" => put.on_fail(index),
-            "o" => put.on_patience_over(put.awaited().minus(set(&[index]))),
-            "n" => put.give_up(put.wants_stand_in().expect("somebody is missing")),
-            _ => {
-                let primary = put.wants_stand_in().expect("somebody is missing");
-                let index = put.stand_in(primary).expect("there is room");
-                if word == "S" {
-                    put.note_outsider(index);
-                }
-            }
-        }
-    }
+    play(&mut put, words);
     put
 }
 
