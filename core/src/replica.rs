@@ -35,7 +35,7 @@ pub(crate) fn on_read(turn: &mut Turn<'_>, from: NodeId, read: ReplicaRead) {
     }
     let as_primary = slot.filter(|_| !stand_in);
     sane_or!(let stand_in, StandInForgetsHints => false);
-    let hints = if stand_in { turn.hint_targets(slot) } else { Some(Vec::new()) };
+    let hints = if stand_in { turn.hint_targets() } else { Some(Vec::new()) };
     let Some(hints) = hints else { return answer(turn, from, call, cannot_say()) };
     let purpose = Purpose::Read { from, call, digest, as_primary };
     turn.tickets.store(purpose, slot, StoreOp::Read { key, hints }, turn.out);

@@ -170,13 +170,13 @@ impl Turn<'_> {
     }
 
     /// The targets whose hints are part of what this node has of a key, as a stand-in; `None`: it
-    /// cannot say. Hints of former lives that are not counted yet are for primaries.
-    pub(crate) fn hint_targets(&self, slot: Option<Slot>) -> Option<Vec<NodeId>> {
+    /// cannot say. Hints of former lives that are not counted yet are for whoever may have been a
+    /// primary.
+    pub(crate) fn hint_targets(&self) -> Option<Vec<NodeId>> {
         if self.hints.are_counted() {
             return Some(self.hints.targets().collect());
         }
-        let layout = &self.layout?.layout;
-        Some(layout.primaries(slot?).to_vec())
+        self.layouts.head().map(|_| self.layouts.ever_members().into_iter().collect())
     }
 
     /// Room for a hint that is about to be made, and may take so many bytes.

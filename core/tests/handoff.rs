@@ -16,7 +16,9 @@ use quorate_core::ids::{Epoch, NodeId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::limits::Limits;
 use quorate_core::machine::{Event, Input, Peer, StoreOp};
-use quorate_core::message::{CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged};
+use quorate_core::message::{
+    CallId, MergeReason, Message, ReplicaMerge, ReplicaMerged, ReplicaRead,
+};
 
 pub(crate) const TWO: NodeId = NodeId(2);
 pub(crate) const THREE: NodeId = NodeId(3);
@@ -156,6 +158,23 @@ fn no_hint_is_taken_before_those_of_former_lives_are_counted() {
     house.let_go();
     house.frame(THREE, Message::ReplicaMerge(hint));
     assert_eq!((house.count("hints"), house.disk.hints.len()), (2, 2));
+}
+
+#[test]
+fn a_stand_in_looks_for_the_hints_of_all_members_before_they_are_counted() {
+    let mut house = House::with_hints(TWO, 1);
+    house.disk.hangs = true;
+    let mut house = house.restarted(2);
+    // Former layouts may have seated other primaries.
+    let key = keys_with(&house.layout, &[THREE], &[NodeId(1), TWO], 1).remove(0);
+    let read = ReplicaRead { call: CallId(9), key, digest: None, stand_in: true };
+    house.frame(THREE, Message::ReplicaRead(read));
+    let asked = house.disk.hanging.iter().find_map(|(_, op)| match op {
+        StoreOp::Read { hints, .. } => Some(hints.clone()),
+        _ => None,
+    });
+    let members = house.layout.layout.members().iter().map(|member| member.id);
+    assert_eq!(asked, Some(members.collect()));
 }
 
 #[test]

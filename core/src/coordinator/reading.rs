@@ -59,7 +59,7 @@ impl Coordinator {
         // A fallback has what it keeps for others.
         let hints = match roster.own_primary() {
             Some(_) => Vec::new(),
-            None => turn.hint_targets(Some(roster.slot)).unwrap_or_default(),
+            None => turn.hint_targets().unwrap_or_default(),
         };
         sane_or!(let hints, StandInForgetsHints => Vec::new());
         if !is_guest {

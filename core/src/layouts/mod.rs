@@ -22,7 +22,7 @@
 //!
 //! The rule is Garage's (its `LayoutHistory`, after a thesis by Mendes); marks are named as there.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -171,6 +171,13 @@ impl Layouts {
     /// Whether a node is a member of any layout in force.
     pub(crate) fn knows(&self, node: NodeId) -> bool {
         self.live().any(|layout| layout.member(node).is_some())
+    }
+
+    /// The members of all layouts in force and, as far as it is remembered, of those before them.
+    pub(crate) fn ever_members(&self) -> BTreeSet<NodeId> {
+        let left = self.past.iter().flat_map(|past| &past.left);
+        let members = self.live().flat_map(|layout| layout.members()).chain(left);
+        members.map(|member| member.id).collect()
     }
 
     /// Whether one more layout can come into force.

@@ -9,6 +9,7 @@ use super::{Advance, InUse, Layouts, Learned};
 use crate::ids::NodeId;
 use crate::layout::{Layout, LayoutVersion, Member};
 use crate::message::{LayoutHistory, LayoutId, LayoutSpan, LayoutUpdate, Marks, MarksOf};
+use crate::time::UnixMs;
 
 /// Nothing is under way.
 const IDLE: InUse = InUse { writes: false, reads: false };
@@ -430,4 +431,14 @@ fn one_more_layout_comes_where_a_write_has_room_for_its_primaries() {
     assert!(Layouts::new(NodeId(1), None).has_room());
     assert!(at(1, of(7), [1, 1, 1]).has_room());
     assert!(!at(1, of(8), [1, 1, 1]).has_room());
+}
+
+#[test]
+fn who_left_is_remembered_to_have_been_a_member() {
+    let former = vec![four(1, &[1, 2, 3])];
+    let mut layouts = at(1, vec![four(2, &[1, 3, 4])], [2, 2, 2]);
+    let ids = |ids: &[u64]| ids.iter().map(|id| NodeId(*id)).collect();
+    assert_eq!(layouts.ever_members(), ids(&[1, 3, 4]));
+    layouts.remember(UnixMs(1), &former);
+    assert_eq!(layouts.ever_members(), ids(&[1, 2, 3, 4]));
 }

@@ -17,7 +17,14 @@ struct Home {
 const HOMES: [Home; 8] = [
     Home {
         name: "tokio",
-        folders: &["node", "examples", "tests/bench", "tests/cluster", "tests/ledger"],
+        folders: &[
+            "node",
+            "examples",
+            "tests/appenders",
+            "tests/bench",
+            "tests/cluster",
+            "tests/ledger",
+        ],
     },
     Home { name: "fjall", folders: &["node", "tests/bench"] },
     Home { name: "getrandom", folders: &["node", "wasm"] },
