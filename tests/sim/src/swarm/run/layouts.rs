@@ -46,8 +46,10 @@ impl Run<'_> {
         }
         let left = newest.layout.members().iter().filter(|member| member.id != id).cloned();
         let mut left: Vec<Member> = left.collect();
-        if left.iter().all(|member| member.weight == 0) {
-            left.iter_mut().for_each(|member| member.weight = 1);
+        let weighing = left.iter().filter(|member| member.weight > 0).count();
+        if weighing < usize::from(newest.layout.replication()) {
+            // Those that are left could not hold as many copies as calls ask for.
+            left.iter_mut().for_each(|member| member.weight = member.weight.max(1));
         }
         let _ = self.world.change_layout(asked, newest.layout.version(), left);
         true
