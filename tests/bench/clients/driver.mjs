@@ -130,7 +130,8 @@ async function openLoop(rate, underWayMax) {
 
 /** The next operation, which should have begun at `began`. */
 async function operate(began) {
-  const draw = draws[next];
+  const at = next;
+  const draw = draws[at];
   next = next + 1 === draws.length ? 0 : next + 1;
   const isGet = draw >= GET;
   const index = isGet ? draw - GET : draw;
@@ -139,7 +140,8 @@ async function operate(began) {
       const value = await client.get(keys[index], index);
       if (value?.length !== task.value_bytes) throw new Error(`${keys[index]} holds another value`);
     } else {
-      await client.put(keys[index], values[index % VALUES], index);
+      // Puts of one key store different values, so what stands side by side is seen.
+      await client.put(keys[index], values[at % VALUES], index);
     }
   } catch (cause) {
     if (over) return;

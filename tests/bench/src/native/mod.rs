@@ -144,7 +144,7 @@ impl<S: Store> Run<S> {
                         return Ok(());
                     }
                     next.set(index + 1);
-                    run.put(index).await?;
+                    run.put(index, index as usize).await?;
                 }
             })
         });
@@ -208,7 +208,7 @@ impl<S: Store> Run<S> {
         let at = self.next.get();
         self.next.set(if at + 1 == self.draws.len() { 0 } else { at + 1 });
         let (is_get, index) = (self.draws[at] & GET != 0, self.draws[at] & !GET);
-        let ended = if is_get { self.get(index).await } else { self.put(index).await };
+        let ended = if is_get { self.get(index).await } else { self.put(index, at).await };
         if self.over.get() {
             return;
         }
@@ -232,8 +232,9 @@ impl<S: Store> Run<S> {
         Ok(())
     }
 
-    async fn put(&self, index: u32) -> Result<()> {
-        let value = self.values[index as usize % self.values.len()].clone();
+    /// Puts of one key store different values, so what stands side by side is seen.
+    async fn put(&self, index: u32, at: usize) -> Result<()> {
+        let value = self.values[at % self.values.len()].clone();
         self.store.put(&self.keys[index as usize], value, index).await
     }
 }
