@@ -54,13 +54,13 @@ impl Incoming {
     }
 
     pub(crate) fn config(self) -> WebSocketConfig {
-        let (message, written) = match self {
-            Incoming::Requests => (CLIENT_MESSAGE_BYTES_MAX, 16 * 1024),
-            Incoming::Link => (LINK_MESSAGE_BYTES_MAX, 128 * 1024),
+        // Read buffers of ten thousand clients add up, and each read fills the rest with zeros first.
+        let (message, read, written) = match self {
+            Incoming::Requests => (CLIENT_MESSAGE_BYTES_MAX, 8 * 1024, 16 * 1024),
+            Incoming::Link => (LINK_MESSAGE_BYTES_MAX, 16 * 1024, 128 * 1024),
         };
         WebSocketConfig::default()
-            // Those of ten thousand clients add up, and each read fills the rest with zeros first.
-            .read_buffer_size(16 * 1024)
+            .read_buffer_size(read)
             // Everything is written at the flush that ends a turn.
             .write_buffer_size(written)
             // One message at a time is handed over; the rest waits in the outbox.

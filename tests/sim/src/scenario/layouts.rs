@@ -86,8 +86,7 @@ impl Scenario {
     /// Where that never happens, or a property does not hold.
     #[track_caller]
     pub fn finish_change(&mut self) {
-        let up = self.nodes().into_iter().map(|node| node.0);
-        let up: Vec<usize> = up.filter(|node| self.world.node(*node).is_some()).collect();
+        let up = self.up();
         let until = self.now() + THROUGH_WITHIN;
         while !self.world.is_through(&up) {
             let standing = self.world.standing_of_layouts(&up);
@@ -95,5 +94,16 @@ impl Scenario {
             self.wait(super::ms(20));
         }
         self.world.take_newest_layout(&up);
+    }
+
+    /// Whether the change is through at all nodes that are up, and nothing is left there of what
+    /// moved away.
+    pub fn is_through(&self) -> bool {
+        self.world.is_through(&self.up())
+    }
+
+    fn up(&self) -> Vec<usize> {
+        let nodes = self.nodes().into_iter().map(|node| node.0);
+        nodes.filter(|node| self.world.node(*node).is_some()).collect()
     }
 }
