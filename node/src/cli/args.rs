@@ -1,5 +1,6 @@
 //! Arguments that several commands share.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::future::Future;
 use std::os::unix::ffi::OsStringExt;
@@ -88,9 +89,34 @@ impl ClientArgs {
         let ReachArgs { seeds, secret } = reach;
         let strict = (strict || sloppy).then_some(strict);
         let options = ClientOptions { timeout, r, w, strict, secret, ..ClientOptions::to(seeds) };
+        let counted_in = zone.clone().filter(|_| local);
         let options = ClientOptions { zone, local, ..options };
-        block_on(async { task(Client::connect(options).await?).await })
+        block_on(async {
+            let client = Client::connect(options).await?;
+            if let Some(zone) = counted_in {
+                check_zone(&client, &zone).await?;
+            }
+            task(client).await
+        })
     }
+}
+
+/// Counting in a zone that has no replica of a key is counting in all of them: where that is so for
+/// each key, its name is wrong.
+async fn check_zone(client: &Client, zone: &str) -> Result<(), Failure> {
+    let Some(update) = client.snapshot().await?.layout else { return Ok(()) };
+    let zones = update.layout.members().iter().map(|member| &*member.zone);
+    let zones: BTreeSet<&str> = zones.collect();
+    if zones.contains(zone) {
+        return Ok(());
+    }
+    let named = zones.iter().filter(|zone| !zone.is_empty()).map(|zone| format!("{zone:?}"));
+    let named: Vec<String> = named.collect();
+    let there_are = match &named[..] {
+        [] => "nodes name none: leave out --local".to_owned(),
+        _ => format!("there are {}", named.join(", ")),
+    };
+    Err(Failure::new(Kind::Usage, format_args!("no node is in zone {zone:?}; {there_are}")))
 }
 
 /// How nodes are asked one by one, without regard to the ring.

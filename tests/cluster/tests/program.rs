@@ -54,16 +54,18 @@ fn a_local_call_is_counted_in_its_zone() -> Result<()> {
         let settings = Settings { nodes: 3, replication: 3, r: 2, w: 2, more, ..ONE };
         let cluster = Cluster::started(settings).await?;
         let seed = format!("--seed={}", cluster.address("n1")?);
-        for (zone, expected) in [("eu", r#""zone":"eu""#), ("us", r#""zone":null"#)] {
-            let local = ["-o", "json", "--local", "--zone", zone, &seed];
-            let put = quorate_with(&[&["put", "k", "v"], &local[..]].concat(), b"")?;
-            assert_eq!(put.status.code(), Some(0), "{}", text(&put.stderr));
-            let get = quorate_with(&[&["get", "k", "--all"], &local[..]].concat(), b"")?;
-            for output in [&put, &get] {
-                let told = text(&output.stdout).replace([' ', '\n'], "");
-                assert!(told.contains(expected), "{told}");
-            }
+        let local = ["-o", "json", "--local", "--zone", "eu", &seed];
+        let put = quorate_with(&[&["put", "k", "v"], &local[..]].concat(), b"")?;
+        assert_eq!(put.status.code(), Some(0), "{}", text(&put.stderr));
+        let get = quorate_with(&[&["get", "k", "--all"], &local[..]].concat(), b"")?;
+        for output in [&put, &get] {
+            let told = text(&output.stdout).replace([' ', '\n'], "");
+            assert!(told.contains(r#""zone":"eu""#), "{told}");
         }
+        let nowhere = quorate_with(&["get", "k", "--local", "--zone=us", &seed], b"")?;
+        assert_eq!(nowhere.status.code(), Some(2));
+        let told = text(&nowhere.stderr);
+        assert!(told.contains(r#"no node is in zone "us"; there are "eu""#), "{told}");
         let refused = quorate_with(&["get", "k", "--local", &seed], b"")?;
         assert_eq!(refused.status.code(), Some(2));
         assert!(text(&refused.stderr).contains("--zone <NAME>"), "{}", text(&refused.stderr));
