@@ -352,6 +352,9 @@ mutants! {
     WritesToNewestOnly = "writes-to-newest-only",
     /// While a layout changes, a write reaches a quorum of the older one only.
     WritesToOldestOnly = "writes-to-oldest-only",
+    /// While a layout changes, a sloppy write is refused where too few primaries of one layout and
+    /// fallbacks can be reached, though those of the other could stand in.
+    RefusesByOneLayout = "refuses-by-one-layout",
     /// A former owner removes a slot as soon as one of the primaries holds what it held.
     RemovesAfterOne = "removes-after-one",
     /// A node answers for a slot that moved away.

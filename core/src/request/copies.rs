@@ -83,7 +83,7 @@ impl Quota {
         let others = reach.reachable.minus(primaries);
         let spare = match (reach.sloppy, local) {
             (false, _) => 0,
-            (true, false) => reach.fallbacks + others.len(),
+            (true, false) => reach.fallbacks + sane_or!(others.len(), RefusesByOneLayout => 0),
             (true, true) => reach.near_fallbacks + others.minus(reach.outsiders).len(),
         };
         let reachable = reach.reachable.intersection(primaries).len() + spare;

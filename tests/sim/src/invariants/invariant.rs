@@ -11,12 +11,6 @@ use crate::oracle::Carried;
 /// The check of one property. What it keeps between observations is its own; kinds that it does
 /// not name are no concern of it.
 pub(crate) trait Invariant {
-    /// Whether it holds while the layout changes, and after that. One that names the primaries of a
-    /// key, as if they were the same all the time, does not.
-    fn outlives_layouts(&self) -> bool {
-        true
-    }
-
     fn on_call_started(&mut self, _scene: Scene<'_>, _started: CallStarted<'_>) -> Verdict {
         Ok(())
     }

@@ -11,7 +11,7 @@ use quorate_core::ring::Slot;
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::network::End;
 use crate::observation::{By, Delivered, Destroyed, Replaced, Started, Stepped};
-use crate::oracle::{Memory, knows};
+use crate::oracle::{Memory, Since, knows};
 
 pub(crate) const PROPERTY: Property = Property {
     name: "losses-are-noticed",
@@ -20,8 +20,11 @@ pub(crate) const PROPERTY: Property = Property {
                  it gave up its own copy: all that it had synced and that another primary holds \
                  synced then. It does so through all later lives, unless one finds less than it was told of, \
                  so that it will be told again. It does not vouch for the slot before it \
-                 holds that again. Excused: what that primary lost since, what truncation dropped \
-                 or was collected, and nodes that compare nothing.",
+                 holds that again. Excused: what that primary lost since, or gave up since it moved \
+                 away; what truncation dropped or was collected; and nodes that compare nothing. \
+                 Where the layout changes, primaries are those by any layout that the node holds to \
+                 be in force, but for members that were removed; who was none of them meanwhile, be \
+                 it the node or the other primary, is excused.",
     source: "DESIGN.md §13 (durable marks); core/src/refill.rs",
 };
 
@@ -44,10 +47,6 @@ struct Owed {
 }
 
 impl Invariant for LossesAreNoticed {
-    fn outlives_layouts(&self) -> bool {
-        false
-    }
-
     fn on_started(&mut self, _: Scene<'_>, Started { node, found, .. }: Started<'_>) -> Verdict {
         let told = self.told.get(&node).into_iter().flatten();
         let is_forgotten = |told: &Remembered| found.past.mark_of(told.life) < told.mark;
@@ -112,6 +111,7 @@ impl Invariant for LossesAreNoticed {
             let is_dropped = scene.facts.key(key).is_none_or(|facts| facts.is_dropped(*dot));
             compares
                 && !is_dropped
+                && are_homes(scene, (node, *holder), key)
                 && holds(scene, *holder, key, *dot)
                 && !holds(scene, node, key, *dot)
         });
@@ -137,16 +137,14 @@ impl Invariant for LossesAreNoticed {
 impl LossesAreNoticed {
     /// From here on `node` owes what it lost of a key.
     fn owe(&mut self, scene: Scene<'_>, node: usize, key: &Key) {
-        let Some(facts) = scene.facts.key(key).filter(|facts| facts.primaries.contains(&node))
-        else {
-            return;
-        };
+        let Some(facts) = scene.facts.key(key) else { return };
         let slot = scene.layout.layout.slot_of(key.as_bytes());
         let owed = self.owed.entry(node).or_default();
         owed.retain(|owed| owed.key != *key);
         let lost = facts.destroyed.iter().filter(|(_, nodes)| nodes.contains(&node));
         for (dot, _) in lost.filter(|(dot, _)| !holds(scene, node, key, **dot)) {
             let others = facts.primaries.iter().filter(|other| **other != node);
+            let others = others.filter(|other| are_homes(scene, (node, **other), key));
             let holders = others.filter(|other| holds(scene, **other, key, *dot));
             let (key, dot) = (key.clone(), *dot);
             owed.extend(holders.map(|holder| Owed {
@@ -157,6 +155,12 @@ impl LossesAreNoticed {
             }));
         }
     }
+}
+
+/// Whether a node and another one are to hold a key, by all that the first holds to be in force.
+fn are_homes(scene: Scene<'_>, (node, other): (usize, usize), key: &Key) -> bool {
+    let in_force = scene.facts.in_force(scene.layout, (node, key), Since::Step);
+    in_force.iter().all(|it| it.is_holder(node) && it.is_holder(other))
 }
 
 /// Whether the own copy of a node knows a write, synced and readable.

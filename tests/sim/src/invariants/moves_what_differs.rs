@@ -22,8 +22,9 @@ pub(crate) const PROPERTY: Property = Property {
                  neither of the two changed it for as long as the recheck of that node (less a \
                  fifth, since clocks drift), and they differed all that time: a write on its way \
                  is no difference. Where one of the two crashed meanwhile, or the one who asks was \
-                 being refilled, or one cannot read the record, or could not and has removed it \
-                 meanwhile, nothing is said.",
+                 being refilled, or had slots to fill for a new layout or to clear after it, or \
+                 one cannot read the record, or could not and has removed it meanwhile, nothing \
+                 is said.",
     source: "DESIGN.md §11",
 };
 
@@ -48,7 +49,7 @@ pub(crate) struct MovesWhatDiffers {
     crashed: BTreeMap<usize, Instant>,
     /// When a node last removed its copy of a key, since it could not read it.
     given_up: BTreeMap<(usize, Key), Instant>,
-    /// When a node last waited for what it had lost.
+    /// When a node last waited for what it had lost, or for what moved with the layout.
     refilling: BTreeMap<usize, Instant>,
     /// How long each node waits before it looks again.
     rechecks: BTreeMap<usize, Duration>,
@@ -75,12 +76,10 @@ struct Asked {
 }
 
 impl Invariant for MovesWhatDiffers {
-    fn outlives_layouts(&self) -> bool {
-        false
-    }
-
     fn on_stepped(&mut self, scene: Scene<'_>, Stepped { node, view }: Stepped<'_>) -> Verdict {
-        if view.standing().refilling {
+        // Where slots are filled for a new layout, or given to it, nothing is left out, either.
+        let moves = view.slots_to_fill() > 0 || !view.has_moved_away();
+        if view.standing().refilling || moves {
             self.refilling.insert(node, scene.now);
         }
         self.rechecks.entry(node).or_insert_with(|| view.config().anti_entropy.recheck);
@@ -159,12 +158,9 @@ impl Invariant for MovesWhatDiffers {
 impl MovesWhatDiffers {
     /// What a node holds of a key is another record, or may be.
     fn on_change(&mut self, scene: Scene<'_>, node: usize, key: &Key) {
-        let Some(facts) = scene.facts.key(key) else { return };
-        if !facts.primaries.contains(&node) {
-            return;
-        }
+        // Whoever is no primary may be one later, or may have been one.
         let held = |node: usize| scene.disks[node].memory(key).filter(|held| !held.is_empty());
-        for other in facts.primaries.iter().copied().filter(|other| *other != node) {
+        for other in (0..scene.disks.len()).filter(|other| *other != node) {
             let name = (key.clone(), node.min(other), node.max(other));
             let differ = held(node) != held(other);
             self.pairs.entry(name).or_default().turn(scene.now, differ);

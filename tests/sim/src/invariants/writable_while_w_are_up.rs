@@ -15,10 +15,11 @@ pub(crate) const PROPERTY: Property = Property {
     name: "writable-while-w-are-up",
     definition: "A node answers a sloppy put, or a sloppy delete with a context, with \
                  QUORUM_UNAVAILABLE and without an effect only where, after that step, fewer \
-                 than W nodes with slots are connected to it, itself included; whether it answers \
-                 a client or a node that passed the request on, and whether it ran the request \
-                 itself or was told so by a primary. A put by hand that names no request is \
-                 looked at where it is answered, not where it is passed on.",
+                 than W nodes with slots in the newest layout that it knows are connected to it, \
+                 itself included; whether it answers a client or a node that passed the request \
+                 on, and whether it ran the request itself or was told so by a primary. A put by \
+                 hand that names no request is looked at where it is answered, not where it is \
+                 passed on.",
     source: "DESIGN.md §2 (sloppy: always accepted while any W nodes are up), §7 (Put)",
 };
 
@@ -49,10 +50,6 @@ impl Wanted {
 }
 
 impl Invariant for WritableWhileWAreUp {
-    fn outlives_layouts(&self) -> bool {
-        false
-    }
-
     fn on_handed(&mut self, _: Scene<'_>, Handed { caller, node, message }: Handed<'_>) -> Verdict {
         if let Message::Put(put) = message {
             self.handed.insert((caller, put.head.call), node);
@@ -100,7 +97,7 @@ impl Invariant for WritableWhileWAreUp {
     fn on_stepped(&mut self, _: Scene<'_>, Stepped { node, view }: Stepped<'_>) -> Verdict {
         for (by, Wanted { w, name }) in std::mem::take(&mut self.refused) {
             // One that crashed in its step has no look.
-            let Some(layout) = view.layout().filter(|_| by == node) else { continue };
+            let Some(layout) = view.newest_layout().filter(|_| by == node) else { continue };
             let reachable = within_reach(view, &layout.layout);
             if reachable >= usize::from(w) {
                 let text = format!(
@@ -120,7 +117,7 @@ fn is_refusal(reply: &Reply) -> bool {
     )
 }
 
-/// How many nodes with slots are connected to a node, itself included.
+/// How many nodes with slots in a layout are connected to a node, itself included.
 fn within_reach(view: NodeView<'_>, layout: &Layout) -> usize {
     let loads = layout.load().into_iter();
     loads.filter(|load| load.slots > 0 && view.is_up(load.id)).count()

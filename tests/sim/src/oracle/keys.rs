@@ -63,6 +63,8 @@ pub(crate) struct KeyFacts {
     /// What was removed with hints when those who are to hold it did so durably, and from which
     /// nodes.
     handed_over: BTreeMap<Dot, Vec<usize>>,
+    /// What nodes held in own copies until those moved away.
+    moved_away: BTreeSet<(Dot, usize)>,
 }
 
 /// What went with records that were removed for good.
@@ -138,6 +140,7 @@ impl KeyFacts {
             memory: vec![Arc::default(); nodes],
             hints: BTreeMap::new(),
             handed_over: BTreeMap::new(),
+            moved_away: BTreeSet::new(),
         }
     }
 
@@ -236,26 +239,54 @@ impl KeyFacts {
         before.unwrap_or_default()
     }
 
-    /// Takes in that `node` removed a hint for the node of index `target`: what that one holds
-    /// durably, or all other primaries do, counts as held by `node`, too.
+    /// Takes in that `node` removed a hint for the node of index `target`: what others have taken
+    /// counts as held by `node`, too.
     pub(super) fn hand_over(
         &mut self,
         (node, target): (usize, usize),
-        key: &Key,
-        record: &Record,
+        (key, record): (&Key, &Record),
+        lists: &[Vec<usize>],
         disks: &[Disk],
     ) {
         for dot in known(record) {
-            let holds = |node: usize| self.held_durably(key, disks, node, dot);
-            let mut others = self.primaries.iter().filter(|node| **node != target).peekable();
-            let taken = others.peek().is_some() && others.all(|node| holds(*node));
-            if holds(target) || taken {
+            if self.is_taken((key, dot), target, lists, disks) {
                 let nodes = self.handed_over.entry(dot).or_default();
                 if !nodes.contains(&node) {
                     nodes.push(node);
                 }
             }
         }
+    }
+
+    /// Whether the target of a hint holds durably what the hint knew, or all others of one of
+    /// these lists do, or did until it moved away.
+    pub(crate) fn is_taken(
+        &self,
+        (key, dot): (&Key, Dot),
+        target: usize,
+        lists: &[Vec<usize>],
+        disks: &[Disk],
+    ) -> bool {
+        let holds = |node: usize| {
+            self.held_durably(key, disks, node, dot) || self.has_moved_away(node, dot)
+        };
+        let by = |list: &Vec<usize>| {
+            let mut others = list.iter().filter(|node| **node != target).peekable();
+            others.peek().is_some() && others.all(|node| holds(*node))
+        };
+        holds(target) || lists.iter().any(by)
+    }
+
+    /// Takes in that a node removed its own copy since it had moved away.
+    pub(super) fn move_away(&mut self, node: usize, record: &Record) {
+        for dot in known(record) {
+            self.moved_away.insert((dot, node));
+        }
+    }
+
+    /// Whether a node held `dot` in its own copy until that moved away.
+    pub(crate) fn has_moved_away(&self, node: usize, dot: Dot) -> bool {
+        self.moved_away.contains(&(dot, node))
     }
 
     /// Takes in that a node removed its own copy for good.

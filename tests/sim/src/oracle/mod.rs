@@ -9,6 +9,7 @@ mod ops;
 pub(crate) mod stage;
 
 use quorate_core::message::LayoutUpdate;
+use quorate_core::node::NodeView;
 use quorate_core::time::{Instant, UnixMs};
 
 use crate::disk::Disk;
@@ -17,7 +18,7 @@ use crate::observation::Observation;
 pub(crate) use dots::{
     difference, exceeds, known, knows, superseded_without, supersedes, unknown_to,
 };
-pub(crate) use facts::{Carried, Facts, HeldThen, Memory, Task};
+pub(crate) use facts::{Carried, Facts, HeldThen, InForce, Memory, Since, Task};
 pub(crate) use keys::{KeyFacts, Promise, WriteFact};
 pub(crate) use names::{Seconds, text_of};
 pub(crate) use ops::{How, Op, OpId, Wish};
@@ -42,6 +43,11 @@ pub(crate) struct Moment<'a> {
 impl Oracle {
     pub(crate) fn new(facts: Facts) -> Oracle {
         Oracle { facts, invariants: invariants::in_force(), violation: None }
+    }
+
+    /// A node has handled an input: what it does next may go by other layouts.
+    pub(crate) fn on_layouts(&mut self, now: Instant, node: usize, view: NodeView<'_>) {
+        self.facts.on_layouts(now, node, view);
     }
 
     /// Takes in what happened.
@@ -77,11 +83,7 @@ impl Oracle {
         }
         let carried = seen.and_then(|seen| self.facts.carried(seen));
         let scene = Scene { now, wall, layout, disks, facts: &self.facts, carried };
-        let has_changed = self.facts.has_changed();
         for (property, invariant) in &mut self.invariants {
-            if has_changed && !invariant.outlives_layouts() {
-                continue;
-            }
             if let Err(violation) = ask(&mut **invariant, scene) {
                 self.violation =
                     Some(Box::new(Violation { property: property.name, at: now, ..*violation }));

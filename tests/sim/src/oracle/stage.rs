@@ -1,6 +1,7 @@
 //! A stage for the tests of invariants: three nodes with disks, and observations made by hand.
 
 mod forged;
+mod layouts;
 mod marks;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use quorate_core::causality::{
 };
 use quorate_core::client::{Completion, Link};
 use quorate_core::ids::{ClusterId, Epoch, Incarnation, Key, NodeId, RequestId, Text};
-use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
+use quorate_core::layout::{LayoutVersion, Member, PlanSettings, plan_first};
 use quorate_core::machine::{HeldAs, StoreOp, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
 use quorate_core::message::{
@@ -484,9 +485,7 @@ impl Stage {
 
     /// The nodes in the order of the preference list of the key.
     pub(crate) fn primaries(&self) -> Vec<usize> {
-        let layout: &Layout = &self.layout.layout;
-        let ids = layout.primaries(layout.slot_of(self.key.as_bytes())).iter();
-        ids.map(|id| id.0 as usize - 1).collect()
+        self.primaries_by(&self.layout)
     }
 }
 

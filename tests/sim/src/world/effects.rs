@@ -55,6 +55,7 @@ impl World {
         self.wall = now.unix;
         act(node, now, &mut out);
         node.check_invariants();
+        self.oracle.on_layouts(self.now, index, node.view());
         let wake = node.next_wake().map(|wake| wake.at.max(self.now));
         let life = slot.life;
         if let Some(at) = wake

@@ -8,8 +8,10 @@ use quorate_core::layout::LayoutVersion;
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{LayoutId, LayoutSpan, LayoutUpdate};
 use quorate_core::node::NodeView;
+use quorate_core::time::Instant;
 
 use super::Facts;
+use super::in_force::Stretch;
 use crate::observation::Removed;
 use crate::oracle::Moment;
 
@@ -21,6 +23,27 @@ pub(super) struct Layouts {
     spans: BTreeMap<usize, LayoutSpan>,
     /// The same, layout by layout.
     live: BTreeMap<usize, Vec<LayoutId>>,
+    /// All that each node ever held to be in force, in the order of time.
+    stretches: BTreeMap<usize, Vec<Stretch>>,
+    /// The number of the last observation before the step that is under way, or was last.
+    pub(super) step: u64,
+}
+
+impl Layouts {
+    /// What a node ever held to be in force, in the order of time.
+    pub(super) fn stretches(&self, node: usize) -> &[Stretch] {
+        self.stretches.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    fn turn(&mut self, node: usize, now: (u64, Instant), span: LayoutSpan, live: Vec<LayoutId>) {
+        let stretches = self.stretches.entry(node).or_default();
+        if let Some(last) = stretches.last_mut() {
+            last.ended = Some(now);
+        }
+        stretches.push(Stretch { span, live: live.clone(), ended: None });
+        self.spans.insert(node, span);
+        self.live.insert(node, live);
+    }
 }
 
 impl Facts {
@@ -50,6 +73,9 @@ impl Facts {
 
     /// The primaries of a key by each layout that any node holds to be in force.
     pub(crate) fn lists(&self, key: &Key) -> Vec<Vec<usize>> {
+        if !self.has_changed() {
+            return self.key(key).map(|facts| facts.primaries.clone()).into_iter().collect();
+        }
         let spans = || self.layouts.spans.values();
         let oldest = spans().map(|span| span.oldest).min().unwrap_or_default();
         let newest = spans().map(|span| span.head.version).max().unwrap_or_default();
@@ -76,17 +102,29 @@ impl Facts {
         self.has_changed() && !self.is_home(node, key)
     }
 
-    /// A node has handled an input.
-    pub(super) fn on_layouts(&mut self, node: usize, view: NodeView<'_>) {
+    /// A node has handled an input; what it wants done is still to be done.
+    pub(crate) fn on_layouts(&mut self, now: Instant, node: usize, view: NodeView<'_>) {
+        self.layouts.step = self.number;
         let span = view.layouts();
         if span.head.version == LayoutVersion(0) || self.layouts.spans.get(&node) == Some(&span) {
             return;
         }
-        self.layouts.spans.insert(node, span);
-        let Some(history) = view.history() else { return };
-        let live = history.live().iter().map(|update| (LayoutId::of(update), update.clone()));
+        if let Some(history) = view.history() {
+            self.learn((now, node), span, history.live());
+        }
+    }
+
+    /// A node holds other layouts to be in force, or reads by another one.
+    pub(crate) fn learn(
+        &mut self,
+        (now, node): (Instant, usize),
+        span: LayoutSpan,
+        live: &[Arc<LayoutUpdate>],
+    ) {
+        let live = live.iter().map(|update| (LayoutId::of(update), update.clone()));
         let live: Vec<(LayoutId, Arc<LayoutUpdate>)> = live.collect();
-        self.layouts.live.insert(node, live.iter().map(|(id, _)| *id).collect());
+        let ids = live.iter().map(|(id, _)| *id).collect();
+        self.layouts.turn(node, (self.number, now), span, ids);
         let count = self.layouts.known.len();
         self.layouts.known.extend(live);
         if self.layouts.known.len() == count {
@@ -122,19 +160,29 @@ impl Facts {
         };
         // What moved away is removed there, and held by others.
         let is_kept = self.may_move_away(node, key);
+        let lists = match home {
+            Some(_) => self.takers_of_hints(moment.layout, (node, key), moment.now),
+            None => Vec::new(),
+        };
         let facts = self.key_mut(moment, key);
         facts.set_copy(node, copy, None);
         match (copy, home) {
-            (HeldAs::Own, _) if is_kept => {}
+            (HeldAs::Own, _) if is_kept => facts.move_away(node, record),
             (HeldAs::Own, _) => facts.collect(record),
             (HeldAs::Hint { .. }, Some(home)) => {
-                facts.hand_over((node, home), key, record, moment.disks);
+                facts.hand_over((node, home), (key, record), &lists, moment.disks);
             }
             (HeldAs::Hint { .. }, None) => {}
         }
     }
 
-    fn primaries_in(&self, id: LayoutId, key: &Key) -> Option<Vec<usize>> {
+    /// Whether a node is a member by a layout.
+    pub(super) fn is_member_of(&self, id: LayoutId, node: usize) -> bool {
+        let known = self.layouts.known.get(&id);
+        known.is_some_and(|known| known.layout.member(self.id(node)).is_some())
+    }
+
+    pub(super) fn primaries_in(&self, id: LayoutId, key: &Key) -> Option<Vec<usize>> {
         let layout = &self.layouts.known.get(&id)?.layout;
         let ids = layout.primaries(layout.slot_of(key.as_bytes())).iter();
         Some(ids.filter_map(|id| self.index(*id)).collect())

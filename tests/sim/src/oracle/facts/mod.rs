@@ -1,6 +1,7 @@
 //! What is known of calls and writes.
 
 mod carried;
+mod in_force;
 mod layouts;
 mod old_copies;
 mod tasks;
@@ -17,6 +18,7 @@ use quorate_core::time::Duration;
 
 pub(crate) use carried::Carried;
 use carried::Familiar;
+pub(crate) use in_force::{InForce, Since};
 use layouts::Layouts;
 pub(crate) use old_copies::Memory;
 use old_copies::{Life, OldCopies};
@@ -151,7 +153,7 @@ impl Facts {
             | Observation::Stopped(_)
             | Observation::Resumed(_)
             | Observation::Told(_) => {}
-            Observation::Stepped(stepped) => self.on_stepped(stepped),
+            Observation::Stepped(stepped) => self.on_stepped(moment.now, stepped),
         }
         self.familiar = self.familiarity(self.record_of(seen));
     }
@@ -307,10 +309,7 @@ impl Facts {
         if op.ends > 1 {
             return;
         }
-        let lists = match self.has_changed() {
-            true => self.lists(&op.key),
-            false => self.key(&op.key).map(|facts| facts.primaries.clone()).into_iter().collect(),
-        };
+        let lists = self.lists(&op.key);
         let Some(facts) = self.keys.get_mut(&op.key) else { return };
         let mut how = op.ending(ending);
         match &mut how {

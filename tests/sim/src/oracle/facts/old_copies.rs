@@ -98,9 +98,9 @@ impl Facts {
         }
     }
 
-    pub(super) fn on_stepped(&mut self, Stepped { node, view }: Stepped<'_>) {
+    pub(super) fn on_stepped(&mut self, now: Instant, Stepped { node, view }: Stepped<'_>) {
         self.old_copies.on_stepped(node, view.layout().is_some());
-        self.on_layouts(node, view);
+        self.on_layouts(now, node, view);
     }
 
     /// Whether a node has a directory that may show an older copy of a key, and does not know so yet.
