@@ -8,11 +8,12 @@
 mod appending;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use quorate_host::pass_orders;
 use quorate_node::client::{Client, ClientOptions};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -66,7 +67,8 @@ async fn obey(arguments: Arguments) -> Result<()> {
     }
     let reader = clients.first().context("at least one client")?.clone();
     let mut appending = Some(Appending::begin(clients, name, keys, Duration::from_millis(rest_ms)));
-    let mut orders = orders();
+    let (sender, mut orders) = mpsc::unbounded_channel();
+    pass_orders(move |line| sender.send(line).is_ok());
     while let Some(line) = orders.recv().await {
         let answer = match serde_json::from_str(&line).with_context(|| line.clone())? {
             Order::Phase { name } => {
@@ -94,18 +96,4 @@ async fn read(client: &Client, keys: u32) -> Result<Value> {
         held.insert(number, elements(&entry.values).into_iter().collect());
     }
     Ok(json!(held))
-}
-
-/// The lines of standard input, read on a thread of their own: a read that waits cannot be ended.
-fn orders() -> mpsc::UnboundedReceiver<String> {
-    let (sender, orders) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        let lines = io::stdin().lock().lines();
-        for line in lines.map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    orders
 }
