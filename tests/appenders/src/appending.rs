@@ -16,6 +16,16 @@ use tokio::time::sleep;
 /// Puts under way while keys are filled.
 const FILLED_AT_ONCE: usize = 64;
 
+/// What clients append to.
+#[derive(Clone, Copy)]
+pub(crate) struct Lists {
+    /// How many are appended to at one time.
+    pub(crate) count: u32,
+    /// One that has so many elements is left as it is, and the next generation of it begins: so
+    /// values keep their size, and a write costs the same at the end as at the beginning.
+    pub(crate) elements: usize,
+}
+
 /// Clients at work.
 pub(crate) struct Appending {
     log: Arc<Mutex<Log>>,
@@ -28,8 +38,10 @@ struct Log {
     is_over: bool,
     /// In their order.
     phases: Vec<Phase>,
-    /// By the number of the key.
-    acknowledged: BTreeMap<u32, Vec<String>>,
+    /// The generation of each list, by its number, that is appended to.
+    generations: BTreeMap<u32, u32>,
+    /// By key.
+    acknowledged: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Default)]
@@ -46,14 +58,14 @@ impl Appending {
     pub(crate) fn begin(
         clients: Vec<Client>,
         name: String,
-        keys: u32,
+        lists: Lists,
         rest: Duration,
     ) -> Appending {
         let log = Arc::new(Mutex::new(Log::default()));
         let mut running = JoinSet::new();
         for (number, client) in clients.into_iter().enumerate() {
             let name = format!("{name}{number}");
-            running.spawn(append(client, name, keys, rest, Arc::clone(&log)));
+            running.spawn(append(client, name, lists, rest, Arc::clone(&log)));
         }
         Appending { log, clients: running }
     }
@@ -77,13 +89,13 @@ impl Appending {
     }
 }
 
-/// The key of a number.
-pub(crate) fn key(number: u32) -> String {
-    format!("list {number}")
+/// The key of a generation of a list.
+fn key(list: u32, generation: u32) -> String {
+    format!("list {list}-{generation}")
 }
 
 /// What the siblings of a key hold together.
-pub(crate) fn elements(siblings: &[Bytes]) -> BTreeSet<String> {
+fn elements(siblings: &[Bytes]) -> BTreeSet<String> {
     let texts = siblings.iter().map(|value| String::from_utf8_lossy(value));
     texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
@@ -98,37 +110,62 @@ pub(crate) async fn fill(client: &Client, keys: u32, bytes: usize) -> Result<()>
     Ok(())
 }
 
-async fn append(client: Client, name: String, keys: u32, rest: Duration, log: Arc<Mutex<Log>>) {
+/// The elements that each key holds. A list has no generation behind one that is empty.
+pub(crate) async fn read(client: &Client, lists: u32) -> Result<Value> {
+    let mut held: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for list in 0..lists {
+        for key in (0..).map(|generation| key(list, generation)) {
+            let elements = elements(&client.get(&key).await?.values);
+            if elements.is_empty() {
+                break;
+            }
+            held.insert(key, elements);
+        }
+    }
+    Ok(json!(held))
+}
+
+async fn append(client: Client, name: String, lists: Lists, rest: Duration, log: Arc<Mutex<Log>>) {
     let mut prng = Prng::stream(0, &name);
     for number in 0_u64.. {
         if locked(&log).is_over {
             return;
         }
-        let place = prng.below(keys.into()) as u32;
+        let list = prng.below(lists.count.into()) as u32;
         let element = format!("{name}-{number}");
-        match append_one(&client, place, &element, &log).await {
-            Ok(()) => locked(&log).acknowledged.entry(place).or_default().push(element),
+        match append_one(&client, (list, lists.elements), &element, &log).await {
+            Ok(key) => locked(&log).acknowledged.entry(key).or_default().push(element),
             Err(error) => locked(&log).fail(&error),
         }
         sleep(rest).await;
     }
 }
 
+/// Returns the key that has the element.
 async fn append_one(
     client: &Client,
-    place: u32,
+    (list, elements_max): (u32, usize),
     element: &str,
     log: &Mutex<Log>,
-) -> Result<(), ClientError> {
-    let began = Instant::now();
-    let entry = client.get(key(place)).await?;
-    locked(log).note(began);
-    let mut held: Vec<String> = elements(&entry.values).into_iter().collect();
-    held.push(element.to_owned());
-    let began = Instant::now();
-    client.put(key(place), held.join("\n"), Some(&entry.context)).await?;
-    locked(log).note(began);
-    Ok(())
+) -> Result<String, ClientError> {
+    let mut generation = locked(log).generations.get(&list).copied().unwrap_or(0);
+    loop {
+        let key = key(list, generation);
+        let began = Instant::now();
+        let entry = client.get(&key).await?;
+        locked(log).note(began);
+        let mut held: Vec<String> = elements(&entry.values).into_iter().collect();
+        if held.len() >= elements_max {
+            generation += 1;
+            locked(log).leave_behind(list, generation);
+            continue;
+        }
+        held.push(element.to_owned());
+        let began = Instant::now();
+        client.put(&key, held.join("\n"), Some(&entry.context)).await?;
+        locked(log).note(began);
+        return Ok(key);
+    }
 }
 
 impl Log {
@@ -137,6 +174,12 @@ impl Log {
         if let Some(phase) = self.phases.last_mut() {
             phase.latencies.push(took);
         }
+    }
+
+    /// All generations of a list before this one are full.
+    fn leave_behind(&mut self, list: u32, generation: u32) {
+        let known = self.generations.entry(list).or_default();
+        *known = generation.max(*known);
     }
 
     fn fail(&mut self, error: &ClientError) {

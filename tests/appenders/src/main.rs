@@ -7,18 +7,18 @@
 
 mod appending;
 
-use std::collections::BTreeMap;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use quorate_host::pass_orders;
 use quorate_node::client::{Client, ClientOptions};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 
-use appending::{Appending, elements, key};
+use appending::{Appending, Lists};
 
 /// Reads keys, appends to them and writes them, and remembers what was acknowledged.
 #[derive(Parser)]
@@ -31,8 +31,12 @@ struct Arguments {
     name: String,
     #[arg(long)]
     clients: u32,
+    /// How many keys are appended to at one time.
     #[arg(long)]
-    keys: u32,
+    lists: u32,
+    /// A list that has so many elements goes on under another key.
+    #[arg(long)]
+    elements: usize,
     /// Each client rests for so long after each write.
     #[arg(long)]
     rest_ms: u64,
@@ -46,7 +50,7 @@ enum Order {
     Phase { name: String },
     /// All clients stop. Answered with what was measured and acknowledged.
     End,
-    /// Answered with the elements that each key holds.
+    /// Answered with the elements that each key of all lists holds.
     Read,
     /// Stores so many values of so many bytes under keys that nobody appends to.
     Fill { keys: u32, bytes: usize },
@@ -59,14 +63,17 @@ fn main() -> Result<()> {
 }
 
 async fn obey(arguments: Arguments) -> Result<()> {
-    let Arguments { seeds, name, clients: count, keys, rest_ms } = arguments;
+    let Arguments { seeds, name, clients: count, lists, elements, rest_ms } = arguments;
+    let lists = Lists { count: lists, elements };
     let mut clients = Vec::new();
     for _ in 0..count {
         clients.push(Client::connect(ClientOptions::to(seeds.clone())).await?);
     }
     let reader = clients.first().context("at least one client")?.clone();
-    let mut appending = Some(Appending::begin(clients, name, keys, Duration::from_millis(rest_ms)));
-    let mut orders = orders();
+    let mut appending =
+        Some(Appending::begin(clients, name, lists, Duration::from_millis(rest_ms)));
+    let (sender, mut orders) = mpsc::unbounded_channel();
+    pass_orders(move |line| sender.send(line).is_ok());
     while let Some(line) = orders.recv().await {
         let answer = match serde_json::from_str(&line).with_context(|| line.clone())? {
             Order::Phase { name } => {
@@ -74,7 +81,7 @@ async fn obey(arguments: Arguments) -> Result<()> {
                 json!({})
             }
             Order::End => appending.take().context("it has ended")?.end().await?,
-            Order::Read => read(&reader, keys).await?,
+            Order::Read => appending::read(&reader, lists.count).await?,
             Order::Fill { keys, bytes } => {
                 appending::fill(&reader, keys, bytes).await?;
                 json!({})
@@ -85,27 +92,4 @@ async fn obey(arguments: Arguments) -> Result<()> {
         out.flush()?;
     }
     Ok(())
-}
-
-async fn read(client: &Client, keys: u32) -> Result<Value> {
-    let mut held: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-    for number in 0..keys {
-        let entry = client.get(key(number)).await?;
-        held.insert(number, elements(&entry.values).into_iter().collect());
-    }
-    Ok(json!(held))
-}
-
-/// The lines of standard input, read on a thread of their own: a read that waits cannot be ended.
-fn orders() -> mpsc::UnboundedReceiver<String> {
-    let (sender, orders) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        let lines = io::stdin().lock().lines();
-        for line in lines.map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    orders
 }

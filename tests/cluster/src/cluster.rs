@@ -44,6 +44,8 @@ pub struct Cluster {
     /// Holds the data directories.
     pub directory: TempDir,
     settings: Settings,
+    /// How many zones the members are in, by turns.
+    zones: usize,
     /// Of all members that were ever started.
     addresses: BTreeMap<String, String>,
     running: BTreeMap<String, Process>,
@@ -56,12 +58,17 @@ impl Cluster {
     /// Nothing runs yet. The members are `n1`, `n2` and so on.
     pub fn new(settings: Settings) -> Result<Cluster> {
         let (addresses, running) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Cluster { directory: TempDir::new()?, settings, addresses, running })
+        Ok(Cluster { directory: TempDir::new()?, settings, zones: 1, addresses, running })
     }
 
     /// Makes a cluster and starts all of it.
     pub async fn started(settings: Settings) -> Result<Cluster> {
-        let mut cluster = Cluster::new(settings)?;
+        Cluster::started_in_zones(settings, 1).await
+    }
+
+    /// The same with members in so many zones.
+    pub async fn started_in_zones(settings: Settings, zones: usize) -> Result<Cluster> {
+        let mut cluster = Cluster { zones, ..Cluster::new(settings)? };
         for label in cluster.labels() {
             cluster.start(&label)?;
         }
@@ -72,6 +79,11 @@ impl Cluster {
     /// The labels of all members.
     pub fn labels(&self) -> Vec<String> {
         (1..=self.settings.nodes).map(|number| format!("n{number}")).collect()
+    }
+
+    /// The labels of the members of one zone; the first is 0.
+    pub fn zone(&self, zone: usize) -> Vec<String> {
+        self.labels().into_iter().skip(zone).step_by(self.zones).collect()
     }
 
     /// The address of a member that was started before.
@@ -110,6 +122,8 @@ impl Cluster {
             "--gossip-interval=100".to_owned(),
         ];
         arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+        let is_in = |zone: &usize| self.zone(*zone).iter().any(|it| it == label);
+        arguments.extend((0..self.zones).find(is_in).map(|zone| format!("--zone=zone-{zone}")));
         if label == FOUNDER {
             arguments.extend([
                 format!("--found={nodes}"),
@@ -142,6 +156,18 @@ impl Cluster {
     /// Ends a member without warning.
     pub fn kill(&mut self, label: &str) -> Result<()> {
         self.running.remove(label).context("it does not run")?.kill()
+    }
+
+    /// Ends members without warning, all before any of them is waited for.
+    pub fn kill_together(&mut self, labels: &[String]) -> Result<()> {
+        let mut processes = Vec::new();
+        for label in labels {
+            processes.push(self.running.remove(label).context("it does not run")?);
+        }
+        for process in &mut processes {
+            process.send_kill()?;
+        }
+        processes.into_iter().try_for_each(Process::kill)
     }
 
     /// Asks a member to stop, and waits until it has.

@@ -81,9 +81,14 @@ impl Process {
         self.child.id()
     }
 
+    /// Ends it without warning, and does not wait until it has ended.
+    pub(crate) fn send_kill(&mut self) -> Result<()> {
+        Ok(self.child.kill()?)
+    }
+
     /// Ends it without warning.
     pub fn kill(mut self) -> Result<()> {
-        self.child.kill()?;
+        self.send_kill()?;
         self.child.wait()?;
         Ok(())
     }

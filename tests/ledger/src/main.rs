@@ -15,10 +15,11 @@ mod reading;
 mod values;
 mod writing;
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use quorate_host::pass_orders;
 use tokio::sync::mpsc;
 
 use ledger::Ledger;
@@ -50,7 +51,8 @@ fn main() -> Result<()> {
 async fn obey(arguments: Arguments) -> Result<()> {
     let Arguments { seeds, seed, writers, sizes } = arguments;
     let ledger = Ledger::open(&seeds, seed, writers, sizes).await?;
-    let mut orders = orders();
+    let (sender, mut orders) = mpsc::unbounded_channel();
+    pass_orders(move |line| sender.send(line).is_ok());
     while let Some(line) = orders.recv().await {
         let order: Order = serde_json::from_str(&line).with_context(|| line.clone())?;
         let answer = ledger.obey(order).await?;
@@ -59,18 +61,4 @@ async fn obey(arguments: Arguments) -> Result<()> {
         out.flush()?;
     }
     Ok(())
-}
-
-/// The lines of standard input, read on a thread of their own: a read that waits cannot be ended.
-fn orders() -> mpsc::UnboundedReceiver<String> {
-    let (sender, orders) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        let lines = io::stdin().lock().lines();
-        for line in lines.map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    orders
 }

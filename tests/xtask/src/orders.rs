@@ -1,4 +1,5 @@
-//! A child process that is given orders, a line of JSON each, and answers each with one of its own.
+//! A child process that is told lines of text and says some itself: one that obeys answers each
+//! order, a line of JSON, with one of its own.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -21,7 +22,7 @@ pub(crate) struct Obedient {
     /// For errors.
     name: &'static str,
     child: Child,
-    answers: Receiver<String>,
+    lines: Receiver<String>,
 }
 
 impl Obedient {
@@ -31,7 +32,7 @@ impl Obedient {
         let child = command.process_group(0).spawn();
         let mut child = child.with_context(|| format!("{name} does not start"))?;
         let stdout = child.stdout.take().context("stdout is piped")?;
-        let (sender, answers) = mpsc::channel();
+        let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
@@ -39,7 +40,7 @@ impl Obedient {
                 }
             }
         });
-        Ok(Obedient { name, child, answers })
+        Ok(Obedient { name, child, lines })
     }
 
     /// Gives an order, and waits for the answer.
@@ -48,17 +49,31 @@ impl Obedient {
         order: &Value,
         interrupt: &Interrupt,
     ) -> Result<T> {
-        let name = self.name;
-        let stdin = self.child.stdin.as_mut().context("stdin is piped")?;
-        writeln!(stdin, "{order}").with_context(|| format!("{name} has ended"))?;
+        self.tell(&order.to_string())?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             interrupt.check()?;
-            match self.answers.recv_timeout(POLL) {
-                Ok(answer) => return serde_json::from_str(&answer).context(answer),
-                Err(RecvTimeoutError::Disconnected) => bail!("{name} has ended"),
-                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
-                Err(RecvTimeoutError::Timeout) => bail!("{name} does not answer {order}"),
+            match self.hear()? {
+                Some(answer) => return serde_json::from_str(&answer).context(answer),
+                None if Instant::now() < deadline => {}
+                None => bail!("{} does not answer {order}", self.name),
+            }
+        }
+    }
+
+    /// Says a line to it.
+    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
+        let stdin = self.child.stdin.as_mut().context("stdin is piped")?;
+        writeln!(stdin, "{line}").with_context(|| format!("{} does not listen", self.name))
+    }
+
+    /// What it says next, if that is soon.
+    pub(crate) fn hear(&mut self) -> Result<Option<String>> {
+        match self.lines.recv_timeout(POLL) {
+            Ok(line) => Ok(Some(line)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => {
+                bail!("{} has ended ({})", self.name, self.child.wait()?)
             }
         }
     }

@@ -1,15 +1,10 @@
 //! One trial: a runner in Node.js puts the files while nodes die and come back, and reads all back.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate_host::Interrupt;
 use serde::Deserialize;
@@ -20,12 +15,14 @@ use super::hints::{HintCounts, Tally};
 use super::report::{self, Report};
 use super::steps::{Course, Deed, Step};
 use crate::cluster::Cluster;
+use crate::orders::Obedient;
 use crate::packed::Packed;
 
 /// Operations under way at one time.
 const IN_FLIGHT: usize = 64;
-const POLL: Duration = Duration::from_millis(100);
 const RUNNER: &str = include_str!("runner.mjs");
+/// What it waits for after each step.
+const GO_ON: &str = "go on";
 
 /// What a trial works with.
 pub(super) struct Trial<'a> {
@@ -70,7 +67,9 @@ impl Trial<'_> {
     pub(super) fn run(mut self) -> Result<Report> {
         let files = self.listing.files.len();
         let steps = self.course.steps(files, IN_FLIGHT);
-        let mut runner = Runner::start(self.packed, &self.arguments(&steps)?.to_string())?;
+        let mut runner = self.packed.script("runner.mjs", RUNNER)?;
+        runner.arg(self.arguments(&steps)?.to_string());
+        let mut runner = Obedient::start("the runner", &mut runner)?;
         println!(
             "putting {} files, {IN_FLIGHT} at one time, and reading them back",
             report::count(files)
@@ -84,9 +83,10 @@ impl Trial<'_> {
         loop {
             self.interrupt.check()?;
             self.cluster.watch()?;
-            match runner.next()? {
-                None => {}
-                Some(Event::Progress { phase, done, of }) => {
+            let Some(line) = runner.hear()? else { continue };
+            let event = serde_json::from_str(&line);
+            match event.with_context(|| format!("the runner said {line}"))? {
+                Event::Progress { phase, done, of } => {
                     bar.set_prefix(match phase {
                         Phase::Put => "put",
                         Phase::Alone => "get from those left",
@@ -95,33 +95,33 @@ impl Trial<'_> {
                     bar.set_length(of);
                     bar.set_position(done);
                 }
-                Some(Event::Step) => {
+                Event::Step => {
                     let step = ahead.next().context("the runner took a step of its own")?;
                     let done = self.take(step, &mut tally)?;
                     let at = report::count(step.at);
                     let of = report::count(files);
                     bar.suspend(|| println!("after {at} of {of} files: {done}"));
-                    runner.go_on()?;
+                    runner.tell(GO_ON)?;
                 }
-                Some(Event::Written) => {
+                Event::Written => {
                     if let Some(meddle) = self.meddle {
                         meddle(self.cluster)?;
                     }
                     if !self.course.left().is_empty() {
                         hints = Some(self.leave_alone(&mut tally, &bar)?);
                     }
-                    runner.go_on()?;
+                    runner.tell(GO_ON)?;
                     bar.reset();
                 }
-                Some(Event::Alone) => {
+                Event::Alone => {
                     let others = self.others();
                     self.cluster.restart(&others, self.interrupt)?;
                     let labels = self.labels(&others);
                     bar.suspend(|| println!("{labels} started again: reading all files"));
-                    runner.go_on()?;
+                    runner.tell(GO_ON)?;
                     bar.reset();
                 }
-                Some(Event::Report(mut report)) => {
+                Event::Report(mut report) => {
                     bar.finish_and_clear();
                     let labels = steps.iter().map(|step| step.phase(self.cluster));
                     let labels = ["all nodes up".to_owned()].into_iter().chain(labels).collect();
@@ -197,55 +197,6 @@ impl Trial<'_> {
     fn labels(&self, nodes: &[usize]) -> String {
         let labels: Vec<&str> = nodes.iter().map(|node| self.cluster.label(*node)).collect();
         labels.join(", ")
-    }
-}
-
-/// The process of the runner. Dropping it ends it.
-struct Runner {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Runner {
-    fn start(packed: &Packed, arguments: &str) -> Result<Runner> {
-        let mut node = packed.script("runner.mjs", RUNNER)?;
-        node.arg(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = node.process_group(0).spawn().context("`node` does not start")?;
-        let stdout = child.stdout.take().context("stdout is piped")?;
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-            // Nobody listens any more: then nobody wants the rest.
-            lines.map(|line| sender.send(line)).take_while(Result::is_ok).for_each(drop);
-        });
-        Ok(Runner { child, lines })
-    }
-
-    /// The next event, if one comes within [`POLL`].
-    fn next(&mut self) -> Result<Option<Event>> {
-        match self.lines.recv_timeout(POLL) {
-            Ok(line) => {
-                let event = serde_json::from_str(&line);
-                event.map(Some).with_context(|| format!("the runner said {line}"))
-            }
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => {
-                bail!("the runner ended before its report ({})", self.child.wait()?)
-            }
-        }
-    }
-
-    fn go_on(&mut self) -> Result<()> {
-        let stdin = self.child.stdin.as_mut().context("stdin is piped")?;
-        stdin.write_all(b"go on\n").context("the runner does not listen")
-    }
-}
-
-impl Drop for Runner {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

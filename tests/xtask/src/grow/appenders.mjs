@@ -6,13 +6,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { connect } from "quorate";
 
-const { seeds, name, clients, keys, restMs } = JSON.parse(process.argv[2]);
+const { seeds, name, clients, lists, elements: elementsMax, restMs } = JSON.parse(process.argv[2]);
 
 const phases = [];
 const acknowledged = {};
 let over = false;
 
-const key = (number) => `list ${number}`;
+// The generation of each list that is appended to: one that is full goes on under another key.
+const generations = Array(lists).fill(0);
+
 const elements = (entry) =>
   new Set((entry?.siblings ?? []).flatMap((sibling) => sibling.text().split("\n")).filter(Boolean));
 
@@ -29,21 +31,31 @@ function fail(error) {
 
 async function append(client, mine) {
   for (let number = 0; !over; number += 1) {
-    const place = Math.floor(Math.random() * keys);
     const element = `${mine}-${number}`;
     try {
-      let began = performance.now();
-      const entry = await client.get(key(place));
-      note(began);
-      const value = [...elements(entry), element].join("\n");
-      began = performance.now();
-      await client.put(key(place), value, entry === undefined ? {} : { context: entry.context });
-      note(began);
-      (acknowledged[place] ??= []).push(element);
+      const key = await appendOne(client, Math.floor(Math.random() * lists), element);
+      (acknowledged[key] ??= []).push(element);
     } catch (error) {
       fail(error);
     }
     await sleep(restMs);
+  }
+}
+
+async function appendOne(client, list, element) {
+  for (let generation = generations[list]; ; generation += 1) {
+    generations[list] = Math.max(generations[list], generation);
+    const key = `list ${list}-${generation}`;
+    let began = performance.now();
+    const entry = await client.get(key);
+    note(began);
+    const held = elements(entry);
+    if (held.size >= elementsMax) continue;
+    const value = [...held, element].join("\n");
+    began = performance.now();
+    await client.put(key, value, entry === undefined ? {} : { context: entry.context });
+    note(began);
+    return key;
   }
 }
 

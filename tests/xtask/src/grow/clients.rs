@@ -17,8 +17,10 @@ pub(super) const PACKAGE: &str = "quorate-appenders";
 const SCRIPT: &str = include_str!("appenders.mjs");
 /// Of each kind.
 const CLIENTS: u32 = 20;
-/// Keys that all of them append to.
-const KEYS: u32 = 50;
+/// Keys that all of them append to at one time.
+const LISTS: u32 = 50;
+/// A list that has so many elements goes on under another key.
+const ELEMENTS: u32 = 40;
 /// What fills the cluster, so that there is something to move.
 const FILLED_BYTES: usize = 1_024;
 
@@ -31,8 +33,8 @@ pub(super) struct Clients {
 #[derive(Deserialize)]
 pub(super) struct Seen {
     pub(super) phases: Vec<Phase>,
-    /// By the number of the key.
-    pub(super) acknowledged: BTreeMap<u32, Vec<String>>,
+    /// By key.
+    pub(super) acknowledged: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -51,12 +53,18 @@ impl Clients {
         rest_ms: u64,
     ) -> Result<Clients> {
         let seeds: Vec<String> = (0..cluster.len()).map(|index| cluster.seed(index)).collect();
-        let (clients, keys) = (CLIENTS.to_string(), KEYS.to_string());
+        let [clients, lists, elements] = [CLIENTS, LISTS, ELEMENTS].map(|count| count.to_string());
         let mut native = Command::new(program);
         native.args(["--name", "rust", "--seeds", &seeds.join(","), "--clients", &clients]);
-        native.args(["--keys", &keys, "--rest-ms", &rest_ms.to_string()]);
+        native.args(["--lists", &lists, "--elements", &elements]);
+        native.args(["--rest-ms", &rest_ms.to_string()]);
         let task = json!({
-            "seeds": seeds, "name": "js", "clients": CLIENTS, "keys": KEYS, "restMs": rest_ms,
+            "seeds": seeds,
+            "name": "js",
+            "clients": CLIENTS,
+            "lists": LISTS,
+            "elements": ELEMENTS,
+            "restMs": rest_ms,
         });
         let mut script = packed.script("appenders.mjs", SCRIPT)?;
         script.arg(task.to_string());
@@ -87,7 +95,7 @@ impl Clients {
     }
 
     /// The elements that each key holds.
-    pub(super) fn read(&mut self, interrupt: &Interrupt) -> Result<BTreeMap<u32, Vec<String>>> {
+    pub(super) fn read(&mut self, interrupt: &Interrupt) -> Result<BTreeMap<String, Vec<String>>> {
         self.native.ask(&json!({ "order": "read" }), interrupt)
     }
 }

@@ -32,7 +32,8 @@ const NODES: u16 = 5;
 /// Grows and shrinks a cluster of real processes under load, and looks for lost writes.
 ///
 /// Five nodes, N=3, R=W=2, and forty clients, half of them the native one and half the npm package.
-/// They read, append an element of their own and write, on fifty keys. Meanwhile two nodes join, two
+/// They read, append an element of their own and write, on fifty keys at a time: a list that is full
+/// goes on under another key, so values keep their size. Meanwhile two nodes join, two
 /// others leave, and one is destroyed, removed and replaced by an empty one. At the end every
 /// acknowledged element must be there. Latencies of each change are shown beside those before it,
 /// and the bytes that moved beside those that `quorate layout plan` forecast.
@@ -49,8 +50,7 @@ pub(crate) struct Grow {
     /// Where nodes keep records.
     #[arg(long, default_value = "fjall", value_parser = ["fjall", "memory"])]
     storage: String,
-    /// How long each client rests after each write, in milliseconds. What they append makes values
-    /// longer, and longer values take longer: with shorter rests the last phases show that.
+    /// How long each client rests after each write, in milliseconds.
     #[arg(long, default_value_t = 100)]
     rest: u64,
     /// The last line is the result as JSON.

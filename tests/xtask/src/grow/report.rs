@@ -16,7 +16,7 @@ pub(super) struct Report {
     changes: Vec<Change>,
     acknowledged: usize,
     /// Keys and elements that were acknowledged and are not there.
-    lost: Vec<(u32, String)>,
+    lost: Vec<(String, String)>,
     errors: BTreeMap<String, u64>,
 }
 
@@ -45,21 +45,21 @@ struct Summary {
 impl Report {
     pub(super) fn new(
         seen: [Seen; 2],
-        held: &BTreeMap<u32, Vec<String>>,
+        held: &BTreeMap<String, Vec<String>>,
         changes: Vec<Change>,
     ) -> Report {
-        let held: BTreeMap<u32, BTreeSet<&String>> =
-            held.iter().map(|(key, elements)| (*key, elements.iter().collect())).collect();
+        let held: BTreeMap<&String, BTreeSet<&String>> =
+            held.iter().map(|(key, elements)| (key, elements.iter().collect())).collect();
         let mut lost = Vec::new();
         let mut acknowledged = 0;
         for (key, element) in seen
             .iter()
             .flat_map(|seen| &seen.acknowledged)
-            .flat_map(|(key, all)| all.iter().map(move |element| (*key, element)))
+            .flat_map(|(key, all)| all.iter().map(move |element| (key, element)))
         {
             acknowledged += 1;
             if !held.get(&key).is_some_and(|elements| elements.contains(element)) {
-                lost.push((key, element.clone()));
+                lost.push((key.clone(), element.clone()));
             }
         }
         let mut errors: BTreeMap<String, u64> = BTreeMap::new();
@@ -90,7 +90,7 @@ impl Report {
         }
         let _ = writeln!(text, "acknowledged: {}, lost: {}", self.acknowledged, self.lost.len());
         for (key, element) in self.lost.iter().take(NAMED_MAX) {
-            let _ = writeln!(text, "  lost from list {key}: {element}");
+            let _ = writeln!(text, "  lost from {key}: {element}");
         }
         for (error, count) in &self.errors {
             let _ = writeln!(text, "  {count} times {error}");
@@ -186,10 +186,10 @@ impl Summary {
 mod tests {
     use super::*;
 
-    fn seen(name: &str, latencies: Vec<u64>, elements: &[(u32, &str)]) -> Seen {
-        let mut acknowledged: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    fn seen(name: &str, latencies: Vec<u64>, elements: &[(&str, &str)]) -> Seen {
+        let mut acknowledged: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, element) in elements {
-            acknowledged.entry(*key).or_default().push((*element).to_owned());
+            acknowledged.entry((*key).to_owned()).or_default().push((*element).to_owned());
         }
         let phase = Phase { name: name.to_owned(), latencies, errors: BTreeMap::new() };
         Seen { phases: vec![phase], acknowledged }
@@ -197,21 +197,21 @@ mod tests {
 
     #[test]
     fn what_was_acknowledged_and_is_not_there_is_lost() {
-        let held = BTreeMap::from([(1, vec!["a".to_owned(), "b".to_owned()])]);
-        let with = |element| [seen("x", vec![1], &[(1, "a")]), seen("x", vec![2], &[element])];
-        assert!(Report::new(with((1, "b")), &held, Vec::new()).check().is_ok());
-        for missing in [(1, "c"), (2, "a")] {
+        let held = BTreeMap::from([("1".to_owned(), vec!["a".to_owned(), "b".to_owned()])]);
+        let with = |element| [seen("x", vec![1], &[("1", "a")]), seen("x", vec![2], &[element])];
+        assert!(Report::new(with(("1", "b")), &held, Vec::new()).check().is_ok());
+        for missing in [("1", "c"), ("2", "a")] {
             let report = Report::new(with(missing), &held, Vec::new());
-            assert_eq!(report.lost, [(missing.0, missing.1.to_owned())]);
+            assert_eq!(report.lost, [(missing.0.to_owned(), missing.1.to_owned())]);
             assert!(report.check().is_err());
         }
     }
 
     #[test]
     fn an_operation_that_failed_is_an_error_of_the_run() {
-        let mut failed = seen("x", vec![1], &[(1, "a")]);
+        let mut failed = seen("x", vec![1], &[("1", "a")]);
         failed.phases[0].errors.insert("TIMEOUT".into(), 1);
-        let held = BTreeMap::from([(1, vec!["a".to_owned()])]);
+        let held = BTreeMap::from([("1".to_owned(), vec!["a".to_owned()])]);
         let report = Report::new([failed, seen("x", vec![], &[])], &held, Vec::new());
         assert!(report.check().unwrap_err().to_string().contains("1 operations failed"));
     }
