@@ -18,7 +18,7 @@ const JITTER_PART: u32 = 4;
 /// What could not be compared is tried again after such a part of the interval.
 const RETRY_PART: u32 = 8;
 
-/// It is not tried again sooner.
+/// It is not tried again sooner; and not later where somebody waits for it.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 
 /// When a slot was compared with another primary.
@@ -27,6 +27,8 @@ pub(super) struct Pair {
     pub(super) compared: Option<UnixMs>,
     pub(super) equal: Option<UnixMs>,
     due: Instant,
+    /// Whether somebody waits for the next comparison.
+    is_urgent: bool,
 }
 
 /// A slot that is to be compared with somebody.
@@ -70,6 +72,7 @@ impl Schedule {
             let mut pair = former.get(&(peer, slot)).copied().unwrap_or(new);
             if is_urgent {
                 pair.due = pair.due.min(now);
+                pair.is_urgent = true;
             }
             self.pairs.insert((peer, slot), pair);
             self.due.insert((peer, pair.due, slot));
@@ -112,6 +115,7 @@ impl Schedule {
         for slot in slots {
             let Some(pair) = self.pairs.get_mut(&(peer, *slot)) else { continue };
             pair.compared = Some(now.unix);
+            pair.is_urgent = false;
             if equal {
                 pair.equal = Some(now.unix);
             }
@@ -121,7 +125,9 @@ impl Schedule {
 
     /// A slot could not be compared with a peer: it is tried again after a while.
     pub(super) fn retry(&mut self, now: Instant, peer: NodeId, slot: Slot, interval: Duration) {
-        let wait = (interval / RETRY_PART).max(RETRY_MIN.min(interval));
+        let least = RETRY_MIN.min(interval);
+        let is_urgent = self.pairs.get(&(peer, slot)).is_some_and(|pair| pair.is_urgent);
+        let wait = if is_urgent { least } else { least.max(interval / RETRY_PART) };
         let wait = wait + vary(&mut self.prng, wait);
         self.set_due(peer, slot, now + wait);
     }
@@ -138,7 +144,9 @@ impl Schedule {
         };
         let pairs: Vec<(NodeId, Slot)> = self.pairs.keys().filter(fits).copied().collect();
         for (with, of) in &pairs {
-            let due = self.pairs.get(&(*with, *of)).map_or(now, |pair| pair.due.min(now));
+            let Some(pair) = self.pairs.get_mut(&(*with, *of)) else { continue };
+            pair.is_urgent = true;
+            let due = pair.due.min(now);
             self.set_due(*with, *of, due);
         }
         pairs.len()
@@ -166,4 +174,31 @@ impl Schedule {
 
 fn vary(prng: &mut Prng, interval: Duration) -> Duration {
     Duration::from_micros(prng.below(micros(interval / JITTER_PART)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: NodeId = NodeId(2);
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn what_somebody_waits_for_is_tried_again_soon_until_it_is_compared() {
+        let mut schedule = Schedule::new(1);
+        let now = Now { instant: Instant(0), unix: UnixMs(1) };
+        let wanted = |is_urgent, slot| Wanted { slot: Slot(slot), peer: PEER, is_urgent };
+        let all = [wanted(false, 0), wanted(true, 1), wanted(false, 2)];
+        schedule.on_pairs(now.instant, all.into_iter(), HOUR);
+        schedule.hasten(now.instant, None, Some(Slot(2)));
+        let soon = |schedule: &mut Schedule| {
+            (0..3).for_each(|slot| schedule.retry(now.instant, PEER, Slot(slot), HOUR));
+            let due = schedule.due(now.instant + Duration::from_secs(2), PEER);
+            due.map(|slot| slot.0).collect::<BTreeSet<u32>>()
+        };
+        assert_eq!(soon(&mut schedule), BTreeSet::from([1, 2]));
+        schedule.on_compared(now, PEER, &[Slot(1), Slot(2)], false, HOUR);
+        assert_eq!(soon(&mut schedule), BTreeSet::new());
+        schedule.check_invariants();
+    }
 }
