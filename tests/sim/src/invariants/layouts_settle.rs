@@ -8,7 +8,8 @@ use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 pub(crate) const PROPERTY: Property = Property {
     name: "layouts-settle",
     definition: "At rest all whole nodes hold one and the same layout to be in force, and a whole \
-                 node that is no primary of a key has no copy of it that can be read.",
+                 node that is no primary of a key has no copy of it that can be read. Excused: a \
+                 node that was removed, for slots of which it has what a primary lacks.",
     source: "DESIGN.md §9 (the history rule)",
 };
 
@@ -37,7 +38,8 @@ impl Invariant for LayoutsSettle {
             let holds = |node: &&usize| {
                 let is_damaged = scene.disks[**node].is_damaged(HeldAs::Own, name);
                 let is_empty = key.memory[**node].record().is_empty();
-                !homes.contains(node) && !is_empty && !is_damaged
+                let is_kept = || scene.facts.keeps_slot_of(scene.disks, **node, name);
+                !homes.contains(node) && !is_empty && !is_damaged && !is_kept()
             };
             if let Some(node) = whole.iter().find(holds) {
                 return Err(left_behind(*node, name, &homes));

@@ -14,9 +14,9 @@ pub(crate) const PROPERTY: Property = Property {
     definition: "A node removes its own copy for good only where nothing stands in it but tombstones \
                  and values that expire, all of them dead for the grace time by a clock that is no \
                  faster than the fastest that any node ever had. At that moment no copy of any \
-                 node, own or hint, in memory or synced, shows as standing what the removed record \
-                 had superseded, and no storage ever takes it in again. Excused: keys of \
-                 which a fault once brought back an older copy, where the clock of its node called \
+                 member of its newest layout, own or hint, in memory or synced, shows as standing \
+                 what the removed record had superseded, and no storage of any node ever takes it \
+                 in again. Excused: keys of which a fault once brought back an older copy, where the clock of its node called \
                  it young, or where those who let the node take part remembered no later commit: \
                  the first who spoke to it or, where its clock calls the copy old, the first who \
                  remembered any, or half of the others.",
@@ -47,7 +47,7 @@ impl Invariant for TheDeadStayDead {
         } else if self.is_young(scene, since) {
             let grace = scene.facts.grace;
             format!("n{node} removes a record that has not been dead for {grace:?}")
-        } else if let Some((at, dot)) = found_elsewhere(scene, key, record) {
+        } else if let Some((at, dot)) = found_elsewhere(scene, node, key, record) {
             let dot = scene.facts.name(dot);
             format!("n{node} removes a record, while n{at} shows {dot}, which it had superseded")
         } else {
@@ -81,12 +81,18 @@ impl TheDeadStayDead {
     }
 }
 
-/// A node that shows as standing what `record` has superseded.
-fn found_elsewhere(scene: Scene<'_>, key: &Key, record: &Record) -> Option<(usize, Dot)> {
+/// A node that shows as standing what `record` has superseded, which `by` removes.
+fn found_elsewhere(
+    scene: Scene<'_>,
+    by: usize,
+    key: &Key,
+    record: &Record,
+) -> Option<(usize, Dot)> {
     let facts = scene.facts.key(key).filter(|facts| !facts.revived)?;
     // What is put back while it is removed elsewhere is set aside, or taken in to be caught.
-    let mut nodes = (0..scene.disks.len()).filter(|node| !scene.facts.is_old_copy(*node, key));
-    nodes.find_map(|node| {
+    let nodes = (0..scene.disks.len()).filter(|node| !scene.facts.is_old_copy(*node, key));
+    let mut members = nodes.filter(|node| !scene.facts.is_given_up(by, *node));
+    members.find_map(|node| {
         let memory = facts.copies_at(node).map(|held| held.record());
         let copies = memory.chain(scene.disks[node].copies_synced(key));
         let mut dots = copies.flat_map(|copy| copy.siblings().map(|(dot, _)| dot));
@@ -175,6 +181,18 @@ mod tests {
         [a, b, c].into_iter().for_each(|node| stage.sync(node));
         stage.collect(a);
         stage.expect(false, "which it had superseded");
+    }
+
+    #[test]
+    fn what_a_node_has_that_was_removed_is_given_up() {
+        for (removed, fine) in [(1, false), (2, true)] {
+            let mut stage = deleted(&[2], 3);
+            sync_all(&mut stage);
+            let newest = stage.layout_without(removed);
+            stage.learn(0, &newest);
+            stage.collect(0);
+            stage.expect(fine, "while n2 shows");
+        }
     }
 
     #[test]

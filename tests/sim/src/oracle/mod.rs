@@ -2,6 +2,7 @@
 
 mod dots;
 mod facts;
+mod given_up;
 mod keys;
 mod names;
 mod ops;
@@ -19,6 +20,7 @@ pub(crate) use dots::{
     difference, exceeds, known, knows, superseded_without, supersedes, unknown_to,
 };
 pub(crate) use facts::{Carried, Facts, HeldThen, InForce, Memory, Since, Task};
+pub(crate) use given_up::keeps_slot;
 pub(crate) use keys::{KeyFacts, Promise, WriteFact};
 pub(crate) use names::{Seconds, text_of};
 pub(crate) use ops::{How, Op, OpId, Wish};

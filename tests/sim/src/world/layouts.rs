@@ -1,9 +1,14 @@
 //! Changing the layout.
 
+use std::collections::BTreeSet;
+
+use quorate_core::ids::NodeId;
 use quorate_core::layout::{LayoutVersion, Member};
 use quorate_core::message::ChangeRefusal;
+use quorate_core::ring::Slot;
 
 use super::{World, member};
+use crate::oracle::keeps_slot;
 
 impl World {
     /// Whether any node knows a layout.
@@ -35,7 +40,7 @@ impl World {
     }
 
     /// Whether some nodes hold one and the same layout to be in force, have filled what they hold of
-    /// it, and have nothing left of what moved away.
+    /// it, and, as members, have nothing left of what moved away.
     pub fn is_through(&self, nodes: &[usize]) -> bool {
         let mut heads = nodes.iter().map(|node| self.span(*node).map(|span| span.head));
         let first = heads.next().flatten();
@@ -79,9 +84,23 @@ impl World {
         }
     }
 
-    fn is_done(&self, node: usize) -> bool {
-        let Some(node) = self.node(node) else { return false };
+    fn is_done(&self, index: usize) -> bool {
+        let Some(node) = self.node(index) else { return false };
         let (view, span) = (node.view(), node.view().layouts());
-        !span.is_changing() && view.slots_to_fill() == 0 && view.has_moved_away()
+        let is_clear = view.has_moved_away() || self.keeps_what_is_left(index);
+        !span.is_changing() && view.slots_to_fill() == 0 && is_clear
+    }
+
+    /// Whether a node was removed, and has nothing left but what nobody takes from it.
+    fn keeps_what_is_left(&self, index: usize) -> bool {
+        let view = self.node(index).map(|node| node.view());
+        let Some(newest) = view.and_then(|view| view.newest_layout().cloned()) else {
+            return false;
+        };
+        let (layout, node) = (&newest.layout, (index, self.as_member(index, 0).id));
+        let place = |id: NodeId| Some(id.0 as usize - 1);
+        let slots = self.disks[index].keys().map(|key| layout.slot_of(key.as_bytes()));
+        let slots: BTreeSet<Slot> = slots.collect();
+        slots.into_iter().all(|slot| keeps_slot(&self.disks, layout, node, slot, place))
     }
 }

@@ -12,8 +12,9 @@ use quorate_core::time::Instant;
 
 use super::Facts;
 use super::in_force::Stretch;
+use crate::disk::Disk;
 use crate::observation::Removed;
-use crate::oracle::Moment;
+use crate::oracle::{Moment, keeps_slot};
 
 /// All layouts that were ever in force, and those that each node holds to be in force.
 #[derive(Default)]
@@ -100,6 +101,25 @@ impl Facts {
     /// primary of it in no layout that it holds to be in force.
     pub(crate) fn may_move_away(&self, node: usize, key: &Key) -> bool {
         self.has_changed() && !self.is_home(node, key)
+    }
+
+    /// Whether a node that was removed keeps the slot of a key for good, by the newest layout that
+    /// it knows: a primary lacks something that lies there, which nobody takes from it.
+    pub(crate) fn keeps_slot_of(&self, disks: &[Disk], node: usize, key: &Key) -> bool {
+        let newest = self.layouts.spans.get(&node).map(|span| span.head);
+        let newest = newest.and_then(|id| self.layouts.known.get(&id));
+        newest.is_some_and(|update| {
+            let (layout, node) = (&update.layout, (node, self.nodes[node]));
+            let slot = layout.slot_of(key.as_bytes());
+            keeps_slot(disks, layout, node, slot, |id| self.index(id))
+        })
+    }
+
+    /// Whether a node is no member of the newest layout that `by` knows: what it has is given up.
+    pub(crate) fn is_given_up(&self, by: usize, node: usize) -> bool {
+        let newest = self.layouts.spans.get(&by).map(|span| span.head);
+        let newest = newest.and_then(|id| self.layouts.known.get(&id));
+        newest.is_some_and(|update| update.layout.member(self.nodes[node]).is_none())
     }
 
     /// A node has handled an input; what it wants done is still to be done.

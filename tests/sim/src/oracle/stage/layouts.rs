@@ -19,6 +19,15 @@ impl Stage {
         LayoutUpdate { layout, addresses: self.layout.addresses.clone() }
     }
 
+    /// The layout that follows the one of the stage, of which a node is no member.
+    pub(crate) fn layout_without(&self, node: usize) -> LayoutUpdate {
+        let members = self.layout.layout.members().iter();
+        let members = members.filter(|member| member.id.0 as usize != node + 1).cloned().collect();
+        let layout = plan(&self.layout.layout, members).unwrap();
+        let addresses = self.layout.addresses[1..].to_vec();
+        LayoutUpdate { layout, addresses }
+    }
+
     /// `node` holds the layout of the stage and another one to be in force, and reads by the first.
     pub(crate) fn learn(&mut self, node: usize, newest: &LayoutUpdate) {
         let read = self.layout.layout.version();
