@@ -123,7 +123,9 @@ impl Cluster {
         ];
         arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
         let is_in = |zone: &usize| self.zone(*zone).iter().any(|it| it == label);
-        arguments.extend((0..self.zones).find(is_in).map(|zone| format!("--zone=zone-{zone}")));
+        if self.zones > 1 {
+            arguments.extend((0..self.zones).find(is_in).map(|zone| format!("--zone=zone-{zone}")));
+        }
         if label == FOUNDER {
             arguments.extend([
                 format!("--found={nodes}"),
