@@ -187,8 +187,7 @@ mod tests {
             let put = stage.put(1, "v", &[]);
             let newest = stage.layout_without_primaries();
             let (former, next) = (stage.primaries(), stage.primaries_by(&newest));
-            let is_stranger = |node: &usize| !former.contains(node) && !next.contains(node);
-            let stranger = (0..7).find(is_stranger).unwrap();
+            let stranger = stage.stranger(&newest);
             stage.write(former[0], put);
             stage.learn(former[0], &newest);
             let merge = ReplicaMerge {
@@ -215,8 +214,7 @@ mod tests {
             let put = stage.put(1, "v", &[]);
             let newest = stage.layout_without_primaries();
             let (former, next) = (stage.primaries(), stage.primaries_by(&newest));
-            let is_stranger = |node: &usize| !former.contains(node) && !next.contains(node);
-            let stranger = (0..7).find(is_stranger).unwrap();
+            let stranger = stage.stranger(&newest);
             stage.learn(stranger, &newest);
             stage.write(former[0], put);
             stage.hint(former[0], stranger, former[2]);

@@ -143,8 +143,7 @@ mod tests {
             let get = stage.get(1);
             let newest = stage.layout_without_primaries();
             let (former, next) = (stage.primaries(), stage.primaries_by(&newest));
-            let is_stranger = |node: &usize| !former.contains(node) && !next.contains(node);
-            let stranger = (0..7).find(is_stranger).unwrap();
+            let stranger = stage.stranger(&newest);
             stage.learn(stranger, &newest);
             let mut message = stage.frame(get, &Asked::Get, RequestId::default());
             if let Message::Get(get) = &mut message {
@@ -164,8 +163,7 @@ mod tests {
             let put = stage.put(1, "v", &[]);
             let newest = stage.layout_without_primaries();
             let (former, next) = (stage.primaries(), stage.primaries_by(&newest));
-            let is_stranger = |node: &usize| !former.contains(node) && !next.contains(node);
-            let stranger = (0..7).find(is_stranger).unwrap();
+            let stranger = stage.stranger(&newest);
             let writer = [former[0], next[0], stranger][place];
             stage.learn(writer, &newest);
             stage.write(writer, put);

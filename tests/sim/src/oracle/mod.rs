@@ -2,7 +2,6 @@
 
 mod dots;
 mod facts;
-mod given_up;
 mod keys;
 mod names;
 mod ops;
@@ -20,7 +19,6 @@ pub(crate) use dots::{
     difference, exceeds, known, knows, superseded_without, supersedes, unknown_to,
 };
 pub(crate) use facts::{Carried, Facts, HeldThen, InForce, Memory, Since, Task};
-pub(crate) use given_up::keeps_slot;
 pub(crate) use keys::{KeyFacts, Promise, WriteFact};
 pub(crate) use names::{Seconds, text_of};
 pub(crate) use ops::{How, Op, OpId, Wish};
@@ -50,6 +48,13 @@ impl Oracle {
     /// A node has handled an input: what it does next may go by other layouts.
     pub(crate) fn on_layouts(&mut self, now: Instant, node: usize, view: NodeView<'_>) {
         self.facts.on_layouts(now, node, view);
+    }
+
+    /// Whether a node was removed, and has nothing left but what nobody takes from it.
+    pub(crate) fn keeps_what_is_left(&self, disks: &[Disk], node: usize) -> bool {
+        let mut keys = disks[node].keys();
+        self.facts.is_given_up(node, node)
+            && keys.all(|key| self.facts.keeps_slot_of(disks, node, key))
     }
 
     /// Takes in what happened.

@@ -1,14 +1,9 @@
 //! Changing the layout.
 
-use std::collections::BTreeSet;
-
-use quorate_core::ids::NodeId;
 use quorate_core::layout::{LayoutVersion, Member};
 use quorate_core::message::ChangeRefusal;
-use quorate_core::ring::Slot;
 
 use super::{World, member};
-use crate::oracle::keeps_slot;
 
 impl World {
     /// Whether any node knows a layout.
@@ -87,20 +82,7 @@ impl World {
     fn is_done(&self, index: usize) -> bool {
         let Some(node) = self.node(index) else { return false };
         let (view, span) = (node.view(), node.view().layouts());
-        let is_clear = view.has_moved_away() || self.keeps_what_is_left(index);
+        let is_clear = view.has_moved_away() || self.oracle.keeps_what_is_left(&self.disks, index);
         !span.is_changing() && view.slots_to_fill() == 0 && is_clear
-    }
-
-    /// Whether a node was removed, and has nothing left but what nobody takes from it.
-    fn keeps_what_is_left(&self, index: usize) -> bool {
-        let view = self.node(index).map(|node| node.view());
-        let Some(newest) = view.and_then(|view| view.newest_layout().cloned()) else {
-            return false;
-        };
-        let (layout, node) = (&newest.layout, (index, self.as_member(index, 0).id));
-        let place = |id: NodeId| Some(id.0 as usize - 1);
-        let slots = self.disks[index].keys().map(|key| layout.slot_of(key.as_bytes()));
-        let slots: BTreeSet<Slot> = slots.collect();
-        slots.into_iter().all(|slot| keeps_slot(&self.disks, layout, node, slot, place))
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quorate_core::causality::Record;
 use quorate_core::ids::Key;
-use quorate_core::layout::LayoutVersion;
+use quorate_core::layout::{Layout, LayoutVersion};
 use quorate_core::machine::HeldAs;
 use quorate_core::message::{LayoutId, LayoutSpan, LayoutUpdate};
 use quorate_core::node::NodeView;
@@ -14,7 +15,7 @@ use super::Facts;
 use super::in_force::Stretch;
 use crate::disk::Disk;
 use crate::observation::Removed;
-use crate::oracle::{Moment, keeps_slot};
+use crate::oracle::{Moment, unknown_to};
 
 /// All layouts that were ever in force, and those that each node holds to be in force.
 #[derive(Default)]
@@ -103,23 +104,32 @@ impl Facts {
         self.has_changed() && !self.is_home(node, key)
     }
 
-    /// Whether a node that was removed keeps the slot of a key for good, by the newest layout that
-    /// it knows: a primary lacks something that lies there, which nobody takes from it.
+    /// Whether a node is no member of the newest layout that `by` knows: what it has is given up.
+    pub(crate) fn is_given_up(&self, by: usize, node: usize) -> bool {
+        self.newest(by).is_some_and(|layout| layout.member(self.nodes[node]).is_none())
+    }
+
+    /// Whether a node that was removed keeps the slot of a key for good: a primary lacks something
+    /// that lies there, which nobody takes from it.
     pub(crate) fn keeps_slot_of(&self, disks: &[Disk], node: usize, key: &Key) -> bool {
-        let newest = self.layouts.spans.get(&node).map(|span| span.head);
-        let newest = newest.and_then(|id| self.layouts.known.get(&id));
-        newest.is_some_and(|update| {
-            let (layout, node) = (&update.layout, (node, self.nodes[node]));
-            let slot = layout.slot_of(key.as_bytes());
-            keeps_slot(disks, layout, node, slot, |id| self.index(id))
+        let newest = self.newest(node).filter(|_| self.is_given_up(node, node));
+        let Some(layout) = newest else { return false };
+        let slot = layout.slot_of(key.as_bytes());
+        let mut keys = disks[node].keys().filter(|key| layout.slot_of(key.as_bytes()) == slot);
+        keys.any(|key| {
+            let Some(kept) = disks[node].memory(key).map(Record::context) else { return false };
+            let lacks = |home: usize| match disks[home].memory(key) {
+                Some(held) => !unknown_to(held, &kept).is_empty(),
+                None => kept.iter().next().is_some(),
+            };
+            layout.primaries(slot).iter().filter_map(|id| self.index(*id)).any(lacks)
         })
     }
 
-    /// Whether a node is no member of the newest layout that `by` knows: what it has is given up.
-    pub(crate) fn is_given_up(&self, by: usize, node: usize) -> bool {
-        let newest = self.layouts.spans.get(&by).map(|span| span.head);
-        let newest = newest.and_then(|id| self.layouts.known.get(&id));
-        newest.is_some_and(|update| update.layout.member(self.nodes[node]).is_none())
+    /// The newest layout that a node knows.
+    fn newest(&self, node: usize) -> Option<&Layout> {
+        let head = self.layouts.spans.get(&node)?.head;
+        self.layouts.known.get(&head).map(|update| &update.layout)
     }
 
     /// A node has handled an input; what it wants done is still to be done.

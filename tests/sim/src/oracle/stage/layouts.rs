@@ -36,6 +36,13 @@ impl Stage {
         self.facts.learn((self.now, node), span, &live);
     }
 
+    /// A node that is a primary of the key neither by the layout of the stage nor by another one.
+    pub(crate) fn stranger(&self, newest: &LayoutUpdate) -> usize {
+        let (former, next) = (self.primaries(), self.primaries_by(newest));
+        let mut nodes = 0..self.layout.layout.members().len();
+        nodes.find(|node| !former.contains(node) && !next.contains(node)).unwrap()
+    }
+
     /// The primaries of the key by a layout.
     pub(crate) fn primaries_by(&self, update: &LayoutUpdate) -> Vec<usize> {
         let layout = &update.layout;
