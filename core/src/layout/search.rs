@@ -27,7 +27,6 @@ const GONE: u16 = u16::MAX;
 /// A ring under search.
 pub(super) struct Search {
     ring: Ring,
-    replication: usize,
     /// Primaries per slot.
     width: usize,
     /// The primaries of all slots, one slot after the other.
@@ -52,6 +51,8 @@ pub(super) struct Search {
     steps: usize,
     /// How many may be.
     steps_max: usize,
+    /// Room for the primaries that a walk meets.
+    walked: Vec<u16>,
     /// The last swap, to be taken back.
     last: Swap,
 }
@@ -65,6 +66,10 @@ struct Swap {
     touched: Vec<(usize, usize)>,
     /// The primaries of the touched slots before the swap.
     primaries: Vec<u16>,
+    /// `Search::unevenness` before the swap.
+    unevenness: u128,
+    /// `Search::sent` before the swap.
+    sent: u64,
 }
 
 /// How good a ring is: less is better, cost before short walks.
@@ -85,7 +90,6 @@ impl Search {
         // Shares below 2^-16 of a weight make no difference.
         let factor = |&weight: &u32| (total << 16) / u128::from(weight.max(1));
         let mut search = Search {
-            replication,
             width,
             primaries: vec![0; width * ring.slot_count()],
             reach: vec![0; ring.slot_count()],
@@ -98,6 +102,7 @@ impl Search {
             price: 0,
             steps: 0,
             steps_max: STEPS_MAX,
+            walked: vec![0; width],
             last: Swap::default(),
             ring,
         };
@@ -106,8 +111,8 @@ impl Search {
             primaries[slot.index() * width..][..width].copy_from_slice(indexes);
             reaches[slot.index()] = reach;
         });
-        for slot in 0..search.ring.slot_count() {
-            search.count_in(slot);
+        for at in 0..search.primaries.len() {
+            search.count_in(search.primaries[at]);
         }
         search
     }
@@ -173,18 +178,20 @@ impl Search {
         }
         let mut before = Score { cost: self.cost(), reach: 0 };
         let mut reach_after = 0;
-        let mut walked = Vec::with_capacity(self.width + 1);
+        let mut walked = core::mem::take(&mut self.walked);
         last.slots = (one, other);
+        (last.unevenness, last.sent) = (self.unevenness, self.sent);
         last.primaries.clear();
         self.ring.swap_owners(one, other);
         for &(slot, reach) in &last.touched {
             last.primaries.extend_from_slice(self.primaries_of(slot));
-            self.reach[slot] = self.ring.walk(slot, self.replication, &mut walked);
+            self.reach[slot] = self.ring.walk(slot, &mut walked);
             before.reach += reach;
             reach_after += self.reach[slot];
             self.set_primaries(slot, &walked);
         }
         self.last = last;
+        self.walked = walked;
         self.steps += reach_after;
         Some((before, Score { cost: self.cost(), reach: reach_after }))
     }
@@ -196,9 +203,15 @@ impl Search {
         for (&(slot, reach), old) in
             last.touched.iter().zip(last.primaries.chunks_exact(self.width))
         {
-            self.set_primaries(slot, old);
+            let primaries = &mut self.primaries[slot * self.width..][..self.width];
+            for (member, &former) in primaries.iter_mut().zip(old) {
+                self.loads[usize::from(*member)] -= 1;
+                self.loads[usize::from(former)] += 1;
+                *member = former;
+            }
             self.reach[slot] = reach;
         }
+        (self.unevenness, self.sent) = (last.unevenness, last.sent);
         self.last = last;
     }
 
@@ -241,32 +254,43 @@ impl Search {
         &self.primaries[slot * self.width..][..self.width]
     }
 
+    /// Gives a slot other primaries; counts only what differs.
     fn set_primaries(&mut self, slot: usize, primaries: &[u16]) {
-        if self.primaries_of(slot) != primaries {
-            self.count_out(slot);
-            self.primaries[slot * self.width..][..self.width].copy_from_slice(primaries);
-            self.count_in(slot);
+        let start = slot * self.width;
+        // Lists are short: a loop costs less than a call to compare or to copy memory.
+        if self.primaries_of(slot).iter().zip(primaries).all(|(old, new)| old == new) {
+            return;
         }
-    }
-
-    fn count_in(&mut self, slot: usize) {
-        self.sent += self.sent_for(slot);
-        for &member in &self.primaries[slot * self.width..][..self.width] {
-            let load = &mut self.loads[usize::from(member)];
-            // (load + 1)² - load²
-            self.unevenness += self.factors[usize::from(member)] * u128::from(2 * *load + 1);
-            *load += 1;
-        }
-    }
-
-    fn count_out(&mut self, slot: usize) {
         self.sent -= self.sent_for(slot);
-        for &member in &self.primaries[slot * self.width..][..self.width] {
-            let load = &mut self.loads[usize::from(member)];
-            // load² - (load - 1)²
-            self.unevenness -= self.factors[usize::from(member)] * u128::from(2 * *load - 1);
-            *load -= 1;
+        for at in start..start + self.width {
+            let former = self.primaries[at];
+            if primaries.iter().all(|&member| member != former) {
+                self.count_out(former);
+            }
         }
+        for &member in primaries {
+            if self.primaries_of(slot).iter().all(|&former| former != member) {
+                self.count_in(member);
+            }
+        }
+        for (at, &member) in primaries.iter().enumerate() {
+            self.primaries[start + at] = member;
+        }
+        self.sent += self.sent_for(slot);
+    }
+
+    fn count_in(&mut self, member: u16) {
+        let load = &mut self.loads[usize::from(member)];
+        // (load + 1)² - load²
+        self.unevenness += self.factors[usize::from(member)] * u128::from(2 * *load + 1);
+        *load += 1;
+    }
+
+    fn count_out(&mut self, member: u16) {
+        let load = &mut self.loads[usize::from(member)];
+        // load² - (load - 1)²
+        self.unevenness -= self.factors[usize::from(member)] * u128::from(2 * *load - 1);
+        *load -= 1;
     }
 }
 

@@ -122,28 +122,34 @@ impl Ring {
         }
     }
 
-    /// The first `replication` members of one slot's list, by walking; returns the reach.
-    pub(crate) fn walk(&self, slot: usize, replication: usize, primaries: &mut Vec<u16>) -> usize {
-        let zone_picks = replication.min(self.zone_count);
-        let picks = replication.min(self.owner_count);
-        primaries.clear();
-        // `primaries[..fresh]` each brought a zone of their own, the rest follow in walking order.
-        let mut fresh = 0;
+    /// Fills `primaries` with the first members of one slot's list, by walking; returns the reach.
+    ///
+    /// Invariant: there are no more primaries than owners.
+    pub(crate) fn walk(&self, slot: usize, primaries: &mut [u16]) -> usize {
+        let zone_picks = primaries.len().min(self.zone_count);
+        // `primaries[..fresh]` each brought a zone of their own, the rest of those that are met
+        // follow in walking order.
+        let (mut fresh, mut met) = (0, 0);
         let (before, from_here) = self.owners.split_at(slot);
         for (steps, &owner) in from_here.iter().chain(before).enumerate() {
-            if primaries.contains(&owner) {
+            if primaries[..met].iter().any(|&primary| primary == owner) {
                 continue;
             }
             let zone = self.zones[usize::from(owner)];
-            let met = primaries[..fresh].iter().any(|&p| self.zones[usize::from(p)] == zone);
-            if !met && fresh < zone_picks {
-                primaries.insert(fresh, owner);
-                fresh += 1;
-                primaries.truncate(picks);
-            } else if primaries.len() < picks {
-                primaries.push(owner);
+            let is_fresh = fresh < zone_picks
+                && primaries[..fresh].iter().all(|&p| self.zones[usize::from(p)] != zone);
+            if !is_fresh && met == primaries.len() {
+                continue;
             }
-            if fresh == zone_picks && primaries.len() == picks {
+            let place = if is_fresh { fresh } else { met };
+            fresh += usize::from(is_fresh);
+            met = primaries.len().min(met + 1);
+            // Those behind the place move on, and the last one out.
+            let mut moving = owner;
+            for primary in &mut primaries[place..met] {
+                core::mem::swap(primary, &mut moving);
+            }
+            if fresh == zone_picks && met == primaries.len() {
                 return steps + 1;
             }
         }
@@ -308,8 +314,8 @@ mod tests {
             ring.for_each_primaries(replication, |slot, primaries, reach| {
                 let list: Vec<u16> = ring.preference_list(slot).take(replication).collect();
                 assert_eq!(primaries, list, "slot {slot}, N = {replication}");
-                let mut walked = Vec::new();
-                assert_eq!(ring.walk(slot.index(), replication, &mut walked), reach);
+                let mut walked = alloc::vec![0; primaries.len()];
+                assert_eq!(ring.walk(slot.index(), &mut walked), reach);
                 assert_eq!(walked, list, "slot {slot}, N = {replication}");
             });
         }
