@@ -76,7 +76,8 @@ struct Records {
 
 /// Why a question gets no answer.
 enum NoAnswer {
-    /// Not at this time.
+    /// Not at this time. Two nodes with the same newest layout may still differ in the older ones
+    /// that they hold to be in force, and so in the slots that they hold in common.
     NotNow,
     /// Nobody who goes by the rules asks that.
     Misbehaved,
@@ -103,7 +104,7 @@ impl Holder {
         };
         match begun {
             Ok(()) => {}
-            // Of another layout the two may hold other slots in common.
+            // Of another layout the two may cut the circle otherwise.
             Err(NoAnswer::Misbehaved) if layout_version == around.turn.layouts.head_version() => {
                 around.turn.counters.misbehaved += 1;
                 around.turn.out.observe(Event::Misbehaved(Peer::Node(from)));
@@ -173,8 +174,8 @@ impl Holder {
         }
         let epoch = around.turn.epochs.current();
         let arc_of = |piece: Piece| {
-            let arc = forest.arc_of(piece).filter(|_| around.compares(from, piece.slot));
-            arc.ok_or(NoAnswer::Misbehaved)
+            let arc = forest.arc_of(piece).ok_or(NoAnswer::Misbehaved)?;
+            Some(arc).filter(|_| around.compares(from, piece.slot)).ok_or(NoAnswer::NotNow)
         };
         let (work, op) = match question {
             Question::Branches(_) => return Err(NoAnswer::NotNow),
@@ -296,8 +297,10 @@ fn branches_answer(
     let (mut differ, mut busy, mut equal) = (Vec::new(), Vec::new(), Vec::new());
     for BranchHash { slot, branch, hash } in branches.iter().copied() {
         let piece = Piece { slot, branch };
-        let own = forest.hash(piece).filter(|_| around.compares(from, slot));
-        let own = own.ok_or(NoAnswer::Misbehaved)?;
+        let own = forest.hash(piece).ok_or(NoAnswer::Misbehaved)?;
+        if !around.compares(from, slot) {
+            return Err(NoAnswer::NotNow);
+        }
         let is_root = branch == Branch::ROOT;
         if is_root && (around.trees.doubts(slot) || is_busy(around, slot, hash, own)) {
             busy.push(slot);

@@ -26,6 +26,7 @@ mod moved_away_is_held;
 mod moves_what_differs;
 mod no_acknowledged_write_lost;
 mod no_phantom_value;
+mod nobody_is_accused;
 mod one_dot_one_content;
 mod puts_leave_few_siblings;
 mod read_your_writes;
@@ -199,6 +200,7 @@ pub(crate) fn all() -> Vec<(Property, Box<dyn Invariant + Send>)> {
             starts_over_for_a_reason::PROPERTY,
             Box::new(starts_over_for_a_reason::StartsOverForAReason::default()),
         ),
+        (nobody_is_accused::PROPERTY, Box::new(nobody_is_accused::NobodyIsAccused)),
     ]
 }
 
