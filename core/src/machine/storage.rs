@@ -96,7 +96,8 @@ pub enum StoreOp {
         /// The name of its state.
         state: StateHash,
     },
-    /// Stores the layouts in force in the place of the former ones. Answers `Durable` or `Failed`.
+    /// Stores the layouts in force in the place of the former ones, once all that was applied before
+    /// is synced: a mark may say that this node holds that. Answers `Durable` or `Failed`.
     SaveLayouts(LayoutHistory),
     /// Stores what is known of losses. Answers `Durable` or `Failed`.
     SaveStanding {

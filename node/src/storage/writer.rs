@@ -170,7 +170,8 @@ impl Writer {
                 Err(error) => answers.push(failed(ticket, error)),
             }
         }
-        let waits = turn.saves_standing() || !confirmed.is_empty();
+        // Layouts say that what was taken in before is here to stay.
+        let waits = turn.saves_standing() || !confirmed.is_empty() || !layouts.is_empty();
         self.shared.writing.go_on(Task::Commit);
         match turn.commit() {
             Ok(false) => {}

@@ -81,6 +81,23 @@ fn the_newest_layout_outlives_a_killed_process_under_every_durability() {
     }
 }
 
+/// A mark in the layouts may say that this node holds what came before.
+#[test]
+fn what_was_applied_before_layouts_were_saved_outlives_a_killed_process() {
+    for in_one_turn in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut bench = Bench::open(directory.path(), Durability::Periodic).unwrap();
+        let ticket = bench.submit(put("a", "1", 100));
+        if !in_one_turn {
+            assert!(is_applied_then_durable(&bench.outcomes(ticket)));
+        }
+        assert_eq!(bench.run(StoreOp::SaveLayouts(layout(3))), StoreOutcome::Durable);
+        let copy = killed(directory.path());
+        assert_eq!(Directory::open(copy.path()).unwrap().layouts(), Some(&layout(3)));
+        assert_eq!(Bench::fjall(copy.path()).values("a"), ["1"]);
+    }
+}
+
 #[test]
 fn layouts_and_writes_of_one_turn_are_all_promised() {
     let directory = tempfile::tempdir().unwrap();

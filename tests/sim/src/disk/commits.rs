@@ -65,7 +65,6 @@ impl Commits {
 impl Disk {
     /// A life begins, which is a commit: what it finds.
     pub(crate) fn open(&mut self, now: Instant, wall: UnixMs, life: Incarnation) -> Found {
-        self.save_what_is_due(now);
         self.note_untold();
         let Commits { mark, written, standing, lives, peers, .. } = self.commits.clone();
         if let Some(life) = self.commits.life.replace(life) {
@@ -84,8 +83,7 @@ impl Disk {
 
     /// The life that runs ends with a clean stop, if all is synced and nothing has failed.
     pub(crate) fn close(&mut self, now: Instant, wall: UnixMs, lives: Vec<Incarnation>) -> bool {
-        self.save_what_is_due(now);
-        let is_clean = self.tail.is_empty() && self.saving.is_none() && !self.has_failed;
+        let is_clean = self.tail.is_empty() && !self.has_failed;
         if is_clean {
             self.commits.add(wall, now, DurableMark(0));
             self.commits.lives = lives;
@@ -111,8 +109,7 @@ impl Disk {
     }
 
     /// The number of the last commit, if the node was not told of it; it is told so now.
-    pub(crate) fn tell_mark(&mut self, now: Instant) -> Option<DurableMark> {
-        self.save_what_is_due(now);
+    pub(crate) fn tell_mark(&mut self) -> Option<DurableMark> {
         let news = Some(self.commits.mark).filter(|mark| *mark > self.marked);
         self.marked = self.commits.mark;
         news

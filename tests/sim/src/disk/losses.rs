@@ -3,7 +3,7 @@
 use quorate_core::causality::Record;
 use quorate_core::ids::{DurableMark, Key, Remembered};
 use quorate_core::machine::{HeldAs, Standing};
-use quorate_core::time::{Instant, UnixMs};
+use quorate_core::time::UnixMs;
 
 use super::commits::Commits;
 use super::{Disk, Snapshot};
@@ -24,8 +24,7 @@ impl Disk {
     }
 
     /// Keeps a copy of what is synced.
-    pub(crate) fn take_snapshot(&mut self, now: Instant) {
-        self.save_what_is_due(now);
+    pub(crate) fn take_snapshot(&mut self) {
         let (copies, layouts) = (self.synced.clone(), self.layouts.clone());
         self.snapshot = Some(Snapshot { copies, layouts, commits: self.commits.clone() });
     }
@@ -133,7 +132,6 @@ impl Disk {
         self.damaged.clear();
         self.damaged_hints.clear();
         self.layouts = layouts;
-        self.saving = None;
         self.commits = commits;
         self.forget();
         (self.left, self.is_told) = (Some(copies.clone()), false);

@@ -52,8 +52,6 @@ pub(crate) struct Disk {
     confirms: Vec<Confirm>,
     /// The layouts that are synced.
     layouts: Option<LayoutHistory>,
-    /// A newer one, and when it is synced.
-    saving: Option<(Instant, LayoutHistory)>,
     /// What is synced with the data.
     commits: Commits,
     /// What the node remembers of others and waits for a commit.
@@ -117,6 +115,8 @@ enum Change {
     /// What is known of losses: with a number above one that others have heard of, and without own
     /// copies that cannot be read.
     Standing(Standing, Vec<Remembered>, Vec<Key>),
+    /// The layouts in force: they are kept only after all changes before them.
+    Layouts(LayoutHistory),
 }
 
 /// How an operation goes.
@@ -135,7 +135,6 @@ impl Disk {
             syncing: None,
             confirms: Vec::new(),
             layouts: None,
-            saving: None,
             commits: Commits::default(),
             to_keep: None,
             keeping: None,
@@ -177,7 +176,7 @@ impl Disk {
             let (outcome, hints) = self.count_hints();
             return Some(Ran { outcome, at: now + took * (1 + hints) });
         }
-        let mut at = self.free_at.max(now) + took;
+        let at = self.free_at.max(now) + took;
         self.free_at = at;
         let outcome = match op {
             StoreOp::Read { key, hints } => self.read(key, hints),
@@ -206,17 +205,14 @@ impl Disk {
                 }
             },
             StoreOp::Remember(_) => return None,
-            StoreOp::SaveLayouts(layouts) => {
-                at = at + self.latency(self.temper.sync);
-                match self.why_no_change() {
-                    Some(error) => StoreOutcome::Failed(error),
-                    None => {
-                        self.save_what_is_due(now);
-                        self.saving = Some((at, layouts.clone()));
-                        StoreOutcome::Durable
-                    }
+            StoreOp::SaveLayouts(layouts) => match self.why_no_change() {
+                Some(error) => StoreOutcome::Failed(error),
+                None => {
+                    let change = Change::Layouts(layouts.clone());
+                    self.tail.push(Entry { change, ticket: Some(ticket), applied_at: at });
+                    return None;
                 }
-            }
+            },
         };
         Some(Ran { outcome, at })
     }
@@ -302,9 +298,8 @@ impl Disk {
     }
 
     /// The layouts that are synced.
-    pub(crate) fn layouts(&self, now: Instant) -> Option<&LayoutHistory> {
-        let saved = self.saving.as_ref().filter(|(at, _)| *at <= now);
-        saved.map(|(_, layouts)| layouts).or(self.layouts.as_ref())
+    pub(crate) fn layouts(&self) -> Option<&LayoutHistory> {
+        self.layouts.as_ref()
     }
 
     pub(crate) fn temper(&self) -> DiskTemper {
@@ -383,13 +378,6 @@ impl Disk {
     /// The keys of the node's own copies.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
         self.memory.own_keys()
-    }
-
-    fn save_what_is_due(&mut self, now: Instant) {
-        if let Some((_, saved)) = self.saving.take_if(|(at, _)| *at <= now) {
-            self.layouts = Some(saved);
-            self.commits.add(self.wall, now, DurableMark(0));
-        }
     }
 
     fn latency(&mut self, base: Duration) -> Duration {

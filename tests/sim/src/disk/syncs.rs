@@ -68,6 +68,7 @@ impl Disk {
                     above = above.max(self.save_standing(standing, &heard_of));
                     ended.discarded.extend(self.discard(discard));
                 }
+                Change::Layouts(layouts) => self.layouts = Some(layouts),
             }
         }
         self.commits.add(self.wall, now, above);
@@ -81,18 +82,14 @@ impl Disk {
     /// keys that lost something, own copies that could not be read and are removed, and how many
     /// changes were lost.
     pub(crate) fn crash(&mut self, now: Instant, kept: u32) -> Crashed {
-        self.save_what_is_due(now);
-        if let Some((_, layout)) = self.saving.take()
-            && self.draw(kept)
-        {
-            self.layouts = Some(layout);
-        }
         let mut crashed = Crashed::default();
         let mut under_way = self.syncing.take().unwrap_or(0);
         let mut is_whole = under_way > 0;
+        let mut are_all_kept = true;
         for Entry { change, .. } in std::mem::take(&mut self.tail) {
             let stays = self.prng.chance(kept.into(), 1_000);
             crashed.changes += usize::from(!stays);
+            are_all_kept &= stays;
             is_whole &= stays || under_way == 0;
             under_way = under_way.saturating_sub(1);
             match change {
@@ -103,7 +100,8 @@ impl Disk {
                     self.commits.add(self.wall, now, above);
                     crashed.discarded.extend(self.discard(discard));
                 }
-                Change::Standing(..) => {}
+                Change::Layouts(layouts) if are_all_kept => self.layouts = Some(layouts),
+                Change::Standing(..) | Change::Layouts(_) => {}
             }
         }
         let keeping = self.forget();

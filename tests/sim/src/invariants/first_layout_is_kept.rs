@@ -45,7 +45,7 @@ impl Invariant for FirstLayoutIsKept {
         if self.was_saved || told.iter().all(|layout| layout.layout.version() != FIRST) {
             return Ok(());
         }
-        self.was_saved = scene.disks.iter().any(|disk| disk.layouts(scene.now).is_some());
+        self.was_saved = scene.disks.iter().any(|disk| disk.layouts().is_some());
         if self.was_saved {
             return Ok(());
         }
@@ -56,7 +56,7 @@ impl Invariant for FirstLayoutIsKept {
         if scene.layout.layout.version() != FIRST {
             return Ok(());
         }
-        let lacks = |node: &&usize| scene.disks[**node].layouts(scene.now).is_none();
+        let lacks = |node: &&usize| scene.disks[**node].layouts().is_none();
         match whole.iter().find(lacks) {
             None => Ok(()),
             Some(node) => {

@@ -82,7 +82,7 @@ mod tests {
     fn stage() -> Stage {
         let mut stage = Stage::new(MarksAreDurable::default());
         stage.start_node(0);
-        assert_eq!(stage.disks[0].tell_mark(stage.now).map(|mark| mark.0), Some(1));
+        assert_eq!(stage.disks[0].tell_mark().map(|mark| mark.0), Some(1));
         let put = stage.put(1, "v", &[]);
         stage.write(0, put);
         stage.sync(0);
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_was_said_is_found_unless_another_directory_is_there() {
         let mut stage = stage();
-        stage.disks[0].take_snapshot(stage.now);
+        stage.disks[0].take_snapshot();
         stage.tell_mark(0, 2);
         stage.crash(0);
         stage.start_node(0);

@@ -82,7 +82,7 @@ mod tests {
     fn stage() -> Stage {
         let mut stage = Stage::new(StartsOverForAReason::default());
         stage.start_node(1);
-        stage.disks[1].tell_mark(stage.now);
+        stage.disks[1].tell_mark();
         stage.tell_mark(1, 1);
         stage
     }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn what_has_all_that_was_ever_said_is_not_set_aside() {
         let mut stage = stage();
-        stage.disks[1].take_snapshot(stage.now);
+        stage.disks[1].take_snapshot();
         stage.crash(1);
         stage.disks[1].roll_back();
         stage.replaced(1, By::Fault);

@@ -176,7 +176,7 @@ impl World {
         }
         let now = self.nodes[node].clock.read(self.now);
         let Some(ran) = self.disks[node].run(now, ticket, op) else {
-            if let StoreOp::SaveStanding { .. } = op {
+            if let StoreOp::SaveStanding { .. } | StoreOp::SaveLayouts(_) = op {
                 // Whatever else waits for a sync has an answer that begins it.
                 let (at, life) = (self.disks[node].free_at(), self.nodes[node].life);
                 self.push(at, Event::Changed { node, life });

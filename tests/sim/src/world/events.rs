@@ -117,7 +117,7 @@ impl World {
     /// Tells a node of its last commit, unless it knows.
     pub(super) fn tell_mark(&mut self, node: usize) {
         if self.nodes[node].node.is_some()
-            && let Some(mark) = self.disks[node].tell_mark(self.now)
+            && let Some(mark) = self.disks[node].tell_mark()
         {
             self.input(node, Input::Marked(mark));
         }

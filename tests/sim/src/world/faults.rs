@@ -131,7 +131,7 @@ impl World {
 
     /// Keeps a copy of what a node has synced, for [`roll_back`](World::roll_back).
     pub fn take_snapshot(&mut self, node: usize) {
-        self.disks[node].take_snapshot(self.now);
+        self.disks[node].take_snapshot();
     }
 
     /// Takes the disk of a node that is down back to the last copy; without one, to nothing.

@@ -355,7 +355,7 @@ impl World {
 
     /// The layouts that a node begins with.
     fn known_layouts(&self, index: usize) -> Option<LayoutHistory> {
-        let saved = self.disks[index].layouts(self.now).cloned();
+        let saved = self.disks[index].layouts().cloned();
         match self.config.birth {
             Birth::Layout => {
                 let is_newcomer = index + self.config.newcomers >= self.nodes.len();
