@@ -227,7 +227,7 @@ impl Layout {
     }
 
     /// MD5 of the canonical encoding, as a big-endian number: equal layouts have equal hashes, and
-    /// of two layouts of one version the greater hash wins.
+    /// of two layouts of one version, none settled, the greater hash wins.
     pub fn hash(&self) -> u128 {
         self.hash
     }

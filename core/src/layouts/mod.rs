@@ -213,7 +213,8 @@ impl Layouts {
 
     /// All that are in force, for somebody who does not know the newest; `None`: it does.
     pub(crate) fn news_for(&self, span: &LayoutSpan) -> Option<Vec<Arc<LayoutUpdate>>> {
-        (span.head < self.span().head).then(|| self.live.clone())
+        let is_news = span.head != self.span().head && span.rank() < self.span().rank();
+        is_news.then(|| self.live.clone())
     }
 
     /// How far members are, as far as is known.
@@ -265,14 +266,23 @@ impl Layouts {
     pub(crate) fn learn(&mut self, told: &[Arc<LayoutUpdate>]) -> Learned {
         let Some(newest) = told.last() else { return Learned::Nothing };
         let former = self.span();
-        let is_known = LayoutId::of(newest) <= former.head;
+        let head = LayoutId::of(newest);
+        let oldest = told.first().map_or(head.version, version);
+        let theirs = LayoutSpan { head, oldest, read: oldest };
+        let is_known = head == former.head || theirs.rank() <= former.rank();
         sane_or!(let is_known, RivalsBothStand => version(newest) <= former.head.version);
         if is_known {
             return Learned::Nothing;
         }
         // What this node has dropped is over, whoever still holds it to be in force.
         let live = told.iter().filter(|update| version(update) >= former.oldest).cloned();
-        let live: Vec<Arc<LayoutUpdate>> = live.collect();
+        let mut live: Vec<Arc<LayoutUpdate>> = live.collect();
+        // And what it holds is where its own oldest one says, until it has gone on from there.
+        if let ([base, _, ..], Some(own)) = (&mut live[..], self.live.first())
+            && version(base) == version(own)
+        {
+            *base = own.clone();
+        }
         let known = |update: &&Arc<LayoutUpdate>| {
             let id = LayoutId::of(update);
             self.live.iter().any(|own| LayoutId::of(own) == id)
@@ -333,8 +343,9 @@ impl Layouts {
             if !self.knows(told.node) || !self.is_live(told.head) {
                 continue;
             }
+            let is_over = self.others.get(&told.node).is_some_and(|of| !self.is_live(of.head));
             let known = self.others.entry(told.node).or_insert(*told);
-            if told.head > known.head {
+            if told.head > known.head || is_over {
                 *known = *told;
             } else if told.head == known.head {
                 known.marks = known.marks.max(told.marks);

@@ -442,3 +442,44 @@ fn who_left_is_remembered_to_have_been_a_member() {
     layouts.remember(UnixMs(1), &former);
     assert_eq!(layouts.ever_members(), ids(&[1, 2, 3, 4]));
 }
+
+#[test]
+fn what_is_settled_does_not_give_way_to_a_rival_that_is_not() {
+    let v1 = owned(1, &[1, 2, 3], &[0, 1]);
+    let [lesser, greater] = rivals(2);
+    let settled = || at(1, vec![lesser.clone()], [2, 2, 2]);
+    let under_way = || at(2, vec![v1.clone(), greater.clone()], [2, 1, 1]);
+    assert_eq!(settled().learn(&[v1.clone(), greater.clone()]), Learned::Nothing);
+    assert_eq!(settled().news_for(&under_way().span()), Some(vec![lesser.clone()]));
+    assert_eq!(under_way().news_for(&settled().span()), None);
+
+    let mut layouts = under_way();
+    let told = MarksOf { node: NodeId(3), head: layouts.span().head, marks: marks([2, 2, 2]) };
+    layouts.on_told(&LayoutSpan::default(), &[told]);
+    let lost = Learned::Replaced(LayoutId::of(&greater));
+    assert_eq!(layouts.learn(core::slice::from_ref(&lesser)), lost);
+    assert_eq!((versions(&layouts), layouts.marks()), (vec![2], marks([2, 2, 2])));
+    // What others have said of the one that gave way is over, whatever its hash.
+    let told = MarksOf { head: LayoutId::of(&lesser), marks: marks([2, 2, 1]), ..told };
+    layouts.on_told(&LayoutSpan::default(), &[told]);
+    assert!(layouts.known_marks().contains(&told));
+
+    // Of two that are settled the greater hash wins, for they must not stand for ever.
+    assert_eq!(
+        settled().learn(core::slice::from_ref(&greater)),
+        Learned::Replaced(settled().span().head)
+    );
+    layouts.check_invariants();
+}
+
+#[test]
+fn a_rival_history_goes_on_from_what_is_settled_here() {
+    let v1 = owned(1, &[1, 2, 3], &[0, 1]);
+    let [lesser, greater] = rivals(2);
+    let v3 = owned(3, &[1, 2, 3], &[2, 1]);
+    let mut layouts = at(1, vec![lesser.clone()], [2, 2, 2]);
+    assert_eq!(layouts.learn(&[v1, greater, v3.clone()]), Learned::Newer);
+    assert_eq!(layouts.updates(), [lesser, v3]);
+    assert_eq!((layouts.span().read.0, layouts.marks()), (2, marks([2, 2, 2])));
+    layouts.check_invariants();
+}

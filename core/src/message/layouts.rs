@@ -11,7 +11,8 @@ use crate::layout::LayoutVersion;
 /// The most layouts that are in force at one time: a change is refused where it would be one more.
 pub const LIVE_LAYOUTS_MAX: usize = 8;
 
-/// Which layout. Of two with one version, made on two sides of a partition, the greater hash wins.
+/// Which layout. Which of two with one version wins, made on two sides of a partition, see
+/// [`LayoutSpan::rank`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LayoutId {
     /// Its number; 0: none.
@@ -98,6 +99,13 @@ impl LayoutSpan {
     /// Whether a change is under way.
     pub fn is_changing(&self) -> bool {
         self.oldest < self.head.version
+    }
+
+    /// The layouts of the greater rank win. The newer version goes before all else; then one that
+    /// was settled where it came from, since what it took the place of is gone there; then the
+    /// greater hash.
+    pub fn rank(&self) -> (LayoutVersion, bool, u128) {
+        (self.head.version, !self.is_changing(), self.head.hash)
     }
 }
 

@@ -21,7 +21,8 @@ impl Invariant for LayoutsSettle {
             return Ok(());
         }
         let spans = scene.facts.spans();
-        let newest = spans.values().map(|span| span.head).max().unwrap_or_default();
+        let newest = spans.values().max_by_key(|span| span.rank());
+        let newest = newest.map(|span| span.head).unwrap_or_default();
         for node in whole {
             let Some(span) = spans.get(node) else { continue };
             if span.head != newest || span.is_changing() || span.read != newest.version {
