@@ -132,7 +132,8 @@ impl Ring {
         let (mut fresh, mut met) = (0, 0);
         let (before, from_here) = self.owners.split_at(slot);
         for (steps, &owner) in from_here.iter().chain(before).enumerate() {
-            if primaries[..met].iter().any(|&primary| primary == owner) {
+            // Few are met: to look at all of them costs less than to find out when to stop.
+            if primaries[..met].iter().fold(false, |is_met, &p| is_met | (p == owner)) {
                 continue;
             }
             let zone = self.zones[usize::from(owner)];

@@ -16,12 +16,8 @@ pub(crate) struct NobodyIsAccused;
 
 impl Invariant for NobodyIsAccused {
     fn on_told(&mut self, _: Scene<'_>, Told { node, event }: Told<'_>) -> Verdict {
-        match event {
-            Event::Misbehaved(peer) => {
-                Err(Violation::new(format!("n{node} says that {peer:?} misbehaves")).at(node))
-            }
-            _ => Ok(()),
-        }
+        let Event::Misbehaved(peer) = event else { return Ok(()) };
+        Err(Violation::new(format!("n{node} says that {peer:?} misbehaves")).at(node))
     }
 }
 

@@ -22,7 +22,8 @@ pub(crate) const PROPERTY: Property = Property {
                  destroyed it or it moved away, and each fallback does so in the hint for its \
                  primary, or did until the hint was removed as hints-come-home allows. While the \
                  layout changes, all of it fits what was in force at the coordinator at one time \
-                 since the call began: the primaries of a read are those by the layout that \
+                 since the call began, the coordinator at the same or an earlier one: the \
+                 primaries of a read are those by the layout that \
                  reads go by; those of a write are those by all layouts, as far as they are \
                  members of the newest, and it names W primaries of each layout, or all that are \
                  left there, or who stood in for them, or where the call is sloppy primaries of \
@@ -95,6 +96,15 @@ fn by_any(
     let since = Since::Number(scene.facts.first_try(request, op.began).min(op.began));
     let asked = (coordinator.unwrap_or_default(), &op.key);
     let in_force = scene.facts.in_force(scene.layout, asked, since);
+    let was_home = coordinator
+        .is_some_and(|node| in_force.iter().any(|in_force| in_force.primaries.contains(&node)));
+    if !was_home && op.strict || coordinator.is_none() {
+        let text = format!(
+            "the receipt of {op} names a coordinator that is no primary: {receipt:?}; the \
+             layouts are {in_force:?}"
+        );
+        return Err(Violation::new(text).of(&op.key));
+    }
     // A delete without context may have come no further than its read.
     let kinds: &[bool] = match op.wish.is_blind_delete() {
         true => &[true, false],
@@ -121,15 +131,12 @@ fn names(scene: Scene<'_>, op: &Op, layouts: &Layouts<'_>, receipt: &Receipt) ->
         scene.facts.index(*node).is_some_and(|index| list.contains(&index))
     };
     let is_primary = |node: &NodeId| is_in(&list, node);
-    let Receipt { primaries, repaired, coordinator, .. } = receipt;
+    let Receipt { primaries, repaired, .. } = receipt;
     let fallbacks = &receipt.fallbacks;
     let all = primaries.iter().chain(fallbacks.iter().map(|stand_in| &stand_in.node));
     let all: Vec<&NodeId> = all.collect();
     let doubled = all.iter().enumerate().any(|(at, node)| all[..at].contains(node));
-    let known = scene.facts.index(*coordinator).is_some();
-    let text = if op.strict && !is_in(&in_force.primaries, coordinator) || !known {
-        "a coordinator that is no primary"
-    } else if fallbacks.iter().any(|stand_in| is_primary(&stand_in.node)) {
+    let text = if fallbacks.iter().any(|stand_in| is_primary(&stand_in.node)) {
         "a fallback that is a primary"
     } else if fallbacks.iter().any(|stand_in| scene.facts.index(stand_in.node).is_none()) {
         "a fallback that is nobody"

@@ -18,11 +18,12 @@ pub(crate) const PROPERTY: Property = Property {
     definition: "A node that says that it has synced to a layout holds synced, of the keys of \
                  which that makes it a primary anew, each write that one of its members acknowledged \
                  which knew no layout so new when it applied the write, and that a \
-                 primary held then; also if that was acknowledged later. And an acknowledged strict write is on the disks of W primaries \
+                 primary of each layout that it knew held then; also if that was acknowledged later. And an acknowledged strict write is on the disks of W primaries \
                  of the newest layout that its coordinator knew. Excused: copies that a fault \
                  destroyed, what truncation dropped or collection removed, and writes that were \
                  tried more than once; and where a fault took what a coordinator knew of \
-                 layouts, writes that have W primaries of that one all the same.",
+                 layouts, writes that have W primaries of that one all the same, and those of \
+                 which its own word is enough, W being 1.",
     source: "DESIGN.md §9 (the history rule)",
 };
 
@@ -143,20 +144,23 @@ impl Invariant for WhoSyncsHoldsAll {
 }
 
 impl WhoSyncsHoldsAll {
-    /// Whether a primary of the newest layout that its coordinator knew holds a write, and not only
-    /// somebody in its place.
+    /// Whether a primary of each layout that was in force at its coordinator holds a write, and not
+    /// only somebody in its place.
     fn is_at_home(&self, scene: Scene<'_>, key: &Key, known: &Known, dot: Dot) -> bool {
         let Some(facts) = scene.facts.key(key) else { return false };
-        let update = self.known.iter().rfind(|(id, _)| id.version == known.newest);
-        let Some((_, LayoutUpdate { layout, .. })) = update.map(|(id, update)| (id, &**update))
-        else {
-            return false;
+        let in_force = known.oldest..=known.newest;
+        let layouts = self.known.iter().filter(|(id, _)| in_force.contains(&id.version));
+        let layouts: Vec<(&LayoutId, &Arc<LayoutUpdate>)> = layouts.collect();
+        let is_held_by = |(_, update): &(_, &Arc<LayoutUpdate>)| {
+            let layout = &update.layout;
+            let mut primaries = layout.primaries(layout.slot_of(key.as_bytes())).iter();
+            primaries.any(|id| {
+                let node = scene.facts.index(*id);
+                node.is_some_and(|node| facts.held_durably(key, scene.disks, node, dot))
+            })
         };
-        let mut primaries = layout.primaries(layout.slot_of(key.as_bytes())).iter();
-        primaries.any(|id| {
-            let node = scene.facts.index(*id);
-            node.is_some_and(|node| facts.held_durably(key, scene.disks, node, dot))
-        })
+        let mut versions = layouts.chunk_by(|(one, _), (next, _)| one.version == next.version);
+        !layouts.is_empty() && versions.all(|rivals| rivals.iter().any(is_held_by))
     }
 
     /// A node that has synced to a layout holds an acknowledged write from before it.
@@ -193,9 +197,8 @@ impl WhoSyncsHoldsAll {
             let primaries = update.layout.primaries(update.layout.slot_of(key.as_bytes()));
             let homes = primaries.iter().filter_map(|id| scene.facts.index(*id));
             let holds = |home: &usize| facts.held_durably(key, scene.disks, *home, dot);
-            if homes.filter(holds).count()
-                >= usize::from(self.needed.get(&dot).copied().unwrap_or(1))
-            {
+            let needed = usize::from(self.needed.get(&dot).copied().unwrap_or(1));
+            if needed == 1 || homes.filter(holds).count() >= needed {
                 return Ok(());
             }
         }
