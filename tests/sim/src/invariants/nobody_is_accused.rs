@@ -1,14 +1,14 @@
 //! Nobody who goes by the rules is said to break them.
 
-use quorate_core::machine::Event;
+use quorate_core::machine::{Event, Peer};
 
 use crate::invariants::{Invariant, Property, Scene, Verdict, Violation};
 use crate::observation::Told;
 
 pub(crate) const PROPERTY: Property = Property {
     name: "nobody-is-accused",
-    definition: "No node says of a node or of a client that it misbehaves: all of them go by the \
-                 rules here, and what the network does to frames makes nobody break them.",
+    definition: "No node says of another one that it misbehaves: all nodes go by the rules here, \
+                 and what the network does to frames makes nobody break them.",
     source: "DESIGN.md §6, §8",
 };
 
@@ -16,8 +16,8 @@ pub(crate) struct NobodyIsAccused;
 
 impl Invariant for NobodyIsAccused {
     fn on_told(&mut self, _: Scene<'_>, Told { node, event }: Told<'_>) -> Verdict {
-        let Event::Misbehaved(peer) = event else { return Ok(()) };
-        Err(Violation::new(format!("n{node} says that {peer:?} misbehaves")).at(node))
+        let Event::Misbehaved(Peer::Node(other)) = event else { return Ok(()) };
+        Err(Violation::new(format!("n{node} says that {other:?} misbehaves")).at(node))
     }
 }
 
