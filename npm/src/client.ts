@@ -1,15 +1,17 @@
 // A connected client: what users hold.
 
+import { Bucket } from "./bucket.js";
 import { checkedContext, checkedKey, checkedValue, keyName } from "./bytes.js";
 import type { Engine } from "./engine.js";
 import type { Entry } from "./entry.js";
 import { QuorateError, badArgument } from "./errors.js";
-import { requestOptions } from "./options.js";
+import { checkedKeys, many } from "./many.js";
+import { drainTime, requestOptions } from "./options.js";
 import type * as face from "./public.js";
 import { toStats } from "./ring.js";
 import type { RingView } from "./ring.js";
 import type { Observers } from "./status.js";
-import { toStatus, watchStatus } from "./status.js";
+import { toStatus, watch } from "./status.js";
 import { update } from "./update.js";
 
 const asyncDispose: typeof Symbol.asyncDispose =
@@ -20,6 +22,10 @@ export class Client implements face.Client {
   readonly #observers: Observers;
   readonly #ring: RingView;
   readonly #timeout: number;
+
+  // One body for all codecs, which the types tell apart.
+  readonly bucket = ((name: string, options?: face.BucketOptions<unknown>) =>
+    new Bucket(this, name, options)) as face.Client["bucket"];
 
   constructor(engine: Engine, observers: Observers, ring: RingView, timeout: number) {
     this.#engine = engine;
@@ -38,6 +44,14 @@ export class Client implements face.Client {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  getMany(
+    keys: Iterable<face.Key>,
+    options?: face.ReadOptions,
+  ): AsyncGenerator<[face.Key, face.Entry | undefined], undefined> {
+    const get = (key: face.Key, signal: AbortSignal) => this.get(key, { ...options, signal });
+    return many(checkedKeys(keys), get, options?.signal);
   }
 
   put(key: face.Key, value: face.Value, options?: face.PutOptions): Promise<face.Written> {
@@ -102,8 +116,14 @@ export class Client implements face.Client {
     const read = () => this.#status();
     return Object.freeze({
       ...read(),
-      [Symbol.asyncIterator]: () => watchStatus(observers, read),
+      // A status is new where it says something else.
+      [Symbol.asyncIterator]: () => watch(observers, read, JSON.stringify),
     });
+  }
+
+  watchRing(): AsyncIterableIterator<face.Ring, undefined> {
+    // One ring is one object.
+    return watch(this.#observers, () => this.ring(), (ring) => ring);
   }
 
   on<Name extends keyof face.ClientEvents>(
@@ -121,10 +141,11 @@ export class Client implements face.Client {
     return toStatus(this.#engine.machine.status(), this.ring());
   }
 
-  close(): Promise<void> {
-    return this.#engine.close(
-      new QuorateError("The client is closed. Connect anew.", { code: "CLOSED" }),
-    );
+  async close(options?: face.CloseOptions): Promise<void> {
+    const closed = new QuorateError("The client is closed. Connect anew.", { code: "CLOSED" });
+    const drain = drainTime(options, this.#timeout);
+    if (drain > 0) await this.#engine.drain(closed, drain);
+    await this.#engine.close(closed);
   }
 
   [asyncDispose](): Promise<void> {

@@ -83,6 +83,10 @@ export class Engine implements ResultSink {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wakeAt = 0;
   #ended: QuorateError | undefined;
+  /** Why no call begins any more, while those under way may end. */
+  #refuses: QuorateError | undefined;
+  /** Who waits for the last call under way. */
+  #onIdle: (() => void) | undefined;
 
   constructor(
     module: Module,
@@ -158,6 +162,21 @@ export class Engine implements ResultSink {
     return this.#begin("delete", key, true, signal);
   }
 
+  /** No call begins any more; resolves when those under way have ended, after `ms` at the latest. */
+  async drain(error: QuorateError, ms: number): Promise<void> {
+    this.#refuses ??= error;
+    if (this.#calls.size === 0 || this.#ended) return;
+    await new Promise<void>((resolve) => {
+      const others = this.#onIdle;
+      const timer = setTimeout(resolve, ms);
+      this.#onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+        others?.();
+      };
+    });
+  }
+
   /** Ends everything. Later calls fail with `error`. */
   async close(error: QuorateError): Promise<void> {
     if (!this.#ended) {
@@ -231,6 +250,7 @@ export class Engine implements ResultSink {
 
   #check(signal: AbortSignal | undefined): void {
     if (this.#ended) throw this.#ended;
+    if (this.#refuses) throw this.#refuses;
     if (signal?.aborted) throw signal.reason;
   }
 
@@ -274,7 +294,10 @@ export class Engine implements ResultSink {
     if (found) {
       this.#calls.delete(call);
       found.release?.();
-      if (this.#calls.size === 0) this.#hold(false);
+      if (this.#calls.size === 0) {
+        this.#hold(false);
+        this.#onIdle?.();
+      }
     }
     return found;
   }

@@ -3,8 +3,9 @@
 import { connect } from "./connect.js";
 import { QuorateError } from "./errors.js";
 import type * as face from "./public.js";
+import { lastWrite, max, mergeObject, union } from "./resolvers.js";
 
-export { connect, QuorateError };
+export { connect, QuorateError, lastWrite, max, mergeObject, union };
 
 // The code keeps to the types that are published.
-({ connect, QuorateError }) satisfies Pick<typeof face, "connect" | "QuorateError">;
+({ connect, QuorateError, lastWrite, max, mergeObject, union }) satisfies typeof face;

@@ -2,7 +2,7 @@
 
 import type { RequestOptions } from "./commands.js";
 import { badArgument } from "./errors.js";
-import type { ConnectOptions, UpdateOptions } from "./public.js";
+import type { CloseOptions, ConnectOptions, UpdateOptions } from "./public.js";
 
 const TIMEOUT_MS = 5_000;
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -112,6 +112,16 @@ export function requestOptions(options: UpdateOptions | undefined, call: Call): 
     local: checkedChoice(local, "local"),
     ttl: checkedTtl(ttl, call),
   };
+}
+
+/** Milliseconds that calls under way are waited for; 0: not at all. */
+export function drainTime(options: CloseOptions | undefined, timeout: number): number {
+  if (options === undefined) return 0;
+  const { drain } = asObject(options, "close");
+  if (drain === undefined || drain === false) return 0;
+  if (drain === true) return timeout;
+  if (typeof drain === "number" && drain > 0 && drain <= TIMEOUT_MS_MAX) return Math.ceil(drain);
+  throw badArgument("close: `drain` must be true, or a number of milliseconds, at least 1.");
 }
 
 function asObject<T extends object>(options: T, call: string): T {

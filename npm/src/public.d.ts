@@ -295,6 +295,93 @@ export interface ClientStatus {
   readonly nodes: readonly NodeStatus[];
 }
 
+/** What {@link Client.close} takes. */
+export interface CloseOptions {
+  /**
+   * Waits for the calls under way: `true`: as long as the client's `timeout`, a number: for so many
+   * milliseconds. What is left then ends with `CLOSED`.
+   */
+  drain?: boolean | number | undefined;
+}
+
+/** How values of a type become bytes, and bytes values. `decode` throws where it cannot read. */
+export interface Codec<V> {
+  encode(value: V): Value;
+  decode(bytes: Bytes): V;
+}
+
+/** Makes one value of several siblings, newest first. It must lose nothing that is to be kept. */
+export type Resolver<V> = (siblings: readonly V[]) => V;
+
+/** What {@link Client.bucket} takes. */
+export interface BucketOptions<V> {
+  /** `"json"` unless given. */
+  codec?: "json" | "utf8" | "bytes" | Codec<V> | undefined;
+  /** {@link lastWrite} unless given. */
+  resolve?: Resolver<V> | undefined;
+}
+
+/** What a key of a bucket holds. */
+export interface BucketEntry<V> {
+  /** The value: that of all siblings, resolved. */
+  readonly value: V;
+  /** All values that nobody has replaced yet, newest first. */
+  readonly siblings: readonly V[];
+  /** For the write that replaces all of them. */
+  readonly context: Context;
+  /** When the newest was written, by the clock of the node that took it. */
+  readonly written: Date;
+  /** When the newest begins to read as deleted; `undefined`: never. */
+  readonly expires: Date | undefined;
+  /** As of {@link Entry.deleted}. */
+  readonly deleted: boolean;
+  /** Who did what, if `receipt` was asked for. */
+  readonly receipt?: Receipt;
+}
+
+/** What an update of a bucket wrote. */
+export interface BucketWritten<V> extends Written {
+  /** The value. */
+  readonly value: V;
+}
+
+/** Keys with a name in front, and values of one type. */
+export interface Bucket<V> {
+  /** The name. */
+  readonly name: string;
+
+  /** The whole key, as {@link Client.get} takes it. */
+  key(key: Key): Key;
+
+  /** Reads a key. Rejects with `BAD_VALUE` where the codec cannot read what it holds. */
+  get(key: Key, options?: ReadOptions): Promise<BucketEntry<V> | undefined>;
+
+  /** Reads many keys: as {@link Client.getMany}. */
+  getMany(
+    keys: Iterable<Key>,
+    options?: ReadOptions,
+  ): AsyncGenerator<[Key, BucketEntry<V> | undefined], undefined>;
+
+  /** Writes a value: as {@link Client.put}. */
+  put(key: Key, value: V, options?: PutOptions): Promise<Written>;
+
+  /** Deletes a key: as {@link Client.delete}. */
+  delete(key: Key, options?: WriteOptions): Promise<Written>;
+
+  /**
+   * Reads, changes and writes a key: as {@link Client.update}. `change` gets the resolved value,
+   * `undefined` where there is none, and all siblings. Resolves to what was written.
+   */
+  update(
+    key: Key,
+    change: (value: V | undefined, siblings: readonly V[]) => V | Promise<V>,
+    options?: UpdateOptions,
+  ): Promise<BucketWritten<V>>;
+
+  /** Where a key lives: as {@link Client.locate}. */
+  locate(key: Key): Location;
+}
+
 /** The present status. A `for await` loop over it gets that of the moment, then every change. */
 export interface LiveStatus extends ClientStatus, AsyncIterable<ClientStatus> {}
 
@@ -316,6 +403,16 @@ export interface ClientEvents {
 export interface Client extends AsyncDisposable {
   /** Reads a key: `undefined` where it is absent, deleted or expired. */
   get(key: Key, options?: ReadOptions): Promise<Entry | undefined>;
+
+  /**
+   * Reads many keys: all are asked for together, each of its own replicas, and told as the answers
+   * come, in any order. Takes the next keys of an endless list when there is room. Ends with the first
+   * failure; to break out of the loop takes back what is left.
+   */
+  getMany(
+    keys: Iterable<Key>,
+    options?: ReadOptions,
+  ): AsyncGenerator<[Key, Entry | undefined], undefined>;
 
   /**
    * Writes a key.
@@ -345,6 +442,26 @@ export interface Client extends AsyncDisposable {
   ): Promise<Written>;
 
   /**
+   * Keys with `name` and a slash in front, whose values all have one type. The codec is `"json"`
+   * unless given.
+   *
+   * Where siblings stand under a key, `resolve` makes one value of them: give one that loses nothing,
+   * such as {@link union}. Without it the newest counts, as with {@link lastWrite}.
+   */
+  bucket(
+    name: string,
+    options: { codec: "utf8"; resolve?: Resolver<string> | undefined },
+  ): Bucket<string>;
+  bucket(
+    name: string,
+    options: { codec: "bytes"; resolve?: Resolver<Bytes> | undefined },
+  ): Bucket<Bytes>;
+  bucket<V = unknown>(
+    name: string,
+    options?: { codec?: "json" | Codec<V> | undefined; resolve?: Resolver<V> | undefined },
+  ): Bucket<V>;
+
+  /**
    * How the nodes stand for this client: nothing is sent.
    *
    * `for await (const status of client.status())` yields the present status at once and then each
@@ -368,18 +485,38 @@ export interface Client extends AsyncDisposable {
   /** The ring as this client knows it, empty as long as the cluster has none: nothing is sent. */
   ring(): Ring;
 
+  /**
+   * `for await (const ring of client.watchRing())` yields the present ring at once and then each new
+   * one, until the client is closed; those that come while the loop is busy are taken together.
+   */
+  watchRing(): AsyncIterableIterator<Ring, undefined>;
+
   /** What this client did so far. */
   stats(): Stats;
 
   /**
    * Ends what is under way with `CLOSED`, closes all connections and frees memory. Safe to call
    * twice. `await using client = await connect(..)` does it at the end of the block.
+   *
+   * With `drain` no call begins any more, and those under way are waited for before.
    */
-  close(): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
 }
 
 /** Connects to a cluster: resolves when the first node has answered. */
 export function connect(options: ConnectOptions): Promise<Client>;
+
+/** The sibling that was written last, by the clocks of the nodes. What the others say is lost. */
+export function lastWrite<V>(siblings: readonly V[]): V;
+
+/** The greatest sibling. */
+export function max<V extends number | bigint | string | Date>(siblings: readonly V[]): V;
+
+/** All elements of all lists, each once: two are the same where their JSON is. */
+export function union<T>(siblings: readonly (readonly T[])[]): T[];
+
+/** All fields of all objects; of a field that several have, the newest. */
+export function mergeObject<V extends object>(siblings: readonly V[]): V;
 
 /** Why an operation failed. The package's README says what to do about each. */
 export type ErrorCode =
@@ -388,6 +525,7 @@ export type ErrorCode =
   | "BAD_CONTEXT"
   | "BAD_QUORUM"
   | "BAD_TTL"
+  | "BAD_VALUE"
   | "BAD_ZONE"
   | "CLOSED"
   | "CONFLICT"

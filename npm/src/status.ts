@@ -69,23 +69,27 @@ export class Observers {
   }
 }
 
-/** Yields the present status, then one for each change; changes that nobody took are one. */
-export function watchStatus(
+/**
+ * Yields what stands at present, then what stands after each change; changes that nobody took are
+ * one. Two values whose `name` is the same are no change.
+ */
+export function watch<T>(
   observers: Observers,
-  read: () => ClientStatus,
-): AsyncIterableIterator<ClientStatus, undefined> {
+  read: () => T,
+  name: (value: T) => unknown,
+): AsyncIterableIterator<T, undefined> {
   const signal: { wake?: () => void } = {};
-  let last: string | undefined;
+  let last: unknown;
   let over = false;
   let turn: Promise<unknown> = Promise.resolve();
 
-  const next = async (): Promise<IteratorResult<ClientStatus, undefined>> => {
+  const next = async (): Promise<IteratorResult<T, undefined>> => {
     while (!over && !observers.ended) {
-      const status = read();
-      const text = JSON.stringify(status);
-      if (text !== last) {
-        last = text;
-        return { done: false, value: status };
+      const value = read();
+      const named = name(value);
+      if (named !== last) {
+        last = named;
+        return { done: false, value };
       }
       await observers.changed(signal);
     }

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { QuorateError, connect } from "quorate";
-import type { Client } from "quorate";
+import { QuorateError, connect, union } from "quorate";
+import type { Bucket, Client } from "quorate";
 
 import { Cluster, pooled } from "./cluster.js";
 import { KEYS } from "./keys.js";
@@ -107,6 +107,33 @@ test("updates that run against each other lose nothing", async () => {
   // Whoever writes last has read all the others, or left a sibling for the next.
   await client.update("set", add("last"));
   assert.deepEqual((await client.get("set"))?.json(), [...items, "last"].sort());
+});
+
+test("a bucket of two clients keeps what each of them adds", async () => {
+  await using other = await connect({ seeds: cluster.seeds });
+  const [ours, theirs] = [client, other].map((one) => one.bucket<string[]>("carts", { resolve: union })) as [
+    Bucket<string[]>,
+    Bucket<string[]>,
+  ];
+  const { context } = await ours.put("ada", ["milk"]);
+  await ours.put("ada", ["milk", "tea"], { context });
+  await theirs.put("ada", ["milk", "bread"], { context });
+  const seen = await ours.get("ada");
+  assert.equal(seen?.siblings.length, 2);
+  assert.deepEqual([...(seen?.value ?? [])].sort(), ["bread", "milk", "tea"]);
+  const written = await theirs.update("ada", (cart = []) => [...cart, "eggs"]);
+  assert.deepEqual([...written.value].sort(), ["bread", "eggs", "milk", "tea"]);
+  const merged = await ours.get("ada");
+  assert.deepEqual([merged?.siblings.length, merged?.value], [1, written.value]);
+});
+
+test("many keys come from all nodes", async () => {
+  const keys = Array.from({ length: 300 }, (_, index) => `many ${index}`);
+  await Promise.all(keys.map((key) => client.put(key, key)));
+  const found = new Map<unknown, string | undefined>();
+  for await (const [key, entry] of client.getMany([...keys, "many more"])) found.set(key, entry?.text());
+  assert.equal(found.size, 301);
+  assert.ok(keys.every((key) => found.get(key) === key) && found.get("many more") === undefined);
 });
 
 test("update passes on what its function throws", async () => {

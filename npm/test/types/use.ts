@@ -1,7 +1,7 @@
 // Good and bad use, for the compiler: a line that should fail and does not is an error, too.
 
-import { QuorateError, connect } from "quorate";
-import type { Client, Context, Entry, ErrorCode, Written } from "quorate";
+import { QuorateError, connect, max, mergeObject, union } from "quorate";
+import type { Bucket, Bytes, Client, Codec, Context, Entry, ErrorCode, Written } from "quorate";
 
 export async function good(socket: typeof WebSocket): Promise<void> {
   await using client: Client = await connect({
@@ -35,6 +35,19 @@ export async function good(socket: typeof WebSocket): Promise<void> {
   const label: string | undefined = client.locate("key").primaries[0]?.label;
   const owner: number | undefined = client.ring().owners[0];
   console.log(bytes, cart?.items, label, owner, client.stats().direct);
+  const carts = client.bucket<{ items: string[] }>("carts", { resolve: mergeObject });
+  const items: string[] | undefined = (await carts.get("ada"))?.value.items;
+  const added = await carts.update("ada", (seen, siblings) => ({ items: [...(seen?.items ?? []), `${siblings.length}`] }));
+  const lists: Bucket<number[]> = client.bucket<number[]>("lists", { codec: "json", resolve: union });
+  const texts: Bucket<string> = client.bucket("texts", { codec: "utf8", resolve: max });
+  const raw: Bucket<Bytes> = client.bucket("raw", { codec: "bytes" });
+  const dates: Codec<Date> = { encode: (date) => date.toISOString(), decode: (bytes) => new Date(bytes.length) };
+  const seen: Date | undefined = (await client.bucket("dates", { codec: dates, resolve: max }).get("a"))?.value;
+  for await (const [key, one] of lists.getMany(new Set(["a", "b"]))) console.log(key, one?.value.length);
+  for await (const [key, one] of client.getMany(["a"], { r: 1 })) console.log(key, one?.text());
+  for await (const { owners } of client.watchRing()) console.log(owners.length);
+  console.log(items, added.value.items, texts.name, (await raw.get("a"))?.value.byteLength, seen?.getTime());
+  await client.close({ drain: 1_000 });
   // Values can be handed to the platform as they are.
   if (entry) console.log(new Blob([entry.value]));
 }
@@ -79,6 +92,21 @@ export async function bad(client: Client): Promise<void> {
   (await client.get("key")).text();
   // @ts-expect-error results cannot be changed
   (await client.put("key", "value")).siblings = 1;
+  // @ts-expect-error a bucket of numbers
+  await client.bucket<number>("numbers").put("a", "one");
+  // @ts-expect-error this codec reads text
+  const wrong: Bucket<number> = client.bucket("texts", { codec: "utf8" });
+  // @ts-expect-error there is no such codec
+  client.bucket("texts", { codec: "xml" });
+  // @ts-expect-error lists are united, not numbers
+  client.bucket<number>("numbers", { resolve: union });
+  // @ts-expect-error the value is of any kind until the bucket says of which
+  const some: string = (await client.bucket("things").get("a"))!.value;
+  // @ts-expect-error one key is no list
+  client.getMany(7);
+  // @ts-expect-error milliseconds, or whether
+  await client.close({ drain: "1s" });
+  console.log(wrong, some);
   // @ts-expect-error the text of a value is unknown until it is parsed
   const items: string[] = (await client.get("key"))?.json();
   console.log(items);
