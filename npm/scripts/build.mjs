@@ -4,13 +4,14 @@
 
 import { build } from "esbuild";
 import { existsSync } from "node:fs";
-import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 
 process.chdir(new URL("..", import.meta.url).pathname);
 
 const entries = [
   { name: "index", module: "client", source: "src/index.ts", types: "src/public.d.ts" },
+  { name: "slim", module: "client", source: "src/slim.ts", types: "src/slim.public.d.ts" },
   { name: "sim", module: "sim", source: "src/sim/index.ts", types: "src/sim/public.d.ts" },
 ];
 const path = (module) => `wasm/${module}/quorate_wasm_bg.wasm`;
@@ -40,8 +41,9 @@ for (const { name, module, source, types } of entries) {
   };
   await build({ ...options, format: "esm", outfile: `dist/${name}.js` });
   await build({ ...options, format: "cjs", outfile: `dist/${name}.cjs` });
-  // Types stand once: one file, without imports, serves both conditions.
-  await copyFile(types, `dist/${name}.d.ts`);
-  await copyFile(types, `dist/${name}.d.cts`);
+  // Types stand once: one file serves both conditions, but for the name of the one that it imports.
+  const face = await readFile(types, "utf8");
+  await writeFile(`dist/${name}.d.ts`, face.replaceAll("./public.js", "./index.js"));
+  await writeFile(`dist/${name}.d.cts`, face.replaceAll("./public.js", "./index.cjs"));
 }
 await copyFile(path("client"), "dist/client.wasm");

@@ -6,15 +6,20 @@ import { QuorateError } from "./errors.js";
 import { load } from "./module.js";
 import { machineOptions } from "./options.js";
 import type * as face from "./public.js";
+import type { WasmSource } from "./slim.public.js";
 import { RingView } from "./ring.js";
 import { Observers } from "./status.js";
 import { chooseWebSocket } from "./websocket.js";
 
-export async function connect(options: face.ConnectOptions): Promise<face.Client> {
+/** `source` tells where the module comes from, if nobody has loaded it yet. */
+export async function connectWith(
+  source: () => WasmSource,
+  options: face.ConnectOptions,
+): Promise<face.Client> {
   const machine = machineOptions(options);
   const { signal } = options;
   signal?.throwIfAborted();
-  const [open, module] = await Promise.all([chooseWebSocket(options.WebSocket), load()]);
+  const [open, module] = await Promise.all([chooseWebSocket(options.WebSocket), load(source)]);
   signal?.throwIfAborted();
 
   const ring = new RingView();

@@ -2,10 +2,8 @@
 
 import start, { Client as Exports, __wbg_reset_state } from "../wasm/client/quorate_wasm.js";
 import type { Bytes } from "./public.js";
-import { unpack } from "./unpack.js";
-
-/** The module as gzip in base64: the build puts it here. */
-declare const QUORATE_WASM: string;
+import type { WasmSource } from "./slim.public.js";
+import { started } from "./unpack.js";
 
 /** The machine of one client. Addresses are those of the module's memory. */
 export interface Machine {
@@ -29,9 +27,9 @@ const victims = new Set<(cause: unknown) => void>();
 
 let loading: Promise<Module> | undefined;
 
-/** Unpacks and starts the module at the first call. */
-export function load(): Promise<Module> {
-  loading ??= instantiate().catch((error: unknown) => {
+/** Starts the module at the first call: from then on its source is asked for no more. */
+export function load(source: () => WasmSource): Promise<Module> {
+  loading ??= instantiate(source).catch((error: unknown) => {
     loading = undefined;
     throw error;
   });
@@ -54,7 +52,7 @@ export function fail(cause: unknown): void {
   for (const onFailure of clients) onFailure(cause);
 }
 
-async function instantiate(): Promise<Module> {
-  const { memory } = await unpack(QUORATE_WASM, (bytes) => start({ module_or_path: bytes }));
+async function instantiate(source: () => WasmSource): Promise<Module> {
+  const { memory } = await started(() => start({ module_or_path: source() }));
   return { memory, Client: Exports as unknown as Module["Client"] };
 }

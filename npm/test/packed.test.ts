@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 
@@ -74,6 +75,46 @@ test("a process without a WebSocket class is told what to do", async (context) =
   await rm(bare, { recursive: true });
 });
 
+const SLIM = `
+  const bytes = readFileSync(require.resolve("quorate/client.wasm"));
+  const failed = (wasm) => connect({ seeds: [process.argv[2]], wasm }).catch(({ code, message }) => console.log(code, message));
+  const works = async (wasm) => {
+    const client = await connect({ seeds: [process.argv[2]], wasm });
+    await client.put("greeting", "hello");
+    console.log((await client.get("greeting")).text());
+    await client.close();
+  };
+  await failed(undefined);
+  await failed(bytes.subarray(0, 100));
+  await works(SOURCE);
+`;
+
+for (const [what, source] of [
+  ["bytes", "bytes"],
+  ["compiled module", "await WebAssembly.compile(bytes)"],
+  ["URL", 'new URL("data:application/wasm;base64," + bytes.toString("base64"))'],
+  ["text of a URL", '"data:application/wasm;base64," + bytes.toString("base64")'],
+  ["response", 'new Response(bytes, { headers: { "content-type": "application/wasm" } })'],
+  ["promise of bytes", "Promise.resolve(bytes)"],
+]) {
+  test(`the slim entry takes the module as ${what}, and says what it lacks`, async () => {
+    const use = SLIM.replace("SOURCE", source as string);
+    const wanted = /^BAD_ARGUMENT .*quorate\/client\.wasm.*\nWASM_BLOCKED .*could not be started: .*\nhello\n$/;
+    const imported = await script(
+      "slim.mjs",
+      `import { readFileSync } from "node:fs"; import { createRequire } from "node:module";
+       import { connect } from "quorate/slim"; const require = createRequire(import.meta.url); ${use}`,
+    );
+    assert.match(imported, wanted);
+    const required = await script(
+      "slim.cjs",
+      `const { readFileSync } = require("node:fs"); const { connect } = require("quorate/slim");
+       (async () => { ${use} })();`,
+    );
+    assert.match(required, wanted);
+  });
+}
+
 test("the module is there as a file, too", async () => {
   const out = await script(
     "module.mjs",
@@ -89,12 +130,23 @@ test("publint finds nothing to say", async () => {
   assert.deepEqual(messages.map((message) => formatMessage(message, pkg as object)), []);
 });
 
+test("the types resolve in every way that TypeScript knows", async () => {
+  const archive = (await readdir(project)).find((name) => name.endsWith(".tgz"));
+  const tarball = createPackageFromTarballData(await readFile(join(project, archive as string)));
+  // A module of WebAssembly is no script.
+  const analysis = await checkPackage(tarball, { excludeEntrypoints: ["./client.wasm"] });
+  assert.ok(analysis.types);
+  // Node.js 10 knows no `exports`: of the entries it finds the first alone.
+  const found = analysis.problems.filter((one) => !("resolutionKind" in one && one.resolutionKind === "node10"));
+  assert.deepEqual(found, []);
+});
+
 test("only what is needed is packed, and nothing in it looks for files", async () => {
   const packed = join(project, "node_modules/quorate");
   assert.deepEqual((await readdir(packed)).sort(), ["README.md", "dist", "package.json"]);
   const manifest = JSON.parse(await readFile(join(packed, "package.json"), "utf8")) as { dependencies?: object };
   assert.deepEqual(manifest.dependencies ?? {}, {});
-  for (const name of ["index.js", "index.cjs"]) {
+  for (const name of ["index.js", "index.cjs", "slim.js", "slim.cjs"]) {
     const code = await readFile(join(packed, "dist", name), "utf8");
     assert.ok(!code.includes("import.meta"), name);
     assert.ok(code.includes(`sourceMappingURL=${name}.map`), name);

@@ -3,9 +3,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { gzipSync } from "node:zlib";
 
-import { connect } from "../src/connect.js";
+import { connectWith } from "../src/connect.js";
 import { Engine } from "../src/engine.js";
 import { QuorateError } from "../src/errors.js";
 import { load } from "../src/module.js";
@@ -14,15 +13,13 @@ import { Observers } from "../src/status.js";
 import type { Socket } from "../src/websocket.js";
 import { FakeNode } from "./fake-node.js";
 
-// What the build puts into the script.
-const wasm = readFileSync(new URL("../dist/client.wasm", import.meta.url));
-Object.assign(globalThis, { QUORATE_WASM: gzipSync(wasm).toString("base64") });
+const wasm = (): Uint8Array<ArrayBuffer> => readFileSync(new URL("../dist/client.wasm", import.meta.url));
 
 const OPTIONS = { timeout: 0, r: 0, w: 0, receipt: false, strict: 0, local: 0, ttl: 0 };
 
 async function engine(failures: QuorateError[]): Promise<Engine> {
   const socket = { readyState: 0, close() {}, send() {} } as unknown as Socket;
-  return new Engine(await load(), machineOptions({ seeds: ["ws://a"] }), () => socket, new Observers(), {
+  return new Engine(await load(wasm), machineOptions({ seeds: ["ws://a"] }), () => socket, new Observers(), {
     onConnected() {},
     onLost() {},
     onRejected() {},
@@ -53,7 +50,7 @@ test("after a panic all calls end, writes as unknown, and a new client works", a
 
   const node = await FakeNode.start();
   try {
-    const client = await connect({ seeds: [node.url] });
+    const client = await connectWith(wasm, { seeds: [node.url] });
     await client.put("k", "v");
     assert.equal((await client.get("k"))?.text(), "v");
     await client.close();

@@ -1,7 +1,7 @@
 // `quorate/sim`: a whole cluster in one thread, in virtual time.
 
 import start, { Simulation as World, replay as run } from "../../wasm/sim/quorate_wasm.js";
-import { unpack } from "../unpack.js";
+import { started, unpack } from "../unpack.js";
 import type * as Public from "./public.js";
 
 /** The module as gzip in base64: the build puts it here. */
@@ -34,7 +34,7 @@ export async function replay(
 
 /** Loads the module once; a failure is forgotten, so that the next call tries again. */
 async function load(): Promise<void> {
-  loading ??= unpack(QUORATE_SIM_WASM, (bytes) => start({ module_or_path: bytes }));
+  loading ??= started(() => start({ module_or_path: unpack(QUORATE_SIM_WASM) }));
   try {
     await loading;
   } catch (error) {
