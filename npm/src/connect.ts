@@ -1,8 +1,10 @@
 // From options to a client that a first node has welcomed.
 
+import { mapped } from "./addresses.js";
 import { Client } from "./client.js";
 import { Engine } from "./engine.js";
 import { QuorateError } from "./errors.js";
+import { log } from "./log.js";
 import { load } from "./module.js";
 import { machineOptions } from "./options.js";
 import type * as face from "./public.js";
@@ -19,12 +21,14 @@ export async function connectWith(
   const machine = machineOptions(options);
   const { signal } = options;
   signal?.throwIfAborted();
-  const [open, module] = await Promise.all([chooseWebSocket(options.WebSocket), load(source)]);
+  const observers = new Observers();
+  log(observers, options.logger);
+  const [opened, module] = await Promise.all([chooseWebSocket(options.WebSocket), load(source)]);
   signal?.throwIfAborted();
 
+  const open = mapped(options.addressMap, opened);
   const ring = new RingView();
   const waiting = new Waiting(machine.seeds, machine.timeout, signal);
-  const observers = new Observers();
   const engine = new Engine(module, machine, open, observers, {
     onConnected: () => waiting.onConnected(),
     onLost: (address, reason) => waiting.onLost(address, reason),

@@ -19,6 +19,19 @@ export type Bytes = ReturnType<Uint8ArrayConstructor["of"]>;
  */
 export type Context = string;
 
+/** From the address that a node calls its own to the one under which this client reaches it. */
+export type AddressMap = Readonly<Record<string, string>> | ((address: string) => string);
+
+/** Takes lines of text; `console` is one. */
+export interface Logger {
+  /** What may help to understand. */
+  debug(line: string): void;
+  /** What happened. */
+  info(line: string): void;
+  /** What should not be. */
+  warn(line: string): void;
+}
+
 /** What {@link connect} takes. Only `seeds` is needed. */
 export interface ConnectOptions {
   /** WebSocket URLs of some nodes, tried in order; the others are learned from them. */
@@ -72,6 +85,14 @@ export interface ConnectOptions {
    * is, the one that was idle for longest goes.
    */
   connectionsMax?: number | undefined;
+  /**
+   * Where nodes are dialled that call themselves otherwise, behind port forwarding or a translation of
+   * addresses. Seeds go through it, too; what it does not name stays as it is. Events and
+   * {@link ClientStatus} name the nodes' own addresses.
+   */
+  addressMap?: AddressMap | undefined;
+  /** Is told of connections, of nodes that go down or come up, and of layouts; nobody unless given. */
+  logger?: Logger | undefined;
   /** The WebSocket class to use: otherwise the global one, otherwise that of the package `ws`. */
   WebSocket?: WebSocketClass | undefined;
   /** Gives up connecting. Once connected it has no effect: use {@link Client.close}. */

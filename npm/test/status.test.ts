@@ -220,3 +220,53 @@ test("wrong listeners are explained", () =>
     assert.throws(() => on("nodegone", () => {}), { code: "BAD_ARGUMENT", message: /"nodegone"/ });
     assert.throws(() => on("layout", 7), { code: "BAD_ARGUMENT", message: /function/ });
   }));
+
+test("nodes are dialled where the map says", async () => {
+  const nodes = await FakeNode.cluster(3);
+  const [first, second] = nodes as [FakeNode, FakeNode];
+  try {
+    const asked: string[] = [];
+    const addressMap = (address: string): string => {
+      asked.push(address);
+      return address === "ws://inside:1" ? first.url : address;
+    };
+    for (const map of [addressMap, { "ws://inside:1": first.url }]) {
+      await using client = await connect({ seeds: ["ws://inside:1"], addressMap: map });
+      await client.get(keyOf(client, second));
+      assert.equal(client.status().nodes.find(({ id }) => id === second.id)?.address, second.url);
+    }
+    assert.ok(asked.includes("ws://inside:1") && asked.includes(second.url), asked.join());
+    const nowhere = connect({ seeds: ["ws://inside:1"], addressMap: () => undefined as never, timeout: 200 });
+    await assert.rejects(nowhere, /addressMap gave no address for ws:\/\/inside:1/);
+    await assert.rejects(connect({ seeds: [first.url], addressMap: 7 as never }), { code: "BAD_ARGUMENT" });
+  } finally {
+    await Promise.all(nodes.map((node) => node.stop()));
+  }
+});
+
+test("a logger is told what happens", async () => {
+  const nodes = await FakeNode.cluster(2);
+  const [first, second] = nodes as [FakeNode, FakeNode];
+  const lines: string[] = [];
+  const tell = (level: string) => (line: string) => void lines.push(`${level} ${line}`);
+  try {
+    const logger = { debug: tell("debug"), info: tell("info"), warn: tell("warn") };
+    await using client = await connect({ seeds: [first.url], logger });
+    await warm(nodes, client);
+    const { url } = second;
+    await second.stop();
+    await until(client, (status) => stateOf(status, second)?.startsWith("down") === true);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    for (const line of [
+      `info quorate: connected to node ${first.id} at ${first.url}`,
+      `debug quorate: no connection to node ${second.id} at ${url} any more`,
+      `warn quorate: node ${second.id} is down (unreachable): calls go around it`,
+    ]) {
+      assert.ok(lines.includes(line), lines.join("\n"));
+    }
+    const bad = connect({ seeds: [first.url], logger: { warn() {} } as never });
+    await assert.rejects(bad, { code: "BAD_ARGUMENT" });
+  } finally {
+    await Promise.all(nodes.map((node) => node.stop().catch(() => {})));
+  }
+});
