@@ -10,9 +10,10 @@ export function mapped(map: AddressMap | undefined, open: OpenSocket): OpenSocke
   if (typeof map !== "function" && (typeof map !== "object" || map === null)) {
     throw badArgument("connect: `addressMap` is an object from addresses to addresses, or a function.");
   }
-  const entries = typeof map === "function" ? undefined : new Map(Object.entries(map));
+  const entries = new Map(Object.entries(map));
+  const find = typeof map === "function" ? map : (address: string) => entries.get(address) ?? address;
   return (address) => {
-    const target = typeof map === "function" ? map(address) : (entries?.get(address) ?? address);
+    const target = find(address);
     if (typeof target === "string") return open(target);
     // It shows as the reason why there is no connection.
     throw new QuorateError(`addressMap gave no address for ${address}`, { code: "BAD_ARGUMENT" });

@@ -3,9 +3,10 @@
 import { checkedKey, keyName } from "./bytes.js";
 import { chosenCodec } from "./codecs.js";
 import { QuorateError, badArgument } from "./errors.js";
-import { checkedKeys, many } from "./many.js";
+import { getMany } from "./many.js";
 import type * as face from "./public.js";
 import { lastWrite } from "./resolvers.js";
+import { checkChange } from "./update.js";
 
 const encoder = new TextEncoder();
 
@@ -51,8 +52,7 @@ export class Bucket<V> implements face.Bucket<V> {
     keys: Iterable<face.Key>,
     options?: face.ReadOptions,
   ): AsyncGenerator<[face.Key, face.BucketEntry<V> | undefined], undefined> {
-    const get = (key: face.Key, signal: AbortSignal) => this.get(key, { ...options, signal });
-    return many(checkedKeys(keys), get, options?.signal);
+    return getMany((key, read) => this.get(key, read), keys, options);
   }
 
   async put(key: face.Key, value: V, options?: face.PutOptions): Promise<face.Written> {
@@ -68,9 +68,7 @@ export class Bucket<V> implements face.Bucket<V> {
     change: (value: V | undefined, siblings: readonly V[]) => V | Promise<V>,
     options?: face.UpdateOptions,
   ): Promise<face.BucketWritten<V>> {
-    if (typeof change !== "function") {
-      throw badArgument("update: the second argument must be a function that returns the new value.");
-    }
+    checkChange(change);
     const whole = this.key(key);
     let value!: V;
     const written = await this.#client.update(

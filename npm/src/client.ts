@@ -5,14 +5,14 @@ import { checkedContext, checkedKey, checkedValue, keyName } from "./bytes.js";
 import type { Engine } from "./engine.js";
 import type { Entry } from "./entry.js";
 import { QuorateError, badArgument } from "./errors.js";
-import { checkedKeys, many } from "./many.js";
+import { getMany } from "./many.js";
 import { drainTime, requestOptions } from "./options.js";
 import type * as face from "./public.js";
 import { toStats } from "./ring.js";
 import type { RingView } from "./ring.js";
 import type { Observers } from "./status.js";
 import { toStatus, watch } from "./status.js";
-import { update } from "./update.js";
+import { checkChange, update } from "./update.js";
 
 const asyncDispose: typeof Symbol.asyncDispose =
   Symbol.asyncDispose ?? (Symbol.for("Symbol.asyncDispose") as typeof Symbol.asyncDispose);
@@ -50,8 +50,7 @@ export class Client implements face.Client {
     keys: Iterable<face.Key>,
     options?: face.ReadOptions,
   ): AsyncGenerator<[face.Key, face.Entry | undefined], undefined> {
-    const get = (key: face.Key, signal: AbortSignal) => this.get(key, { ...options, signal });
-    return many(checkedKeys(keys), get, options?.signal);
+    return getMany((key, read) => this.get(key, read), keys, options);
   }
 
   put(key: face.Key, value: face.Value, options?: face.PutOptions): Promise<face.Written> {
@@ -81,9 +80,7 @@ export class Client implements face.Client {
     options?: face.UpdateOptions,
   ): Promise<face.Written> {
     const request = requestOptions(options, "update");
-    if (typeof change !== "function") {
-      throw badArgument("update: the second argument must be a function that returns the new value.");
-    }
+    checkChange(change);
     const { signal } = options ?? {};
     const checked = checkedKey(key);
     return update(`update ${keyName(key)}`, request.timeout || this.#timeout, signal, {

@@ -1,18 +1,25 @@
 // Many questions: asked together, told as the answers come.
 
 import { badArgument } from "./errors.js";
+import type { Key, ReadOptions } from "./public.js";
 
 /** Questions under way at one time. */
 const AT_ONCE = 512;
 
-/** The list, where it is one. */
-export function checkedKeys<Key>(keys: Iterable<Key>): Iterable<Key> {
-  if (typeof keys !== "string" && typeof keys?.[Symbol.iterator] === "function") return keys;
-  throw badArgument("getMany: the first argument is a list of keys.");
+/** Yields keys and what `get` finds, in the order in which the answers come. */
+export function getMany<Entry>(
+  get: (key: Key, options: ReadOptions) => Promise<Entry>,
+  keys: Iterable<Key>,
+  options: ReadOptions | undefined,
+): AsyncGenerator<[Key, Entry], undefined> {
+  if (typeof keys === "string" || typeof keys?.[Symbol.iterator] !== "function") {
+    throw badArgument("getMany: the first argument is a list of keys.");
+  }
+  return many(keys, (key, signal) => get(key, { ...options, signal }), options?.signal);
 }
 
 /** Yields items and answers in the order in which the answers come; ends with the first failure. */
-export async function* many<Item, Answer>(
+async function* many<Item, Answer>(
   items: Iterable<Item>,
   ask: (item: Item, signal: AbortSignal) => Promise<Answer>,
   outer: AbortSignal | undefined,

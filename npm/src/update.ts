@@ -1,6 +1,6 @@
 // Read, change, write, until nobody else has written in between.
 
-import { QuorateError } from "./errors.js";
+import { QuorateError, badArgument } from "./errors.js";
 
 /** The two halves of a round. */
 export interface Round<Seen, Done extends { siblings: number }> {
@@ -11,6 +11,11 @@ export interface Round<Seen, Done extends { siblings: number }> {
 const ROUNDS_MAX = 10;
 const PAUSE_MS = 5;
 const PAUSE_MS_MAX = 200;
+
+export function checkChange(change: unknown): void {
+  if (typeof change === "function") return;
+  throw badArgument("update: the second argument must be a function that returns the new value.");
+}
 
 /** Runs rounds within `timeout` milliseconds; `name` is for people. */
 export async function update<Seen, Done extends { siblings: number }>(

@@ -213,8 +213,7 @@ impl Layouts {
 
     /// All that are in force, for somebody who does not know the newest; `None`: it does.
     pub(crate) fn news_for(&self, span: &LayoutSpan) -> Option<Vec<Arc<LayoutUpdate>>> {
-        let is_news = span.head != self.span().head && span.rank() < self.span().rank();
-        is_news.then(|| self.live.clone())
+        span.gives_way_to(&self.span()).then(|| self.live.clone())
     }
 
     /// How far members are, as far as is known.
@@ -268,8 +267,7 @@ impl Layouts {
         let former = self.span();
         let head = LayoutId::of(newest);
         let oldest = told.first().map_or(head.version, version);
-        let theirs = LayoutSpan { head, oldest, read: oldest };
-        let is_known = head == former.head || theirs.rank() <= former.rank();
+        let is_known = !former.gives_way_to(&LayoutSpan { head, oldest, read: oldest });
         sane_or!(let is_known, RivalsBothStand => version(newest) <= former.head.version);
         if is_known {
             return Learned::Nothing;

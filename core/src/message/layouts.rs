@@ -107,6 +107,11 @@ impl LayoutSpan {
     pub fn rank(&self) -> (LayoutVersion, bool, u128) {
         (self.head.version, !self.is_changing(), self.head.hash)
     }
+
+    /// Whether whoever holds these to be in force takes others in their place.
+    pub fn gives_way_to(&self, others: &LayoutSpan) -> bool {
+        self.head != others.head && self.rank() < others.rank()
+    }
 }
 
 /// The layouts in force, and how far one node is with them: what it keeps on its disk.

@@ -196,23 +196,14 @@ impl Disk {
             }
             StoreOp::Confirm { keys, hints } => self.confirm(ticket, keys, hints)?,
             StoreOp::Remove { key, state } => self.remove(at, key, *state),
-            StoreOp::SaveStanding { standing, above, discard } => match self.why_no_change() {
-                Some(error) => StoreOutcome::Failed(error),
-                None => {
-                    let change = Change::Standing(*standing, above.clone(), discard.clone());
-                    self.tail.push(Entry { change, ticket: Some(ticket), applied_at: at });
-                    return None;
-                }
-            },
+            StoreOp::SaveStanding { standing, above, discard } => {
+                let change = Change::Standing(*standing, above.clone(), discard.clone());
+                self.save(at, ticket, change)?
+            }
             StoreOp::Remember(_) => return None,
-            StoreOp::SaveLayouts(layouts) => match self.why_no_change() {
-                Some(error) => StoreOutcome::Failed(error),
-                None => {
-                    let change = Change::Layouts(layouts.clone());
-                    self.tail.push(Entry { change, ticket: Some(ticket), applied_at: at });
-                    return None;
-                }
-            },
+            StoreOp::SaveLayouts(layouts) => {
+                self.save(at, ticket, Change::Layouts(layouts.clone()))?
+            }
         };
         Some(Ran { outcome, at })
     }
@@ -234,6 +225,15 @@ impl Disk {
             }
         }
         StoreOutcome::Read { record }
+    }
+
+    /// Takes a change that is told of once it is synced; the answer comes then, unless it fails.
+    fn save(&mut self, at: Instant, ticket: Ticket, change: Change) -> Option<StoreOutcome> {
+        if let Some(error) = self.why_no_change() {
+            return Some(StoreOutcome::Failed(error));
+        }
+        self.tail.push(Entry { change, ticket: Some(ticket), applied_at: at });
+        None
     }
 
     /// Why a change that is not even begun fails, if it does.

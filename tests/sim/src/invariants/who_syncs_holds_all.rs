@@ -17,9 +17,9 @@ pub(crate) const PROPERTY: Property = Property {
     name: "who-syncs-holds-all",
     definition: "A node that says that it has synced to a layout holds synced, of the keys of \
                  which that makes it a primary anew, each write that one of its members acknowledged \
-                 which knew no layout so new when it applied the write, and that a \
-                 primary of each layout that it knew held then; also if that was acknowledged later. And an acknowledged strict write is on the disks of W primaries \
-                 of the newest layout that its coordinator knew. Excused: copies that a fault \
+                 which knew no layout so new when it applied the write, and that a primary of each \
+                 layout that it knew held then; also if that was acknowledged later. And an \
+                 acknowledged strict write is on the disks of W primaries of the newest layout that its coordinator knew. Excused: copies that a fault \
                  destroyed, what truncation dropped or collection removed, and writes that were \
                  tried more than once; and where a fault took what a coordinator knew of \
                  layouts, writes that have W primaries of that one all the same, and those of \
@@ -151,14 +151,9 @@ impl WhoSyncsHoldsAll {
         let in_force = known.oldest..=known.newest;
         let layouts = self.known.iter().filter(|(id, _)| in_force.contains(&id.version));
         let layouts: Vec<(&LayoutId, &Arc<LayoutUpdate>)> = layouts.collect();
-        let is_held_by = |(_, update): &(_, &Arc<LayoutUpdate>)| {
-            let layout = &update.layout;
-            let mut primaries = layout.primaries(layout.slot_of(key.as_bytes())).iter();
-            primaries.any(|id| {
-                let node = scene.facts.index(*id);
-                node.is_some_and(|node| facts.held_durably(key, scene.disks, node, dot))
-            })
-        };
+        let holds = |home: &usize| facts.held_durably(key, scene.disks, *home, dot);
+        let is_held_by =
+            |(_, update): &(_, &Arc<LayoutUpdate>)| homes(scene, update, key).iter().any(holds);
         let mut versions = layouts.chunk_by(|(one, _), (next, _)| one.version == next.version);
         !layouts.is_empty() && versions.all(|rivals| rivals.iter().any(is_held_by))
     }
@@ -176,11 +171,7 @@ impl WhoSyncsHoldsAll {
         else {
             return Ok(());
         };
-        let is_primary = |update: &LayoutUpdate| {
-            let layout = &update.layout;
-            let mut primaries = layout.primaries(layout.slot_of(key.as_bytes())).iter();
-            primaries.any(|id| scene.facts.index(*id) == Some(node))
-        };
+        let is_primary = |update: &LayoutUpdate| homes(scene, update, key).contains(&node);
         let is_older = known.newest < head.version && update.layout.member(known.by).is_some();
         // Who was to take the write itself is one of those of whom W are enough.
         let in_force = known.oldest..=known.newest;
@@ -194,11 +185,9 @@ impl WhoSyncsHoldsAll {
         }
         let by = scene.facts.index(known.by);
         if by.is_some_and(|by| self.forgetful.contains(&by)) {
-            let primaries = update.layout.primaries(update.layout.slot_of(key.as_bytes()));
-            let homes = primaries.iter().filter_map(|id| scene.facts.index(*id));
-            let holds = |home: &usize| facts.held_durably(key, scene.disks, *home, dot);
+            let holds = |home: &&usize| facts.held_durably(key, scene.disks, **home, dot);
             let needed = usize::from(self.needed.get(&dot).copied().unwrap_or(1));
-            if needed == 1 || homes.filter(holds).count() >= needed {
+            if needed == 1 || homes(scene, update, key).iter().filter(holds).count() >= needed {
                 return Ok(());
             }
         }
@@ -219,9 +208,7 @@ impl WhoSyncsHoldsAll {
         let (Some((id, update)), true) = (update, op.strict) else { return Ok(()) };
         let is_single = self.known.keys().filter(|other| other.version == id.version).count() == 1;
         let Some(facts) = scene.facts.key(&op.key).filter(|_| is_single) else { return Ok(()) };
-        let layout = &update.layout;
-        let primaries = layout.primaries(layout.slot_of(op.key.as_bytes())).iter();
-        let primaries: Vec<usize> = primaries.filter_map(|id| scene.facts.index(*id)).collect();
+        let primaries = homes(scene, update, &op.key);
         let holds = |node: &&usize| facts.held_durably(&op.key, scene.disks, **node, dot);
         let count = primaries.iter().filter(holds).count();
         if count >= usize::from(op.w).min(primaries.len()) {
@@ -237,6 +224,12 @@ impl WhoSyncsHoldsAll {
         );
         Err(Violation::new(text).of(&op.key))
     }
+}
+
+/// The primaries of a key by a layout.
+fn homes(scene: Scene<'_>, LayoutUpdate { layout, .. }: &LayoutUpdate, key: &Key) -> Vec<usize> {
+    let primaries = layout.primaries(layout.slot_of(key.as_bytes())).iter();
+    primaries.filter_map(|id| scene.facts.index(*id)).collect()
 }
 
 fn receipt_of_one_try<'a>(ending: Ending<'a>) -> Option<&'a Receipt> {
