@@ -3,29 +3,100 @@
 use quorate_core::quorum::Quorum;
 use quorate_core::ring::SlotCount;
 use quorate_core::time::Duration;
-use quorate_sim::WorldConfig;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use crate::config::WorldConfig;
+use crate::world::first_plan;
 
 /// Nodes that a tab can carry with ease.
 const NODES_MAX: usize = 64;
 
+/// Clients, unless somebody wants another number of them.
+const CLIENTS: usize = 2;
+
+/// Clients that a person can look at.
+const CLIENTS_MAX: usize = 16;
+
 /// Everything may be left out.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Options {
-    nodes: Option<usize>,
-    zones: Option<usize>,
-    slots: Option<u32>,
-    replication: Option<u8>,
-    r: Option<u8>,
-    w: Option<u8>,
-    seed: Option<u32>,
-    timeout: Option<u32>,
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// Nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<usize>,
+    /// Failure domains, given to the nodes in turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zones: Option<usize>,
+    /// Slots of the ring.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<u32>,
+    /// N.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication: Option<u8>,
+    /// R; a majority unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r: Option<u8>,
+    /// W; a majority unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub w: Option<u8>,
+    /// Everything that is left to chance follows from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
+    /// Time for a whole call, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+}
+
+/// What a run is asked for that a page plays with; everything may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunOptions {
+    /// What every cluster has.
+    #[serde(flatten)]
+    pub cluster: Options,
+    /// Nodes that are up and in no layout, beside the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newcomers: Option<usize>,
+    /// The weights of the nodes by number; 1 unless given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<u32>,
+    /// Clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clients: Option<usize>,
+}
+
+impl RunOptions {
+    /// The configuration and the number of clients.
+    ///
+    /// # Errors
+    /// What is wrong, in a sentence.
+    pub fn check(&self) -> Result<(WorldConfig, usize), String> {
+        let members = self.cluster.check()?;
+        let newcomers = self.newcomers.unwrap_or(0);
+        let nodes = members.nodes.saturating_add(newcomers);
+        if nodes > NODES_MAX {
+            return Err(format!("newcomers: {nodes} nodes in all are more than {NODES_MAX}"));
+        }
+        let clients = self.clients.unwrap_or(CLIENTS);
+        if !(1..=CLIENTS_MAX).contains(&clients) {
+            return Err(format!("clients: {clients} is not between 1 and {CLIENTS_MAX}"));
+        }
+        let weights = self.weights.clone();
+        if weights.len() > nodes {
+            return Err(format!("weights: there are {} for {nodes} nodes", weights.len()));
+        }
+        let config = WorldConfig { nodes, newcomers, weights, ..members };
+        first_plan(&config).map_err(|error| format!("weights: {error}"))?;
+        Ok((config, clients))
+    }
 }
 
 impl Options {
-    /// The configuration, or what is wrong with it.
-    pub(super) fn check(self) -> Result<WorldConfig, String> {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// What is wrong, in a sentence.
+    pub fn check(&self) -> Result<WorldConfig, String> {
         let default = WorldConfig::default();
         let nodes = self.nodes.unwrap_or(default.nodes);
         if !(1..=NODES_MAX).contains(&nodes) {
