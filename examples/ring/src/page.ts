@@ -60,6 +60,7 @@ export class Page {
   readonly #bar: TimeBar;
   readonly #log = new Log();
   readonly #tour: TourPanel;
+  readonly #hands: Hands;
   readonly #caption = element("p", { class: "caption" });
   readonly #told = element("p", { class: "told", role: "status", "aria-live": "polite" });
   readonly #notice = element("p", { class: "notice", role: "alert" });
@@ -84,6 +85,7 @@ export class Page {
       allows: (deed) => this.#source.allows(deed),
       tell: (text) => this.#warn(text),
     };
+    this.#hands = hands;
     this.#picture = new Picture({
       chooseNode: (node) => this.#choose({ node: this.choice.node === node ? undefined : node }),
       pointNode: (pointedNode) => this.#choose({ pointedNode }),
@@ -101,7 +103,7 @@ export class Page {
     });
     this.#tour = new TourPanel({
       open: (opening, comparisons) => this.open(opening, comparisons),
-      pace: (factor) => (this.pace.factor = factor),
+      hasten: (haste) => (this.pace.haste = haste),
     });
     const ask = new Ask(hands);
     const where = new Where();
@@ -251,21 +253,11 @@ export class Page {
     this.#scene = this.#look();
     const scene = this.#scene;
     for (const panel of this.#panels) panel.update(scene, real);
-    this.#tour.update({ scene, happened: this.#happened, hands: this.#hands() });
+    this.#tour.update({ scene, happened: this.#happened, hands: this.#hands });
     this.#bar.update(this.#timeState());
     this.#showCaption(scene);
     if (!this.pace.playing) say(this.#trace, `trace ${this.#source.trace()}`);
     set(this.#trace, { hidden: this.pace.playing });
-  }
-
-  #hands(): Hands {
-    return {
-      act: (action) => this.#act(action),
-      choose: (change) => this.#choose(change),
-      plan: (members) => this.#source.plan(members),
-      allows: (deed) => this.#source.allows(deed),
-      tell: (text) => this.#warn(text),
-    };
   }
 
   #showCaption(scene: Scene): void {

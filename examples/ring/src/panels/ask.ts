@@ -25,7 +25,7 @@ export class Ask {
     this.#hands = hands;
     this.#buttons = {
       get: button("Get", () => void this.#ask("get")),
-      put: button("Put", () => void this.#ask("put"), { class: "primary" }),
+      put: element("button", { type: "submit", class: "primary" }, "Put"),
       delete: button("Delete", () => void this.#ask("delete")),
     };
     this.#key.addEventListener("input", () => hands.choose({ key: this.#key.value }));
@@ -40,7 +40,13 @@ export class Ask {
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.#ask(this.#value.value === "" ? "get" : "put");
+      void this.#ask("put");
+    });
+    // Enter reads where the key stands, and writes where the value does.
+    this.#key.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      void this.#ask("get");
     });
     this.root.append(
       element("div", { class: "titled" }, element("h2", { id: "ask-title" }, "Read and write"), this.#clients),

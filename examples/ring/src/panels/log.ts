@@ -10,7 +10,7 @@ const LINES_MAX = 200;
 const WHAT = { up: "is up", down: "is dead", paused: "stands still", resumed: "goes on", wiped: "lost its disk" } as const;
 
 export class Log {
-  readonly #list = element("ol", { class: "log" });
+  readonly #list = element("ol", { class: "log", tabindex: 0, "aria-label": "Events, newest first" });
   readonly root = folded("Events", { class: "card events" }, this.#list);
 
   add(happened: readonly Happening[], view: RunView): void {

@@ -51,7 +51,7 @@ export class StateText {
       element("p", {}, moment),
       ...parts.flatMap(([title, lines]) => [
         element("h3", {}, title),
-        lines.length === 0 ? element("p", { class: "quiet" }, "none") : element("ul", {}, ...lines.map((line) => element("li", {}, line))),
+        lines.length === 0 ? element("p", { class: "quiet" }, "none") : element("ul", { tabindex: 0, "aria-label": title }, ...lines.map((line) => element("li", {}, line))),
       ]),
     ]);
   }

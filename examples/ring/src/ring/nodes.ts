@@ -14,6 +14,9 @@ const WORDS_UP_TO = 12;
 
 export class Nodes {
   readonly layer = shape("g", { class: "nodes" });
+  readonly #discLayer = shape("g");
+  /** What stands beside the discs; the names of the discs say it, too. */
+  readonly #besideLayer = shape("g", { "aria-hidden": "true" });
   #discs: Disc[] = [];
   readonly #choose: (node: number) => void;
   readonly #point: (node: number | undefined) => void;
@@ -21,13 +24,15 @@ export class Nodes {
   constructor(choose: (node: number) => void, point: (node: number | undefined) => void) {
     this.#choose = choose;
     this.#point = point;
+    this.layer.append(this.#discLayer, this.#besideLayer);
   }
 
   update(scene: Scene): void {
     const { nodes } = scene.view;
     if (this.#discs.length !== nodes.length) {
       this.#discs = nodes.map((_, node) => new Disc(node, nodes.length, this.#choose, this.#point));
-      this.layer.replaceChildren(...this.#discs.map(({ group }) => group));
+      this.#discLayer.replaceChildren(...this.#discs.map(({ group }) => group));
+      this.#besideLayer.replaceChildren(...this.#discs.map(({ beside }) => beside));
     }
     for (const disc of this.#discs) disc.update(scene);
   }
@@ -35,6 +40,7 @@ export class Nodes {
 
 class Disc {
   readonly group: SVGGElement;
+  readonly beside: SVGGElement;
   readonly #node: number;
   readonly #count: number;
   readonly #sign: SVGPathElement;
@@ -68,9 +74,8 @@ class Disc {
       disc,
       this.#sign,
       this.#name,
-      this.#words,
-      this.#hints,
     );
+    this.beside = shape("g", { transform: `translate(${x} ${y})` }, this.#words, this.#hints);
     this.#name.setAttribute("class", count > 24 ? "name tiny" : count > WORDS_UP_TO ? "name small" : "name");
     this.group.addEventListener("click", () => choose(node));
     this.group.addEventListener("keydown", (event) => {
@@ -103,6 +108,7 @@ class Disc {
       "aria-pressed": chosen ? "true" : "false",
       "aria-label": describe(view, this.#node),
     });
+    set(this.beside, { class: node.up && !node.paused ? "beside" : "beside gone" });
     const radius = nodeRadius(this.#count);
     set(this.#sign, { d: node.up ? (node.paused ? bars(radius) : doubled(this.#node, radius)) : cross(radius) });
     say(this.#name, this.#count > 24 ? String(this.#node) : short(node.label, radius > 20 ? 6 : 4));

@@ -33,6 +33,8 @@ export class Pace {
   playing = true;
   /** What a person chose: a multiple of the pace that the page finds. */
   factor = 1;
+  /** The same, for as long as the tour waits for something. */
+  haste = 1;
   /** Real milliseconds since a message worth watching was on its way. */
   #calm = 0;
 
@@ -42,7 +44,7 @@ export class Pace {
       shortest === undefined
         ? Math.min(WAITING, CALM_FROM * 2 ** (this.#calm / CALM_DOUBLES_MS))
         : Math.min(WAITING, Math.max(SLOWEST, shortest / FLIGHT_SHOWN_MS));
-    return unscaled * this.factor;
+    return unscaled * this.factor * this.haste;
   }
 
   /** Lets a frame's time pass in steps, and looks at the traffic between them. */
@@ -52,7 +54,7 @@ export class Pace {
     for (let step = 0; step < STEPS_MAX && left > 0; step += 1) {
       const state = traffic();
       const speed = this.speed(state);
-      const stepMax = (state.busy ? STEP_BUSY : STEP_CALM) * Math.max(1, this.factor);
+      const stepMax = (state.busy ? STEP_BUSY : STEP_CALM) * Math.max(1, this.factor * this.haste);
       const virtual = Math.min(speed * left, stepMax);
       const real = virtual / speed;
       this.#calm = state.shortest === undefined ? this.#calm + real : 0;

@@ -9,8 +9,8 @@ import { STEPS } from "./steps.js";
 export interface TourEvents {
   /** Opens a world; `comparisons`: those are worth watching in it. */
   open(opening: Opening, comparisons: boolean): Promise<void>;
-  /** A pace for as long as the tour waits for something. */
-  pace(factor: number): void;
+  /** Times the pace by this for as long as the tour waits for something. */
+  hasten(haste: number): void;
 }
 
 type Place =
@@ -28,8 +28,8 @@ export class TourPanel {
   /** What was seen after each deed that is done: the words stay, whatever the world does next. */
   #seen: string[] = [];
   #stage: Stage | undefined;
-  /** Whether a deed waits at a pace of its own. */
-  #paced = false;
+  /** Whether a deed waits in haste. */
+  #hasty = false;
 
   constructor(events: TourEvents) {
     this.#events = events;
@@ -52,7 +52,7 @@ export class TourPanel {
     if (deed && this.#begun > this.#done && deed.done(stage)) {
       this.#seen.push(deed.then(stage));
       this.#done += 1;
-      this.#unpace();
+      this.#rest();
     }
     this.#draw(stage);
   }
@@ -62,7 +62,7 @@ export class TourPanel {
   }
 
   async #go(place: Place): Promise<void> {
-    this.#unpace();
+    this.#rest();
     this.#place = place;
     this.#begun = 0;
     this.#done = 0;
@@ -79,16 +79,16 @@ export class TourPanel {
     const deed = this.#step()?.deeds[this.#begun];
     if (!stage || !deed) return;
     this.#begun += 1;
-    if (deed.factor !== undefined) {
-      this.#paced = true;
-      this.#events.pace(deed.factor);
+    if (deed.haste !== undefined) {
+      this.#hasty = true;
+      this.#events.hasten(deed.haste);
     }
     await deed.do(stage);
   }
 
-  #unpace(): void {
-    if (this.#paced) this.#events.pace(1);
-    this.#paced = false;
+  #rest(): void {
+    if (this.#hasty) this.#events.hasten(1);
+    this.#hasty = false;
   }
 
   #draw(stage: Stage): void {

@@ -17,8 +17,8 @@ export interface TourDeed {
   done(stage: Stage): boolean;
   /** What was to be seen. */
   then(stage: Stage): string;
-  /** A pace for the wait, where it is long. */
-  readonly factor?: number;
+  /** By how much the wait is quickened, where it is long. */
+  readonly haste?: number;
 }
 
 export interface TourStep {
@@ -142,7 +142,7 @@ export const STEPS: readonly TourStep[] = [
         },
         done: (stage) => hintsHeld(stage) === 0 && holds(stage, primary(stage, 1)) > 0,
         then: () => "The hint went home, and was dropped only when the node had it on its own disk.",
-        factor: 2,
+        haste: 2,
       },
     ],
   },
@@ -159,14 +159,14 @@ export const STEPS: readonly TourStep[] = [
         },
         done: ({ scene }) => worst(scene.view, PAUSED) !== "",
         then: () => "Its heartbeat has not risen for several intervals: a witness accuses it. The dashed lines lead from the witnesses.",
-        factor: 2,
+        haste: 2,
       },
       {
         label: "Wait for the second witness",
         do: async () => {},
         done: ({ scene }) => worst(scene.view, PAUSED) === "down",
         then: () => "Two witnesses agree, so it is down. No data moves for that: it may come back.",
-        factor: 2,
+        haste: 2,
       },
       {
         label: "Let it go on",
@@ -175,7 +175,7 @@ export const STEPS: readonly TourStep[] = [
         },
         done: ({ scene }) => worst(scene.view, PAUSED) === "",
         then: () => "A higher heartbeat refutes every suspicion at once.",
-        factor: 2,
+        haste: 2,
       },
     ],
   },
@@ -213,7 +213,7 @@ export const STEPS: readonly TourStep[] = [
         },
         done: (stage) => alike(stage.scene.location),
         then: (stage) => `The hashes of the slot differed, then of one part of it, then one key: that alone was sent to ${names(stage, [1])}.`,
-        factor: 5,
+        haste: 5,
       },
     ],
   },
@@ -252,7 +252,7 @@ export const STEPS: readonly TourStep[] = [
           view.nodes[NEWCOMER]?.member === true &&
           view.nodes.every(({ slotsToFill, layouts }) => slotsToFill === 0 && layouts?.oldest === layouts?.newest),
         then: () => "Until all had filled their slots, writes went to both layouts and reads to the old one. Now the old one is dropped.",
-        factor: 5,
+        haste: 5,
       },
     ],
   },
