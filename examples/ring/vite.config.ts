@@ -8,6 +8,9 @@ export default defineConfig({
     // The page's policy allows no inline script, and no image that is not a file.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: { codeSplitting: { groups: [{ name: "simulator", test: /npm[\\/]dist[\\/]sim/ }] } },
+    },
     // The simulator travels in its own file, which is large by design.
     chunkSizeWarningLimit: 2_000,
   },

@@ -45,6 +45,8 @@ const SLOW = 0.02;
 /** A step looks this far for something to happen, by parts of the smaller time. */
 const STEP_FAR_MS = 1_000;
 const STEP_PART_MS = 0.1;
+/** What tools that measure the page look for. */
+const FIRST_PICTURE = "first picture";
 const HAPPENED_MAX = 5_000;
 /** The fragment of the address follows no more often than that: browsers limit it. */
 const ADDRESS_MS = 400;
@@ -253,6 +255,7 @@ export class Page {
     this.#scene = this.#look();
     const scene = this.#scene;
     for (const panel of this.#panels) panel.update(scene, real);
+    if (performance.getEntriesByName(FIRST_PICTURE).length === 0) performance.mark(FIRST_PICTURE);
     this.#tour.update({ scene, happened: this.#happened, hands: this.#hands });
     this.#bar.update(this.#timeState());
     this.#showCaption(scene);

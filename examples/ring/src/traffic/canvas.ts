@@ -3,6 +3,7 @@
 
 import type { Place } from "quorate/sim";
 
+import { set } from "../element.js";
 import { HALF, along, bendOf, clientPoint, nodePoint } from "../ring/geometry.js";
 import type { Point } from "../ring/geometry.js";
 import type { Message, Sort } from "./messages.js";
@@ -30,6 +31,10 @@ export class MessageCanvas {
 
   draw(messages: readonly Message[], now: number, nodes: number, clients: number): void {
     if (messages.length === 0 && this.#empty) return;
+    set(this.#canvas, {
+      "data-flying": messages.length,
+      "data-copies": messages.filter(({ sort }) => sort === "copy").length,
+    });
     const context = this.#context;
     const scale = this.#canvas.width / (2 * HALF);
     context.setTransform(1, 0, 0, 1, 0, 0);
