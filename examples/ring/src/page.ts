@@ -121,7 +121,7 @@ export class Page {
     });
     this.#place(
       [this.#picture.frame, this.#caption, this.#told, this.#notice, this.#bar.root],
-      [this.#tour.root, ask.root, where.root, node.root, network.root, change.root, world],
+      [ask.root, where.root, node.root, network.root, change.root, world],
       [timeline.root, this.#log.root, text.root],
     );
     document.addEventListener("keydown", (event) => this.#key(event));
@@ -388,6 +388,7 @@ export class Page {
       this.#trace,
     );
     part("stage").replaceChildren(...stage);
+    part("guide").replaceChildren(this.#tour.root);
     part("panels").replaceChildren(...panels);
     part("below").replaceChildren(...below);
   }

@@ -11,6 +11,10 @@ import { linesOf, ownerClass } from "./palette.js";
 
 /** With more nodes there is no room for words beside each. */
 const WORDS_UP_TO = 12;
+/** More letters do not fit into a disc. */
+const NAME_LETTERS = 4;
+/** A smaller disc has no room for rings. */
+const RINGS_FROM = 14;
 
 export class Nodes {
   readonly layer = shape("g", { class: "nodes" });
@@ -111,8 +115,10 @@ class Disc {
     set(this.beside, { class: node.up && !node.paused ? "beside" : "beside gone" });
     const radius = nodeRadius(this.#count);
     set(this.#sign, { d: node.up ? (node.paused ? bars(radius) : doubled(this.#node, radius)) : cross(radius) });
-    say(this.#name, this.#count > 24 ? String(this.#node) : short(node.label, radius > 20 ? 6 : 4));
-    say(this.#words, this.#count > WORDS_UP_TO ? "" : words(view, node));
+    const long = node.label.length > NAME_LETTERS;
+    say(this.#name, this.#count > 24 ? String(this.#node) : long ? brief(node.label) : node.label);
+    const beside = words(view, node);
+    say(this.#words, this.#count > WORDS_UP_TO ? "" : long ? `${short(node.label, 14)} · ${beside}` : beside);
     const hints = node.hints.reduce((sum, { count }) => sum + count, 0);
     set(this.#hints, { class: hints === 0 ? "hints none" : "hints" });
     say(this.#hintCount, String(hints));
@@ -155,6 +161,11 @@ export function stateOf(node: RunNode): string {
   return node.up ? (node.paused ? "paused" : "up") : "dead";
 }
 
+/** What tells a long name from others of its kind: the number at its end, or else its beginning. */
+function brief(label: string): string {
+  return /\d{1,4}$/.exec(label)?.[0] ?? short(label, NAME_LETTERS);
+}
+
 function words(view: RunView, node: RunNode): string {
   const zones = new Set(view.nodes.map(({ zone }) => zone)).size;
   const zone = zones > 1 ? `${short(node.zone, 8)} · ` : "";
@@ -167,7 +178,7 @@ function words(view: RunView, node: RunNode): string {
 
 /** Rings inside of a disc, one for each line of the slots of its owner. */
 function doubled(node: number, radius: number): string {
-  return Array.from({ length: linesOf(node) }, (_, line) => {
+  return Array.from({ length: radius < RINGS_FROM ? 0 : linesOf(node) }, (_, line) => {
     const inner = radius - 3 - line * 3;
     return inner < 2 ? "" : `M${-inner} 0A${inner} ${inner} 0 1 1 ${inner} 0A${inner} ${inner} 0 1 1 ${-inner} 0`;
   }).join("");
@@ -178,8 +189,8 @@ function cross(radius: number): string {
   return `M${-arm} ${-arm}L${arm} ${arm}M${arm} ${-arm}L${-arm} ${arm}`;
 }
 
+/** Two bars over the name. */
 function bars(radius: number): string {
-  const [x, y] = [radius * 1.05, radius * 0.3];
-  return `M${x} ${radius - y * 2}v${y * 2}M${x + 6} ${radius - y * 2}v${y * 2}`;
+  const [side, top, length] = [radius * 0.16, -radius * 0.85, radius * 0.38];
+  return `M${-side} ${top}v${length}M${side} ${top}v${length}`;
 }
-

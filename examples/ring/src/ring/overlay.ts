@@ -23,7 +23,8 @@ import { ownerClass } from "./palette.js";
 const WALL_INNER = 150;
 const KEY_OUTER = 399;
 /** Inside of the slots stand the numbers of the primaries. */
-const BADGES = 322;
+const BADGES = 320;
+const BADGE_TURN = 36 / (2 * Math.PI * BADGES);
 
 export class Overlay {
   readonly layer = shape("g", { class: "overlay", "aria-hidden": "true" });
@@ -60,11 +61,14 @@ function drawWalk({ position, slot, walk }: RunLocation, view: RunView): SVGElem
   const drawn: SVGElement[] = [
     shape("path", { class: "home", d: slotPath(slot, slots, SLOTS_INNER, MARKS_OUTER) }),
   ];
+  let last = -1;
   for (const { slot: met, node, taken } of walk) {
-    const middle = (met + 0.5) / slots;
     const mark = `${ownerClass(node)} ${taken === undefined ? "skipped" : "taken"}`;
     drawn.push(shape("path", { class: mark, d: slotPath(met, slots, MARKS_INNER, MARKS_OUTER) }));
     if (taken === undefined) continue;
+    // Slots may be narrower than the numbers: those then stand side by side.
+    const middle = Math.max((met + 0.5) / slots, last + BADGE_TURN);
+    last = middle;
     const [from, to] = [onCircle(BADGES, middle), nodePoint(node, count)];
     drawn.push(shape("path", { class: `leader ${ownerClass(node)}`, d: short(from, to, nodeRadius(count) + 2) }));
     const badge = onCircle(BADGES, middle);

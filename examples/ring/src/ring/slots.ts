@@ -9,7 +9,7 @@ import { linesOf, ownerClass } from "./palette.js";
 
 /** Along the middle of the band run the lines that tell owners of one colour apart. */
 const LINE_WIDTH = 3;
-const LINE_STEP = 8;
+const LINE_STEP_MAX = 8;
 
 export class Slots {
   readonly band = shape("g", {
@@ -86,9 +86,10 @@ export function describe({ view, choice: { plan } }: Scene, slot: number): strin
 
 function lines(owner: number, slot: number, slots: number): SVGPathElement[] {
   const count = linesOf(owner);
-  const first = (SLOTS_INNER + SLOTS_OUTER - (count - 1) * LINE_STEP - LINE_WIDTH) / 2;
+  const step = Math.min(LINE_STEP_MAX, (SLOTS_OUTER - SLOTS_INNER) / (count + 1));
+  const first = (SLOTS_INNER + SLOTS_OUTER - (count - 1) * step - LINE_WIDTH) / 2;
   return Array.from({ length: count }, (_, line) => {
-    const inner = first + line * LINE_STEP;
+    const inner = first + line * step;
     return shape("path", { d: slotPath(slot, slots, inner, inner + LINE_WIDTH) });
   });
 }
