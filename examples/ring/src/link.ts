@@ -19,7 +19,7 @@ const VERSION = 1;
 /** Bounds what a link may make the page do. */
 const JSON_BYTES_MAX = 512 * 1024;
 const ACTIONS_MAX = 5_000;
-const AT_MAX = 24 * 3_600_000;
+const AT_MAX = 3_600_000;
 const TEXT_MAX = 64 * 1024;
 
 type Kind = "count" | "number" | "text" | "counts" | "members";

@@ -9,6 +9,7 @@ import { element, say, set } from "./element.js";
 import { encode } from "./link.js";
 import { Ask } from "./panels/ask.js";
 import { Change } from "./panels/change.js";
+import { ComparisonPanel } from "./panels/comparisons.js";
 import type { Hands } from "./panels/hands.js";
 import { Log, sentence } from "./panels/log.js";
 import { Network } from "./panels/network.js";
@@ -28,6 +29,7 @@ import { Session } from "./time/session.js";
 import { TourPanel } from "./tour/panel.js";
 import type { Opening } from "./tour/stage.js";
 import { MessageCanvas } from "./traffic/canvas.js";
+import { Comparisons } from "./traffic/comparisons.js";
 import { Messages } from "./traffic/messages.js";
 import { Operations } from "./traffic/operations.js";
 import { title, standing } from "./traffic/receipt.js";
@@ -56,6 +58,8 @@ export class Page {
   readonly operations = new Operations();
   readonly messages = new Messages();
   readonly pace = new Pace();
+  readonly #comparisons = new Comparisons();
+  readonly #comparisonPanel = new ComparisonPanel(this.#comparisons);
   readonly #picture: Picture;
   readonly #canvas: MessageCanvas;
   readonly #panels: readonly { update(scene: Scene, real: number): void }[];
@@ -114,7 +118,7 @@ export class Page {
     const change = new Change(hands);
     const text = new StateText(() => this.messages.flying);
     const timeline = new Timeline((call) => this.#choose({ call }));
-    this.#panels = [this.#picture, ask, where, node, network, change, text, timeline];
+    this.#panels = [this.#picture, ask, where, node, network, change, text, timeline, this.#comparisonPanel];
     const world = worldPanel((options) => {
       this.#tour.free();
       void this.open({ options, actions: [], at: 3_000, key: "" }, false);
@@ -122,7 +126,7 @@ export class Page {
     this.#place(
       [this.#picture.frame, this.#caption, this.#told, this.#notice, this.#bar.root],
       [ask.root, where.root, node.root, network.root, change.root, world],
-      [timeline.root, this.#log.root, text.root],
+      [timeline.root, this.#comparisonPanel.root, this.#log.root, text.root],
     );
     document.addEventListener("keydown", (event) => this.#key(event));
     requestAnimationFrame((real) => this.#frame(real));
@@ -153,6 +157,7 @@ export class Page {
       const session = await Session.open({ options, actions });
       await this.show(session, at);
       this.messages.watchComparisons = comparisons;
+      this.#comparisonPanel.root.open = comparisons;
       this.#choose({ key });
     } catch (error) {
       this.#warn(sentenceOf(error));
@@ -224,6 +229,7 @@ export class Page {
   #note(happened: readonly Happening[]): void {
     if (happened.length === 0) return;
     this.operations.add(happened);
+    this.#comparisons.add(happened.filter((one) => one.kind === "frame"));
     const kept = happened.filter(({ kind }) => kind !== "frame" && kind !== "dropped");
     if (kept.length === 0) return;
     this.#news = true;
@@ -326,6 +332,7 @@ export class Page {
 
   #forget(): void {
     this.operations.clear();
+    this.#comparisons.clear();
     this.messages.clear();
     this.#happened = [];
     this.#log.clear();

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { Happening } from "quorate/sim";
 
 import { Pace } from "../src/time/pace.js";
+import { Comparisons } from "../src/traffic/comparisons.js";
 import { Messages } from "../src/traffic/messages.js";
 import { Operations } from "../src/traffic/operations.js";
 
@@ -109,4 +110,28 @@ test("time that stands still does not pass", () => {
   const pace = new Pace();
   pace.playing = false;
   pace.frame(16, () => ({ shortest: undefined, busy: false }), () => assert.fail("time passed"));
+});
+
+test("a comparison that narrows is kept, step by step, and one that finds nothing is not", () => {
+  const comparisons = new Comparisons();
+  const ask = (note: string) => frame({ frame: "compare", from: { node: 0 }, to: { node: 1 }, note: `n0:7 ${note}` });
+  const answer = (note: string) => frame({ frame: "compared", from: { node: 1 }, to: { node: 0 }, note: `n0:7 ${note}` });
+  comparisons.add([ask("38 branches"), answer("0 branches differ")]);
+  assert.deepEqual(comparisons.list(), []);
+  comparisons.add([ask("38 branches"), answer("1 branches differ"), ask("16 branches"), answer("1 branches differ")]);
+  comparisons.add([ask("slot 5 branch 2.37: 1 states"), answer("1 keys differ"), ask("slot 5: 1 keys"), answer("1 records, 0 wanted")]);
+  comparisons.add([ask("38 branches"), answer("0 branches differ")]);
+  const [only, ...others] = comparisons.list();
+  assert.deepEqual(others, []);
+  assert.deepEqual(only?.between, [0, 1]);
+  assert.deepEqual(only?.steps, [
+    "38 branches",
+    "1 branch differ",
+    "16 branches",
+    "1 branch differ",
+    "slot 5 branch 2.37: 1 state",
+    "1 key differ",
+    "slot 5: 1 key",
+    "1 record, 0 wanted",
+  ]);
 });

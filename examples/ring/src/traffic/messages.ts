@@ -2,6 +2,8 @@
 
 import type { Happening, Place } from "quorate/sim";
 
+import { differs } from "./comparisons.js";
+
 /** What a person sees a message as. */
 export type Sort = "call" | "copy" | "compare" | "gossip";
 
@@ -11,7 +13,7 @@ export interface Message {
   readonly from: Place;
   readonly to: Place;
   readonly cause: number | undefined;
-  readonly note: string | undefined;
+  readonly note: string;
   /** When it was first seen: its way begins there on the screen. */
   readonly sent: number;
   /** When it arrives, or, of a lost one, when it would have. */
@@ -39,7 +41,7 @@ export function sortOf(frame: string): Sort {
 
 export class Messages {
   #flying: Message[] = [];
-  /** Whether comparisons are worth watching: one step of the tour is about them. */
+  /** Whether comparisons that find a difference are worth watching: one step of the tour is about them. */
   watchComparisons = false;
 
   get flying(): readonly Message[] {
@@ -104,8 +106,9 @@ export class Messages {
     this.#flying = [];
   }
 
-  #worth({ sort }: Message): boolean {
-    return sort === "call" || sort === "copy" || (sort === "compare" && this.watchComparisons);
+  #worth({ sort, note }: Message): boolean {
+    if (sort === "compare") return this.watchComparisons && differs(note);
+    return sort === "call" || sort === "copy";
   }
 }
 
