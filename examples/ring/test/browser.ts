@@ -42,6 +42,8 @@ export class Stand {
 
   static async start(folder = DIST): Promise<Stand> {
     const server = createServer((request, response) => {
+      // Whoever serves this page and is no node says so quietly: else the browser logs an error.
+      if (request.url === "/v1/cluster") return void response.writeHead(204).end();
       const path = normalize(new URL(request.url ?? "/", "http://localhost").pathname);
       const file = join(folder, path === "/" ? "index.html" : path);
       readFile(file).then(

@@ -81,7 +81,8 @@ export function describe({ view, choice: { plan } }: Scene, slot: number): strin
   const primaries = view.primaries[slot] ?? [];
   const next = plan?.owners[slot];
   const moves = next !== undefined && next !== owner ? `, would go to ${nodeName(view, next)}` : "";
-  return `Slot ${slot} of ${view.owners.length}: owner ${nodeName(view, owner)}, primaries ${nodeNames(view, primaries)}${moves}`;
+  const held = primaries.length > 0 ? `, primaries ${nodeNames(view, primaries)}` : "";
+  return `Slot ${slot} of ${view.owners.length}: owner ${nodeName(view, owner)}${held}${moves}`;
 }
 
 function lines(owner: number, slot: number, slots: number): SVGPathElement[] {
