@@ -1,9 +1,10 @@
 //! Runs that a person makes: what is done, what is told of it, and that it is always the same run.
 
-use quorate_core::time::Duration;
+use quorate_core::time::{Duration, Instant};
 use quorate_sim::Place;
-use quorate_sim::script::{Action, PlannedMember, Run, Script};
-use quorate_sim::sight::{FrameLoss, Happening, Outcome, What, WhatOfNode};
+use quorate_sim::script::{Action, PlannedMember, Recording, Run, Script};
+use quorate_sim::sight::{FrameLoss, Happening, Milliseconds, Outcome, What, WhatOfNode};
+use quorate_sim::swarm::{Calls, Plan, run, run_watched};
 use serde_json::json;
 
 /// A run of five nodes that have found each other.
@@ -433,4 +434,42 @@ fn the_walk_to_a_preference_list_names_whom_it_passes_over() {
         assert_eq!(step.slot as usize, (located.slot as usize + place) % 64);
         assert_ne!(step.taken.is_some(), step.skipped.is_some());
     }
+}
+
+#[test]
+fn who_watches_changes_nothing() {
+    for seed in 0..6 {
+        let plan = Plan::draw(seed, 60);
+        let (report, watched) = run_watched(&plan, 1_000_000);
+        assert_eq!(report.trace, run(&plan, None).trace, "seed {seed}");
+        assert_eq!(watched.since.get(), 0.0);
+        let (happenings, views) = (&watched.happenings, &watched.views);
+        assert!(happenings.windows(2).all(|pair| pair[0].at <= pair[1].at));
+        assert!(views.windows(2).all(|pair| pair[0].now < pair[1].now) && views.len() < 256);
+        let ends = happenings.iter().filter(|it| matches!(it.what, What::Ended { .. })).count();
+        let Calls { written, read, unknown, refused, .. } = report.calls;
+        assert!(ends as u64 >= written + read + unknown + refused, "seed {seed}");
+    }
+}
+
+#[test]
+fn of_a_long_run_the_last_happenings_are_kept() {
+    let plan = Plan::draw(1, 60);
+    let (_, all) = run_watched(&plan, 1_000_000);
+    let (_, last) = run_watched(&plan, 100);
+    let gone = all.happenings.len() - 100;
+    assert_eq!(last.happenings, all.happenings[gone..]);
+    assert_eq!(last.since, all.happenings[gone - 1].at);
+    assert_eq!(last.views, all.views);
+
+    let mut recording = Recording::new(&plan);
+    let end = recording.end();
+    let first = recording.advance_to(Milliseconds(Instant(3_000_000))).to_vec();
+    assert!(!first.is_empty() && first.iter().all(|it| it.at.0.0 <= 3_000_000));
+    assert!(recording.view().is_some_and(|view| view.now.0.0 <= 3_000_000));
+    let rest = recording.advance_to(Milliseconds(end)).to_vec();
+    assert_eq!([first.clone(), rest].concat(), all.happenings);
+    assert_eq!(recording.advance_to(Milliseconds(end)), []);
+    recording.seek(Milliseconds::default());
+    assert_eq!(recording.advance_to(Milliseconds(Instant(3_000_000))), first);
 }
