@@ -464,6 +464,10 @@ fn of_a_long_run_the_last_happenings_are_kept() {
     let rest = recording.advance_to(Milliseconds(end)).to_vec();
     assert_eq!([first.clone(), rest].concat(), all.happenings);
     assert_eq!(recording.advance_to(Milliseconds(end)), []);
+    // A moment belongs to the time before it.
+    let tenth = all.happenings[10].at;
+    recording.seek(Milliseconds::default());
+    assert_eq!(recording.advance_to(tenth).last().map(|it| it.at), Some(tenth));
     recording.seek(Milliseconds::default());
     assert_eq!(recording.advance_to(Milliseconds(Instant(3_000_000))), first);
 }
