@@ -20,7 +20,9 @@ const NODES = 3;
 /** For operations that may have to wait until nodes have started again. */
 const PATIENT_MS = 60_000;
 /** For operations that may fail. */
-const HASTY_MS = 3_000;
+const HASTY_MS = 2_000;
+/** For operations of which a harmed network lets some fail. */
+const HURRIED_MS = 200;
 
 const WHOLE_ATTEMPTS = 300;
 const WHOLE_PAUSE_MS = 100;
@@ -63,6 +65,11 @@ class Writes {
     );
     assert.ok(!this.#outcomes.has(key), `${key} ended twice`);
     this.#outcomes.set(key, outcome);
+  }
+
+  tell(context: TestContext): void {
+    const counts = ["stored", "unknown", "none"].map((outcome) => `${outcome} ${this.count(outcome)}`);
+    context.diagnostic(counts.join(", "));
   }
 
   count(outcome: string): number {
@@ -111,27 +118,43 @@ test("dead seeds are passed over, whatever they are dead of", async () => {
   }
 });
 
-test("all nodes die under a thousand operations and come back", async () => {
+test("all nodes die under a thousand operations and come back", async (context) => {
   await using client = await connect({ seeds: nodes.addresses, timeout: PATIENT_MS });
   const writes = new Writes();
   const before = keys("before", 300);
   await pooled(before, 64, (key) => writes.put(client, key));
   assert.equal(writes.count("stored"), before.length);
-  const under = keys("while they die", 400).map((key) => writes.put(client, key));
-  await Promise.all(Array.from({ length: NODES }, (_, index) => nodes.kill(index)));
+  const under = dying(client, writes, keys("while they die", 400));
+  await under.dead;
   const down = keys("while they are dead", 300).map((key) => writes.put(client, key));
   const reads = before.map((key) => read(client, key));
   for (let index = 0; index < NODES; index += 1) await nodes.run(index);
-  await Promise.all([...under, ...down]);
+  await Promise.all([under.written, ...down]);
   for (const [at, text] of (await Promise.all(reads)).entries()) {
     if (text !== undefined) assert.equal(text, before[at]);
   }
   assert.equal(client.stats().inFlight, 0);
+  writes.tell(context);
   // The client that has seen all that works on.
   for (const index of nodes.addresses.keys()) await nodes.ready(index);
   await pooled(keys("after", 100), 16, (key) => writes.put(client, key));
   await writes.verify();
 });
+
+/** Writes keys, many at a time, and kills all nodes in the middle of it. */
+function dying(client: Client, writes: Writes, names: string[]): { written: Promise<unknown>; dead: Promise<unknown> } {
+  let ended = 0;
+  let kill!: () => void;
+  const dead = new Promise<void>((resolve) => (kill = resolve)).then(() =>
+    Promise.all(nodes.addresses.map((_, index) => nodes.kill(index))),
+  );
+  const written = pooled(names, 250, async (key) => {
+    await writes.put(client, key);
+    ended += 1;
+    if (ended === names.length >> 2) kill();
+  });
+  return { written, dead };
+}
 
 /** The text of a key that was written once; nothing where the read failed. */
 async function read(client: Client, key: string): Promise<string | undefined> {
@@ -144,16 +167,16 @@ async function read(client: Client, key: string): Promise<string | undefined> {
   return entry?.text().trimEnd();
 }
 
-test("operations end by their deadline where all nodes stay dead", async () => {
+test("operations end by their deadline where all nodes stay dead", async (context) => {
   await using client = await connect({ seeds: nodes.addresses, timeout: HASTY_MS });
   const writes = new Writes();
-  const under = keys("forever", 500).map((key) => writes.put(client, key));
-  await Promise.all(Array.from({ length: NODES }, (_, index) => nodes.kill(index)));
+  const under = dying(client, writes, keys("forever", 500));
+  await under.dead;
   const down = keys("too late", 500).map((key) => writes.put(client, key));
-  await Promise.all([...under, ...down]);
+  await Promise.all([under.written, ...down]);
   assert.equal(client.stats().inFlight, 0);
-  assert.equal(writes.count("stored") + writes.count("none") + writes.count("unknown"), 1_000);
-  assert.ok(writes.count("stored") <= 500);
+  writes.tell(context);
+  assert.ok(writes.count("stored") < 1_000);
   for (let index = 0; index < NODES; index += 1) await nodes.run(index);
   for (const index of nodes.addresses.keys()) await nodes.ready(index);
   await writes.verify();
@@ -215,9 +238,9 @@ test("a network that cuts, delays, truncates and duplicates", async (context) =>
   const addressMap = Object.fromEntries(nodes.addresses.map((address, index) => [address, proxies[index]!.address]));
   const harms = ["cut", "delay", "truncate", "duplicate"] as const;
   try {
-    await using client = await connect({ seeds: nodes.addresses, addressMap, timeout: HASTY_MS });
+    await using client = await connect({ seeds: nodes.addresses, addressMap, timeout: HURRIED_MS });
     for (const proxy of proxies) {
-      proxy.decide = () => (random.below(100) < 10 ? random.pick(harms) : "nothing");
+      proxy.decide = () => (random.below(100) < 30 ? random.pick(harms) : "nothing");
     }
     const writes = new Writes();
     await pooled(keys("harmed", 3_000), 32, async (key) => {
@@ -231,7 +254,7 @@ test("a network that cuts, delays, truncates and duplicates", async (context) =>
       assert.ok(count > 0, `nothing was harmed by ${harm}`);
       context.diagnostic(`${harm}: ${count}`);
     }
-    context.diagnostic(`stored ${writes.count("stored")}, unknown ${writes.count("unknown")}, none ${writes.count("none")}`);
+    writes.tell(context);
     assert.ok(writes.count("stored") > 0);
     await writes.verify();
   } finally {
