@@ -1,6 +1,7 @@
 // Which WebSocket class to use.
 
 import { QuorateError, badArgument } from "./errors.js";
+import { importPeer } from "./peer.js";
 import type { WebSocketClass, WebSocketLike } from "./public.js";
 
 const PROTOCOL = "quorate.v1";
@@ -35,10 +36,8 @@ export async function chooseWebSocket(given: WebSocketClass | undefined): Promis
 }
 
 async function ownPackage(): Promise<OpenSocket> {
-  // A name that bundlers cannot follow: they would demand a package that browsers do not need.
-  const name = ["w", "s"].join("");
   try {
-    const { WebSocket } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as {
+    const { WebSocket } = (await importPeer()) as {
       WebSocket: new (url: string, protocol: string, options: object) => Socket;
     };
     return (url) => {

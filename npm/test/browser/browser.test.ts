@@ -12,26 +12,17 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { chromium } from "playwright-core";
 import type { Browser, Page } from "playwright-core";
 import { connect } from "quorate";
 import { replay } from "quorate/sim";
 
+import { launchChromium } from "../chromium.js";
 import { Cluster, pooled, simulatorBinary } from "../cluster.js";
 import { installPacked } from "../install.js";
 import { KEYS } from "../keys.js";
 
 const STRICT = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src *";
 const NO_WASM = "default-src 'self'; connect-src *";
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 let cluster: Cluster;
 let project: string;
@@ -41,8 +32,7 @@ const complaints: string[] = [];
 
 before(async () => {
   [cluster, project] = await Promise.all([Cluster.start(), installPacked()]);
-  const executablePath = process.env.CHROME_BIN ?? process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: FLAGS });
+  browser = await launchChromium();
 });
 
 after(async () => {

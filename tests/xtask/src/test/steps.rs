@@ -25,7 +25,7 @@ pub(super) struct Step {
 /// The crate of tests that start real nodes; it finds their binary through `QUORATE_BIN`.
 const CLUSTER_TESTS: &str = "quorate-cluster";
 
-pub(super) const ALL: [Step; 13] = [
+pub(super) const ALL: [Step; 14] = [
     Step {
         group: "verify",
         name: "verify",
@@ -89,7 +89,14 @@ pub(super) const ALL: [Step; 13] = [
         name: "browser",
         about: "tests of the package in headless Chromium",
         needs: &["npm-build"],
-        run: |workspace| npm_step(workspace, browser),
+        run: |workspace| npm_step(workspace, |workspace| in_chromium(workspace, "test:browser")),
+    },
+    Step {
+        group: "npm",
+        name: "packaging",
+        about: "the packed package in bundlers, frameworks and runtimes",
+        needs: &["npm-build"],
+        run: |workspace| npm_step(workspace, |workspace| in_chromium(workspace, "test:packaging")),
     },
     Step {
         group: "examples",
@@ -191,11 +198,12 @@ fn wasm(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn browser(workspace: &Workspace) -> Result<Outcome> {
+/// Runs a script of the npm package whose tests open pages.
+fn in_chromium(workspace: &Workspace, script: &str) -> Result<Outcome> {
     let program = chromium::find_or_install()?;
     let binary = node_binary::build(workspace, Profile::Dev)?;
     let simulator = simulator::command(workspace, false)?;
-    let mut npm = npm::command(workspace, &["run", "test:browser"]);
+    let mut npm = npm::command(workspace, &["run", script]);
     npm.env(chromium::VARIABLE, program).env(node_binary::VARIABLE, binary);
     npm.env(simulator::VARIABLE, simulator.get_program());
     counted(&mut npm, counts::node)
