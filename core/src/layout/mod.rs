@@ -30,7 +30,7 @@ use core::hash::{Hash, Hasher};
 use md5::{Digest, Md5};
 
 use crate::ids::{NodeId, Text};
-use crate::ring::{Position, Ring, Slot, SlotCount};
+use crate::ring::{Look, Position, Ring, Slot, SlotCount};
 
 /// The most members that a layout can have.
 pub const MEMBERS_MAX: usize = 10_000;
@@ -219,6 +219,13 @@ impl Layout {
     /// Every member with slots, once: the slot's primaries, then its fallbacks in order.
     pub fn preference_list(&self, slot: Slot) -> impl ExactSizeIterator<Item = NodeId> + '_ {
         self.ring.preference_list(slot).map(|index| self.members[usize::from(index)].id)
+    }
+
+    /// The walk that makes the preference list of a slot: whom it meets at each slot that it looks
+    /// at, and what becomes of each, for people. Members are indexes in [`Layout::members`].
+    pub fn walk(&self, slot: Slot) -> impl Iterator<Item = Look> + '_ {
+        let mut list = self.ring.preference_list(slot);
+        core::iter::from_fn(move || list.look())
     }
 
     /// Whether a node is one of the slot's primaries.

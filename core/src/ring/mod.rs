@@ -12,7 +12,7 @@
 
 mod walk;
 
-pub use walk::{PreferenceList, Ring};
+pub use walk::{Fate, Look, PreferenceList, Ring};
 
 use core::fmt;
 

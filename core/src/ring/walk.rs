@@ -67,7 +67,8 @@ impl Ring {
             ring: self,
             start: slot.index(),
             steps: 0,
-            phase: Phase::NewZones,
+            // Where there is one zone, whoever is met first brings it along.
+            phase: if self.zone_count > 1 { Phase::NewZones } else { Phase::Others },
             listed: vec![false; self.zones.len()],
             left: self.owner_count,
             zones_met: vec![false; self.zones.iter().max().map_or(0, |&z| usize::from(z) + 1)],
@@ -204,36 +205,73 @@ enum Phase {
     Others,
 }
 
-impl Iterator for PreferenceList<'_> {
-    type Item = u16;
+/// What a walk makes of one slot that it looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The slot.
+    pub slot: Slot,
+    /// Whose it is, as an index of a member.
+    pub member: u16,
+    /// What becomes of the member.
+    pub fate: Fate,
+}
 
-    fn next(&mut self) -> Option<u16> {
+/// What becomes of the owner of a slot that a walk looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is the next of the list.
+    Listed,
+    /// It is on the list already.
+    ListedBefore,
+    /// It has to wait until every zone has a node on the list: its own has one.
+    ZoneListed,
+}
+
+impl PreferenceList<'_> {
+    /// Walks on by one slot; `None` where nobody is left to be listed.
+    pub fn look(&mut self) -> Option<Look> {
         if self.left == 0 {
             return None;
         }
-        loop {
-            if self.phase == Phase::NewZones && self.zones_left == 0 {
-                self.phase = Phase::Others;
-                self.steps = 0;
-            }
-            assert!(self.steps < self.ring.slot_count(), "one turn meets all who are left");
-            let owner = self.ring.owners[(self.start + self.steps) % self.ring.slot_count()];
-            let zone = usize::from(self.ring.zones[usize::from(owner)]);
-            self.steps += 1;
-            let passed_over = match self.phase {
-                Phase::NewZones => self.zones_met[zone],
-                Phase::Others => self.listed[usize::from(owner)],
-            };
-            if passed_over {
-                continue;
-            }
+        if self.phase == Phase::NewZones && self.zones_left == 0 {
+            self.phase = Phase::Others;
+            self.steps = 0;
+        }
+        assert!(self.steps < self.ring.slot_count(), "one turn meets all who are left");
+        let slot = (self.start + self.steps) % self.ring.slot_count();
+        let member = self.ring.owners[slot];
+        let zone = usize::from(self.ring.zones[usize::from(member)]);
+        self.steps += 1;
+        let passed_over = match self.phase {
+            Phase::NewZones => self.zones_met[zone],
+            Phase::Others => self.listed[usize::from(member)],
+        };
+        let fate = if !passed_over {
             if !self.zones_met[zone] {
                 self.zones_met[zone] = true;
                 self.zones_left -= 1;
             }
-            self.listed[usize::from(owner)] = true;
+            self.listed[usize::from(member)] = true;
             self.left -= 1;
-            return Some(owner);
+            Fate::Listed
+        } else if self.listed[usize::from(member)] {
+            Fate::ListedBefore
+        } else {
+            Fate::ZoneListed
+        };
+        Some(Look { slot: Slot(slot as u32), member, fate })
+    }
+}
+
+impl Iterator for PreferenceList<'_> {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        loop {
+            let Look { member, fate, .. } = self.look()?;
+            if fate == Fate::Listed {
+                return Some(member);
+            }
         }
     }
 
@@ -291,7 +329,31 @@ impl Recency {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{Ring, Slot};
+    use super::{Fate, Ring, Slot};
+
+    #[test]
+    fn a_walk_says_what_became_of_each_owner() {
+        let looks = |owners: &[u16], zones: &[u16]| -> Vec<(u32, u16, Fate)> {
+            let ring = Ring::new(owners.to_vec(), zones.to_vec());
+            let mut list = ring.preference_list(Slot(1));
+            core::iter::from_fn(|| list.look())
+                .map(|look| (look.slot.0, look.member, look.fate))
+                .collect()
+        };
+        use Fate::{Listed, ListedBefore, ZoneListed};
+        let two_turns = [
+            (1, 1, Listed),
+            (2, 1, ListedBefore),
+            (3, 0, ZoneListed),
+            (0, 2, Listed),
+            (1, 1, ListedBefore),
+            (2, 1, ListedBefore),
+            (3, 0, Listed),
+        ];
+        assert_eq!(looks(&[2, 1, 1, 0], &[0, 0, 1]), two_turns);
+        let one_turn = [(1, 1, Listed), (2, 1, ListedBefore), (3, 0, Listed), (0, 2, Listed)];
+        assert_eq!(looks(&[2, 1, 1, 0], &[0, 0, 0]), one_turn);
+    }
 
     #[test]
     fn new_zones_come_first_and_the_rest_in_walking_order() {

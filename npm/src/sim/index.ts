@@ -1,6 +1,11 @@
 // `quorate/sim`: a whole cluster in one thread, in virtual time.
 
-import start, { Simulation as World, replay as run } from "../../wasm/sim/quorate_wasm.js";
+import start, {
+  Recording as Recorded,
+  Run as Play,
+  Simulation as World,
+  replay as run,
+} from "../../wasm/sim/quorate_wasm.js";
 import { started, unpack } from "../unpack.js";
 import type * as Public from "./public.js";
 
@@ -9,6 +14,9 @@ declare const QUORATE_SIM_WASM: string;
 
 /** The boundary takes seeds of 32 bits, and would cut longer ones off. */
 const SEED_MAX = 0xffff_ffff;
+
+/** Operations of a random run, unless somebody wants another number of them. */
+const OPERATIONS = 500;
 
 type Result<T> = T | Public.SimulatedFailure;
 
@@ -23,13 +31,31 @@ export async function simulate(
 
 export async function replay(
   seed: number,
-  { operations = 500 }: { operations?: number | undefined } = {},
+  { operations = OPERATIONS }: { operations?: number | undefined } = {},
 ): Promise<Public.Replay> {
+  checkSeed(seed);
+  await load();
+  return run(seed, operations) as Public.Replay;
+}
+
+export async function play(script: Public.Script): Promise<Public.Run> {
+  await load();
+  return new Run(new Play(script));
+}
+
+export async function playSeed(
+  seed: number,
+  { operations = OPERATIONS }: { operations?: number | undefined } = {},
+): Promise<Public.Recording> {
+  checkSeed(seed);
+  await load();
+  return new Recording(new Recorded(seed, operations));
+}
+
+function checkSeed(seed: number): void {
   if (!Number.isInteger(seed) || seed < 0 || seed > SEED_MAX) {
     throw new RangeError(`The seed must be an integer from 0 to 4,294,967,295, not ${seed}.`);
   }
-  await load();
-  return run(seed, operations) as Public.Replay;
 }
 
 /** Loads the module once; a failure is forgotten, so that the next call tries again. */
@@ -115,6 +141,97 @@ class Client implements Public.SimulatedClient {
   }
 }
 
+class Run implements Public.Run {
+  readonly #run: Play;
+
+  constructor(run: Play) {
+    this.#run = run;
+  }
+
+  get now(): number {
+    return this.#run.now;
+  }
+
+  act(action: Public.Action): number | undefined {
+    return this.#run.act(action);
+  }
+
+  advance(milliseconds: number): Public.Happening[] {
+    this.#run.advance(milliseconds);
+    return this.#run.happenings() as Public.Happening[];
+  }
+
+  view(): Public.RunView {
+    return this.#run.view() as Public.RunView;
+  }
+
+  locate(key: string): Public.RunLocation {
+    return this.#run.locate(key) as Public.RunLocation;
+  }
+
+  plan(members: readonly Public.PlannedMember[]): Public.PlanView | { readonly refused: string } {
+    return this.#run.plan(members) as Public.PlanView | { readonly refused: string };
+  }
+
+  script(): Public.Script {
+    return this.#run.script() as Public.Script;
+  }
+
+  trace(): string {
+    return this.#run.trace();
+  }
+
+  [Symbol.dispose](): void {
+    this.#run.free();
+  }
+}
+
+class Recording implements Public.Recording {
+  readonly replay: Public.Replay;
+  readonly #recording: Recorded;
+
+  constructor(recording: Recorded) {
+    this.#recording = recording;
+    this.replay = recording.replay() as Public.Replay;
+  }
+
+  get now(): number {
+    return this.#recording.now;
+  }
+
+  get since(): number {
+    return this.#recording.since;
+  }
+
+  get end(): number {
+    return this.#recording.end;
+  }
+
+  act(_action: Public.Action): never {
+    throw new Error("The run of a seed is over: nothing can be done in it.");
+  }
+
+  advance(milliseconds: number): Public.Happening[] {
+    return this.#recording.advanceTo(this.now + milliseconds) as Public.Happening[];
+  }
+
+  seek(at: number): void {
+    this.#recording.seek(at);
+  }
+
+  view(): Public.RunView {
+    return this.#recording.view() as Public.RunView;
+  }
+
+  trace(): string {
+    return this.replay.trace;
+  }
+
+  [Symbol.dispose](): void {
+    this.#recording.free();
+  }
+}
+
 /** The boundary hands contexts out as lists of numbers. */
 function withBytes<T>(outcome: { context?: number[] }): Result<T> {
   const { context } = outcome;
@@ -125,3 +242,5 @@ function withBytes<T>(outcome: { context?: number[] }): Result<T> {
 // Prove that this module keeps to its public face.
 simulate satisfies typeof Public.simulate;
 replay satisfies typeof Public.replay;
+play satisfies typeof Public.play;
+playSeed satisfies typeof Public.playSeed;

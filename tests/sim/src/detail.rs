@@ -29,9 +29,13 @@ pub(crate) enum Obstacle {
     Hold,
     /// A rule loses it.
     Rule,
-    /// The link is cut, or its weather loses the frame.
-    Link,
-    /// The connection is gone.
+    /// The link is cut.
+    Cut,
+    /// The weather of the link loses it.
+    Weather,
+    /// The sender has no connection.
+    Unconnected,
+    /// The connection broke while it was under way.
     Connection,
     /// Whoever should receive it is gone.
     Receiver,

@@ -37,6 +37,8 @@ pub mod invariants;
 mod result;
 mod world;
 
+pub mod sight;
+
 pub mod scenario;
 
 pub mod stories;
@@ -44,6 +46,8 @@ pub mod stories;
 pub mod swarm;
 
 pub mod shrink;
+
+pub mod script;
 
 pub use config::{Birth, FOUNDER, WorldConfig};
 pub use disk::DiskTemper;

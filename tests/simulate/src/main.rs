@@ -15,6 +15,7 @@ mod totals;
 mod gossip;
 mod hash;
 mod properties;
+mod script;
 mod sim;
 #[cfg(feature = "mutants")]
 mod zoo;

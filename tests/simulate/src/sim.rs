@@ -13,6 +13,7 @@ use quorate_sim::swarm::Plan;
 use crate::failure::Failure;
 use crate::output::{print, print_line};
 use crate::properties;
+use crate::script::Written;
 use crate::seeds::{self, First, Job};
 use crate::selection::{Left, Lines};
 use crate::totals::Totals;
@@ -73,6 +74,8 @@ pub(crate) struct Sim {
     left: Left,
     #[command(flatten)]
     lines: Lines,
+    #[command(flatten)]
+    written: Written,
 }
 
 /// The seeds to be run, by index.
@@ -123,6 +126,9 @@ impl Sim {
         }
         #[cfg(feature = "mutants")]
         quorate_core::mutants::switch(self.mutant);
+        if let Some(verdict) = self.written.run(self.json) {
+            return verdict;
+        }
         let minutes = self.minutes.unwrap_or(SHRINK_MINUTES);
         let minutes = Duration::try_from_secs_f64(minutes * 60.0);
         ensure!(minutes.is_ok(), "--minutes must be a number that is not negative");

@@ -40,6 +40,30 @@ fn properties_are_a_table_for_people_and_programs() {
 }
 
 #[test]
+fn a_script_is_carried_out_until_some_time_is_over() {
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let file = format!("{folder}/script.json");
+    let script = r#"{"options":{"nodes":3},"actions":[
+        {"at":2500,"do":"put","client":0,"key":"a","value":"1"},
+        {"at":3000.5,"do":"get","client":1,"key":"a"}]}"#;
+    std::fs::write(&file, script).unwrap();
+    let said = stdout(&format!("sim --script {file}"));
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    assert!(lines[0].ends_with("call 1: written, siblings=1"), "{said}");
+    assert!(lines[1].ends_with(r#"call 2: found ["1"], 0 tombstones"#), "{said}");
+    assert!(lines[2].starts_with("trace "), "{said}");
+    let cut = stdout(&format!("sim --script {file} --until 2500 --json"));
+    assert!(cut.starts_with(r#"{"ended":[],"now":2500.0,"trace":""#), "{cut}");
+
+    std::fs::write(&file, r#"{"actions":[{"at":5,"do":"restart","node":0}]}"#).unwrap();
+    let refused = run(&format!("sim --script {file}"));
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(said, "error: action 1, at 5 ms: node 0 is up\n");
+}
+
+#[test]
 fn usage_says_what_people_type() {
     assert!(stdout("sim --help").contains("Usage: cargo xtask sim [OPTIONS]"));
     assert!(stdout("hash --help").contains("Usage: quorate-simulate hash [OPTIONS]"));

@@ -1,22 +1,28 @@
 //! The simulated world for a browser tab: a whole cluster, in virtual time, without a server.
 //!
-//! The cold path: objects cross the boundary here, one call at a time. Each operation of a client
-//! runs the world until it has ended.
+//! The cold path: objects cross the boundary here, one call at a time. Each operation of a client of
+//! a [`Simulation`] runs the world until it has ended; in a [`Run`] time passes by steps.
 
-mod options;
+mod objects;
 mod outcome;
 mod replay;
 mod view;
+
+mod recording;
+mod run;
 
 use quorate_core::ids::Text;
 use quorate_core::message::CallId;
 use quorate_core::time::Duration;
 use quorate_sim::World;
+use quorate_sim::script::Options;
 use wasm_bindgen::prelude::{JsError, JsValue, wasm_bindgen};
 
-use options::Options;
+use objects::object;
 use outcome::Outcome;
+pub use recording::Recording;
 pub use replay::replay;
+pub use run::Run;
 use view::{Located, View};
 
 /// A cluster with its clients, in virtual time.
@@ -159,7 +165,7 @@ impl Simulation {
 
     fn finish(&mut self, client: usize, call: CallId) -> Result<JsValue, JsError> {
         let outcome = Outcome::of(self.world.finish(client, call));
-        Ok(serde_wasm_bindgen::to_value(&outcome)?)
+        object(&outcome)
     }
 
     fn nodes(&self) -> usize {

@@ -15,13 +15,15 @@ use std::fmt;
 use quorate_core::client::Link;
 use quorate_core::prng::Prng;
 use quorate_core::time::{Duration, Instant};
+use serde::Serialize;
 
 use crate::config::WorldConfig;
 pub use weather::Weather;
 pub(crate) use weather::{tail, up_to};
 
 /// Where a machine is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Place {
     /// A node, by its index.
     Node(usize),
@@ -106,6 +108,8 @@ pub(crate) struct Fate {
     pub(crate) again: Option<Instant>,
     /// Whether it is to arrive before one that was sent earlier.
     pub(crate) overtakes: bool,
+    /// Whether it never arrives because nothing gets through.
+    pub(crate) cut: bool,
 }
 
 impl Network {
@@ -190,7 +194,7 @@ impl Network {
         let road = self.road(from.place(), to.place());
         let weather = road.weather;
         if road.cut || road.draw(weather.loss) {
-            return Fate::default();
+            return Fate { cut: road.cut, ..Fate::default() };
         }
         let kib = u32::try_from(bytes / 1_024).unwrap_or(u32::MAX) + 1;
         road.free_at = road.free_at.max(now) + weather.busy * kib;
@@ -208,7 +212,7 @@ impl Network {
             let place = if overtaken { &mut stream.latest } else { &mut stream.last };
             place[toward] = place[toward].max(arrives);
         }
-        Fate { arrives: Some(arrives), again, overtakes: arrives < latest }
+        Fate { arrives: Some(arrives), again, overtakes: arrives < latest, cut: false }
     }
 
     /// How long a word without a connection takes: a dial, the news that a connection is gone.
@@ -236,6 +240,11 @@ impl Network {
     pub(crate) fn clog(&mut self, from: Place, to: Place, until: Instant) {
         let road = self.road(from, to);
         road.clogged_until = road.clogged_until.max(until);
+    }
+
+    /// The weather of one link.
+    pub(crate) fn weather(&self, from: Place, to: Place) -> Weather {
+        self.links.get(&(from, to)).map_or(self.weather, |road| road.weather)
     }
 
     /// Sets the weather of one link.

@@ -12,4 +12,4 @@ mod words;
 
 pub use plan::{Act, Ailment, FaultClass, Kind, Loses, Outcast, Plan, Shown, Step};
 pub use report::{Calls, Report};
-pub use run::run;
+pub use run::{run, run_watched};

@@ -20,12 +20,12 @@ use crate::observation::{
 
 /// The columns of a line that are the same for all lines.
 #[derive(Default)]
-pub(super) struct Columns<'a> {
+pub(crate) struct Columns<'a> {
     pub(super) place: String,
     pub(super) arrow: &'static str,
     pub(super) other: String,
     pub(super) kind: &'a str,
-    pub(super) key: Option<&'a Key>,
+    pub(crate) key: Option<&'a Key>,
 }
 
 impl Columns<'_> {
@@ -244,7 +244,7 @@ fn write(ties: &Ties, words: &mut Words<'_>, write: &Write, applied: Option<&App
 }
 
 /// A frame as its sender sees it.
-pub(super) fn frame<'a>(
+pub(crate) fn frame<'a>(
     ties: &'a Ties,
     words: &mut Words<'_>,
     (from, to): (End, End),

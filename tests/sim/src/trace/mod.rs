@@ -11,8 +11,11 @@ use std::hash::{Hash, Hasher};
 use quorate_core::time::Instant;
 
 pub(crate) use hasher::TraceHasher;
+pub(crate) use lines::frame;
 pub(crate) use log::Log;
 pub use log::LogFilter;
+pub(crate) use ties::{Owner, Ties, owner};
+pub(crate) use words::{Lives, Words};
 
 /// The rolling hash of all events.
 pub(crate) struct Trace {

@@ -23,7 +23,7 @@ const REMEMBERED: usize = 16_384;
 
 /// Who gave a call its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Owner {
+pub(crate) enum Owner {
     Client(usize),
     Hand(u64),
     Node(usize),
@@ -33,7 +33,7 @@ pub(super) enum Owner {
 
 /// What the log remembers.
 #[derive(Debug)]
-pub(super) struct Ties {
+pub(crate) struct Ties {
     keys: Recent<(Owner, CallId), Option<Key>>,
     /// What people see in place of a number that begins anywhere.
     numbers: Recent<(usize, CallId), u64>,
@@ -63,7 +63,7 @@ struct Followed {
 }
 
 impl Ties {
-    pub(super) fn new(call: Option<(usize, u64)>) -> Ties {
+    pub(crate) fn new(call: Option<(usize, u64)>) -> Ties {
         let followed = call.map(|(client, number)| Followed {
             client,
             call: CallId(number),
@@ -100,7 +100,7 @@ impl Ties {
     }
 
     /// Remembers what an observation ties together.
-    pub(super) fn learn(&mut self, seen: &Observation<'_>) {
+    pub(crate) fn learn(&mut self, seen: &Observation<'_>) {
         if let Observation::CallStarted(CallStarted { caller, call, key, .. }) = *seen {
             self.keys.insert((Owner::of(caller), call), Some(key.clone()));
         } else if let Observation::Sent(sent) = *seen {
@@ -314,7 +314,7 @@ impl Owner {
 }
 
 /// The call that a frame is about, and who gave it its number.
-pub(super) fn owner(from: End, to: End, message: &Message) -> Option<(Owner, CallId)> {
+pub(crate) fn owner(from: End, to: End, message: &Message) -> Option<(Owner, CallId)> {
     let (asker, other, call) = match message {
         Message::Get(get) => (from, to, get.head.call),
         Message::Put(put) => (from, to, put.head.call),

@@ -24,17 +24,17 @@ use crate::detail::Obstacle;
 const VALUE_CHARS: usize = 24;
 
 /// The lives of the nodes, by what their data call them: the first one is life 0.
-pub(super) type Lives = BTreeMap<(NodeId, Incarnation), u64>;
+pub(crate) type Lives = BTreeMap<(NodeId, Incarnation), u64>;
 
 /// Writes short forms; each method appends to `text`.
-pub(super) struct Words<'a> {
-    pub(super) text: String,
-    pub(super) lives: &'a Lives,
+pub(crate) struct Words<'a> {
+    pub(crate) text: String,
+    pub(crate) lives: &'a Lives,
 }
 
 impl Words<'_> {
     /// Appends what is formatted, behind a blank where something stands already.
-    pub(super) fn add(&mut self, words: impl Display) {
+    pub(crate) fn add(&mut self, words: impl Display) {
         if !self.text.is_empty() {
             self.text.push(' ');
         }
@@ -45,7 +45,7 @@ impl Words<'_> {
         write!(self.text, "{words}").expect("a string takes everything");
     }
 
-    pub(super) fn dot(&mut self, dot: Dot) {
+    pub(crate) fn dot(&mut self, dot: Dot) {
         self.actor(dot.actor);
         self.put(format_args!("#{}", dot.counter.0));
     }
@@ -83,7 +83,7 @@ impl Words<'_> {
         }
     }
 
-    pub(super) fn context(&mut self, context: &Context) {
+    pub(crate) fn context(&mut self, context: &Context) {
         self.add('{');
         for (index, (actor, seen)) in context.iter().enumerate() {
             if index > 0 {
@@ -95,7 +95,7 @@ impl Words<'_> {
     }
 
     /// A context as its users hold it.
-    pub(super) fn token(&mut self, key: Option<&Key>, token: &[u8]) {
+    pub(crate) fn token(&mut self, key: Option<&Key>, token: &[u8]) {
         match key.map(|key| Context::from_token(key, token)) {
             _ if token.is_empty() => self.add("blind"),
             Some(Ok(context)) => self.context(&context),
@@ -103,7 +103,7 @@ impl Words<'_> {
         }
     }
 
-    pub(super) fn record(&mut self, record: &Record) {
+    pub(crate) fn record(&mut self, record: &Record) {
         self.add('{');
         let start = self.text.len();
         for (actor, history) in record.histories().filter(|(_, h)| !h.superseded().is_empty()) {
@@ -136,7 +136,7 @@ impl Words<'_> {
         }
     }
 
-    pub(super) fn value(&mut self, value: &[u8]) {
+    pub(crate) fn value(&mut self, value: &[u8]) {
         let text = String::from_utf8_lossy(value);
         let cut = text.char_indices().nth(VALUE_CHARS).map(|(at, _)| at);
         match cut {
@@ -145,7 +145,7 @@ impl Words<'_> {
         }
     }
 
-    pub(super) fn quorum(&mut self, QuorumChoice { r, w }: QuorumChoice) {
+    pub(crate) fn quorum(&mut self, QuorumChoice { r, w }: QuorumChoice) {
         if r > 0 {
             self.add(format_args!("R={r}"));
         }
@@ -154,7 +154,7 @@ impl Words<'_> {
         }
     }
 
-    pub(super) fn reply(&mut self, key: Option<&Key>, reply: &Reply) {
+    pub(crate) fn reply(&mut self, key: Option<&Key>, reply: &Reply) {
         if let Some(by) = reply.passed_on_by {
             self.add(format_args!("passed on by {}", Node(by)));
         }
@@ -177,7 +177,7 @@ impl Words<'_> {
         }
     }
 
-    pub(super) fn answer(&mut self, key: Option<&Key>, answer: &Answer) {
+    pub(crate) fn answer(&mut self, key: Option<&Key>, answer: &Answer) {
         match answer {
             Answer::Entry(entry) => {
                 let siblings = entry.values.len() + entry.tombstones as usize;
@@ -208,7 +208,7 @@ impl Words<'_> {
     }
 
     /// How something ended badly: `acked` of `needed`, and a number that exceeded a limit.
-    pub(super) fn failed(
+    pub(crate) fn failed(
         &mut self,
         code: &str,
         outcome: Outcome,
@@ -229,7 +229,7 @@ impl Words<'_> {
     }
 
     /// Whether fallbacks count, where a request says so.
-    pub(super) fn strictness(&mut self, strictness: Strictness) {
+    pub(crate) fn strictness(&mut self, strictness: Strictness) {
         match strictness {
             Strictness::Configured => {}
             Strictness::Strict => self.add("strict"),
@@ -237,11 +237,11 @@ impl Words<'_> {
         }
     }
 
-    pub(super) fn refusal(&mut self, refusal: &ApplyRefusal) {
+    pub(crate) fn refusal(&mut self, refusal: &ApplyRefusal) {
         self.add(format_args!("refused: {refusal}"));
     }
 
-    pub(super) fn event(&mut self, event: &Event) {
+    pub(crate) fn event(&mut self, event: &Event) {
         match event {
             Event::NodeUp(node) => self.add(format_args!("{} is up", Node(*node))),
             Event::NodeDown(node) => self.add(format_args!("{} is down", Node(*node))),
@@ -326,7 +326,7 @@ impl Words<'_> {
 }
 
 /// A node by its index: ids are given in their order, from 1.
-pub(super) struct Node(pub(super) NodeId);
+pub(crate) struct Node(pub(crate) NodeId);
 
 impl Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -335,7 +335,7 @@ impl Display for Node {
 }
 
 /// Where the records of a piece lie.
-pub(super) struct At(pub(super) Piece);
+pub(crate) struct At(pub(crate) Piece);
 
 impl Display for At {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -344,11 +344,11 @@ impl Display for At {
     }
 }
 
-pub(super) fn key(key: &Key) -> String {
+pub(crate) fn key(key: &Key) -> String {
     String::from_utf8_lossy(key.as_bytes()).chars().take(VALUE_CHARS).collect()
 }
 
-pub(super) fn store_error(error: StoreError) -> &'static str {
+pub(crate) fn store_error(error: StoreError) -> &'static str {
     match error {
         StoreError::Io => "io",
         StoreError::Damaged => "damaged",
@@ -357,17 +357,19 @@ pub(super) fn store_error(error: StoreError) -> &'static str {
     }
 }
 
-pub(super) fn obstacle(obstacle: Obstacle) -> &'static str {
+pub(crate) fn obstacle(obstacle: Obstacle) -> &'static str {
     match obstacle {
         Obstacle::Hold => "held",
         Obstacle::Rule => "lost: a rule",
-        Obstacle::Link => "lost: the link",
-        Obstacle::Connection => "lost: no connection",
+        Obstacle::Cut => "lost: the link is cut",
+        Obstacle::Weather => "lost: the link",
+        Obstacle::Unconnected => "lost: no connection",
+        Obstacle::Connection => "lost: the connection is gone",
         Obstacle::Receiver => "lost: nobody there",
     }
 }
 
-pub(super) fn seconds(duration: Duration) -> String {
+pub(crate) fn seconds(duration: Duration) -> String {
     let us = duration.as_micros();
     let (whole, part) = (us / 1_000_000, us % 1_000_000);
     let digits = format!("{whole}.{part:06}");

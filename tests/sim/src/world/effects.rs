@@ -20,22 +20,28 @@ impl World {
         let Some((a, b)) = self.network.ends(connection) else { return };
         let to = if a == from { b } else { a };
         self.observe(&Observation::Sent(Sent { from, to, message: &message }));
+        let cause = self.sight.as_ref().map(|sight| sight.cause()).unwrap_or_default();
         let Some(later) = self.judge(connection, from, to, &message) else { return };
         let bytes = weight(&message);
         let fate = self.network.send(self.now, connection, to, bytes);
         self.watch.add(Mark::FrameOvertaken, fate.overtakes);
         if fate.arrives.is_none() {
-            let by = Obstacle::Link;
+            let by = if fate.cut { Obstacle::Cut } else { Obstacle::Weather };
             self.observe_detail(&Detail::Stopped { from, to, message: &message, by });
         }
-        if let Some(at) = fate.again {
-            let message = message.clone();
-            let again = Event::Frame { connection, from, to, message, again: true };
-            self.push(at + later, again);
+        let arrivals = [fate.arrives, fate.again].map(|at| at.map(|at| at + later));
+        if let Some(sight) = &mut self.sight {
+            sight.on_fate(arrivals);
         }
-        if let Some(at) = fate.arrives {
-            let once = Event::Frame { connection, from, to, message, again: false };
-            self.push(at + later, once);
+        let [arrives, again] = arrivals;
+        if let Some(at) = again {
+            let message = message.clone();
+            let again = Event::Frame { connection, from, to, message, again: true, cause };
+            self.push(at, again);
+        }
+        if let Some(at) = arrives {
+            let once = Event::Frame { connection, from, to, message, again: false, cause };
+            self.push(at, once);
         }
     }
 
@@ -117,7 +123,7 @@ impl World {
                         match self.network.between(from, to) {
                             Some(connection) => self.send(connection, from, message),
                             None => {
-                                let by = Obstacle::Connection;
+                                let by = Obstacle::Unconnected;
                                 let message = &message;
                                 self.observe_detail(&Detail::Stopped { from, to, message, by });
                             }
@@ -152,6 +158,9 @@ impl World {
     }
 
     fn store(&mut self, node: usize, ticket: Ticket, op: &StoreOp) {
+        if let Some(sight) = &mut self.sight {
+            sight.on_store(node, ticket);
+        }
         let unsynced = self.disks[node].unsynced();
         let removed = match op {
             StoreOp::RemoveHint { target, key, .. } => {

@@ -21,7 +21,10 @@ impl World {
             Event::Dialled { from, to } => self.on_dialled(from, to),
             Event::SeedDialled { from, address } => self.on_seed_dialled(from, address),
             Event::SeedLost { at, address } => self.input(at, Input::SeedDown { address }),
-            Event::Frame { connection, from, to, message, again } => {
+            Event::Frame { connection, from, to, message, again, cause } => {
+                if let Some(sight) = &mut self.sight {
+                    sight.on_arrival(cause);
+                }
                 let open = self.network.is_open(connection);
                 if again || open {
                     self.watch.add(Mark::FrameOutlivesConnection, !open);
@@ -39,6 +42,7 @@ impl World {
                 }
                 if self.is_alive(node, life) {
                     self.observe_detail(&Detail::Learned { node, ticket });
+                    self.go_on(node, ticket);
                     self.input(node, Input::Stored { ticket, outcome });
                     self.sync(node);
                 }
@@ -204,6 +208,7 @@ impl World {
         self.tell_mark(node);
         for (ticket, outcome) in told {
             if self.is_alive(node, life) {
+                self.go_on(node, ticket);
                 self.input(node, Input::Stored { ticket, outcome });
             }
         }

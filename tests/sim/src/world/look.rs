@@ -72,9 +72,20 @@ impl World {
         self.disks[node].keys().cloned().collect()
     }
 
+    /// The own copies of a node.
+    pub(crate) fn records_of(&self, node: usize) -> impl Iterator<Item = (&Key, &Record)> {
+        let disk = &self.disks[node];
+        disk.keys().filter_map(|key| Some((key, disk.memory(key)?)))
+    }
+
     /// How many hints a node keeps for another.
     pub fn hints(&self, node: usize, target: usize) -> usize {
         self.disks[node].hints_for(self.nodes[target].id)
+    }
+
+    /// What a node keeps for others: whom it is for, the key and the record.
+    pub(crate) fn hints_of(&self, node: usize) -> impl Iterator<Item = (NodeId, &Key, &Record)> {
+        self.disks[node].hints().map(|(target, key, held)| (target, key, held.record()))
     }
 
     /// How many hints some nodes keep for each other.

@@ -11,6 +11,7 @@ mod layouts;
 mod look;
 mod queue;
 mod rules;
+mod sight;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quorate_core::client::{CallError, Client, Completion, Link};
 use quorate_core::ids::{ClusterId, Incarnation, NodeId, Text};
-use quorate_core::layout::{Layout, LayoutVersion, Member, PlanSettings, plan_first};
+use quorate_core::layout::{Layout, LayoutVersion, Member, PlanError, PlanSettings, plan_first};
 use quorate_core::machine::{Event as NodeEvent, StoreOutcome, Ticket};
 use quorate_core::merkle::TreeKey;
 use quorate_core::message::{CallId, LayoutHistory, LayoutUpdate, Message, Reply};
@@ -34,6 +35,7 @@ use crate::marks::{Mark, Watch};
 use crate::network::{Connection, End, Network, Place};
 use crate::observation::{Observation, Started};
 use crate::oracle::{Facts, Moment, Oracle};
+use crate::sight::{Cause, Sight};
 use crate::trace::{Log, Trace};
 use clock::Clock;
 pub(crate) use clock::unix;
@@ -74,6 +76,8 @@ pub struct World {
     oracle: Oracle,
     trace: Trace,
     log: Option<Log>,
+    /// What was seen, for people, where somebody asked for it.
+    sight: Option<Box<Sight>>,
     watch: Watch,
     /// Events taken.
     taken: u64,
@@ -134,6 +138,7 @@ enum Event {
         to: End,
         message: Message,
         again: bool,
+        cause: Cause,
     },
     /// A request by hand arrives.
     Handed {
@@ -233,6 +238,7 @@ impl World {
             oracle: Oracle::new(facts),
             trace: Trace::new(config.seed),
             log: None,
+            sight: None,
             watch: Watch::new(),
             taken: 0,
             endings: 0,
@@ -282,6 +288,7 @@ impl World {
         assert!(at >= self.now, "time never goes back");
         self.now = at;
         self.take(event);
+        self.look_around();
         true
     }
 
@@ -329,13 +336,19 @@ impl World {
         if let Some(log) = &mut self.log {
             log.observe(self.now, seen);
         }
+        if let Some(sight) = &mut self.sight {
+            sight.observe(self.now, seen);
+        }
     }
 
-    /// Tells the marks and the log what is of no concern to the oracle.
+    /// Tells the marks, the log and who watches what is of no concern to the oracle.
     fn observe_detail(&mut self, seen: &Detail<'_>) {
         self.watch.detail(seen);
         if let Some(log) = &mut self.log {
             log.detail(self.now, seen);
+        }
+        if let Some(sight) = &mut self.sight {
+            sight.detail(self.now, seen);
         }
     }
 
@@ -401,6 +414,9 @@ impl World {
         if let Some(log) = &mut self.log {
             log.name_life(config.id, config.incarnation, self.nodes[index].life);
         }
+        if let Some(sight) = &mut self.sight {
+            sight.name_life(config.id, config.incarnation, self.nodes[index].life);
+        }
         let node = Node::new(config, self.prng.next_u64()).expect("a configuration that works");
         self.nodes[index].node = Some(node);
         self.nodes[index].inherits = self.network.last_opened();
@@ -411,12 +427,16 @@ impl World {
     }
 }
 
+/// The first plan of a layout.
+pub(crate) fn first_plan(config: &WorldConfig) -> Result<Layout, PlanError> {
+    let founders = config.nodes - config.newcomers;
+    plan_first(settings(config), (0..founders).map(|index| member(index, config)).collect())
+}
+
 /// The layout that all nodes hold, or come to hold.
 fn layout(config: &WorldConfig) -> LayoutUpdate {
-    let founders = config.nodes - config.newcomers;
-    let members: Vec<Member> = (0..founders).map(|index| member(index, config)).collect();
-    let planned = plan_first(settings(config), members).expect("a plan for the members");
-    let addresses = (0..founders).map(address).collect();
+    let planned = first_plan(config).expect("a plan for the members");
+    let addresses = (0..planned.members().len()).map(address).collect();
     if config.birth == Birth::OneSeed {
         return LayoutUpdate { layout: planned, addresses };
     }

@@ -6,6 +6,7 @@ use quorate_core::time::Duration;
 use super::{Event, World};
 use crate::detail::{Detail, Obstacle};
 use crate::network::{Connection, End};
+use crate::sight::Cause;
 
 /// Names a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +78,8 @@ impl World {
         let rule = self.rules.rules.remove(index);
         for (connection, from, to, message) in rule.held {
             let at = self.now + self.network.delay(from.place(), to.place());
-            self.push(at, Event::Frame { connection, from, to, message, again: true });
+            let cause = Cause::default();
+            self.push(at, Event::Frame { connection, from, to, message, again: true, cause });
         }
     }
 

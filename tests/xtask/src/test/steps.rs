@@ -215,7 +215,7 @@ fn node_tests(workspace: &Workspace, arguments: &[&str]) -> Result<Outcome> {
 }
 
 /// An example in JavaScript brings a package with a script `test`; one in Rust is a crate of the
-/// workspace. Both start the nodes that they need from `QUORATE_BIN`.
+/// workspace. Both start the nodes that they need from `QUORATE_BIN`; pages are tested in a browser.
 fn examples(workspace: &Workspace) -> Result<Outcome> {
     let crates =
         workspace.packages.iter().filter(|package| package.folder.starts_with("examples/"));
@@ -231,10 +231,12 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
         cargo.args(["test", "-p", name]).env(node_binary::VARIABLE, &binary);
         sum = sum + tally(&mut cargo, counts::libtest)?;
     }
+    let program = chromium::find_or_install()?;
     for file in packages {
         let mut npm = workspace.command("npm");
         npm.args(["test", "--prefix", file.trim_end_matches("/package.json")]);
-        sum = sum + tally(npm.env(node_binary::VARIABLE, &binary), counts::node)?;
+        npm.env(node_binary::VARIABLE, &binary).env(chromium::VARIABLE, &program);
+        sum = sum + tally(&mut npm, counts::node)?;
     }
     Ok(Outcome::Counted(sum))
 }

@@ -27,6 +27,7 @@ use crate::config::Birth;
 use crate::invariants::Violation;
 use crate::network::Place;
 use crate::observation::Asked;
+use crate::sight::{Recorder, Sight, Watched};
 use crate::trace::LogFilter;
 use crate::world::World;
 
@@ -38,24 +39,19 @@ const EVENTS_AT_LEAST: u64 = 2_000_000;
 ///
 /// An assertion of a machine that fails is a violation like any other.
 pub fn run(plan: &Plan, log: Option<LogFilter>) -> Report {
-    let mut run = Run::new(plan, log);
-    let outcome = catch_unwind(AssertUnwindSafe(|| run.carry_out()));
-    let panicked = outcome.err().map(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Violation { at: run.world.now(), ..*Violation::of_machine(text.unwrap_or_default()) }
-    });
-    let violation = panicked.or_else(|| run.world.violation().cloned());
-    Report {
-        seed: plan.seed,
-        trace: run.world.trace_hash(),
-        events: run.world.events_taken(),
-        simulated: run.world.now().since(Instant(0)),
-        calls: run.calls,
-        marks: run.world.marks().clone(),
-        violation,
-        log: run.world.take_log(),
-    }
+    let keep_log = |world: &mut World| {
+        if let Some(filter) = log {
+            world.keep_log(filter);
+        }
+    };
+    Run::new(plan, keep_log).come_to_an_end().0
+}
+
+/// Runs a plan while somebody watches, and keeps so many happenings, the last ones.
+pub fn run_watched(plan: &Plan, happenings_max: usize) -> (Report, Watched) {
+    let sight = Sight::recording(Recorder::new(happenings_max));
+    let (report, mut world) = Run::new(plan, |world| world.watch(sight)).come_to_an_end();
+    (report, world.take_sight().map(|sight| sight.into_watched()).unwrap_or_default())
 }
 
 struct Run<'a> {
@@ -107,14 +103,13 @@ enum End {
 }
 
 impl<'a> Run<'a> {
-    fn new(plan: &'a Plan, log: Option<LogFilter>) -> Run<'a> {
+    /// The beginning; `prepare` is given the world before it has any clients.
+    fn new(plan: &'a Plan, prepare: impl FnOnce(&mut World)) -> Run<'a> {
         let mut world = match plan.config.birth {
             Birth::Layout => World::new(plan.config.clone()),
             Birth::OneSeed => World::begin(plan.config.clone()),
         };
-        if let Some(filter) = log {
-            world.keep_log(filter);
-        }
+        prepare(&mut world);
         let mut run = Run {
             plan,
             world,
@@ -137,6 +132,27 @@ impl<'a> Run<'a> {
             run.clients.push(client);
         }
         run
+    }
+
+    fn come_to_an_end(mut self) -> (Report, World) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.carry_out()));
+        let panicked = outcome.err().map(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Violation { at: self.world.now(), ..*Violation::of_machine(text.unwrap_or_default()) }
+        });
+        let Run { plan, mut world, calls, .. } = self;
+        let report = Report {
+            seed: plan.seed,
+            trace: world.trace_hash(),
+            events: world.events_taken(),
+            simulated: world.now().since(Instant(0)),
+            calls,
+            marks: world.marks().clone(),
+            violation: panicked.or_else(|| world.violation().cloned()),
+            log: world.take_log(),
+        };
+        (report, world)
     }
 
     fn carry_out(&mut self) {
