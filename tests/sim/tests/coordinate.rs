@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use quorate_core::client::{CallOptions, Coordinate};
+use quorate_core::limits::Limits;
+use quorate_core::node::AntiEntropySettings;
 use quorate_core::prng::Prng;
 use quorate_core::time::Duration;
 use quorate_sim::{Ended, World, WorldConfig};
@@ -39,7 +41,7 @@ enum Step {
 }
 
 /// At most one node is down at a time, and only primaries count, so every quorum of reads meets every
-/// quorum of writes: there is one right answer, also while a node that came back holds old copies.
+/// quorum of writes: there is one right answer, though a node that came back keeps its old copies.
 fn draw(seed: u64) -> Vec<Step> {
     let mut prng = Prng::stream(seed, "histories");
     let mut down = None;
@@ -60,7 +62,10 @@ fn draw(seed: u64) -> Vec<Step> {
                     steps.extend([Step::Wait(Duration::from_secs(1)), Step::Crash(node)]);
                     down = Some(node);
                 }
-                Some(node) => steps.push(Step::Restart(node)),
+                // The clients find it again.
+                Some(node) => {
+                    steps.extend([Step::Restart(node), Step::Wait(Duration::from_secs(3))]);
+                }
             },
         }
     }
@@ -70,8 +75,16 @@ fn draw(seed: u64) -> Vec<Step> {
 
 /// What each step told the client who took it.
 fn carry_out(steps: &[Step], seed: u64, coordinate: Coordinate) -> Vec<String> {
-    let config = WorldConfig { nodes: NODES, seed, coordinate, ..WorldConfig::default() };
-    let mut world = World::new(WorldConfig { strict: true, ..config });
+    let mut world = World::new(WorldConfig {
+        nodes: NODES,
+        seed,
+        coordinate,
+        strict: true,
+        // Neither hints nor comparisons bring a copy up to date.
+        limits: Limits { hint_bytes_max: 0, target_hint_bytes_max: 0, ..Limits::default() },
+        anti_entropy: AntiEntropySettings { bytes_per_second: 0, ..Default::default() },
+        ..WorldConfig::default()
+    });
     for _ in 0..CLIENTS {
         world.add_client();
     }
