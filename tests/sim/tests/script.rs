@@ -1,31 +1,35 @@
 //! Runs that a person makes: what is done, what is told of it, and that it is always the same run.
 
-use quorate_core::time::Duration;
+use quorate_core::time::{Duration, Instant};
 use quorate_sim::Place;
-use quorate_sim::script::{Action, PlannedMember, Run, Script};
-use quorate_sim::sight::{FrameLoss, Happening, Outcome, What, WhatOfNode};
+use quorate_sim::script::{Action, PlannedMember, Recording, Run, Script};
+use quorate_sim::sight::{FrameLoss, Happening, Milliseconds, Outcome, What, WhatOfNode};
+use quorate_sim::swarm::{Calls, Plan, run, run_watched};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 /// A run of five nodes that have found each other.
 fn settled(options: serde_json::Value) -> Run {
-    let mut run =
-        Run::new(Script { options: serde_json::from_value(options).unwrap(), ..Script::default() })
-            .unwrap();
+    let mut run = Run::new(parsed(json!({ "options": options }))).expect("options that work");
     pass(&mut run, 3_000);
     run
 }
 
+fn parsed<T: DeserializeOwned>(value: serde_json::Value) -> T {
+    serde_json::from_value(value).expect("JSON of the wanted shape")
+}
+
 fn pass(run: &mut Run, milliseconds: u64) -> Vec<Happening> {
-    run.advance(Duration::from_millis(milliseconds)).unwrap();
+    run.advance(Duration::from_millis(milliseconds)).expect("actions that can be done");
     run.take_happenings()
 }
 
 fn act(run: &mut Run, action: serde_json::Value) -> Option<u64> {
-    run.act(serde_json::from_value(action).unwrap()).unwrap()
+    run.act(parsed(action)).expect("an action that can be done")
 }
 
 fn refusal(run: &mut Run, action: serde_json::Value) -> String {
-    run.act(serde_json::from_value(action).unwrap()).unwrap_err().to_string()
+    run.act(parsed(action)).expect_err("it cannot be done").to_string()
 }
 
 /// The end of a call that has ended well.
@@ -51,13 +55,9 @@ fn values(happenings: &[Happening], number: u64) -> Vec<String> {
 
 /// Frames of a kind that a call caused and that arrive: from, to.
 fn arriving(happenings: &[Happening], number: u64, kind: &str) -> Vec<(Place, Place)> {
-    let of = |happening: &Happening| match &happening.what {
-        What::Frame { frame, from, to, arrives: Some(_), .. }
-            if happening.cause == Some(number) && *frame == kind =>
-        {
-            Some((*from, *to))
-        }
-        _ => None,
+    let of = |Happening { cause, what, .. }: &Happening| {
+        let What::Frame { frame, from, to, arrives: Some(_), .. } = what else { return None };
+        (*cause == Some(number) && *frame == kind).then_some((*from, *to))
     };
     happenings.iter().filter_map(of).collect()
 }
@@ -137,11 +137,9 @@ fn a_hint_is_kept_while_its_primary_is_down_and_goes_home() {
     pass(&mut run, 10_000);
     act(&mut run, json!({ "do": "put", "client": 0, "key": "cart", "value": "milk" }));
     let seen = pass(&mut run, 2_000);
-    let hint = seen.iter().find_map(|happening| match &happening.what {
-        What::Stored { node, hint_for: Some(target), .. } => {
-            Some((*node, *target, happening.cause))
-        }
-        _ => None,
+    let hint = seen.iter().find_map(|Happening { cause, what, .. }| {
+        let What::Stored { node, hint_for: Some(target), .. } = what else { return None };
+        Some((*node, *target, *cause))
     });
     let Some((fallback, target, Some(1))) = hint else { panic!("{seen:#?}") };
     assert_eq!(target, down);
@@ -202,13 +200,13 @@ fn two_sides_of_a_partition_leave_siblings_and_a_merge_leaves_one() {
 #[test]
 fn a_lost_frame_says_why() {
     let losses = |seen: &[Happening]| -> Vec<(FrameLoss, bool)> {
-        let loss = |happening: &Happening| match happening.what {
-            What::Frame { lost, arrives, .. } => {
-                assert_eq!(lost.is_some(), arrives.is_none(), "{happening:?}");
-                Some((lost?, false))
+        let loss = |Happening { what, .. }: &Happening| {
+            if let What::Frame { lost, arrives, .. } = what {
+                assert_eq!(lost.is_some(), arrives.is_none(), "{what:?}");
+                return lost.map(|lost| (lost, false));
             }
-            What::Dropped { lost, .. } => Some((lost, true)),
-            _ => None,
+            let What::Dropped { lost, .. } = what else { return None };
+            Some((*lost, true))
         };
         seen.iter().filter_map(loss).collect()
     };
@@ -283,7 +281,7 @@ fn a_plan_that_cannot_be_says_so() {
 
 /// A script with a bit of everything.
 fn script() -> Script {
-    serde_json::from_value(json!({
+    parsed(json!({
         "options": { "nodes": 6, "zones": 3, "newcomers": 1, "seed": 7 },
         "actions": [
             { "at": 1500.25, "do": "put", "client": 0, "key": "a", "value": "1" },
@@ -301,7 +299,6 @@ fn script() -> Script {
             { "at": 21000, "do": "get", "client": 1, "key": "a" }
         ]
     }))
-    .unwrap()
 }
 
 #[test]
@@ -398,9 +395,7 @@ fn a_script_that_cannot_be_carried_out_says_where() {
         { "at": 10, "do": "restart", "node": 0 },
         { "at": 20, "do": "crash", "node": 0 },
     ]);
-    let script = |actions: serde_json::Value| -> Script {
-        serde_json::from_value(json!({ "actions": actions })).unwrap()
-    };
+    let script = |actions: serde_json::Value| -> Script { parsed(json!({ "actions": actions })) };
     let mut run = Run::new(script(actions)).unwrap();
     let refused = run.advance(Duration::from_millis(100)).unwrap_err().to_string();
     assert_eq!(refused, "action 1, at 10 ms: node 0 is up");
@@ -411,7 +406,7 @@ fn a_script_that_cannot_be_carried_out_says_where() {
     let unordered = json!([{ "at": 2, "do": "heal" }, { "at": 1, "do": "heal" }]);
     let why = Run::new(script(unordered)).err().unwrap().to_string();
     assert_eq!(why, "action 2, at 1 ms, stands behind a later one");
-    let too_many = serde_json::from_value(json!({ "options": { "newcomers": 60 } })).unwrap();
+    let too_many = parsed(json!({ "options": { "newcomers": 60 } }));
     assert!(Run::new(too_many).err().unwrap().to_string().contains("65 nodes in all"));
 }
 
@@ -433,4 +428,42 @@ fn the_walk_to_a_preference_list_names_whom_it_passes_over() {
         assert_eq!(step.slot as usize, (located.slot as usize + place) % 64);
         assert_ne!(step.taken.is_some(), step.skipped.is_some());
     }
+}
+
+#[test]
+fn who_watches_changes_nothing() {
+    for seed in 0..6 {
+        let plan = Plan::draw(seed, 60);
+        let (report, watched) = run_watched(&plan, 1_000_000);
+        assert_eq!(report.trace, run(&plan, None).trace, "seed {seed}");
+        assert_eq!(watched.since.get(), 0.0);
+        let (happenings, views) = (&watched.happenings, &watched.views);
+        assert!(happenings.windows(2).all(|pair| pair[0].at <= pair[1].at));
+        assert!(views.windows(2).all(|pair| pair[0].now < pair[1].now) && views.len() < 256);
+        let ends = happenings.iter().filter(|it| matches!(it.what, What::Ended { .. })).count();
+        let Calls { written, read, unknown, refused, .. } = report.calls;
+        assert!(ends as u64 >= written + read + unknown + refused, "seed {seed}");
+    }
+}
+
+#[test]
+fn of_a_long_run_the_last_happenings_are_kept() {
+    let plan = Plan::draw(1, 60);
+    let (_, all) = run_watched(&plan, 1_000_000);
+    let (_, last) = run_watched(&plan, 100);
+    let gone = all.happenings.len() - 100;
+    assert_eq!(last.happenings, all.happenings[gone..]);
+    assert_eq!(last.since, all.happenings[gone - 1].at);
+    assert_eq!(last.views, all.views);
+
+    let mut recording = Recording::new(&plan);
+    let end = recording.end();
+    let first = recording.advance_to(Milliseconds(Instant(3_000_000))).to_vec();
+    assert!(!first.is_empty() && first.iter().all(|it| it.at.0.0 <= 3_000_000));
+    assert!(recording.view().is_some_and(|view| view.now.0.0 <= 3_000_000));
+    let rest = recording.advance_to(Milliseconds(end)).to_vec();
+    assert_eq!([first.clone(), rest].concat(), all.happenings);
+    assert_eq!(recording.advance_to(Milliseconds(end)), []);
+    recording.seek(Milliseconds::default());
+    assert_eq!(recording.advance_to(Milliseconds(Instant(3_000_000))), first);
 }

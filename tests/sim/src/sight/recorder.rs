@@ -59,7 +59,7 @@ impl Recorder {
                 place += 1;
                 place % 2 == 1
             });
-            self.interval = self.interval * 2;
+            self.interval *= 2;
         }
         self.next = now + self.interval;
     }
