@@ -1,7 +1,9 @@
-// Opens what the address asks for: a run in its fragment, a seed of the simulator, or the tour.
+// Opens what the address asks for: a run in its fragment, a seed of the simulator, the tour; and
+// without a wish the cluster that serves the page, where it is one.
 
 import { DamagedLink, decode } from "./link.js";
 import type { Linked } from "./link.js";
+import { LiveCluster } from "./live/cluster.js";
 import { Page } from "./page.js";
 import { Recorded } from "./time/recorded.js";
 import { Session } from "./time/session.js";
@@ -9,12 +11,19 @@ import { STEPS } from "./tour/steps.js";
 
 async function start(): Promise<void> {
   const asked = await linkedRun();
+  const parameters = new URLSearchParams(location.search);
+  const seed = parameters.get("seed");
+  const simulated = asked.run !== undefined || seed !== null || parameters.has("tour");
+  const live = simulated ? undefined : await LiveCluster.open(new URL(".", location.href));
+  if (live) {
+    new Page(live);
+    return;
+  }
   const first = STEPS[0];
   if (!first) throw new Error("The tour has no step.");
   const session = await Session.open(asked.run?.script ?? first.opening);
   const page = new Page(session);
   await page.travel(asked.run?.at ?? first.opening.at);
-  const seed = new URLSearchParams(location.search).get("seed");
   if (asked.run) {
     page.pace.playing = false;
     page.tour.free();

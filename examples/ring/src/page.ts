@@ -7,10 +7,12 @@ import type { Action, Happening, PlannedMember } from "quorate/sim";
 
 import { element, say, set } from "./element.js";
 import { encode } from "./link.js";
+import { LiveCluster } from "./live/cluster.js";
 import { Ask } from "./panels/ask.js";
 import { Change } from "./panels/change.js";
 import { ComparisonPanel } from "./panels/comparisons.js";
 import type { Hands } from "./panels/hands.js";
+import { LivePanel } from "./panels/live.js";
 import { Log, sentence } from "./panels/log.js";
 import { Network } from "./panels/network.js";
 import { NodePanel } from "./panels/node.js";
@@ -66,6 +68,9 @@ export class Page {
   readonly #bar: TimeBar;
   readonly #log = new Log();
   readonly #tour: TourPanel;
+  readonly #live = new LivePanel();
+  /** What has no meaning where the cluster is a live one. */
+  readonly #simulatedOnly: readonly HTMLElement[];
   readonly #hands: Hands;
   readonly #caption = element("p", { class: "caption" });
   readonly #told = element("p", { class: "told", role: "status", "aria-live": "polite" });
@@ -123,6 +128,7 @@ export class Page {
       this.#tour.free();
       void this.open({ options, actions: [], at: 3_000, key: "" }, false);
     });
+    this.#simulatedOnly = [this.#bar.root, this.#tour.root, network.root, change.root, world, this.#comparisonPanel.root];
     this.#place(
       [this.#picture.frame, this.#caption, this.#told, this.#notice, this.#bar.root],
       [ask.root, where.root, node.root, network.root, change.root, world],
@@ -262,7 +268,11 @@ export class Page {
     const scene = this.#scene;
     for (const panel of this.#panels) panel.update(scene, real);
     if (performance.getEntriesByName(FIRST_PICTURE).length === 0) performance.mark(FIRST_PICTURE);
-    this.#tour.update({ scene, happened: this.#happened, hands: this.#hands });
+    const live = scene.source instanceof LiveCluster;
+    for (const part of this.#simulatedOnly) set(part, { hidden: live });
+    set(this.#live.root, { hidden: !live });
+    if (scene.source instanceof LiveCluster) this.#live.update(scene, scene.source.rates);
+    else this.#tour.update({ scene, happened: this.#happened, hands: this.#hands });
     this.#bar.update(this.#timeState());
     this.#showCaption(scene);
     if (!this.pace.playing) say(this.#trace, `trace ${this.#source.trace()}`);
@@ -380,7 +390,7 @@ export class Page {
   #key(event: KeyboardEvent): void {
     const target = event.target;
     const typing = target instanceof Element && target.closest("input, select, textarea, button, summary, [role=button], [role=slider]") !== null;
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (typing || this.#source.kind === "live" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === " ") this.#play(!this.pace.playing);
     else if (event.key === ".") this.#step();
     else return;
@@ -391,11 +401,17 @@ export class Page {
     const part = (id: string) => document.getElementById(id) as HTMLElement;
     part("head").replaceChildren(
       element("h1", {}, "Quorate"),
-      element("p", {}, "An always-writable key-value store, running in this page: the real protocol, in virtual time."),
+      element(
+        "p",
+        {},
+        this.#source.kind === "live"
+          ? "An always-writable key-value store: the cluster that served this page."
+          : "An always-writable key-value store, running in this page: the real protocol, in virtual time.",
+      ),
       this.#trace,
     );
     part("stage").replaceChildren(...stage);
-    part("guide").replaceChildren(this.#tour.root);
+    part("guide").replaceChildren(this.#tour.root, this.#live.root);
     part("panels").replaceChildren(...panels);
     part("below").replaceChildren(...below);
   }

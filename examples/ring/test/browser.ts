@@ -2,9 +2,11 @@
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import type { Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { connect } from "node:net";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
+import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
@@ -25,6 +27,12 @@ const TYPES: Readonly<Record<string, string>> = {
   ".css": "text/css",
   ".svg": "image/svg+xml",
 };
+/** A node behind the page: what it tells of its cluster, and where its WebSocket is. */
+export interface Behind {
+  readonly port: number;
+  cluster(): Promise<string>;
+}
+
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
 
 export class Stand {
@@ -40,15 +48,18 @@ export class Stand {
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   }
 
-  static async start(folder = DIST): Promise<Stand> {
+  /** Serves the page; with a node behind it, as that node would. */
+  static async start(behind?: Behind): Promise<Stand> {
     const server = createServer((request, response) => {
+      if (request.url === "/v1/cluster") return void tell(behind, response);
       const path = normalize(new URL(request.url ?? "/", "http://localhost").pathname);
-      const file = join(folder, path === "/" ? "index.html" : path);
+      const file = join(DIST, path === "/" ? "index.html" : path);
       readFile(file).then(
         (body) => response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "" }).end(body),
         () => response.writeHead(404).end(),
       );
     });
+    if (behind) server.on("upgrade", (request, socket, head) => pass(behind.port, request, socket, head));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const executablePath = process.env.CHROME_BIN ?? process.env.CHROMIUM ?? "/usr/bin/chromium";
     return new Stand(await chromium.launch({ executablePath, args: FLAGS }), server);
@@ -71,4 +82,26 @@ export class Stand {
     await this.browser.close();
     await new Promise((resolve) => this.#server.close(resolve));
   }
+}
+
+/** Whoever serves the page and is no node says so quietly: else the browser would log an error. */
+async function tell(behind: Behind | undefined, response: ServerResponse): Promise<void> {
+  if (!behind) return void response.writeHead(204).end();
+  try {
+    response.writeHead(200, { "content-type": "application/json" }).end(await behind.cluster());
+  } catch (error) {
+    response.writeHead(503, { "content-type": "text/plain" }).end(String(error));
+  }
+}
+
+/** A WebSocket of the page goes on to the node, as if the node had served the page. */
+function pass(port: number, { method, url, rawHeaders }: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const node = connect(port, "127.0.0.1", () => {
+    const lines = rawHeaders.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${rawHeaders[index + 1]}`] : []));
+    node.write(`${method} ${url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+    node.write(head);
+    node.pipe(socket).pipe(node);
+  });
+  node.on("error", () => socket.destroy());
+  socket.on("error", () => node.destroy());
 }

@@ -96,7 +96,7 @@ test("a partition is drawn by dragging, and siblings are merged after it", async
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.62, box.y + box.height * 0.94, { steps: 5 });
   await page.mouse.up();
-  await page.locator(".walls path").nth(1).waitFor();
+  await page.locator(".walls path").nth(1).waitFor({ state: "attached" });
   await ask(page, "Put", "cart", "bread");
   await outcome(page, 1);
   await named(page, "client 1").and(page.locator("button")).click();
@@ -192,7 +192,7 @@ test("everything goes by the keyboard", async () => {
   }
   await named(page, "partition").focus();
   await page.keyboard.press("Enter");
-  await page.locator(".walls path").first().waitFor();
+  await page.locator(".walls path").first().waitFor({ state: "attached" });
   await named(page, "slots").focus();
   await page.keyboard.press("ArrowRight");
   await page.locator(".caption").getByText("Slot 1 of 64").waitFor();

@@ -410,6 +410,8 @@ export interface RunView {
   readonly nodes: readonly RunNode[];
   /** For each slot the number of its owner. */
   readonly owners: readonly number[];
+  /** For each slot the numbers of its primaries, in the order of the walk. */
+  readonly primaries: readonly (readonly number[])[];
   /** Calls under way, by client. */
   readonly clients: readonly { readonly underWay: number }[];
   /** Pairs of nodes between which nothing gets through. */

@@ -34,9 +34,11 @@ export class NodePanel {
   readonly #seen = element("div");
   readonly #none = element("p", { class: "quiet" }, "Choose a node in the ring to see it, kill it, pause it.");
   readonly #body: HTMLElement;
+  readonly #hands: Hands;
   #node = 0;
 
   constructor(hands: Hands) {
+    this.#hands = hands;
     this.#deeds = DEEDS.map(({ deed, label, title }) =>
       button(label, () => void hands.act({ do: deed, node: this.#node }), { title, "data-deed": deed }),
     );
@@ -54,7 +56,6 @@ export class NodePanel {
       this.#seen,
     );
     this.root.append(this.#title, this.#none, this.#body);
-    for (const [index, { deed }] of DEEDS.entries()) set(this.#deeds[index] as Element, { hidden: !hands.allows(deed) });
   }
 
   update({ view, choice }: Scene): void {
@@ -67,10 +68,11 @@ export class NodePanel {
     say(this.#facts, facts(view, node, choice.node));
     const hints = node.hints.map((hint) => `${counted(hint.count, "hint")} for ${nodeName(view, hint.for)}`);
     say(this.#hints, hints.length === 0 ? "" : `Holds ${hints.join(", ")}.`);
-    for (const [index, { fits }] of DEEDS.entries()) {
+    for (const [index, { deed, fits }] of DEEDS.entries()) {
       const made = this.#deeds[index];
-      if (made) set(made, { hidden: !fits(node) });
+      if (made) set(made, { hidden: !fits(node) || !this.#hands.allows(deed) });
     }
+    for (const made of this.#clocks) set(made, { hidden: !this.#hands.allows("clock") });
     this.#showSeen(view, choice.node);
   }
 
@@ -114,7 +116,7 @@ function facts(view: RunView, node: RunNode, number: number): string {
     `zone ${node.zone}`,
     node.member ? `${counted(slots, "slot")}, weight ${node.weight}` : "in no layout",
     counted(node.records, "key"),
-    `${counted(node.life, "start")}`,
+    counted(node.life, "start"),
     node.clock === 0 ? "" : `clock off by ${duration(Math.abs(node.clock))} ${node.clock < 0 ? "back" : "ahead"}`,
     node.slotsToFill > 0 ? `${counted(node.slotsToFill, "slot")} to fill` : "",
     node.layouts && node.layouts.oldest !== node.layouts.newest

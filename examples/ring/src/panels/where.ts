@@ -11,15 +11,15 @@ const REASONS = { "taken before": "it is on the list already", zone: "its zone i
 export class Where {
   readonly root = element("section", { class: "card where", "aria-label": "Where the key lives" });
 
-  update({ location, choice, view }: Scene): void {
+  update({ location, choice, view, source }: Scene): void {
     set(this.root, { hidden: location === undefined });
     if (!location) return;
     const names = view.nodes.map(({ label, up }) => [label, up]);
     rebuild(this.root, [choice.key, location, names], () => [
       element("h2", {}, `Where “${short(choice.key)}” lives`),
       element("p", { class: "hash" }, "MD5 ", element("code", {}, location.position), ` falls into slot ${location.slot}.`),
-      walk(location, view),
-      holders(location, view),
+      location.walk.length > 0 ? walk(location, view) : undefined,
+      source.kind === "live" ? order(location, view) : holders(location, view),
     ]);
   }
 }
@@ -35,6 +35,19 @@ function walk({ walk }: RunLocation, view: RunView): HTMLElement {
     ),
   );
   return element("ol", { class: "steps", "aria-label": "The walk along the ring" }, ...steps);
+}
+
+/** The preference list by name: what each node holds is not told by a live one. */
+function order({ nodes }: RunLocation, view: RunView): HTMLElement {
+  const steps = nodes.map(({ node, primary }) =>
+    element(
+      "li",
+      { class: primary ? "taken" : "skipped" },
+      element("span", { class: `swatch ${ownerClass(node)}`, "aria-hidden": "true" }),
+      `${nodeName(view, node)}, ${primary ? "primary" : "fallback"}`,
+    ),
+  );
+  return element("ol", { class: "steps", "aria-label": "The preference list" }, ...steps);
 }
 
 /** Those that hold something, and the primaries, which should. */

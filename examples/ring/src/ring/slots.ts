@@ -62,7 +62,7 @@ export class Slots {
       const next = plan?.owners[slot];
       if (next !== undefined && next !== owner) return ownerClass(next);
       if (plan || node === undefined) return "";
-      return view.replicas[slot]?.includes(node) ? "replica" : "";
+      return view.primaries[slot]?.includes(node) ? "primary" : "";
     });
     rebuild(this.marks, [count, marks], () =>
       marks.map((mark, slot) =>
@@ -78,10 +78,11 @@ export class Slots {
 export function describe({ view, choice: { plan } }: Scene, slot: number): string {
   const owner = view.owners[slot];
   if (owner === undefined) return "";
-  const replicas = view.replicas[slot] ?? [];
+  const primaries = view.primaries[slot] ?? [];
   const next = plan?.owners[slot];
   const moves = next !== undefined && next !== owner ? `, would go to ${nodeName(view, next)}` : "";
-  return `Slot ${slot} of ${view.owners.length}: owner ${nodeName(view, owner)}, primaries ${nodeNames(view, replicas)}${moves}`;
+  const held = primaries.length > 0 ? `, primaries ${nodeNames(view, primaries)}` : "";
+  return `Slot ${slot} of ${view.owners.length}: owner ${nodeName(view, owner)}${held}${moves}`;
 }
 
 function lines(owner: number, slot: number, slots: number): SVGPathElement[] {

@@ -33,6 +33,8 @@ pub struct View {
     pub nodes: Vec<NodeView>,
     /// For each slot the number of its owner.
     pub owners: Vec<usize>,
+    /// For each slot the numbers of its primaries, in the order of the walk.
+    pub primaries: Vec<Vec<usize>>,
     /// All clients.
     pub clients: Vec<UnderWay>,
     /// Pairs of nodes between which nothing gets through.
@@ -157,6 +159,7 @@ impl View {
         let layout = &world.newest_layout().layout;
         let config = world.config();
         let members: Vec<usize> = layout.members().iter().map(|it| number(it.id)).collect();
+        let primaries = |slot| layout.primaries(slot).iter().map(|id| number(*id)).collect();
         let pairs = || {
             let nodes = 0..world.node_count();
             nodes.flat_map(|b| (0..b).map(move |a| (a, b)))
@@ -172,6 +175,7 @@ impl View {
             version: layout.version().0,
             nodes: (0..world.node_count()).map(|node| NodeView::of(world, node)).collect(),
             owners: layout.owners().iter().map(|owner| members[usize::from(*owner)]).collect(),
+            primaries: layout.slot_count().slots().map(primaries).collect(),
             clients: clients.collect(),
             cuts: pairs().filter(is_cut).map(|(a, b)| Cut(a, b)).collect(),
             links: pairs().filter_map(|(a, b)| LinkView::of(world, a, b)).collect(),
