@@ -9,6 +9,8 @@ const PROTOCOL = "quorate.v1";
 /** The part of a WebSocket that every implementation has. */
 export interface Socket extends WebSocketLike {
   binaryType: string;
+  /** Where it leads, if it says so. */
+  readonly url?: string;
   onopen: (() => void) | null;
   onclose: ((event: { code: number; reason: string }) => void) | null;
   onerror: ((event: { message?: string }) => void) | null;

@@ -36,6 +36,7 @@ impl Client {
         if let Some(node) = connection.node().or_else(|| self.member_at(&connection.address)) {
             self.standings.on_down(node, DownReason::Unreachable, out);
             self.forget_strangers();
+            self.on_lost(node, out);
         }
         for call in self.calls.values_mut() {
             call.sent.retain(|sent| *sent != link);
@@ -75,6 +76,7 @@ impl Client {
             self.links.let_go(link, out);
         } else if self.links.on_welcome(link, welcome.node, out) {
             self.standings.on_up(welcome.node, out);
+            self.send_pings(now, welcome.node, link, out);
             if self.has_gateway() {
                 self.on_gateway(now, link, out);
             }

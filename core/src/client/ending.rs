@@ -27,6 +27,9 @@ impl Client {
         let Some(connection) = self.links.get_mut(link) else { return };
         let Some(node) = connection.node() else { return };
         let Some(took) = connection.on_answered(now, reply.call) else { return };
+        if self.on_pong(reply.call, took, out) {
+            return self.on_room(now, link, out);
+        }
         self.standings.on_answer(node, took);
         self.on_reports(now, &reply.down, out);
         if copies::is_copy(reply.call) {
@@ -180,14 +183,20 @@ impl Client {
     fn expire(&mut self, id: CallId, out: &mut Effects<ClientEffect>) {
         let Some(call) = self.calls.get_mut(id) else { return };
         call.loose |= matches!(call.stage, Stage::Sent(_));
+        let code = if call.attempts == 0 { ErrorCode::Unreachable } else { ErrorCode::Timeout };
+        self.give_up(id, code, out);
+    }
+
+    /// Ends a call with what is known: a refusal says more than `code`.
+    pub(super) fn give_up(&mut self, id: CallId, code: ErrorCode, out: &mut Effects<ClientEffect>) {
+        let Some(call) = self.calls.get(id) else { return };
         let error = match (&call.refusal, &self.rejection) {
             (Some((failure, node)), _) => CallError::of(*failure, Some(*node)),
             (None, Some(reject)) if call.attempts == 0 => CallError {
                 text: Some(reject.text.as_str().into()),
                 ..CallError::new(ErrorCode::Rejected)
             },
-            (None, None) if call.attempts == 0 => CallError::new(ErrorCode::Unreachable),
-            (None, _) => CallError::new(ErrorCode::Timeout),
+            (None, _) => CallError::new(code),
         };
         self.fail(id, error, out);
     }

@@ -13,7 +13,7 @@ use crate::backoff;
 use crate::ids::{NodeId, Text};
 use crate::machine::Effects;
 use crate::prng::Prng;
-use crate::time::{Instant, Now};
+use crate::time::{Duration, Instant, Now};
 
 /// Seeds that are dialled at the same time as long as none has answered.
 const SEEDS_AT_ONCE: usize = 3;
@@ -38,6 +38,8 @@ pub(super) struct Links {
     last_link: u32,
     /// Links that there may be; at least one.
     max: usize,
+    /// The longest wait after a failure; `None`: for ever.
+    redial_max: Option<Duration>,
     /// Whether one node that answers has to be there, and not only one that is connected.
     wants_well: bool,
     prng: Prng,
@@ -47,8 +49,19 @@ pub(super) struct Links {
 struct Failures {
     count: u32,
     until: Instant,
-    /// Whether a wake found the wait over: the address is dialled when somebody wants it.
+    /// Whether nobody is to be woken at `until`: a wake found the wait over, and the address is
+    /// dialled when somebody wants it; or it ends never.
     over: bool,
+}
+
+/// The end of a wait for an address that was given up.
+const NEVER: Instant = Instant(u64::MAX);
+
+impl Failures {
+    fn wait(now: Now, count: u32, wait: Option<Duration>) -> Failures {
+        let until = wait.map_or(NEVER, |wait| now.instant + wait);
+        Failures { count, until, over: wait.is_none() }
+    }
 }
 
 /// What a client can do with an address.
@@ -88,6 +101,7 @@ impl Links {
             failures: Vec::new(),
             last_link: 0,
             max: config.connections_max.max(1),
+            redial_max: config.redial_max,
             wants_well: config.routing == Routing::Gateway,
             prng,
         }
@@ -297,9 +311,31 @@ impl Links {
     fn on_failure(&mut self, now: Now, address: Text) {
         let count = self.failures_of(&address).map_or(0, |failures| failures.count);
         let count = count.saturating_add(1);
-        let until = now.instant + backoff::wait(&mut self.prng, count);
+        let wait = self.redial_max.map(|max| backoff::wait_up_to(&mut self.prng, count, max));
         self.failures.retain(|(failed, _)| *failed != address);
-        self.failures.push((address, Failures { count, until, over: false }));
+        self.failures.push((address, Failures::wait(now, count, wait)));
+    }
+
+    /// Sets when an address that failed is dialled again, or all that are not given up.
+    pub(super) fn redial(&mut self, now: Now, address: Option<&Text>, wait: Option<Duration>) {
+        for (failed, failures) in &mut self.failures {
+            if address.map_or(failures.until != NEVER, |address| address == failed) {
+                *failures = Failures::wait(now, failures.count, wait);
+            }
+        }
+    }
+
+    /// Whether nobody is connected and nobody is about to be: a dial that comes after one that failed,
+    /// or takes long, is no more than a hope.
+    pub(super) fn is_offline(&self) -> bool {
+        !self.is_any_up() && !self.failures.is_empty() && self.opening().all(|again| again)
+    }
+
+    /// Whether no seed will be dialled any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        let is_given_up =
+            |seed| self.failures_of(seed).is_some_and(|failures| failures.until == NEVER);
+        self.links.is_empty() && self.seeds.iter().all(is_given_up)
     }
 
     /// Notes which waits are over. Whoever waits for one of the addresses is to be routed next.

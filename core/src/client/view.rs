@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Client, DownReason, Link};
+use super::{Client, DownReason, Latencies, Link};
 use crate::ids::NodeId;
 use crate::message::{Defaults, LayoutUpdate};
 
@@ -60,6 +60,11 @@ impl<'a> ClientView<'a> {
     /// The nodes that are connected, and by which link.
     pub fn links(&self) -> Vec<(NodeId, Link)> {
         self.client.links.up().collect()
+    }
+
+    /// How long each node takes that has answered, ascending.
+    pub fn latencies(&self) -> impl Iterator<Item = (NodeId, Latencies)> {
+        self.client.standings.latencies()
     }
 
     /// All members of the layout, and connected nodes beside them, ascending.

@@ -6,16 +6,18 @@
 //! member    u64 id  u32 weight  text label  text zone  text address
 //! place     16 bytes position, big-endian  u32 slot  u32 n  u16 member n times
 //! stats     u64 calls  done  failed  direct  passed on  retries  hedges  u32 n  u64 node n times
+//!           u32 n  { u64 node  u64 answers  u32 p50  u32 p99, in microseconds } n times
 //! status    u32 n  { u64 node  u32 state  u32 reason, or 0 } n times
 //! state     0: idle  1: connecting  2: connected  3: down
 //! ```
 //!
 //! Owners and the nodes of a place are indexes into the members.
 
-use quorate_core::client::{ClientView, DownReason, NodeState};
+use quorate_core::client::{ClientView, DownReason, Latencies, NodeState};
 use quorate_core::layout::Layout;
 use quorate_core::message::LayoutUpdate;
 use quorate_core::ring::Position;
+use quorate_core::time::Duration;
 
 use super::bytes::Writer;
 
@@ -75,6 +77,14 @@ pub fn stats(view: &ClientView<'_>) -> Vec<u8> {
     for (node, _) in links {
         out.u64(node.0);
     }
+    let latencies: Vec<_> = view.latencies().collect();
+    out.length(latencies.len());
+    for (node, Latencies { answers, p50, p99 }) in latencies {
+        out.u64(node.0);
+        out.u64(answers);
+        out.u32(micros(p50));
+        out.u32(micros(p99));
+    }
     out.written
 }
 
@@ -104,4 +114,8 @@ pub(super) fn down_reason(reason: DownReason) -> u32 {
         DownReason::Unreachable => 2,
         DownReason::Reported => 3,
     }
+}
+
+pub(super) fn micros(took: Duration) -> u32 {
+    u32::try_from(took.as_micros()).unwrap_or(u32::MAX)
 }
