@@ -9,7 +9,7 @@ use crate::profile::Profile;
 use crate::verify::{self, Tally};
 use crate::wasm::Wasm;
 use crate::workspace::Workspace;
-use crate::{demo, disks, node_binary, npm, process, simulator};
+use crate::{demo, disks, node_binary, npm, page, process, simulator};
 
 /// One part of the test run.
 pub(super) struct Step {
@@ -224,6 +224,8 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
     if crates.is_empty() && packages.is_empty() {
         return Ok(Outcome::Skipped("there are no examples".to_owned()));
     }
+    // Nodes show it, and examples look at it there.
+    page::build(workspace)?;
     let binary = node_binary::build(workspace, Profile::Dev)?;
     let mut sum = Counted::default();
     for name in crates {
