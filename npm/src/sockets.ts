@@ -43,14 +43,18 @@ export class Sockets {
       if (data instanceof Uint8Array) this.#events.onMessage(link, data);
       else if (data instanceof ArrayBuffer) this.#events.onMessage(link, new Uint8Array(data));
     };
-    socket.onerror = ({ message }) => {
-      reason = message || undefined;
-    };
-    socket.onclose = ({ code, reason: told }) => {
+    const end = (code: number, told: string) => {
+      if (this.#sockets.get(link) !== socket) return;
       this.#sockets.delete(link);
       const silent = code === 1006 ? this.#whyNot(socket.url ?? address) : `closed with code ${code}`;
       this.#events.onClosed(link, address, reason ?? (told || silent));
     };
+    socket.onerror = ({ message }) => {
+      reason = message || undefined;
+      // Chromium tells no end of a socket that the page's policy forbids.
+      if (socket.readyState === 3) setTimeout(end, 0, 1006, "");
+    };
+    socket.onclose = ({ code, reason: told }) => end(code, told);
   }
 
   send(link: number, message: Uint8Array): void {

@@ -72,6 +72,7 @@ impl Client {
     }
 
     /// A node could not serve a call: another may, within the same deadline.
+    #[cold]
     fn on_failure(
         &mut self,
         now: Now,
@@ -158,6 +159,7 @@ impl Client {
 
     /// Everyone who could serve a call was asked, in vain. It rests where somebody has asked for
     /// just that, and ends where nobody has, or where the time is too short.
+    #[cold]
     pub(super) fn on_exhausted(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
         let Some(call) = self.calls.get_mut(id) else { return };
         if let Some(retry_after) = call.retry_after
@@ -180,6 +182,7 @@ impl Client {
         self.fail(id, error, out);
     }
 
+    #[cold]
     fn expire(&mut self, id: CallId, out: &mut Effects<ClientEffect>) {
         let Some(call) = self.calls.get_mut(id) else { return };
         call.loose |= matches!(call.stage, Stage::Sent(_));
@@ -188,6 +191,7 @@ impl Client {
     }
 
     /// Ends a call with what is known: a refusal says more than `code`.
+    #[cold]
     pub(super) fn give_up(&mut self, id: CallId, code: ErrorCode, out: &mut Effects<ClientEffect>) {
         let Some(call) = self.calls.get(id) else { return };
         let error = match (&call.refusal, &self.rejection) {
@@ -218,6 +222,7 @@ impl Client {
     }
 
     /// Completes a call with an error, if it is still under way.
+    #[cold]
     pub(super) fn fail(&mut self, id: CallId, error: CallError, out: &mut Effects<ClientEffect>) {
         let Some(mut call) = self.forget(id) else { return };
         call.loose |= matches!(call.stage, Stage::Sent(_))

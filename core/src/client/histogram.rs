@@ -62,6 +62,7 @@ impl Histogram {
         }
     }
 
+    #[cold]
     pub(super) fn latencies(&self) -> Latencies {
         Latencies { answers: self.answers, p50: self.quantile(50), p99: self.quantile(99) }
     }

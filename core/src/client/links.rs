@@ -85,6 +85,7 @@ pub(super) enum Reach {
 }
 
 impl Links {
+    #[cold]
     pub(super) fn new(config: &ClientConfig, seed: u64) -> Links {
         let mut prng = Prng::stream(seed, "links");
         let mut seeds = config.seeds.clone();
@@ -187,6 +188,7 @@ impl Links {
 
     /// Dials, and hangs up the link that was idle for longest where there is no room. Answers
     /// false where all are in use.
+    #[cold]
     pub(super) fn dial(
         &mut self,
         now: Now,
@@ -203,6 +205,7 @@ impl Links {
         true
     }
 
+    #[cold]
     fn hang_up_idle(&mut self, out: &mut Effects<ClientEffect>) -> bool {
         let idle = self.links.iter().filter(|(_, connection)| connection.is_idle());
         let Some((link, _)) = idle.min_by_key(|(_, connection)| connection.used) else {
@@ -242,6 +245,7 @@ impl Links {
 
     /// Members of a new layout serve as seeds, too; of many, a few that are left to chance.
     /// Addresses that are neither are forgotten.
+    #[cold]
     pub(super) fn on_layout(&mut self, addresses: &[Text]) {
         self.seeds.truncate(self.given);
         let given = &self.seeds;
@@ -257,6 +261,7 @@ impl Links {
 
     /// The node behind a link has welcomed us. Answers false where another link to the same node
     /// is up already.
+    #[cold]
     pub(super) fn on_welcome(
         &mut self,
         link: Link,
@@ -276,6 +281,7 @@ impl Links {
     }
 
     /// A link is gone.
+    #[cold]
     pub(super) fn remove(
         &mut self,
         now: Now,
@@ -293,6 +299,7 @@ impl Links {
 
     /// Forgets a link that turned out to be one too many. Its address counts as failed: where the
     /// layout has another node there, it would be dialled again at once, and without end.
+    #[cold]
     pub(super) fn discard(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
         if let Some(connection) = self.take(link) {
             self.on_failure(now, connection.address);
@@ -301,6 +308,7 @@ impl Links {
     }
 
     /// Hangs up a link that is not needed; nothing is wrong with it.
+    #[cold]
     pub(super) fn let_go(&mut self, link: Link, out: &mut Effects<ClientEffect>) {
         if self.take(link).is_some() {
             self.nodes.retain(|(_, up)| *up != link);
@@ -308,6 +316,7 @@ impl Links {
         }
     }
 
+    #[cold]
     fn on_failure(&mut self, now: Now, address: Text) {
         let count = self.failures_of(&address).map_or(0, |failures| failures.count);
         let count = count.saturating_add(1);
@@ -317,6 +326,7 @@ impl Links {
     }
 
     /// Sets when an address that failed is dialled again, or all that are not given up.
+    #[cold]
     pub(super) fn redial(&mut self, now: Now, address: Option<&Text>, wait: Option<Duration>) {
         for (failed, failures) in &mut self.failures {
             if address.map_or(failures.until != NEVER, |address| address == failed) {
@@ -327,11 +337,13 @@ impl Links {
 
     /// Whether nobody is connected and nobody is about to be: a dial that comes after one that failed,
     /// or takes long, is no more than a hope.
+    #[cold]
     pub(super) fn is_offline(&self) -> bool {
         !self.is_any_up() && !self.failures.is_empty() && self.opening().all(|again| again)
     }
 
     /// Whether no seed will be dialled any more.
+    #[cold]
     pub(super) fn is_given_up(&self) -> bool {
         let is_given_up =
             |seed| self.failures_of(seed).is_some_and(|failures| failures.until == NEVER);
@@ -388,6 +400,7 @@ impl Links {
     }
 
     /// Hangs up everything.
+    #[cold]
     pub(super) fn close(&mut self, out: &mut Effects<ClientEffect>) {
         for link in core::mem::take(&mut self.links).into_iter().map(|(link, _)| link) {
             out.push(ClientEffect::Hangup(link));

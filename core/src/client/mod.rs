@@ -15,6 +15,9 @@
 //! Of the nodes it knows what they themselves let it know: who answers, how fast, who is silent, who
 //! is overloaded. What others say of a node counts as long as it has no word from that node.
 //!
+//! What happens seldom is marked as cold: browsers load this code, so that is compiled for size, and
+//! kept out of what each call runs through.
+//!
 //! Invariant: every call is completed exactly once, no later than its deadline. A write that was
 //! sent and not answered is reported as unknown, never as refused. The client never mints a dot.
 
@@ -107,6 +110,7 @@ pub struct Client {
 
 impl Client {
     /// A client that knows its seeds. `seed` must be random: it names the client's writes.
+    #[cold]
     pub fn new(config: ClientConfig, seed: u64) -> Client {
         Client {
             id: Prng::stream(seed, "client").next_u64() | 1,
@@ -130,6 +134,7 @@ impl Client {
     }
 
     /// Dials the first seeds.
+    #[cold]
     pub fn start(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
         self.links.dial_seeds(now, out);
     }
@@ -186,6 +191,7 @@ impl Client {
     }
 
     /// Ends everything: open calls complete as `Closed`, connections are hung up.
+    #[cold]
     pub fn close(&mut self, out: &mut Effects<ClientEffect>) {
         self.closed = true;
         for call in self.calls.keys() {
@@ -397,6 +403,7 @@ impl Client {
         self.on_heard(now, link, out);
     }
 
+    #[cold]
     fn on_wake(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
         self.look_after_links(now, out);
         self.end_pings(ErrorCode::Timeout, |ping| ping.until <= now.instant, out);

@@ -30,6 +30,7 @@ impl Client {
         self.look_offline(out);
     }
 
+    #[cold]
     pub(super) fn on_redial(
         &mut self,
         now: Now,

@@ -213,6 +213,7 @@ impl CallError {
 }
 
 impl fmt::Display for CallError {
+    #[cold]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CallError { needed, acked, limit, actual, attempts, .. } = self;
         match self.code {

@@ -28,6 +28,7 @@ pub(super) struct Ping {
 impl Client {
     /// Asks one node for a sign of life, and connects to it where it must. It has a number as if it
     /// were a call, and completes as [`ClientEffect::Pong`] or with an error.
+    #[cold]
     pub fn ping(
         &mut self,
         now: Now,
@@ -59,6 +60,7 @@ impl Client {
     }
 
     /// A node is connected: the pings that wait for it go.
+    #[cold]
     pub(super) fn send_pings(
         &mut self,
         now: Now,
@@ -74,6 +76,7 @@ impl Client {
         }
     }
 
+    #[cold]
     fn send_ping(&mut self, now: Now, link: Link, id: CallId, out: &mut Effects<ClientEffect>) {
         let layout_version = self.told_version(now);
         let Some(ping) = self.pings.iter_mut().find(|ping| ping.id == id) else { return };
@@ -109,6 +112,7 @@ impl Client {
     }
 
     /// Ends some pings without an answer.
+    #[cold]
     pub(super) fn end_pings(
         &mut self,
         code: ErrorCode,
@@ -126,6 +130,7 @@ impl Client {
     }
 
     /// The connection to a node is lost, or was not made.
+    #[cold]
     pub(super) fn on_lost(&mut self, node: NodeId, out: &mut Effects<ClientEffect>) {
         self.end_pings(ErrorCode::Unreachable, |ping| ping.node == node, out);
     }

@@ -115,6 +115,7 @@ impl Standings {
     }
 
     /// The client itself found that `node` cannot be used.
+    #[cold]
     pub(super) fn on_down(
         &mut self,
         node: NodeId,
@@ -127,6 +128,7 @@ impl Standings {
     }
 
     /// Another node says that `node` is down, of which the client itself has no word.
+    #[cold]
     pub(super) fn on_report(&mut self, now: Now, node: NodeId, out: &mut Effects<ClientEffect>) {
         let bound = micros(REPORT);
         let until = now.instant + REPORT + Duration::from_micros(self.prng.below(bound));

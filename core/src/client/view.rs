@@ -68,6 +68,7 @@ impl<'a> ClientView<'a> {
     }
 
     /// All members of the layout, and connected nodes beside them, ascending.
+    #[cold]
     pub fn nodes(&self) -> Vec<(NodeId, NodeState)> {
         let Client { links, layout, .. } = self.client;
         let members = layout.iter().flat_map(|update| update.layout.members());

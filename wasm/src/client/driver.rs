@@ -36,6 +36,7 @@ pub struct Driver {
 
 impl Driver {
     /// A client that dials its first seed in its first batch.
+    #[cold]
     pub fn new(config: ClientConfig, seed: u64) -> Driver {
         Driver {
             client: Client::new(config, seed),
@@ -188,6 +189,7 @@ impl Driver {
     }
 }
 
+#[cold]
 fn observe(event: &ClientEvent, results: &mut Results) {
     match event {
         ClientEvent::Connected { node, address } => results.connected(*node, address),

@@ -185,6 +185,7 @@ impl Results {
         self.out.bytes(&written.context);
     }
 
+    #[cold]
     fn failed(&mut self, call: CallId, error: &CallError) {
         self.out.u32(6);
         self.out.u64(call.0);
@@ -216,6 +217,7 @@ impl Results {
         }
     }
 
+    #[cold]
     fn receipt(&mut self, receipt: &Receipt) {
         self.out.u64(receipt.coordinator.0);
         self.out.u32(receipt.needed.into());

@@ -22,6 +22,7 @@ use quorate_core::time::Duration;
 use super::bytes::Writer;
 
 /// The ring as the client knows it.
+#[cold]
 pub fn ring(update: &LayoutUpdate) -> Vec<u8> {
     let layout = &update.layout;
     let mut out = Writer::default();
@@ -43,6 +44,7 @@ pub fn ring(update: &LayoutUpdate) -> Vec<u8> {
 }
 
 /// Where `key` lives, and its preference list.
+#[cold]
 pub fn locate(layout: &Layout, key: &[u8]) -> Vec<u8> {
     let slot = layout.slot_of(key);
     let mut out = Writer { written: Position::of(key).to_be_bytes().to_vec() };
@@ -58,6 +60,7 @@ pub fn locate(layout: &Layout, key: &[u8]) -> Vec<u8> {
 }
 
 /// What the client did so far, and which nodes it is connected to.
+#[cold]
 pub fn stats(view: &ClientView<'_>) -> Vec<u8> {
     let stats = view.stats();
     let mut out = Writer::default();
@@ -89,6 +92,7 @@ pub fn stats(view: &ClientView<'_>) -> Vec<u8> {
 }
 
 /// How all nodes stand that the client knows.
+#[cold]
 pub fn status(view: &ClientView<'_>) -> Vec<u8> {
     let mut out = Writer::default();
     let nodes = view.nodes();
