@@ -24,6 +24,7 @@ export interface SimulationOptions {
 
 /** What a get found. */
 export interface SimulatedEntry {
+  /** Tells a value apart from a failure. */
   readonly kind: "entry";
   /** All concurrent values, newest first; none: the key is absent or deleted. */
   readonly values: readonly string[];
@@ -37,6 +38,7 @@ export interface SimulatedEntry {
 
 /** An acknowledged write. */
 export interface SimulatedWrite {
+  /** Tells a write apart from a failure. */
   readonly kind: "written";
   /** Values that stand now. */
   readonly siblings: number;
@@ -48,6 +50,7 @@ export interface SimulatedWrite {
 
 /** An operation that failed. */
 export interface SimulatedFailure {
+  /** Tells a failure apart from a result. */
   readonly kind: "failed";
   /** As the `code` of a `QuorateError`. */
   readonly code: string;
@@ -80,9 +83,13 @@ export interface SimulatedClient {
 
 /** A node of the simulated world. */
 export interface SimulatedNode {
+  /** Its identity, 16 hexadecimal digits. */
   readonly id: string;
+  /** Its name for people. */
   readonly label: string;
+  /** Its failure domain. */
   readonly zone: string;
+  /** Whether it runs. */
   readonly up: boolean;
   /** Keys that it holds. */
   readonly records: number;
@@ -96,6 +103,7 @@ export interface SimulationView {
   readonly now: number;
   /** N. */
   readonly replication: number;
+  /** All nodes, by their numbers. */
   readonly nodes: readonly SimulatedNode[];
   /** For each slot the number of its owner in `nodes`. */
   readonly owners: readonly number[];
@@ -105,10 +113,13 @@ export interface SimulationView {
 export interface SimulatedLocation {
   /** MD5 of the key, 32 hexadecimal digits. */
   readonly position: string;
+  /** The slot that the position falls into. */
   readonly slot: number;
   /** The primaries, the one to be asked first in front. A tombstone is `null`. */
   readonly replicas: readonly {
+    /** The number of the node. */
     readonly node: number;
+    /** What it holds of the key. */
     readonly siblings: readonly (string | null)[];
   }[];
 }
