@@ -231,8 +231,10 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
         cargo.args(["test", "-p", name]).env(node_binary::VARIABLE, &binary);
         sum = sum + tally(&mut cargo, counts::libtest)?;
     }
+    let browser = chromium::find_or_install()?;
     for file in packages {
         let mut npm = workspace.command("npm");
+        npm.env(chromium::VARIABLE, &browser);
         npm.args(["test", "--prefix", file.trim_end_matches("/package.json")]);
         sum = sum + tally(npm.env(node_binary::VARIABLE, &binary), counts::node)?;
     }
