@@ -13,11 +13,13 @@ import type { Sample } from "./leaks-child.js";
 
 /** `QUORATE_LEAKS=full`: as often as the package promises, which takes minutes. */
 const FULL = process.env.QUORATE_LEAKS === "full";
-const CONNECTIONS = FULL ? 10_000 : 600;
-const OPERATIONS = FULL ? 1_000_000 : 100_000;
+const CONNECTIONS = FULL ? 10_000 : 500;
+const OPERATIONS = FULL ? 1_000_000 : 60_000;
 /** Measured this often; the first half may still grow: pools, compiled code, tables. */
 const SAMPLES = 10;
-const HEAP_GROWTH_MAX_BYTES = 1024 * 1024;
+const HEAP_GROWTH_MAX_BYTES = 512 * 1024;
+/** Four pages: what a batch takes that is larger than all before. */
+const WASM_GROWTH_MAX_BYTES = 4 * 64 * 1024;
 
 let cluster: Cluster;
 
@@ -46,7 +48,7 @@ function assertFlat(samples: Sample[]): void {
   const middle = samples[half - 1] as Sample;
   for (const { heap, wasm, handles } of samples.slice(half)) {
     assert.ok(heap - middle.heap < HEAP_GROWTH_MAX_BYTES, `the heap grows: ${middle.heap} to ${heap}`);
-    assert.equal(wasm, middle.wasm, "the memory of the module grows");
+    assert.ok(wasm - middle.wasm <= WASM_GROWTH_MAX_BYTES, `the module grows: ${middle.wasm} to ${wasm}`);
     assert.deepEqual(handles, middle.handles);
   }
 }

@@ -233,11 +233,11 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
         cargo.args(["test", "-p", name]).env(node_binary::VARIABLE, &binary);
         sum = sum + tally(&mut cargo, counts::libtest)?;
     }
-    let program = chromium::find_or_install()?;
+    let browser = chromium::find_or_install()?;
     for file in packages {
         let mut npm = workspace.command("npm");
         npm.args(["test", "--prefix", file.trim_end_matches("/package.json")]);
-        npm.env(node_binary::VARIABLE, &binary).env(chromium::VARIABLE, &program);
+        npm.env(node_binary::VARIABLE, &binary).env(chromium::VARIABLE, &browser);
         sum = sum + tally(&mut npm, counts::node)?;
     }
     Ok(Outcome::Counted(sum))
