@@ -9,7 +9,15 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      output: { codeSplitting: { groups: [{ name: "simulator", test: /npm[\\/]dist[\\/]sim/ }] } },
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "simulator", test: /npm[\\/]dist[\\/]sim/ },
+            // Only a live cluster is reached through it.
+            { name: "client", test: /npm[\\/]dist[\\/]index/ },
+          ],
+        },
+      },
     },
     // The simulator travels in its own file, which is large by design.
     chunkSizeWarningLimit: 2_000,

@@ -59,7 +59,8 @@ async function openSeed(page: Page, text: string): Promise<void> {
     const recorded = await Recorded.open(Number(text));
     await page.show(recorded, 0);
     page.tour.free();
-    page.warn(recorded.verdict);
+    if (recorded.broken) page.warn(recorded.verdict);
+    else page.tell(recorded.verdict);
   } catch (error) {
     page.warn(error instanceof Error ? error.message : String(error));
   }

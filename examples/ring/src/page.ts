@@ -40,6 +40,8 @@ import { Timeline } from "./traffic/timeline.js";
 /** Real milliseconds between two looks at the world: with news, and without. */
 const LOOK_NEWS_MS = 100;
 const LOOK_MS = 400;
+/** A look takes at most one part in so many of the time: a large world is looked at less often. */
+const LOOK_SHARE = 20;
 /** A frame after a long sleep of the tab does not make up for it. */
 const FRAME_MAX_MS = 100;
 /** Real milliseconds for which a message is seen at least. */
@@ -81,6 +83,7 @@ export class Page {
   #happened: Happening[] = [];
   #news = true;
   #looked = -Infinity;
+  #lookCost = 0;
   #before = performance.now();
   /** While the page travels in time, frames stand still. */
   #travelling = false;
@@ -135,6 +138,8 @@ export class Page {
       [timeline.root, this.#comparisonPanel.root, this.#log.root, text.root],
     );
     document.addEventListener("keydown", (event) => this.#key(event));
+    // The ring is seen at once, however long it takes to get to the moment that is asked for.
+    this.#refresh(performance.now());
     requestAnimationFrame((real) => this.#frame(real));
   }
 
@@ -180,6 +185,8 @@ export class Page {
         if (again) this.#forget();
         this.#note(happened);
         this.operations.settle(this.#source.now);
+        this.messages.clear();
+        this.messages.resume(happened.filter((one) => one.kind === "frame"), this.#source.now);
         this.#bar.update(this.#timeState());
         // The browser may draw between two parts.
         await new Promise((resolve) => setTimeout(resolve));
@@ -191,6 +198,11 @@ export class Page {
       this.#news = true;
       this.#writeAddress();
     }
+  }
+
+  /** Says what there is to know. */
+  tell(text: string): void {
+    say(this.#told, text);
   }
 
   /** Says that something is wrong, where everybody hears it. */
@@ -209,7 +221,8 @@ export class Page {
         this.#warn(sentenceOf(error));
       }
       this.#canvas.draw(this.messages.flying, this.#source.now, this.#scene.view.nodes.length, this.#scene.view.clients.length);
-      if (real - this.#looked > (this.#news ? LOOK_NEWS_MS : LOOK_MS)) this.#refresh(real);
+      const pause = Math.max(this.#news ? LOOK_NEWS_MS : LOOK_MS, LOOK_SHARE * this.#lookCost);
+      if (real - this.#looked > pause) this.#refresh(real);
     }
     requestAnimationFrame((next) => this.#frame(next));
   }
@@ -262,6 +275,7 @@ export class Page {
   }
 
   #refresh(real: number): void {
+    const began = performance.now();
     this.#looked = real;
     this.#news = false;
     this.#scene = this.#look();
@@ -277,6 +291,7 @@ export class Page {
     this.#showCaption(scene);
     if (!this.pace.playing) say(this.#trace, `trace ${this.#source.trace()}`);
     set(this.#trace, { hidden: this.pace.playing });
+    this.#lookCost = performance.now() - began;
   }
 
   #showCaption(scene: Scene): void {
@@ -345,6 +360,7 @@ export class Page {
     this.#comparisons.clear();
     this.messages.clear();
     this.#happened = [];
+    say(this.#told, "");
     this.#log.clear();
     this.#scene = this.#look();
   }

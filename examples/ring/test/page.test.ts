@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
 import type { BrowserContextOptions, Page } from "playwright-core";
+import { replay } from "quorate/sim";
 
 import { decode } from "../src/link.js";
 import { Session } from "../src/time/session.js";
@@ -176,6 +177,18 @@ test("a damaged link is told, and a fresh world opened", async () => {
   const page = await stand.open("#run=eJyrVkrOz1WyMtBRKkvMKU1VsqoGAFL8BxU");
   await page.getByRole("alert").getByText("Here is a fresh world.").waitFor();
   await page.getByRole("heading", { name: STEPS[0]?.title ?? "" }).waitFor();
+  await page.context().close();
+});
+
+test("a random run of the simulator opens by its seed, to be watched", async () => {
+  const page = await stand.open("?seed=3");
+  await page.getByText("Seed 3:").getByText("Every promise was kept.").waitFor();
+  await named(page, "play").click();
+  assert.equal(await trace(page), `trace ${(await replay(3)).trace}`);
+  await named(page, "moment").focus();
+  await page.keyboard.press("End");
+  await page.locator(".calls > li").nth(20).waitFor();
+  assert.ok(await page.getByRole("button", { name: "Put", exact: true }).isDisabled());
   await page.context().close();
 });
 

@@ -126,11 +126,11 @@ test("a comparison that narrows is kept, step by step, and one that finds nothin
   assert.deepEqual(only?.between, [0, 1]);
   assert.deepEqual(only?.steps, [
     "38 branches",
-    "1 branch differ",
+    "1 branch differs",
     "16 branches",
-    "1 branch differ",
+    "1 branch differs",
     "slot 5 branch 2.37: 1 state",
-    "1 key differ",
+    "1 key differs",
     "slot 5: 1 key",
     "1 record, 0 wanted",
   ]);

@@ -99,7 +99,7 @@ export class NodePanel {
               { class: state },
               element("th", { scope: "row" }, element("span", { class: `swatch ${ownerClass(seer)}`, "aria-hidden": "true" }), nodeName(view, seer)),
               element("td", {}, state),
-              element("td", { class: "number" }, `${duration(age)} ago`),
+              element("td", { class: "number" }, `${(age / 1000).toFixed(1)} s ago`),
               element("td", {}, witnesses.length === 0 ? "–" : nodeNames(view, witnesses)),
             ),
           ),

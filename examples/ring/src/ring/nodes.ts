@@ -63,7 +63,7 @@ class Disc {
     const disc = shape("circle", { class: "disc", r: radius });
     this.#sign = shape("path", { class: "sign" });
     this.#name = shape("text", { class: "name", dy: "0.36em" });
-    this.#words = shape("text", { class: "words", y: radius + 24 });
+    this.#words = shape("text", { class: "words", y: radius + 27 });
     this.#hints = shape(
       "g",
       { class: "hints", transform: `translate(${radius * 0.85} ${-radius * 0.85})` },

@@ -26,7 +26,8 @@ export class Picture {
     "aria-label": "The ring: slots, and inside of it the nodes and the clients",
   });
   readonly canvas = element("canvas", { class: "messages", "aria-hidden": "true" });
-  readonly frame = element("div", { class: "picture" }, this.svg, this.canvas);
+  /** Messages pass below the discs, so that no name is covered. */
+  readonly frame = element("div", { class: "picture" }, this.canvas, this.svg);
   readonly cut: Cut;
   readonly #slots = new Slots();
   readonly #overlay = new Overlay();
@@ -44,7 +45,6 @@ export class Picture {
     };
     this.cut = new Cut(this.svg, points, events.cut);
     this.svg.append(
-      shape("circle", { class: "ground", r: HALF }),
       this.#slots.band,
       this.#slots.marks,
       this.#overlay.layer,

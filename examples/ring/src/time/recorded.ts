@@ -76,6 +76,11 @@ export class Recorded implements Source {
     this.#recording[Symbol.dispose]();
   }
 
+  /** Whether a promise was broken. */
+  get broken(): boolean {
+    return this.#recording.replay.violation !== undefined;
+  }
+
   /** In a sentence: what the run has to say. */
   get verdict(): string {
     const { replay, since } = this.#recording;

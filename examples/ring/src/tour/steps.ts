@@ -130,8 +130,8 @@ export const STEPS: readonly TourStep[] = [
         then: (stage) => `${names(stage, [1])} is dead. Nobody has been told yet.`,
       },
       {
-        label: "A writes cart = bread",
-        do: ({ hands }) => put(hands, 0, "bread"),
+        label: "C adds bread",
+        do: ({ hands }) => put(hands, 2, "bread, milk", FIRST_PUT),
         done: (stage) => ended(stage, "put", 2) && hintsHeld(stage) > 0,
         then: (stage) => `A fallback, the next node on the walk, took the copy, and holds a hint for ${names(stage, [1])}: the number at its disc.`,
       },
@@ -189,7 +189,7 @@ export const STEPS: readonly TourStep[] = [
         label: "Kill a primary, then write",
         do: async (stage) => {
           await crash(stage, primary(stage, 1));
-          await put(stage.hands, 0, "bread");
+          await put(stage.hands, 2, "bread, milk", FIRST_PUT);
         },
         done: (stage) => ended(stage, "put", 2) && hintsHeld(stage) > 0,
         then: (stage) => `A fallback holds a hint for ${names(stage, [1])}.`,
@@ -258,6 +258,8 @@ export const STEPS: readonly TourStep[] = [
   },
 ];
 
+/** The call that filled the cart. */
+const FIRST_PUT = 1;
 const PAUSED = 3;
 const NEWCOMER = 5;
 

@@ -1,4 +1,4 @@
-// Messages on their way, drawn on a canvas over the ring: many move at once, and each only for a
+// Messages on their way, drawn on a canvas below the ring: many move at once, and each only for a
 // moment. Shapes tell the sorts apart, not colours alone.
 
 import type { Place } from "quorate/sim";
@@ -10,6 +10,11 @@ import type { Message, Sort } from "./messages.js";
 
 type Colours = Readonly<Record<Sort | "lost", string>>;
 
+/** How strongly gossip and comparisons are drawn: as much as that of a usual second, or more of it. */
+const FAINT_MAX = 0.45;
+const FAINT_MIN = 0.15;
+const GOSSIP_USUAL = 24;
+
 export class MessageCanvas {
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
@@ -17,6 +22,7 @@ export class MessageCanvas {
   #colours: Colours;
   #side = 0;
   #empty = true;
+  #faint = FAINT_MAX;
 
   constructor(canvas: HTMLCanvasElement) {
     const context = canvas.getContext("2d");
@@ -44,6 +50,9 @@ export class MessageCanvas {
     const size = this.#side < 480 ? 1.6 : 1;
     const point = (place: Place): Point =>
       "node" in place ? nodePoint(place.node, nodes) : clientPoint(place.client, clients);
+    const gossip = messages.filter(({ sort }) => sort === "gossip").length;
+    // Much gossip at once is drawn the fainter.
+    this.#faint = Math.max(FAINT_MIN, Math.min(FAINT_MAX, FAINT_MAX * (GOSSIP_USUAL / Math.max(1, gossip))));
     for (const message of messages) {
       const span = message.arrives - message.sent;
       const progress = span <= 0 ? 1 : Math.min(1, Math.max(0, (now - message.sent) / span));
@@ -56,7 +65,7 @@ export class MessageCanvas {
     const context = this.#context;
     const faint = message.sort === "gossip" || message.sort === "compare";
     const colour = this.#colours[message.sort];
-    context.globalAlpha = faint ? 0.45 : 1;
+    context.globalAlpha = faint ? this.#faint : 1;
     context.strokeStyle = colour;
     context.fillStyle = colour;
     // What stands still for whoever wants no motion: the whole way, for as long as it takes.

@@ -73,9 +73,13 @@ function startsAnew({ steps }: Draft, words: string): boolean {
   return /^\d+ branch(?:es)?$/.test(words) && !/[1-9]\d* branch(?:es)? differ/.test(last);
 }
 
-/** What is said, without the number of the question. */
+/** What is said, without the number of the question, and in good English where it is about one. */
 function wordsOf(note: string): string {
-  return note.replace(/^\S*:\d+ /, "").replace(/\b1 (branche|key|state|record)s\b/, (_, word: string) => `1 ${word === "branche" ? "branch" : word}`);
+  return note
+    .replace(/^\S*:\d+ /, "")
+    .replace(/\b1 branches/, "1 branch")
+    .replace(/\b1 (key|state|record)s/, "1 $1")
+    .replace(/\b1 (branch|key) differ\b/, "1 $1 differs");
 }
 
 function numberOf(place: Place): number {

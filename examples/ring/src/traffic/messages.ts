@@ -54,22 +54,16 @@ export class Messages {
    */
   add(frames: readonly Frame[], now: number, shown: number): void {
     for (const frame of frames) {
-      const sort = sortOf(frame.frame);
-      const arrives = frame.arrives ?? frame.at + LOST_MS;
+      const arrives = arrivalOf(frame);
       const stretched = arrives - frame.at < shown;
-      if (this.#flying.length >= MESSAGES_MAX) return;
-      this.#flying.push({
-        frame: frame.frame,
-        sort,
-        from: frame.from,
-        to: frame.to,
-        cause: frame.cause,
-        note: frame.note,
-        sent: now,
-        arrives: stretched ? now + shown : Math.max(arrives, now),
-        lost: frame.lost,
-        stretched,
-      });
+      this.#take(frame, now, stretched ? now + shown : Math.max(arrives, now), stretched);
+    }
+  }
+
+  /** Takes in what is on its way at a moment that the page jumped to. */
+  resume(frames: readonly Frame[], now: number): void {
+    for (const frame of frames) {
+      if (frame.at <= now && arrivalOf(frame) > now) this.#take(frame, frame.at, arrivalOf(frame), false);
     }
   }
 
@@ -106,10 +100,19 @@ export class Messages {
     this.#flying = [];
   }
 
+  #take({ frame, from, to, cause, note, lost }: Frame, sent: number, arrives: number, stretched: boolean): void {
+    if (this.#flying.length >= MESSAGES_MAX) return;
+    this.#flying.push({ frame, sort: sortOf(frame), from, to, cause, note, sent, arrives, lost, stretched });
+  }
+
   #worth({ sort, note }: Message): boolean {
     if (sort === "compare") return this.watchComparisons && differs(note);
     return sort === "call" || sort === "copy";
   }
+}
+
+function arrivalOf({ at, arrives }: Frame): number {
+  return arrives ?? at + LOST_MS;
 }
 
 function same(one: Place, other: Place): boolean {
