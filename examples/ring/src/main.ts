@@ -1,8 +1,7 @@
 // Opens what the address asks for: a run in its fragment, a seed of the simulator, the tour; and
 // without a wish the cluster that serves the page, where it is one.
 
-import { DamagedLink, decode } from "./link.js";
-import type { Linked } from "./link.js";
+import { decode } from "./link.js";
 import { LiveCluster } from "./live/cluster.js";
 import { Page } from "./page.js";
 import { Recorded } from "./time/recorded.js";
@@ -16,32 +15,30 @@ async function start(): Promise<void> {
   const simulated = asked.run !== undefined || seed !== null || parameters.has("tour");
   const live = simulated ? undefined : await LiveCluster.open(new URL(".", location.href));
   if (live) {
-    new Page(live);
+    await new Page(live).travel(0);
     return;
   }
   const first = STEPS[0];
   if (!first) throw new Error("The tour has no step.");
-  const session = await Session.open(asked.run?.script ?? first.opening);
-  const page = new Page(session);
-  await page.travel(asked.run?.at ?? first.opening.at);
+  const page = new Page(asked.run?.session ?? (await Session.open(first.opening)));
   if (asked.run) {
     page.pace.playing = false;
     page.tour.free();
-  } else if (seed !== null) {
-    await openSeed(page, seed);
   }
+  await page.travel(asked.run?.at ?? first.opening.at);
+  if (seed !== null && !asked.run) await openSeed(page, seed);
   if (asked.damage !== undefined) page.warn(`${asked.damage} Here is a fresh world.`);
   // Whoever pastes another link into the same tab, or goes back to another course, sees that one.
   addEventListener("popstate", () => void reopen(page));
 }
 
-async function linkedRun(): Promise<{ run?: Linked; damage?: string }> {
+/** The run of the address, or why there is none: the link is damaged, or the simulator refuses it. */
+async function linkedRun(): Promise<{ run?: { session: Session; at: number }; damage?: string }> {
   try {
     const run = await decode(location.hash);
-    return run ? { run } : {};
+    return run ? { run: { session: await Session.open(run.script), at: run.at } } : {};
   } catch (error) {
-    if (error instanceof DamagedLink) return { damage: error.message };
-    throw error;
+    return { damage: error instanceof Error ? error.message : String(error) };
   }
 }
 
@@ -49,7 +46,7 @@ async function reopen(page: Page): Promise<void> {
   const { run, damage } = await linkedRun();
   if (damage !== undefined) page.warn(damage);
   if (!run) return;
-  await page.show(await Session.open(run.script), run.at);
+  await page.show(run.session, run.at);
   page.pace.playing = false;
   page.tour.free();
 }

@@ -85,8 +85,10 @@ export class Page {
   #looked = -Infinity;
   #lookCost = 0;
   #before = performance.now();
-  /** While the page travels in time, frames stand still. */
-  #travelling = false;
+  /** Journeys in time, changes of the source, and what people do come one after the other. */
+  #queue: Promise<void> = Promise.resolve();
+  /** How many of those are not over: meanwhile frames stand still. */
+  #waiting = 0;
   #address: ReturnType<typeof setTimeout> | undefined;
 
   constructor(source: Source) {
@@ -152,14 +154,16 @@ export class Page {
   }
 
   /** Another source takes the place of this one. */
-  async show(source: Source, at: number): Promise<void> {
-    this.#source.close();
-    this.#source = source;
-    Object.assign(this.choice, { ...nothingChosen(), key: this.choice.key });
-    this.messages.watchComparisons = false;
-    this.#forget();
-    this.pace.playing = true;
-    await this.travel(at);
+  show(source: Source, at: number): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#source.close();
+      this.#source = source;
+      Object.assign(this.choice, { ...nothingChosen(), key: this.choice.key });
+      this.messages.watchComparisons = false;
+      this.#forget();
+      this.pace.playing = true;
+      await this.#go(at);
+    });
   }
 
   /** Begins a world, and plays it up to where the person comes in. */
@@ -176,27 +180,38 @@ export class Page {
   }
 
   /** Goes to a moment, forward or back. */
-  async travel(at: number): Promise<void> {
-    if (this.#travelling) return;
-    this.#travelling = true;
+  travel(at: number): Promise<void> {
+    return this.#inTurn(() => this.#go(at));
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const main = document.getElementById("page") as HTMLElement;
+    this.#waiting += 1;
+    set(main, { "aria-busy": "true" });
+    this.#queue = this.#queue
+      .then(work)
+      .catch((error: unknown) => this.#warn(sentenceOf(error)))
+      .then(() => {
+        this.#waiting -= 1;
+        this.#news = true;
+        if (this.#waiting === 0) set(main, { "aria-busy": "false" });
+        this.#writeAddress();
+      });
+    return this.#queue;
+  }
+
+  async #go(at: number): Promise<void> {
     this.messages.clear();
-    try {
-      for await (const { again, happened } of this.#source.travel(at)) {
-        if (again) this.#forget();
-        this.#note(happened);
-        this.operations.settle(this.#source.now);
-        this.messages.clear();
-        this.messages.resume(happened.filter((one) => one.kind === "frame"), this.#source.now);
-        this.#bar.update(this.#timeState());
-        // The browser may draw between two parts.
-        await new Promise((resolve) => setTimeout(resolve));
-      }
-    } catch (error) {
-      this.#warn(sentenceOf(error));
-    } finally {
-      this.#travelling = false;
-      this.#news = true;
-      this.#writeAddress();
+    for await (const { again, happened } of this.#source.travel(at)) {
+      if (again) this.#forget();
+      this.#note(happened);
+      const { now } = this.#source;
+      this.operations.settle(now);
+      this.messages.clear();
+      this.messages.resume(happened.filter((one) => one.kind === "frame"), now);
+      this.#bar.update(this.#timeState());
+      // The browser may draw between two parts.
+      await new Promise((resolve) => setTimeout(resolve));
     }
   }
 
@@ -213,7 +228,7 @@ export class Page {
   #frame(real: number): void {
     const passed = Math.min(FRAME_MAX_MS, real - this.#before);
     this.#before = real;
-    if (!this.#travelling) {
+    if (this.#waiting === 0) {
       try {
         this.pace.frame(passed, () => this.#traffic(), (virtual) => this.#advance(virtual));
       } catch (error) {
@@ -309,19 +324,14 @@ export class Page {
 
   async #act(action: Action): Promise<number | undefined> {
     say(this.#notice, "");
-    const session = this.#source;
-    try {
-      if (session instanceof Session && session.forks) history.pushState(null, "", location.href);
-      const call = await session.act(action);
+    let call: number | undefined;
+    await this.#inTurn(async () => {
+      if (this.#source.forks) history.pushState(null, "", location.href);
+      call = await this.#source.act(action);
       this.pace.wake();
       this.pace.playing = true;
-      this.#news = true;
-      this.#writeAddress();
-      return call;
-    } catch (error) {
-      this.#warn(sentenceOf(error));
-      return undefined;
-    }
+    });
+    return call;
   }
 
   #choose(change: Partial<Choice>): void {

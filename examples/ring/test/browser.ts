@@ -74,6 +74,7 @@ export class Stand {
       if (message.type() === "error") this.complaints.push(message.text());
     });
     await page.goto(this.url + path);
+    await page.locator("main[aria-busy=false]").waitFor();
     await page.locator(".slot").first().waitFor();
     return page;
   }

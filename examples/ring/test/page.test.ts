@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { replay } from "quorate/sim";
 
-import { decode } from "../src/link.js";
+import { decode, encode } from "../src/link.js";
 import { Session } from "../src/time/session.js";
 import { SCENARIOS } from "../src/tour/scenarios.js";
 import { STEPS } from "../src/tour/steps.js";
@@ -173,11 +173,14 @@ test("a value that looks like markup stays text", async () => {
   await page.context().close();
 });
 
-test("a damaged link is told, and a fresh world opened", async () => {
-  const page = await stand.open("#run=eJyrVkrOz1WyMtBRKkvMKU1VsqoGAFL8BxU");
-  await page.getByRole("alert").getByText("Here is a fresh world.").waitFor();
-  await page.getByRole("heading", { name: STEPS[0]?.title ?? "" }).waitFor();
-  await page.context().close();
+test("a link that is damaged, or that the simulator refuses, is told, and a fresh world opened", async () => {
+  const refused = await encode({ script: { options: { nodes: 1_000 }, actions: [] }, at: 0 });
+  for (const fragment of ["#run=eJyrVkrOz1WyMtBRKkvMKU1VsqoGAFL8BxU", `#${refused}`]) {
+    const page = await stand.open(fragment);
+    await page.getByRole("alert").getByText("Here is a fresh world.").waitFor();
+    await page.getByRole("heading", { name: STEPS[0]?.title ?? "" }).waitFor();
+    await page.context().close();
+  }
 });
 
 test("a random run of the simulator opens by its seed, to be watched", async () => {
