@@ -181,7 +181,11 @@ export const ENVIRONMENTS: Environment[] = [
     run: async (given) => {
       await script("workerd", ["build.mjs"]);
       const serve = ["serve", "config.capnp", "--control-fd=1"];
-      return served("workerd", [WORKERD, ...serve], /"port":(\d+)/, (url) => answer(url, given));
+      return served("workerd", [WORKERD, ...serve], /"port":(\d+)/, async (url) => {
+        // What one request has loaded serves the next one.
+        await answer(url, given);
+        return answer(url, given);
+      });
     },
   },
 ];
