@@ -6,7 +6,8 @@ use crate::prng::Prng;
 use crate::time::{Duration, micros};
 
 const FIRST: Duration = Duration::from_millis(50);
-const LAST: Duration = Duration::from_millis(1_000);
+/// The longest bound, unless somebody says otherwise.
+pub(crate) const LAST: Duration = Duration::from_millis(1_000);
 
 /// The wait before attempt number `attempt`, which counts from 1; at least a tenth of its bound.
 pub(crate) fn wait(prng: &mut Prng, attempt: u32) -> Duration {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hands::Hands;
 use machines::{key_of, layout, value, write};
 use quorate_core::causality::{Checksum, Context, Held, RecordDigest};
-use quorate_core::client::{CallOptions, ClientInput, Coordinate, Link, call_of};
+use quorate_core::client::{CallOptions, ClientInput, Coordinate, Hedge, Link, call_of};
 use quorate_core::ids::{Key, NodeId};
 use quorate_core::layout::LayoutVersion;
 use quorate_core::message::{
@@ -43,8 +43,13 @@ struct Asked {
 
 impl Bench {
     fn new() -> Bench {
+        Bench::with(Hedge::Usual)
+    }
+
+    fn with(hedge: Hedge) -> Bench {
         let mut hands = Hands::with(&["ws://1"], layout(3, 3), |config| {
             config.coordinate = Coordinate::Client;
+            config.hedge = hedge;
         });
         hands.welcome(hands.at("ws://1"), 1);
         let (key, primaries) = key_of(&hands.layout, NodeId(1));
@@ -306,6 +311,25 @@ fn one_more_primary_makes_up_for_a_late_digest() {
     assert!(!receipt.primaries.contains(&bench.node(1)), "the late one has said nothing");
     bench.say(asked[1], Ok(Entry::default()), Some(OTHER));
     assert_eq!(bench.hands.ended.len(), 1);
+}
+
+#[test]
+fn one_more_primary_is_asked_when_the_client_was_told_to_or_never() {
+    for (hedge, at) in [(Hedge::After(Duration::from_millis(40)), Some(40)), (Hedge::Never, None)] {
+        let mut bench = Bench::with(hedge);
+        bench.earn_a_hedge();
+        bench.read(CallOptions::default());
+        assert_eq!(bench.asked().len(), 2);
+        let mut hedged = None;
+        for millis in 1..=240 {
+            bench.hands.pass(1);
+            if bench.asked().len() == 1 {
+                hedged.get_or_insert(millis);
+            }
+        }
+        assert_eq!(hedged, at, "{hedge:?}");
+        assert_eq!(bench.hands.client.view().stats().hedges, u64::from(at.is_some()));
+    }
 }
 
 #[test]

@@ -1,126 +1,84 @@
 // A connected client: what users hold.
 
-import { Bucket } from "./bucket.js";
-import { checkedContext, checkedKey, checkedValue, keyName } from "./bytes.js";
-import type { Engine } from "./engine.js";
-import type { Entry } from "./entry.js";
 import { QuorateError, badArgument } from "./errors.js";
-import { getMany } from "./many.js";
-import { drainTime, requestOptions } from "./options.js";
+import { Operations } from "./operations.js";
+import type { Shared } from "./operations.js";
+import { checkedPing, drainTime } from "./options.js";
 import type * as face from "./public.js";
 import { toStats } from "./ring.js";
-import type { RingView } from "./ring.js";
+import { Seen } from "./seen.js";
 import type { Observers } from "./status.js";
 import { toStatus, watch } from "./status.js";
-import { checkChange, update } from "./update.js";
 
 const asyncDispose: typeof Symbol.asyncDispose =
   Symbol.asyncDispose ?? (Symbol.for("Symbol.asyncDispose") as typeof Symbol.asyncDispose);
 
-export class Client implements face.Client {
-  readonly #engine: Engine;
+export class Client extends Operations implements face.Client {
+  readonly #shared: Shared;
   readonly #observers: Observers;
-  readonly #ring: RingView;
-  readonly #timeout: number;
 
-  // One body for all codecs, which the types tell apart.
-  readonly bucket = ((name: string, options?: face.BucketOptions<unknown>) =>
-    new Bucket(this, name, options)) as face.Client["bucket"];
-
-  constructor(engine: Engine, observers: Observers, ring: RingView, timeout: number) {
-    this.#engine = engine;
+  constructor(shared: Shared, observers: Observers) {
+    super(shared);
+    this.#shared = shared;
     this.#observers = observers;
-    this.#ring = ring;
-    this.#timeout = timeout;
   }
 
-  // No `async` here: each would be a promise and a turn of the microtask queue more.
-
-  get(key: face.Key, options?: face.ReadOptions): Promise<face.Entry | undefined> {
-    try {
-      const request = requestOptions(options, "get");
-      const context = checkedContext(options?.context);
-      return this.#engine.get("get", checkedKey(key), context, request, options?.signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  session(): face.Session {
+    return new Operations(this.#shared, new Seen());
   }
 
-  getMany(
-    keys: Iterable<face.Key>,
-    options?: face.ReadOptions,
-  ): AsyncGenerator<[face.Key, face.Entry | undefined], undefined> {
-    return getMany((key, read) => this.get(key, read), keys, options);
-  }
-
-  put(key: face.Key, value: face.Value, options?: face.PutOptions): Promise<face.Written> {
-    try {
-      const request = requestOptions(options, "put");
-      const context = checkedContext(options?.context);
-      const bytes = checkedValue(value);
-      return this.#engine.put("put", checkedKey(key), context, bytes, request, options?.signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  delete(key: face.Key, options?: face.WriteOptions): Promise<face.Written> {
-    try {
-      const request = requestOptions(options, "delete");
-      const context = checkedContext(options?.context);
-      return this.#engine.delete(checkedKey(key), context, request, options?.signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  async update(
-    key: face.Key,
-    change: (entry: face.Entry | undefined) => face.Value | Promise<face.Value>,
-    options?: face.UpdateOptions,
-  ): Promise<face.Written> {
-    const request = requestOptions(options, "update");
-    checkChange(change);
-    const { signal } = options ?? {};
-    const checked = checkedKey(key);
-    return update(`update ${keyName(key)}`, request.timeout || this.#timeout, signal, {
-      read: (timeout) =>
-        this.#engine.get("update", checked, "", { ...request, timeout }, signal) as Promise<Entry>,
-      write: async (seen, timeout) => {
-        const entry = seen.siblings.length > 0 ? seen : undefined;
-        const value = checkedValue(await change(entry));
-        const write = { ...request, timeout };
-        // The context of a key without values covers its deletes.
-        return this.#engine.put("update", checked, seen.context, value, write, signal);
-      },
+  ping(node: string, options?: face.PingOptions): Promise<number>;
+  ping(options?: face.PingOptions): Promise<ReadonlyMap<string, number>>;
+  async ping(
+    node?: string | face.PingOptions,
+    options?: face.PingOptions,
+  ): Promise<number | ReadonlyMap<string, number>> {
+    const { engine } = this.#shared;
+    const isOne = typeof node === "string";
+    const { id, timeout, signal } = checkedPing(isOne ? node : "", isOne ? options : node);
+    if (isOne) return engine.ping(id, timeout, signal);
+    const took = new Map<string, number>();
+    const nodes = toStats(engine.machine.stats()).connected;
+    const asked = nodes.map(async (one) => void took.set(one, await engine.ping(one, timeout, signal)));
+    const ends = await Promise.allSettled(asked);
+    if (took.size > 0) return took;
+    const failed = ends.find((end) => end.status === "rejected");
+    throw failed?.reason ?? new QuorateError("ping: no node is connected. Try again in a moment.", {
+      code: "UNREACHABLE",
+      retryable: true,
     });
   }
 
-  locate(key: face.Key): face.Location {
-    return this.#ring.locate(this.#engine.machine, checkedKey(key));
-  }
-
   ring(): face.Ring {
-    return this.#ring.ring(this.#engine.machine);
+    const { ring, engine } = this.#shared;
+    return ring.ring(engine.machine);
   }
 
   stats(): face.Stats {
-    return { ...toStats(this.#engine.machine.stats()), inFlight: this.#engine.inFlight };
+    const { engine } = this.#shared;
+    return { ...toStats(engine.machine.stats()), inFlight: engine.inFlight };
   }
 
   status(): face.LiveStatus {
     const observers = this.#observers;
-    const read = () => this.#status();
+    const { engine, ring } = this.#shared;
+    const read = (): face.ClientStatus => {
+      const { failure } = engine;
+      if (failure) return { layoutVersion: ring.version, nodes: [], failure };
+      return toStatus(engine.machine.status(), this.ring());
+    };
+    const last = () => (observers.ended && !engine.failure ? undefined : read());
     return Object.freeze({
       ...read(),
       // A status is new where it says something else.
-      [Symbol.asyncIterator]: () => watch(observers, read, JSON.stringify),
+      [Symbol.asyncIterator]: () => watch(observers, last, JSON.stringify),
     });
   }
 
   watchRing(): AsyncIterableIterator<face.Ring, undefined> {
+    const observers = this.#observers;
     // One ring is one object.
-    return watch(this.#observers, () => this.ring(), (ring) => ring);
+    return watch(observers, () => (observers.ended ? undefined : this.ring()), (ring) => ring);
   }
 
   on<Name extends keyof face.ClientEvents>(
@@ -134,15 +92,12 @@ export class Client implements face.Client {
     return this.#observers.on(event, listener);
   }
 
-  #status(): face.ClientStatus {
-    return toStatus(this.#engine.machine.status(), this.ring());
-  }
-
   async close(options?: face.CloseOptions): Promise<void> {
+    const { engine, timeout } = this.#shared;
     const closed = new QuorateError("The client is closed. Connect anew.", { code: "CLOSED" });
-    const drain = drainTime(options, this.#timeout);
-    if (drain > 0) await this.#engine.drain(closed, drain);
-    await this.#engine.close(closed);
+    const drain = drainTime(options, timeout);
+    if (drain > 0) await engine.drain(closed, drain);
+    await engine.close(closed);
   }
 
   [asyncDispose](): Promise<void> {

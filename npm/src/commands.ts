@@ -20,6 +20,9 @@ export interface RequestOptions {
   ttl: number;
 }
 
+/** In the place of milliseconds: never. */
+export const NEVER = 0xffff_ffff;
+
 /** Bytes that are kept between batches. */
 const KEPT_BYTES = 64 * 1024;
 
@@ -118,6 +121,20 @@ export class CommandBatch {
 
   wake(): void {
     this.#begin(9, 0);
+  }
+
+  /** `wait` in milliseconds, or `NEVER`; no address stands for all that failed. */
+  redial(address: string, wait: number): void {
+    this.#begin(10, 8 + room(address));
+    this.#u32(wait);
+    this.#text(address);
+  }
+
+  ping(node: string, timeout: number): void {
+    this.#begin(11, 12);
+    this.#u32(timeout);
+    this.#u32(Number.parseInt(node.slice(8), 16));
+    this.#u32(Number.parseInt(node.slice(0, 8), 16));
   }
 
   /** Makes room for a command. */

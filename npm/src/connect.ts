@@ -8,9 +8,11 @@ import { log } from "./log.js";
 import { load } from "./module.js";
 import { machineOptions } from "./options.js";
 import type * as face from "./public.js";
+import { redial } from "./reconnect.js";
 import type { WasmSource } from "./slim.public.js";
 import { RingView } from "./ring.js";
 import { Observers } from "./status.js";
+import { tracing } from "./telemetry.js";
 import { chooseWebSocket } from "./websocket.js";
 
 /** `source` tells where the module comes from, if nobody has loaded it yet. */
@@ -28,36 +30,52 @@ export async function connectWith(
 
   const open = mapped(options.addressMap, opened);
   const ring = new RingView();
-  const waiting = new Waiting(machine.seeds, machine.timeout, signal);
-  const engine = new Engine(module, machine, open, observers, {
+  const addressOf = (node: string) => {
+    return ring.ring(engine.machine).nodes.find(({ id }) => id === node)?.address;
+  };
+  const trace = tracing(options.telemetry, options.cluster, addressOf);
+  const waiting = new Waiting(machine.seeds, machine.timeout, signal, options.reconnect === false);
+  const events = {
     onConnected: () => waiting.onConnected(),
-    onLost: (address, reason) => waiting.onLost(address, reason),
-    onRejected: (address, code, detail) => waiting.onRejected(address, code, detail),
+    onLost: (address: string, reason: string | undefined) => waiting.onLost(address, reason),
+    onRejected: (address: string, code: string, detail: string) =>
+      waiting.onRejected(address, code, detail),
     onLayout: () => ring.forget(),
-    onFailure: (error) => waiting.onFailure(error),
-  });
+    onFailure: (error: QuorateError) => waiting.onFailure(error),
+  };
+  const engine: Engine = new Engine(module, machine, open, observers, events, trace);
+  redial(observers, options.reconnect, (address, wait) => engine.redial(address, wait));
   try {
     await waiting.welcomed;
   } catch (error) {
     await engine.close(new QuorateError("The client never connected.", { code: "CLOSED" }));
     throw error;
   }
-  return new Client(engine, observers, ring, machine.timeout);
+  return new Client({ engine, ring, timeout: machine.timeout }, observers);
 }
 
 /** Waits for the first welcome and remembers what went wrong meanwhile. */
 class Waiting {
   readonly welcomed: Promise<void>;
   readonly #seeds: readonly string[];
+  readonly #once: boolean;
   /** The last thing that was heard from each address. */
   readonly #heard = new Map<string, string>();
   readonly #rejected = new Set<string>();
   #resolve!: () => void;
   #reject!: (reason: unknown) => void;
 
-  constructor(seeds: readonly string[], timeoutMs: number, signal: AbortSignal | undefined) {
+  /** `once`: each seed is dialled once only. */
+  constructor(
+    seeds: readonly string[],
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    once: boolean,
+  ) {
     this.#seeds = seeds;
-    const timer = setTimeout(() => this.#reject(this.#timeout(timeoutMs)), timeoutMs);
+    this.#once = once;
+    const late = `no node answered within ${timeoutMs} ms`;
+    const timer = setTimeout(() => this.#reject(this.#unreachable(late)), timeoutMs);
     const onAbort = () => this.#reject(signal?.reason);
     signal?.addEventListener("abort", onAbort);
     this.welcomed = new Promise<void>((resolve, reject) => {
@@ -76,6 +94,9 @@ class Waiting {
   onLost(address: string, reason: string | undefined): void {
     // What a node said outweighs the end of its connection.
     if (!this.#rejected.has(address)) this.#heard.set(address, reason ?? "no connection");
+    if (this.#once && this.#seeds.every((seed) => this.#heard.has(seed))) {
+      this.#reject(this.#unreachable("no node answered"));
+    }
   }
 
   onRejected(address: string, code: string, detail: string): void {
@@ -96,10 +117,9 @@ class Waiting {
     this.#reject(error);
   }
 
-  #timeout(timeoutMs: number): QuorateError {
+  #unreachable(what: string): QuorateError {
     return new QuorateError(
-      `connect: no node answered within ${timeoutMs} ms: ${this.#reasons()}. Check that a node ` +
-        "listens there, or raise `timeout`.",
+      `connect: ${what}: ${this.#reasons()}. Check that a node listens there, or raise \`timeout\`.`,
       { code: this.#rejected.size > 0 ? "REJECTED" : "UNREACHABLE", retryable: true },
     );
   }

@@ -15,10 +15,13 @@ import type { Machine, Module } from "./module.js";
 import { machineBytes } from "./options.js";
 import type { MachineOptions } from "./options.js";
 import type { ClientEvents, DownReason, Key } from "./public.js";
+import { listen } from "./page.js";
 import { ResultBatch } from "./results.js";
 import type { RawEntry, RawWritten, ResultSink } from "./results.js";
+import { toStats } from "./ring.js";
 import { Sockets } from "./sockets.js";
 import type { Observers } from "./status.js";
+import type { End, Trace } from "./telemetry.js";
 import type { OpenSocket } from "./websocket.js";
 
 /** What the engine tells about the cluster. */
@@ -33,7 +36,7 @@ export interface EngineEvents {
 }
 
 /** What the user asked for. */
-export type Verb = "get" | "put" | "delete" | "update";
+export type Verb = "get" | "session get" | "put" | "delete" | "update" | "ping";
 
 interface Call {
   verb: Verb;
@@ -43,6 +46,8 @@ interface Call {
   reject: (reason: unknown) => void;
   /** Stops listening to the signal. */
   release: (() => void) | undefined;
+  /** Tells of its end whoever traces it. */
+  onEnd: End | undefined;
 }
 
 // What the last promise was made with: one function serves all, not a closure for each.
@@ -74,6 +79,8 @@ export class Engine implements ResultSink {
   readonly #results: ResultBatch;
   readonly #calls = new Map<number, Call>();
   readonly #unwatch: () => void;
+  readonly #unlisten: () => void;
+  readonly #trace: Trace | undefined;
   /** Requests so far; the machine counts them, too. */
   #count = 0;
   #patience = 0;
@@ -83,6 +90,7 @@ export class Engine implements ResultSink {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #wakeAt = 0;
   #ended: QuorateError | undefined;
+  #failure: QuorateError | undefined;
   /** Why no call begins any more, while those under way may end. */
   #refuses: QuorateError | undefined;
   /** Who waits for the last call under way. */
@@ -94,7 +102,9 @@ export class Engine implements ResultSink {
     open: OpenSocket,
     observers: Observers,
     events: EngineEvents,
+    trace?: Trace,
   ) {
+    this.#trace = trace;
     this.#events = events;
     this.#observers = observers;
     this.#machine = new module.Client(machineBytes(options));
@@ -109,11 +119,17 @@ export class Engine implements ResultSink {
       onMessage: (link, message) => this.#onMessage(link, message),
     });
     this.#unwatch = watch((cause) => this.#onPanic(cause));
+    this.#unlisten = listen(() => this.redial("", 0), () => this.#onShown());
     this.#schedule();
   }
 
   get inFlight(): number {
     return this.#calls.size;
+  }
+
+  /** Why the client is no more, if that is a bug of ours. */
+  get failure(): QuorateError | undefined {
+    return this.#failure;
   }
 
   /** The machine, for what needs no input or output. */
@@ -123,7 +139,7 @@ export class Engine implements ResultSink {
   }
 
   /**
-   * A `get` resolves to undefined where there is no value, an `update` to an entry without any.
+   * A `get` resolves to undefined where there is no value, any other read to an entry without any.
    * These three throw where the request cannot begin.
    */
   get(
@@ -160,6 +176,18 @@ export class Engine implements ResultSink {
     this.#check(signal);
     this.#commands.delete(options, key, context);
     return this.#begin("delete", key, true, signal);
+  }
+
+  /** Resolves to the milliseconds that a node takes to answer; a timeout of 0 is the client's. */
+  ping(node: string, timeout: number, signal: AbortSignal | undefined): Promise<number> {
+    this.#check(signal);
+    this.#commands.ping(node, timeout);
+    return this.#begin("ping", node, false, signal);
+  }
+
+  /** An address that failed, or all where it is empty, is dialled again after `wait` milliseconds. */
+  redial(address: string, wait: number): void {
+    this.#tell(() => this.#commands.redial(address, wait));
   }
 
   /** No call begins any more; resolves when those under way have ended, after `ms` at the latest. */
@@ -205,16 +233,25 @@ export class Engine implements ResultSink {
   onEntry(call: number, entry: RawEntry): void {
     const ended = this.#settle(call);
     const isNothing = entry.values === 0 && ended?.verb === "get";
+    ended?.onEnd?.(this.#results.answeredBy());
     ended?.resolve((isNothing ? undefined : new Entry(entry)) as never);
   }
 
   onWritten(call: number, written: RawWritten): void {
-    this.#settle(call)?.resolve(new Written(written) as never);
+    const ended = this.#settle(call);
+    ended?.onEnd?.(this.#results.answeredBy());
+    ended?.resolve(new Written(written) as never);
+  }
+
+  onPong(call: number, took: number): void {
+    const ended = this.#settle(call);
+    ended?.onEnd?.(ended.key as string);
+    ended?.resolve(took as never);
   }
 
   onFailed(call: number, failure: Failure): void {
     const ended = this.#settle(call);
-    ended?.reject(failed(nameOf(ended), failure));
+    if (ended) reject(ended, failed(nameOf(ended), failure), failure.node);
   }
 
   onConnected(node: string, address: string): void {
@@ -271,6 +308,7 @@ export class Engine implements ResultSink {
       resolve: resolveLast,
       reject: rejectLast,
       release: undefined,
+      onEnd: this.#trace?.(operation(verb, writes), key),
     };
     if (signal) {
       const onAbort = () => this.#abort(number, signal.reason);
@@ -285,7 +323,8 @@ export class Engine implements ResultSink {
   }
 
   #abort(call: number, reason: unknown): void {
-    this.#settle(call)?.reject(reason);
+    const ended = this.#settle(call);
+    if (ended) reject(ended, reason);
     this.#tell(() => this.#commands.cancel(call));
   }
 
@@ -386,11 +425,26 @@ export class Engine implements ResultSink {
     else timer?.unref?.();
   }
 
+  /** People look at the page again: whatever froze meanwhile is looked after at once. */
+  #onShown(): void {
+    if (this.#ended) return;
+    this.redial("", 0);
+    this.#commands.wake();
+    this.#flush();
+    if (this.#ended) return;
+    // A node that does not answer is found silent, and its calls go elsewhere.
+    for (const node of toStats(this.#machine.stats()).connected) {
+      this.ping(node, 0, undefined).catch(() => {});
+    }
+  }
+
   #onPanic(cause: unknown): void {
     const error = new QuorateError(
       "The client failed inside, which is a bug of Quorate: please report it. Connect anew.",
       { code: "INTERNAL", cause, outcome: "unknown" },
     );
+    this.#failure = error;
+    this.#observers.emit("failed", { error });
     this.#end(error);
     void this.#sockets.close();
     this.#events.onFailure(error);
@@ -400,15 +454,25 @@ export class Engine implements ResultSink {
     this.#ended = error;
     this.#observers.end();
     this.#unwatch();
+    this.#unlisten();
     clearTimeout(this.#timer);
     for (const [number, call] of [...this.#calls]) {
       const outcome = call.writes ? "unknown" : "none";
       const { code, cause, message } = error;
-      this.#settle(number)?.reject(
-        new QuorateError(`${nameOf(call)}: ${message}`, { code, outcome, cause }),
-      );
+      this.#settle(number);
+      reject(call, new QuorateError(`${nameOf(call)}: ${message}`, { code, outcome, cause }));
     }
   }
+}
+
+function reject(call: Call, reason: unknown, node?: string): void {
+  call.onEnd?.(node, { reason });
+  call.reject(reason);
+}
+
+/** What an update does is reads and writes. */
+function operation(verb: Verb, writes: boolean): string {
+  return verb === "delete" || verb === "ping" ? verb : writes ? "put" : "get";
 }
 
 /** For people. */

@@ -23,5 +23,6 @@ export function log(observers: Observers, logger: Logger | undefined): void {
     logger.warn(`quorate: node ${node} is down (${reason}): calls go around it`);
   });
   observers.on("nodeup", ({ node }) => logger.info(`quorate: node ${node} is up again`));
+  observers.on("failed", ({ error }) => logger.warn(`quorate: ${error.message}`));
   observers.on("layout", ({ version }) => logger.info(`quorate: layout ${version} is in force`));
 }

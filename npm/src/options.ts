@@ -1,10 +1,12 @@
 // Checks what users pass in, and says what would have been right.
 
+import { NEVER } from "./commands.js";
 import type { RequestOptions } from "./commands.js";
 import { badArgument } from "./errors.js";
-import type { CloseOptions, ConnectOptions, UpdateOptions } from "./public.js";
+import type { CloseOptions, ConnectOptions, PingOptions, UpdateOptions } from "./public.js";
 
 const TIMEOUT_MS = 5_000;
+const QUEUE_MAX = 1_000;
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /** 100 years of 365 days, as in `core/src/limits.rs`. */
@@ -31,6 +33,14 @@ export interface MachineOptions {
   coordinates: boolean;
   /** 0: the usual number. */
   connectionsMax: number;
+  /** Whether calls fail while no node can be reached. */
+  failsOffline: boolean;
+  /** Calls that may wait while no node is connected. */
+  queueMax: number;
+  /** The longest wait before a dial, in milliseconds; 0: the usual one; `NEVER`: no address is dialled twice. */
+  redialMax: number;
+  /** Milliseconds until one more replica is asked; 0: the usual time; `NEVER`: it is not. */
+  hedge: number;
   /** 16 hexadecimal digits; empty: any. */
   cluster: string;
   credentials: Uint8Array;
@@ -61,9 +71,13 @@ export function machineOptions(options: ConnectOptions): MachineOptions {
     strict: checkedChoice(options.strict, "strict"),
     zone,
     local,
-    throughGateway: checkedRouting(options.routing) === "gateway",
-    coordinates: checkedCoordinate(options.coordinate) === "client",
+    throughGateway: oneOf(options.routing, ["direct", "gateway"], "routing") === "gateway",
+    coordinates: oneOf(options.coordinate, ["node", "client"], "coordinate") === "client",
     connectionsMax: checkedConnections(options.connectionsMax),
+    failsOffline: oneOf(options.offline, ["queue", "fail"], "offline") === "fail",
+    queueMax: checkedQueue(options.maxQueue),
+    redialMax: checkedReconnect(options.reconnect),
+    hedge: checkedHedge(options.hedge),
     cluster,
     credentials: typeof credentials === "string" ? encoder.encode(credentials) : credentials,
   };
@@ -71,19 +85,22 @@ export function machineOptions(options: ConnectOptions): MachineOptions {
 
 /** The layout is described in `wasm/src/client/face.rs`. */
 export function machineBytes(options: MachineOptions): Uint8Array {
-  const { timeout, r, w, strict, throughGateway, coordinates, local, connectionsMax, cluster } = options;
+  const { timeout, r, w, strict, throughGateway, coordinates, local, failsOffline, cluster } = options;
+  const { connectionsMax, queueMax, redialMax, hedge } = options;
   const seeds = options.seeds.map((seed) => encoder.encode(seed));
   const texts = [options.credentials, encoder.encode(options.zone), ...seeds];
-  const bytes = new Uint8Array(32 + texts.reduce((sum, text) => sum + 4 + text.length, 0));
+  const bytes = new Uint8Array(44 + texts.reduce((sum, text) => sum + 4 + text.length, 0));
   const view = new DataView(bytes.buffer);
   // Names the writes of this client, so it must be random.
   crypto.getRandomValues(bytes.subarray(0, 8));
   view.setUint32(8, timeout, true);
   const bits = (cluster ? 1 : 0) | (coordinates ? 2 : 0) | (throughGateway ? 4 : 0);
-  bytes.set([r, w, bits | (local ? 8 : 0), strict], 12);
+  bytes.set([r, w, bits | (local ? 8 : 0) | (failsOffline ? 16 : 0), strict], 12);
   view.setBigUint64(16, BigInt(`0x${cluster || 0}`), true);
-  view.setUint32(24, connectionsMax, true);
-  let at = 28;
+  [connectionsMax, queueMax, redialMax, hedge].forEach((number, index) => {
+    view.setUint32(24 + 4 * index, number, true);
+  });
+  let at = 40;
   texts.forEach((text, index) => {
     view.setUint32(at, text.length, true);
     bytes.set(text, at + 4);
@@ -114,13 +131,23 @@ export function requestOptions(options: UpdateOptions | undefined, call: Call): 
   };
 }
 
+/** Of all nodes where `node` is empty; a timeout of 0 is that of the client. */
+export function checkedPing(node: string, options: PingOptions | undefined) {
+  const { timeout, signal } = asObject(options ?? {}, "ping");
+  if (!/^([0-9a-f]{16})?$/.test(node)) {
+    throw badArgument("ping: a node is named by its id, 16 hexadecimal digits.");
+  }
+  checkSignal(signal);
+  return { id: node, timeout: checkedTimeout(timeout), signal };
+}
+
 /** Milliseconds that calls under way are waited for; 0: not at all. */
 export function drainTime(options: CloseOptions | undefined, timeout: number): number {
   if (options === undefined) return 0;
   const { drain } = asObject(options, "close");
   if (drain === undefined || drain === false) return 0;
   if (drain === true) return timeout;
-  if (typeof drain === "number" && drain > 0 && drain <= TIMEOUT_MS_MAX) return Math.ceil(drain);
+  if (isMillis(drain)) return Math.ceil(drain);
   throw badArgument("close: `drain` must be true, or a number of milliseconds, at least 1.");
 }
 
@@ -164,9 +191,7 @@ function suggestion(seed: string, url: URL | undefined): string {
 /** Milliseconds, 0 where it was left out. */
 export function checkedTimeout(timeout: unknown): number {
   if (timeout === undefined) return 0;
-  if (typeof timeout === "number" && timeout > 0 && timeout <= TIMEOUT_MS_MAX) {
-    return Math.ceil(timeout);
-  }
+  if (isMillis(timeout)) return Math.ceil(timeout);
   throw badArgument(`\`timeout\` must be a number of milliseconds from 1 to ${TIMEOUT_MS_MAX}.`);
 }
 
@@ -200,16 +225,36 @@ function checkedConnections(count: unknown): number {
   throw badArgument("`connectionsMax` must be a whole number of connections from 1 to 10000.");
 }
 
-function checkedRouting(routing: unknown): "direct" | "gateway" {
-  if (routing === undefined) return "direct";
-  if (routing === "direct" || routing === "gateway") return routing;
-  throw badArgument('`routing` must be "direct" or "gateway".');
+/** The first where it was left out. */
+function oneOf(choice: unknown, choices: readonly [string, string], name: string): string {
+  if (choice === undefined) return choices[0];
+  if (choices.includes(choice as string)) return choice as string;
+  throw badArgument(`\`${name}\` must be "${choices.join('" or "')}".`);
 }
 
-function checkedCoordinate(coordinate: unknown): "node" | "client" {
-  if (coordinate === undefined) return "node";
-  if (coordinate === "node" || coordinate === "client") return coordinate;
-  throw badArgument('`coordinate` must be "node" or "client".');
+function checkedQueue(count: unknown): number {
+  if (count === undefined) return QUEUE_MAX;
+  if (typeof count === "number" && Number.isInteger(count) && count >= 0 && count < NEVER) return count;
+  throw badArgument("`maxQueue` must be a whole number of operations, 0 or more.");
+}
+
+/** The engine asks a function when it is due. */
+function checkedReconnect(reconnect: unknown): number {
+  if (reconnect === undefined || typeof reconnect === "function") return 0;
+  if (reconnect === false) return NEVER;
+  if (isMillis(reconnect)) return Math.ceil(reconnect);
+  throw badArgument("`reconnect` must be false, a number of milliseconds, or a function that gives one.");
+}
+
+function checkedHedge(hedge: unknown): number {
+  if (hedge === undefined || hedge === true) return 0;
+  if (hedge === false) return NEVER;
+  if (isMillis(hedge)) return Math.ceil(hedge);
+  throw badArgument("`hedge` must be true, false, or a number of milliseconds.");
+}
+
+function isMillis(value: unknown): value is number {
+  return typeof value === "number" && value > 0 && value <= TIMEOUT_MS_MAX;
 }
 
 /** 0 where it was left out, 1 for true, 2 for false. */

@@ -34,6 +34,38 @@ export interface Logger {
   warn(line: string): void;
 }
 
+/** What is used of an OpenTelemetry span. */
+export interface TelemetrySpan {
+  setAttribute(name: string, value: string | number): unknown;
+  setStatus(status: { code: number; message?: string }): unknown;
+  end(): void;
+}
+
+/**
+ * Who is told of operations, as OpenTelemetry has it. A span for each request, named `get`, `put`,
+ * `delete` or `ping`, and the histogram `db.client.operation.duration`, in seconds; both with
+ * `db.system.name`, `db.operation.name`, `server.address`, `server.port`, `error.type` and, where the
+ * option `cluster` is given, `db.namespace`. An update is a `get` and a `put`.
+ */
+export interface Telemetry {
+  readonly tracer?:
+    | {
+        startSpan(
+          name: string,
+          options: { kind: number; attributes: Record<string, string | number> },
+        ): TelemetrySpan;
+      }
+    | undefined;
+  readonly meter?:
+    | {
+        createHistogram(
+          name: string,
+          options: { description: string; unit: string; advice: { explicitBucketBoundaries: number[] } },
+        ): { record(value: number, attributes: Record<string, string | number>): void };
+      }
+    | undefined;
+}
+
 /** What {@link connect} takes. Only `seeds` is needed. */
 export interface ConnectOptions {
   /** WebSocket URLs of some nodes, tried in order; the others are learned from them. */
@@ -95,6 +127,37 @@ export interface ConnectOptions {
   addressMap?: AddressMap | undefined;
   /** Is told of connections, of nodes that go down or come up, and of layouts; nobody unless given. */
   logger?: Logger | undefined;
+  /**
+   * What becomes of operations while no node is connected. `"queue"`, as it is unless given: they wait
+   * for one, until their `timeout`. `"fail"`: they reject with `UNREACHABLE` as soon as the last
+   * attempt to connect has failed, those too that were under way.
+   */
+  offline?: "queue" | "fail" | undefined;
+  /**
+   * Operations that may wait while no node is connected, 1,000 unless given: one more rejects with
+   * `QUEUE_FULL`. Those that were under way when the last connection was lost wait beside them.
+   */
+  maxQueue?: number | undefined;
+  /**
+   * When an address is dialled again whose connection was lost, or could not be made. A number: the
+   * longest pause in milliseconds; pauses are random and grow up to it, which is 1,000 unless given.
+   * `false`: never. A function: gets how often the address has failed since it was connected last,
+   * and returns the milliseconds to wait, or `false` to give it up. Where no seed is left,
+   * operations reject with `UNREACHABLE` at once.
+   */
+  reconnect?: false | number | ((attempt: number) => number | false) | undefined;
+  /**
+   * With `coordinate: "client"`: when one more replica is asked where one has not answered. `true`, as
+   * it is unless given: after the time within which it answers 19 of 20 times. A number: after so
+   * many milliseconds. `false`: not at all. At most one question in ten is such a one.
+   */
+  hedge?: boolean | number | undefined;
+  /**
+   * Is told of each operation: `tracer` and `meter` of `@opentelemetry/api`, or what looks like them.
+   * On Node.js, those who listen to the tracing channel `quorate:operation` of
+   * `node:diagnostics_channel` are told without this option, too.
+   */
+  telemetry?: Telemetry | undefined;
   /** The WebSocket class to use: otherwise the global one, otherwise that of the package `ws`. */
   WebSocket?: WebSocketClass | undefined;
   /** Gives up connecting. Once connected it has no effect: use {@link Client.close}. */
@@ -274,6 +337,8 @@ export interface Stats {
   readonly direct: number;
   /** Answers that came through another node. */
   readonly passedOn: number;
+  /** `direct` among all answers, 0 to 1. */
+  readonly directShare: number;
   /** Operations sent once more. */
   readonly retries: number;
   /** With `coordinate: "client"`: replicas asked beyond a read's `r`, since one was late. */
@@ -282,6 +347,20 @@ export interface Stats {
   readonly inFlight: number;
   /** Ids of the nodes that the client is connected to. */
   readonly connected: readonly string[];
+  /** The nodes that have answered. */
+  readonly nodes: readonly NodeStats[];
+}
+
+/** How a node answers this client: of the last thousands of answers, the older the less. */
+export interface NodeStats {
+  /** Its id. */
+  readonly id: string;
+  /** Answers in all. */
+  readonly answers: number;
+  /** Half of them took no longer, in milliseconds; exact to about 6 %. */
+  readonly p50: number;
+  /** 99 of 100 took no longer, in milliseconds; exact to about 6 %. */
+  readonly p99: number;
 }
 
 /**
@@ -316,6 +395,16 @@ export interface ClientStatus {
   readonly layoutVersion: number;
   /** All nodes that the client knows. */
   readonly nodes: readonly NodeStatus[];
+  /** The client failed inside, and is no more: connect anew. */
+  readonly failure?: QuorateError;
+}
+
+/** What {@link Client.ping} takes. */
+export interface PingOptions {
+  /** Time to wait in milliseconds; that of {@link ConnectOptions} unless given. */
+  timeout?: number | undefined;
+  /** Gives up: the promise rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined;
 }
 
 /** What {@link Client.close} takes. */
@@ -420,10 +509,12 @@ export interface ClientEvents {
   nodeup: { readonly node: string };
   /** The client has a newer layout. */
   layout: { readonly version: number };
+  /** The client failed inside, a bug of ours: all operations end with `error`. Connect anew. */
+  failed: { readonly error: QuorateError };
 }
 
-/** A client of one cluster. It keeps connections, so a process lives until {@link close}. */
-export interface Client extends AsyncDisposable {
+/** What reads and writes keys. */
+export interface Operations {
   /** Reads a key: `undefined` where it is absent, deleted or expired. */
   get(key: Key, options?: ReadOptions): Promise<Entry | undefined>;
 
@@ -484,6 +575,36 @@ export interface Client extends AsyncDisposable {
     options?: { codec?: "json" | Codec<V> | undefined; resolve?: Resolver<V> | undefined },
   ): Bucket<V>;
 
+  /** Where a key lives: computed here, nothing is sent. */
+  locate(key: Key): Location;
+}
+
+/**
+ * Operations that pass on what they were shown of each key, so that nobody needs to carry contexts.
+ *
+ * A read shows at least what the session has written to the key and what it was shown before, also
+ * with `r: 1`; `STALE` where no replica within reach holds that. A write replaces what the session was
+ * shown of the key; pass `context: ""` to replace nothing, or any other to replace what that covers.
+ * Operations on one key that run at the same time do not know of each other.
+ *
+ * A session remembers the last 10,000 keys, each for an hour after it was used.
+ */
+export interface Session extends Operations {}
+
+/** A client of one cluster. It keeps connections, so a process lives until {@link close}. */
+export interface Client extends Operations, AsyncDisposable {
+  /** A new session: your own writes are read, and time does not go backwards. */
+  session(): Session;
+
+  /**
+   * How many milliseconds a node takes to answer, which is named by its id; it is connected where it
+   * is not. Rejects with `UNREACHABLE` where it cannot be, and with `TIMEOUT`.
+   */
+  ping(node: string, options?: PingOptions): Promise<number>;
+
+  /** The same of all nodes that are connected, by their ids: of those that answer, if any does. */
+  ping(options?: PingOptions): Promise<ReadonlyMap<string, number>>;
+
   /**
    * How the nodes stand for this client: nothing is sent.
    *
@@ -501,9 +622,6 @@ export interface Client extends AsyncDisposable {
     event: Name,
     listener: (event: ClientEvents[Name]) => void,
   ): () => void;
-
-  /** Where a key lives: computed here, nothing is sent. */
-  locate(key: Key): Location;
 
   /** The ring as this client knows it, empty as long as the cluster has none: nothing is sent. */
   ring(): Ring;
@@ -559,6 +677,7 @@ export type ErrorCode =
   | "NOT_A_PRIMARY"
   | "NOT_READY"
   | "OVERLOADED"
+  | "QUEUE_FULL"
   | "QUORUM_UNAVAILABLE"
   | "RECORD_TOO_LARGE"
   | "REJECTED"

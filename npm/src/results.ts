@@ -1,11 +1,10 @@
 // What comes out of the module: the byte layout is described in `wasm/src/client/results.rs`.
 
+import { NEVER } from "./commands.js";
 import type { Failure } from "./errors.js";
 import type { DownReason, Receipt } from "./public.js";
 import { ByteReader } from "./reader.js";
 import { downReason } from "./status.js";
-
-const NEVER = 0xffff_ffff;
 
 /** Bytes that one copy takes out of the module at most, unless one answer is longer. */
 const WINDOW_BYTES = 8 * 1024;
@@ -39,6 +38,8 @@ export interface ResultSink {
   onEntry(call: number, entry: RawEntry): void;
   onWritten(call: number, written: RawWritten): void;
   onFailed(call: number, failure: Failure): void;
+  /** After so many milliseconds. */
+  onPong(call: number, took: number): void;
   onConnected(node: string, address: string): void;
   onDisconnected(node: string | undefined, address: string): void;
   onNodeDown(node: string, reason: DownReason): void;
@@ -56,6 +57,8 @@ export interface ResultSink {
 export class ResultBatch {
   readonly #memory: WebAssembly.Memory;
   #in = new ByteReader(new Uint8Array(0));
+  /** Where the id of the node stands that gave the last answer. */
+  #node = 0;
   /** Where the batch ends. */
   #end = 0;
   /** A copy of what stands at `#windowStart`, up to `#windowEnd`. */
@@ -79,6 +82,15 @@ export class ResultBatch {
       this.#result(sink);
     }
     return wake === NEVER ? undefined : wake;
+  }
+
+  /** The id of the node that gave the answer which a sink is told of. */
+  answeredBy(): string {
+    const { at } = this.#in;
+    this.#in.at = this.#node;
+    const node = this.#in.node();
+    this.#in.at = at;
+    return node;
   }
 
   /** Sees to it that `#window` holds a part of the batch, and returns where that begins in it. */
@@ -123,6 +135,8 @@ export class ResultBatch {
         return sink.onNodeDown(this.#in.node(), downReason(this.#in.u32()));
       case 12:
         return sink.onNodeUp(this.#in.node());
+      case 13:
+        return sink.onPong(this.#in.u64(), this.#in.u32() / 1_000);
       default:
         throw new Error(`result ${kind} is unknown`);
     }
@@ -176,6 +190,8 @@ export class ResultBatch {
   #receipt(): Receipt | undefined {
     const direct = this.#in.u32() === 1;
     const attempts = this.#in.u32();
+    this.#node = this.#in.at;
+    this.#in.at += 8;
     if (this.#in.u32() === 0) return undefined;
     return {
       coordinator: this.#in.node(),

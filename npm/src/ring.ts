@@ -25,6 +25,11 @@ const NONE: Ring = Object.freeze({
 export class RingView {
   #ring: Ring | undefined;
 
+  /** Of the ring that was asked for last. */
+  get version(): number {
+    return this.#ring?.version ?? 0;
+  }
+
   /** The layout has changed. */
   forget(): void {
     this.#ring = undefined;
@@ -70,14 +75,19 @@ function toRing(bytes: Bytes): Ring {
 
 export function toStats(bytes: Bytes): Omit<Stats, "inFlight"> {
   const stats = new ByteReader(bytes);
+  const ms = () => stats.u32() / 1_000;
+  const [calls, done, failed] = [stats.u64(), stats.u64(), stats.u64()];
+  const [direct, passedOn] = [stats.u64(), stats.u64()];
   return {
-    calls: stats.u64(),
-    done: stats.u64(),
-    failed: stats.u64(),
-    direct: stats.u64(),
-    passedOn: stats.u64(),
+    calls,
+    done,
+    failed,
+    direct,
+    passedOn,
+    directShare: direct / (direct + passedOn || 1),
     retries: stats.u64(),
     hedges: stats.u64(),
     connected: stats.nodes(),
+    nodes: stats.list(() => ({ id: stats.node(), answers: stats.u64(), p50: ms(), p99: ms() })),
   };
 }

@@ -1,5 +1,6 @@
 // The WebSockets of one client, by the numbers that the machine gave them.
 
+import { forbidden, reasonOf } from "./reasons.js";
 import type { OpenSocket, Socket } from "./websocket.js";
 
 /** What sockets report. A socket that was hung up reports nothing any more. */
@@ -18,6 +19,7 @@ export class Sockets {
   readonly #sockets = new Map<number, Socket>();
   /** Those that were hung up and are not closed yet. */
   readonly #closing = new Set<Promise<void>>();
+  readonly #forbidden = forbidden();
 
   constructor(open: OpenSocket, events: SocketEvents) {
     this.#open = open;
@@ -29,7 +31,9 @@ export class Sockets {
     try {
       socket = this.#open(address);
     } catch (cause) {
-      this.#events.onClosed(link, address, cause instanceof Error ? cause.message : undefined);
+      const { name, message } = cause as Partial<Error>;
+      const reason = name === "SecurityError" ? this.#whyNot(address) : undefined;
+      this.#events.onClosed(link, address, reason ?? message);
       return;
     }
     this.#sockets.set(link, socket);
@@ -39,13 +43,18 @@ export class Sockets {
       if (data instanceof Uint8Array) this.#events.onMessage(link, data);
       else if (data instanceof ArrayBuffer) this.#events.onMessage(link, new Uint8Array(data));
     };
+    const end = (code: number, told: string) => {
+      if (this.#sockets.get(link) !== socket) return;
+      this.#sockets.delete(link);
+      const silent = code === 1006 ? this.#whyNot(socket.url ?? address) : `closed with code ${code}`;
+      this.#events.onClosed(link, address, reason ?? (told || silent));
+    };
     socket.onerror = ({ message }) => {
       reason = message || undefined;
+      // Chromium tells no end of a socket that the page's policy forbids.
+      if (socket.readyState === 3) setTimeout(end, 0, 1006, "");
     };
-    socket.onclose = ({ code, reason: told }) => {
-      this.#sockets.delete(link);
-      this.#events.onClosed(link, address, reason ?? (told || describe(code)));
-    };
+    socket.onclose = ({ code, reason: told }) => end(code, told);
   }
 
   send(link: number, message: Uint8Array): void {
@@ -62,8 +71,13 @@ export class Sockets {
     this.#closing.add(closed);
   }
 
+  #whyNot(address: string): string | undefined {
+    return reasonOf(address, this.#forbidden.has(address));
+  }
+
   /** Hangs up all and waits until they are closed. */
   async close(): Promise<void> {
+    this.#forbidden.end();
     for (const link of [...this.#sockets.keys()]) this.hangup(link);
     await Promise.all(this.#closing);
   }
@@ -87,9 +101,4 @@ function close(socket: Socket): Promise<void> {
     if (socket.readyState === 3) end();
     else socket.close(1000);
   });
-}
-
-/** Browsers tell no more than 1006 about a connection that failed. */
-function describe(code: number): string | undefined {
-  return code === 1006 ? undefined : `closed with code ${code}`;
 }

@@ -11,7 +11,7 @@ type Listener = (event: never) => void;
 
 const STATES: readonly NodeState[] = ["idle", "connecting", "connected", "down"];
 const REASONS: readonly (DownReason | undefined)[] = [undefined, "silent", "unreachable", "reported"];
-const NAMES: readonly EventName[] = ["connected", "disconnected", "nodedown", "nodeup", "layout"];
+const NAMES: readonly EventName[] = ["connected", "disconnected", "nodedown", "nodeup", "layout", "failed"];
 
 export class Observers {
   readonly #listeners = new Map<EventName, Set<Listener>>();
@@ -26,7 +26,7 @@ export class Observers {
     return NAMES.includes(name as EventName);
   }
 
-  on(name: EventName, listener: Listener): () => void {
+  on<Name extends EventName>(name: Name, listener: (event: ClientEvents[Name]) => void): () => void {
     // One function may listen twice, and stops once for each.
     const entry: Listener = (event) => listener(event);
     const listeners = this.#listeners.get(name) ?? new Set();
@@ -71,11 +71,11 @@ export class Observers {
 
 /**
  * Yields what stands at present, then what stands after each change; changes that nobody took are
- * one. Two values whose `name` is the same are no change.
+ * one. Two values whose `name` is the same are no change. `read` gives none when all was told.
  */
 export function watch<T>(
   observers: Observers,
-  read: () => T,
+  read: () => T | undefined,
   name: (value: T) => unknown,
 ): AsyncIterableIterator<T, undefined> {
   const signal: { wake?: () => void } = {};
@@ -84,13 +84,15 @@ export function watch<T>(
   let turn: Promise<unknown> = Promise.resolve();
 
   const next = async (): Promise<IteratorResult<T, undefined>> => {
-    while (!over && !observers.ended) {
+    while (!over) {
       const value = read();
+      if (value === undefined) break;
       const named = name(value);
       if (named !== last) {
         last = named;
         return { done: false, value };
       }
+      if (observers.ended) break;
       await observers.changed(signal);
     }
     return { done: true, value: undefined };

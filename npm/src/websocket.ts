@@ -1,6 +1,7 @@
 // Which WebSocket class to use.
 
 import { QuorateError, badArgument } from "./errors.js";
+import { importPeer } from "./peer.js";
 import type { WebSocketClass, WebSocketLike } from "./public.js";
 
 const PROTOCOL = "quorate.v1";
@@ -8,6 +9,8 @@ const PROTOCOL = "quorate.v1";
 /** The part of a WebSocket that every implementation has. */
 export interface Socket extends WebSocketLike {
   binaryType: string;
+  /** Where it leads, if it says so. */
+  readonly url?: string;
   onopen: (() => void) | null;
   onclose: ((event: { code: number; reason: string }) => void) | null;
   onerror: ((event: { message?: string }) => void) | null;
@@ -35,10 +38,8 @@ export async function chooseWebSocket(given: WebSocketClass | undefined): Promis
 }
 
 async function ownPackage(): Promise<OpenSocket> {
-  // A name that bundlers cannot follow: they would demand a package that browsers do not need.
-  const name = ["w", "s"].join("");
   try {
-    const { WebSocket } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ name)) as {
+    const { WebSocket } = (await importPeer()) as {
       WebSocket: new (url: string, protocol: string, options: object) => Socket;
     };
     return (url) => {

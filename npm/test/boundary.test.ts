@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CommandBatch } from "../src/commands.js";
+import { CommandBatch, NEVER } from "../src/commands.js";
 import { ResultBatch } from "../src/results.js";
 import { Entry, Written } from "../src/entry.js";
 import type { RawEntry, RawWritten, ResultSink } from "../src/results.js";
@@ -42,6 +42,9 @@ test("commands are written as Rust reads them", () => {
   batch.cancel(2 ** 32 + 1);
   batch.closed(7);
   batch.wake();
+  batch.redial("ws:1", 1_000);
+  batch.redial("", NEVER);
+  batch.ping("0000000100000009", 0);
   batch.close();
   batch.run();
   // The same bytes as in `wasm/src/client/commands.rs`.
@@ -52,6 +55,9 @@ test("commands are written as Rust reads them", () => {
     ...[7, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
     ...[2, 0, 0, 0, 7, 0, 0, 0],
     ...[9, 0, 0, 0],
+    ...[10, 0, 0, 0, 0xe8, 3, 0, 0, 4, 0, 0, 0, ...Buffer.from("ws:1")],
+    ...[10, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+    ...[11, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0],
     ...[8, 0, 0, 0],
   ]);
   batch.run();
@@ -182,6 +188,7 @@ test("results are read as Rust writes them", () => {
     .u32(11).u64(7n).u32(2)
     .u32(11).u64(7n).u32(3)
     .u32(12).u64(7n)
+    .u32(13).u64(5n).u32(1_250)
     .read();
   assert.equal(wake, 1_500);
   assert.deepEqual(events, [
@@ -197,15 +204,16 @@ test("results are read as Rust writes them", () => {
     ["onNodeDown", "0000000000000007", "unreachable"],
     ["onNodeDown", "0000000000000007", "reported"],
     ["onNodeUp", "0000000000000007"],
+    ["onPong", 5, 1.25],
   ]);
 });
 
 test("answers are read as Rust writes them", () => {
   const { wake, events } = new Writer()
     .u32(0xffff_ffff)
-    .u32(4).u64(1n).u32(1, 2, 0).u32(3).u32(2)
+    .u32(4).u64(1n).u32(1, 2).u64(7n).u32(0).u32(3).u32(2)
     .u32(1).u64(1_700_000_000_000n).u64(1_700_000_030_000n).u32(2).u64(5n).u64(0n).text("cxabb")
-    .u32(5).u64(2n ** 32n + 2n).u32(0, 1, 1)
+    .u32(5).u64(2n ** 32n + 2n).u32(0, 1).u64(7n).u32(1)
     .u64(7n).u32(2).u64(4n).u32(2).u64(7n).u64(8n).u32(0).u32(1).u64(9n).u64(10n).text("eu")
     .u32(2).text("ctx")
     .u32(6).u64(3n).text("TIMEOUT").u32(1, 1, 1).u64(7n).u32(4, 2, 1).u64(9n).u64(10n).u32(250).text("why")
@@ -262,16 +270,19 @@ test("answers keep their bytes whatever comes after, and little of what came wit
   const values = Array.from({ length: 300 }, (_, index) => `${index}`.padEnd(index === 99 ? 50_000 : 100));
   const writer = new Writer().u32(0xffff_ffff);
   values.forEach((value, index) => {
-    writer.u32(4).u64(BigInt(index)).u32(1, 1, 0).u32(0).u32(1);
+    writer.u32(4).u64(BigInt(index)).u32(1, 1).u64(BigInt(index)).u32(0, 0, 1);
     writer.u32(value.length).u64(5n).u64(0n).text(`context ${index}${value}`);
-    writer.u32(5).u64(BigInt(index)).u32(1, 1, 0).u32(1).text(`written ${index}`);
+    writer.u32(5).u64(BigInt(index)).u32(1, 1).u64(BigInt(index)).u32(0, 1).text(`written ${index}`);
   });
   const bytes = writer.bytes();
   const answers: (RawEntry | RawWritten)[] = [];
-  const take = (_call: number, answer: RawEntry | RawWritten) => void answers.push(answer);
   const results = new ResultBatch(memory);
+  const take = (call: number, answer: RawEntry | RawWritten) => {
+    assert.equal(results.answeredBy(), call.toString(16).padStart(16, "0"));
+    answers.push(answer);
+  };
   // The batch before it stood in the same place.
-  const before = new Writer().u32(0xffff_ffff).u32(5).u64(0n).u32(1, 1, 0).u32(1).text("x".repeat(500)).bytes();
+  const before = new Writer().u32(0xffff_ffff).u32(5).u64(0n).u32(1, 1).u64(0n).u32(0, 1).text("x".repeat(500)).bytes();
   new Uint8Array(memory.buffer).set(before, 7);
   results.read(7, before.length, { onWritten() {} } as unknown as ResultSink);
   new Uint8Array(memory.buffer).set(bytes, 7);

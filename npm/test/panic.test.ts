@@ -58,3 +58,43 @@ test("after a panic all calls end, writes as unknown, and a new client works", a
     await node.stop();
   }
 });
+
+test("a client that failed says so in its status and to who listens", async (context) => {
+  const node = await FakeNode.start();
+  const warnings: string[] = [];
+  const logger = { debug() {}, info() {}, warn: (line: string) => void warnings.push(line) };
+  try {
+    const client = await connectWith(wasm, { seeds: [node.url], logger });
+    const told: QuorateError[] = [];
+    client.on("failed", ({ error }) => told.push(error));
+    const seen: (string | undefined)[] = [];
+    const loop = (async () => {
+      for await (const { layoutVersion, failure } of client.status()) {
+        assert.equal(layoutVersion, 1);
+        seen.push(failure?.code);
+      }
+    })();
+    const rings: number[] = [];
+    const watching = (async () => {
+      for await (const { version } of client.watchRing()) rings.push(version);
+    })();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    // What crosses the boundary is no batch.
+    context.mock.method(DataView.prototype, "setUint32", function (this: DataView, at: number) {
+      for (let index = 0; index < 4; index += 1) this.setUint8(at + index, 77);
+    });
+    const read = client.get("k");
+    await assert.rejects(read, { code: "INTERNAL", outcome: "none" });
+    context.mock.restoreAll();
+    await Promise.all([loop, watching]);
+    assert.deepEqual([seen, rings], [[undefined, "INTERNAL"], [1]]);
+    assert.deepEqual(told.map(({ code, outcome }) => [code, outcome]), [["INTERNAL", "unknown"]]);
+    assert.match(warnings.at(-1) ?? "", /please report it/);
+    const { failure, nodes } = client.status();
+    assert.deepEqual([failure?.code, nodes], ["INTERNAL", []]);
+    await client.close();
+    assert.equal(client.status().failure?.code, "INTERNAL");
+  } finally {
+    await node.stop();
+  }
+});

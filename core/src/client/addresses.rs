@@ -64,6 +64,7 @@ impl Client {
     }
 
     /// Something answers at `address`, or nothing does: is that where a member should be?
+    #[cold]
     pub(super) fn doubt_address(&mut self, address: &Text, answers: Option<NodeId>) {
         if self.member_at(address).is_some_and(|member| answers != Some(member)) {
             self.doubt.raise();
@@ -71,6 +72,7 @@ impl Client {
     }
 
     /// Whether an update of the known version tells of other addresses that may be right.
+    #[cold]
     pub(super) fn is_readdressed(&self, update: &LayoutUpdate) -> bool {
         let Some(known) = &self.layout else { return false };
         let is_gone = |(node, link)| {

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use crate::backoff;
 use crate::ids::{ClusterId, Text};
 use crate::limits::Limits;
 use crate::message::{QuorumChoice, Strictness};
@@ -34,6 +35,15 @@ pub struct ClientConfig {
     pub routing: Routing,
     /// Who runs the quorum of a read. With [`Routing::Gateway`] a node does, whatever is said here.
     pub coordinate: Coordinate,
+    /// With [`Coordinate::Client`]: when one primary more than R is asked.
+    pub hedge: Hedge,
+    /// What becomes of calls while no node can be reached.
+    pub offline: Offline,
+    /// Calls that may wait while no node is connected; one more is refused.
+    pub queue_max: usize,
+    /// The longest pause before an address that failed is dialled again; pauses grow up to it. `None`:
+    /// it is not dialled again.
+    pub redial_max: Option<Duration>,
     /// Connections that are kept; where one more is needed, the one that was idle for longest
     /// goes.
     pub connections_max: usize,
@@ -56,6 +66,10 @@ impl Default for ClientConfig {
             local: false,
             routing: Routing::default(),
             coordinate: Coordinate::default(),
+            hedge: Hedge::default(),
+            offline: Offline::default(),
+            queue_max: 1_000,
+            redial_max: Some(backoff::LAST),
             connections_max: 64,
             cluster: None,
             credentials: Bytes::new(),
@@ -87,6 +101,28 @@ pub enum Coordinate {
     /// than it usually does. It leaves the read to a primary where they do not agree, or are not
     /// within reach.
     Client,
+}
+
+/// When a client that coordinates a read asks one primary more than it needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hedge {
+    /// After the time within which those that it asked answer 19 of 20 times.
+    #[default]
+    Usual,
+    /// After so long.
+    After(Duration),
+    /// Not at all: where one takes too long, a node reads.
+    Never,
+}
+
+/// What becomes of calls while no node can be reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Offline {
+    /// They wait, until their deadlines.
+    #[default]
+    Queue,
+    /// They end at once as unreachable.
+    Fail,
 }
 
 /// What one call may ask for.

@@ -14,6 +14,7 @@ use crate::message::{
 use crate::time::Now;
 
 impl Client {
+    #[cold]
     pub(super) fn on_opened(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
         let Some(connection) = self.links.get_mut(link) else { return };
         connection.on_heard(now);
@@ -28,6 +29,7 @@ impl Client {
         out.push(ClientEffect::Send { link, message: Message::Hello(hello) });
     }
 
+    #[cold]
     pub(super) fn on_closed(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
         let Some(connection) = self.links.remove(now, link, out) else { return };
         if connection.node().is_none() {
@@ -36,6 +38,7 @@ impl Client {
         if let Some(node) = connection.node().or_else(|| self.member_at(&connection.address)) {
             self.standings.on_down(node, DownReason::Unreachable, out);
             self.forget_strangers();
+            self.on_lost(node, out);
         }
         for call in self.calls.values_mut() {
             call.sent.retain(|sent| *sent != link);
@@ -51,6 +54,7 @@ impl Client {
         self.route_waiting(now, out);
     }
 
+    #[cold]
     pub(super) fn on_welcome(
         &mut self,
         now: Now,
@@ -75,6 +79,7 @@ impl Client {
             self.links.let_go(link, out);
         } else if self.links.on_welcome(link, welcome.node, out) {
             self.standings.on_up(welcome.node, out);
+            self.send_pings(now, welcome.node, link, out);
             if self.has_gateway() {
                 self.on_gateway(now, link, out);
             }
@@ -85,6 +90,7 @@ impl Client {
         self.route_waiting(now, out);
     }
 
+    #[cold]
     pub(super) fn on_reject(
         &mut self,
         now: Now,
@@ -103,6 +109,7 @@ impl Client {
     }
 
     /// Answers whether that brought other addresses or another layout.
+    #[cold]
     pub(super) fn learn(
         &mut self,
         update: Option<Arc<LayoutUpdate>>,
@@ -148,6 +155,7 @@ impl Client {
     }
 
     /// Of nodes that are neither members nor connected nothing is remembered.
+    #[cold]
     fn forget_strangers(&mut self) {
         let Client { standings, links, layout, .. } = self;
         let is_member = |node| layout.iter().any(|known| known.layout.member(node).is_some());

@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use super::call::{Action, Call};
 use super::ending::is_intact;
 use super::links::Reach;
-use super::{Client, ClientEffect, Completion, Coordinate, Link, Stage};
+use super::{Client, ClientEffect, Completion, Coordinate, Hedge, Link, Stage};
 use crate::causality::RecordDigest;
 use crate::ids::{NodeId, Text};
 use crate::layout::LayoutVersion;
@@ -209,7 +209,12 @@ impl Client {
             let read = if place == 0 { ReadKind::Data } else { ReadKind::Digest };
             self.ask_for_copy(now, id, *link, read, out);
         }
-        self.set_timer(id, Some(now.instant + usual));
+        let hedge = match self.config.hedge {
+            Hedge::Usual => usual,
+            Hedge::After(delay) => delay.min(patience),
+            Hedge::Never => patience,
+        };
+        self.set_timer(id, Some(now.instant + hedge));
     }
 
     fn ask_for_copy(

@@ -27,6 +27,9 @@ impl Client {
         let Some(connection) = self.links.get_mut(link) else { return };
         let Some(node) = connection.node() else { return };
         let Some(took) = connection.on_answered(now, reply.call) else { return };
+        if self.on_pong(reply.call, took, out) {
+            return self.on_room(now, link, out);
+        }
         self.standings.on_answer(node, took);
         self.on_reports(now, &reply.down, out);
         if copies::is_copy(reply.call) {
@@ -69,6 +72,7 @@ impl Client {
     }
 
     /// A node could not serve a call: another may, within the same deadline.
+    #[cold]
     fn on_failure(
         &mut self,
         now: Now,
@@ -155,6 +159,7 @@ impl Client {
 
     /// Everyone who could serve a call was asked, in vain. It rests where somebody has asked for
     /// just that, and ends where nobody has, or where the time is too short.
+    #[cold]
     pub(super) fn on_exhausted(&mut self, now: Now, id: CallId, out: &mut Effects<ClientEffect>) {
         let Some(call) = self.calls.get_mut(id) else { return };
         if let Some(retry_after) = call.retry_after
@@ -177,17 +182,25 @@ impl Client {
         self.fail(id, error, out);
     }
 
+    #[cold]
     fn expire(&mut self, id: CallId, out: &mut Effects<ClientEffect>) {
         let Some(call) = self.calls.get_mut(id) else { return };
         call.loose |= matches!(call.stage, Stage::Sent(_));
+        let code = if call.attempts == 0 { ErrorCode::Unreachable } else { ErrorCode::Timeout };
+        self.give_up(id, code, out);
+    }
+
+    /// Ends a call with what is known: a refusal says more than `code`.
+    #[cold]
+    pub(super) fn give_up(&mut self, id: CallId, code: ErrorCode, out: &mut Effects<ClientEffect>) {
+        let Some(call) = self.calls.get(id) else { return };
         let error = match (&call.refusal, &self.rejection) {
             (Some((failure, node)), _) => CallError::of(*failure, Some(*node)),
             (None, Some(reject)) if call.attempts == 0 => CallError {
                 text: Some(reject.text.as_str().into()),
                 ..CallError::new(ErrorCode::Rejected)
             },
-            (None, None) if call.attempts == 0 => CallError::new(ErrorCode::Unreachable),
-            (None, _) => CallError::new(ErrorCode::Timeout),
+            (None, _) => CallError::new(code),
         };
         self.fail(id, error, out);
     }
@@ -209,6 +222,7 @@ impl Client {
     }
 
     /// Completes a call with an error, if it is still under way.
+    #[cold]
     pub(super) fn fail(&mut self, id: CallId, error: CallError, out: &mut Effects<ClientEffect>) {
         let Some(mut call) = self.forget(id) else { return };
         call.loose |= matches!(call.stage, Stage::Sent(_))

@@ -30,6 +30,7 @@ impl Client {
     }
 
     /// The node behind `link` is the gateway: all others are hung up.
+    #[cold]
     pub(super) fn on_gateway(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
         let others: Vec<Link> = self.links.all().filter(|other| *other != link).collect();
         for other in others {

@@ -4,6 +4,7 @@ use super::{CallError, Completion, DownReason};
 use crate::ids::{NodeId, Text};
 use crate::layout::LayoutVersion;
 use crate::message::{CallId, Message, Reject};
+use crate::time::Duration;
 
 /// One connection of a client. Numbers are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +27,13 @@ pub enum ClientInput {
     },
     /// Time has passed.
     Wake,
+    /// Whoever runs the client knows better when to dial what failed.
+    Redial {
+        /// Which address; `None`: all that are not given up.
+        address: Option<Text>,
+        /// After how long; `None`: it is given up.
+        wait: Option<Duration>,
+    },
 }
 
 /// What a client wants done.
@@ -53,6 +61,13 @@ pub enum ClientEffect {
         call: CallId,
         /// How.
         result: Result<Completion, CallError>,
+    },
+    /// A ping was answered.
+    Pong {
+        /// Which.
+        call: CallId,
+        /// After how long.
+        took: Duration,
     },
     /// Tell people.
     Observe(ClientEvent),

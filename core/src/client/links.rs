@@ -13,7 +13,7 @@ use crate::backoff;
 use crate::ids::{NodeId, Text};
 use crate::machine::Effects;
 use crate::prng::Prng;
-use crate::time::{Instant, Now};
+use crate::time::{Duration, Instant, Now};
 
 /// Seeds that are dialled at the same time as long as none has answered.
 const SEEDS_AT_ONCE: usize = 3;
@@ -38,6 +38,8 @@ pub(super) struct Links {
     last_link: u32,
     /// Links that there may be; at least one.
     max: usize,
+    /// The longest wait after a failure; `None`: for ever.
+    redial_max: Option<Duration>,
     /// Whether one node that answers has to be there, and not only one that is connected.
     wants_well: bool,
     prng: Prng,
@@ -47,8 +49,19 @@ pub(super) struct Links {
 struct Failures {
     count: u32,
     until: Instant,
-    /// Whether a wake found the wait over: the address is dialled when somebody wants it.
+    /// Whether nobody is to be woken at `until`: a wake found the wait over, and the address is
+    /// dialled when somebody wants it; or it ends never.
     over: bool,
+}
+
+/// The end of a wait for an address that was given up.
+const NEVER: Instant = Instant(u64::MAX);
+
+impl Failures {
+    fn wait(now: Now, count: u32, wait: Option<Duration>) -> Failures {
+        let until = wait.map_or(NEVER, |wait| now.instant + wait);
+        Failures { count, until, over: wait.is_none() }
+    }
 }
 
 /// What a client can do with an address.
@@ -72,6 +85,7 @@ pub(super) enum Reach {
 }
 
 impl Links {
+    #[cold]
     pub(super) fn new(config: &ClientConfig, seed: u64) -> Links {
         let mut prng = Prng::stream(seed, "links");
         let mut seeds = config.seeds.clone();
@@ -88,6 +102,7 @@ impl Links {
             failures: Vec::new(),
             last_link: 0,
             max: config.connections_max.max(1),
+            redial_max: config.redial_max,
             wants_well: config.routing == Routing::Gateway,
             prng,
         }
@@ -173,6 +188,7 @@ impl Links {
 
     /// Dials, and hangs up the link that was idle for longest where there is no room. Answers
     /// false where all are in use.
+    #[cold]
     pub(super) fn dial(
         &mut self,
         now: Now,
@@ -189,6 +205,7 @@ impl Links {
         true
     }
 
+    #[cold]
     fn hang_up_idle(&mut self, out: &mut Effects<ClientEffect>) -> bool {
         let idle = self.links.iter().filter(|(_, connection)| connection.is_idle());
         let Some((link, _)) = idle.min_by_key(|(_, connection)| connection.used) else {
@@ -228,6 +245,7 @@ impl Links {
 
     /// Members of a new layout serve as seeds, too; of many, a few that are left to chance.
     /// Addresses that are neither are forgotten.
+    #[cold]
     pub(super) fn on_layout(&mut self, addresses: &[Text]) {
         self.seeds.truncate(self.given);
         let given = &self.seeds;
@@ -243,6 +261,7 @@ impl Links {
 
     /// The node behind a link has welcomed us. Answers false where another link to the same node
     /// is up already.
+    #[cold]
     pub(super) fn on_welcome(
         &mut self,
         link: Link,
@@ -262,6 +281,7 @@ impl Links {
     }
 
     /// A link is gone.
+    #[cold]
     pub(super) fn remove(
         &mut self,
         now: Now,
@@ -279,6 +299,7 @@ impl Links {
 
     /// Forgets a link that turned out to be one too many. Its address counts as failed: where the
     /// layout has another node there, it would be dialled again at once, and without end.
+    #[cold]
     pub(super) fn discard(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
         if let Some(connection) = self.take(link) {
             self.on_failure(now, connection.address);
@@ -287,6 +308,7 @@ impl Links {
     }
 
     /// Hangs up a link that is not needed; nothing is wrong with it.
+    #[cold]
     pub(super) fn let_go(&mut self, link: Link, out: &mut Effects<ClientEffect>) {
         if self.take(link).is_some() {
             self.nodes.retain(|(_, up)| *up != link);
@@ -294,12 +316,38 @@ impl Links {
         }
     }
 
+    #[cold]
     fn on_failure(&mut self, now: Now, address: Text) {
         let count = self.failures_of(&address).map_or(0, |failures| failures.count);
         let count = count.saturating_add(1);
-        let until = now.instant + backoff::wait(&mut self.prng, count);
+        let wait = self.redial_max.map(|max| backoff::wait_up_to(&mut self.prng, count, max));
         self.failures.retain(|(failed, _)| *failed != address);
-        self.failures.push((address, Failures { count, until, over: false }));
+        self.failures.push((address, Failures::wait(now, count, wait)));
+    }
+
+    /// Sets when an address that failed is dialled again, or all that are not given up.
+    #[cold]
+    pub(super) fn redial(&mut self, now: Now, address: Option<&Text>, wait: Option<Duration>) {
+        for (failed, failures) in &mut self.failures {
+            if address.map_or(failures.until != NEVER, |address| address == failed) {
+                *failures = Failures::wait(now, failures.count, wait);
+            }
+        }
+    }
+
+    /// Whether nobody is connected and nobody is about to be: a dial that comes after one that failed,
+    /// or takes long, is no more than a hope.
+    #[cold]
+    pub(super) fn is_offline(&self) -> bool {
+        !self.is_any_up() && !self.failures.is_empty() && self.opening().all(|again| again)
+    }
+
+    /// Whether no seed will be dialled any more.
+    #[cold]
+    pub(super) fn is_given_up(&self) -> bool {
+        let is_given_up =
+            |seed| self.failures_of(seed).is_some_and(|failures| failures.until == NEVER);
+        self.links.is_empty() && self.seeds.iter().all(is_given_up)
     }
 
     /// Notes which waits are over. Whoever waits for one of the addresses is to be routed next.
@@ -352,6 +400,7 @@ impl Links {
     }
 
     /// Hangs up everything.
+    #[cold]
     pub(super) fn close(&mut self, out: &mut Effects<ClientEffect>) {
         for link in core::mem::take(&mut self.links).into_iter().map(|(link, _)| link) {
             out.push(ClientEffect::Hangup(link));

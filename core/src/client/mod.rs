@@ -15,6 +15,9 @@
 //! Of the nodes it knows what they themselves let it know: who answers, how fast, who is silent, who
 //! is overloaded. What others say of a node counts as long as it has no word from that node.
 //!
+//! What happens seldom is marked as cold: browsers load this code, so that is compiled for size, and
+//! kept out of what each call runs through.
+//!
 //! Invariant: every call is completed exactly once, no later than its deadline. A write that was
 //! sent and not answered is reported as unknown, never as refused. The client never mints a dot.
 
@@ -27,9 +30,12 @@ mod copies;
 mod ending;
 mod gateway;
 mod hedge;
+mod histogram;
 mod io;
 mod links;
+mod offline;
 mod outcome;
+mod ping;
 mod routing;
 mod silence;
 mod sorted;
@@ -45,12 +51,14 @@ use bytes::Bytes;
 
 use addresses::Doubt;
 use call::{Action, Call, Stage};
-pub use config::{CallOptions, ClientConfig, Coordinate, Routing};
+pub use config::{CallOptions, ClientConfig, Coordinate, Hedge, Offline, Routing};
 pub use copies::call_of;
 use hedge::HedgeBudget;
+pub use histogram::Latencies;
 pub use io::{ClientEffect, ClientEvent, ClientInput, Link};
 use links::Links;
 pub use outcome::{CallError, Completion, ErrorCode};
+use ping::Ping;
 use sorted::Sorted;
 pub use standing::DownReason;
 use standing::Standings;
@@ -91,6 +99,8 @@ pub struct Client {
     timers: Sorted<(Instant, CallId), ()>,
     /// Calls in the stage `Waiting`.
     waiting: Sorted<CallId, ()>,
+    /// Pings under way.
+    pings: Vec<Ping>,
     /// The last refused handshake, as long as nobody has welcomed the client since.
     rejection: Option<Reject>,
     last_call: u64,
@@ -100,6 +110,7 @@ pub struct Client {
 
 impl Client {
     /// A client that knows its seeds. `seed` must be random: it names the client's writes.
+    #[cold]
     pub fn new(config: ClientConfig, seed: u64) -> Client {
         Client {
             id: Prng::stream(seed, "client").next_u64() | 1,
@@ -113,6 +124,7 @@ impl Client {
             calls: Sorted::new(),
             timers: Sorted::new(),
             waiting: Sorted::new(),
+            pings: Vec::new(),
             rejection: None,
             last_call: 0,
             stats: ClientStats::default(),
@@ -122,6 +134,7 @@ impl Client {
     }
 
     /// Dials the first seeds.
+    #[cold]
     pub fn start(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
         self.links.dial_seeds(now, out);
     }
@@ -173,15 +186,18 @@ impl Client {
 
     /// Ends a call early: it completes as `Aborted`. A call that has ended is left alone.
     pub fn cancel(&mut self, _now: Now, call: CallId, out: &mut Effects<ClientEffect>) {
+        self.end_pings(ErrorCode::Aborted, |ping| ping.id == call, out);
         self.fail(call, CallError::new(ErrorCode::Aborted), out);
     }
 
     /// Ends everything: open calls complete as `Closed`, connections are hung up.
+    #[cold]
     pub fn close(&mut self, out: &mut Effects<ClientEffect>) {
         self.closed = true;
         for call in self.calls.keys() {
             self.fail(call, CallError::new(ErrorCode::Closed), out);
         }
+        self.end_pings(ErrorCode::Closed, |_| true, out);
         self.links.close(out);
     }
 
@@ -195,7 +211,9 @@ impl Client {
             ClientInput::Closed(link) => self.on_closed(now, link, out),
             ClientInput::Frame { link, message } => self.on_frame(now, link, message, out),
             ClientInput::Wake => self.on_wake(now, out),
+            ClientInput::Redial { address, wait } => self.on_redial(now, address, wait, out),
         }
+        self.look_offline(out);
     }
 
     /// When the machine wants [`ClientInput::Wake`] at the latest, and what waits.
@@ -209,7 +227,9 @@ impl Client {
         let look = look.map(|at| Wake { at, reason: WakeReason::Retry });
         let dial = self.links.next_dial(!self.waiting.is_empty());
         let dial = dial.map(|at| Wake { at, reason: WakeReason::Dial });
-        timer.into_iter().chain(look).chain(dial).min()
+        let ping = self.pings.iter().map(|ping| ping.until).min();
+        let ping = ping.map(|at| Wake { at, reason: WakeReason::Deadline });
+        timer.into_iter().chain(look).chain(dial).chain(ping).min()
     }
 
     /// What users, metrics and tests may look at.
@@ -295,6 +315,7 @@ impl Client {
         self.timers.insert((deadline, id), ());
         self.waiting.insert(id, ());
         self.route(now, id, out);
+        self.look_at_queue(id, out);
         id
     }
 
@@ -382,8 +403,10 @@ impl Client {
         self.on_heard(now, link, out);
     }
 
+    #[cold]
     fn on_wake(&mut self, now: Now, out: &mut Effects<ClientEffect>) {
         self.look_after_links(now, out);
+        self.end_pings(ErrorCode::Timeout, |ping| ping.until <= now.instant, out);
         while let Some((at, id)) = self.timers.first() {
             if at > now.instant {
                 break;

@@ -122,6 +122,8 @@ error_codes! {
     StorageFull = 22 "STORAGE_FULL",
     /// A local call of a client without a zone, or with one whose name is empty or too long.
     BadZone = 23 "BAD_ZONE",
+    /// No node is connected, and too many calls wait for one already.
+    QueueFull = 24 "QUEUE_FULL",
 }
 
 impl ErrorCode {
@@ -191,6 +193,7 @@ impl CallError {
             | ErrorCode::Damaged
             | ErrorCode::Stale
             | ErrorCode::NotReady
+            | ErrorCode::QueueFull
             | ErrorCode::Unreachable => true,
             ErrorCode::WeakQuorum
             | ErrorCode::BadQuorum
@@ -210,6 +213,7 @@ impl CallError {
 }
 
 impl fmt::Display for CallError {
+    #[cold]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CallError { needed, acked, limit, actual, attempts, .. } = self;
         match self.code {
@@ -269,6 +273,10 @@ impl fmt::Display for CallError {
             ErrorCode::Unreachable => {
                 f.write_str("no node could be reached: check the seeds and that a node is up")
             }
+            ErrorCode::QueueFull => write!(
+                f,
+                "no node is connected, and {limit} calls wait for one already: try again later"
+            ),
             ErrorCode::Rejected => f.write_str("the node refused the connection"),
             ErrorCode::Aborted => f.write_str("the call was taken back"),
             ErrorCode::Closed => f.write_str("the client is closed"),

@@ -41,12 +41,14 @@ impl Client {
     }
 
     /// A silent node speaks: calls that wait for anybody may go there.
+    #[cold]
     fn on_voice(&mut self, now: Now, node: NodeId, out: &mut Effects<ClientEffect>) {
         self.standings.on_up(node, out);
         self.route_waiting(now, out);
     }
 
     /// The calls of a link look for another node; an answer that comes after all still counts.
+    #[cold]
     fn leave(&mut self, now: Now, link: Link, out: &mut Effects<ClientEffect>) {
         let concerned = self.calls.iter().filter(|(_, call)| call.is_at(link));
         for id in concerned.map(|(id, _)| id).collect::<Vec<_>>() {

@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 
+use super::histogram::{Histogram, Latencies};
 use super::{ClientEffect, ClientEvent};
 use crate::ids::NodeId;
 use crate::latency::Latency;
@@ -46,10 +47,12 @@ pub(super) struct Standings {
     prng: Prng,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Standing {
     /// How long it takes to answer.
     latency: Latency,
+    /// The same for people, once it has answered.
+    answers: Option<Histogram>,
     /// What people were told, as long as there is no better news.
     down: Option<DownReason>,
     /// Until when others are believed that it is down.
@@ -93,8 +96,17 @@ impl Standings {
 
     /// `node` has answered a request.
     pub(super) fn on_answer(&mut self, node: NodeId, took: Duration) {
+        let known = self.of(node);
         // Patience ends there, and a client that slept must not think ill of a node for long.
-        self.of(node).latency.on_answer(took.min(PATIENCE_MAX));
+        known.latency.on_answer(took.min(PATIENCE_MAX));
+        known.answers.get_or_insert_default().on_answer(took);
+    }
+
+    /// How long those took that have answered.
+    pub(super) fn latencies(&self) -> impl Iterator<Item = (NodeId, Latencies)> {
+        self.nodes
+            .iter()
+            .filter_map(|(node, known)| Some((*node, known.answers.as_ref()?.latencies())))
     }
 
     /// `node` wants to be left alone for a while.
@@ -103,6 +115,7 @@ impl Standings {
     }
 
     /// The client itself found that `node` cannot be used.
+    #[cold]
     pub(super) fn on_down(
         &mut self,
         node: NodeId,
@@ -115,6 +128,7 @@ impl Standings {
     }
 
     /// Another node says that `node` is down, of which the client itself has no word.
+    #[cold]
     pub(super) fn on_report(&mut self, now: Now, node: NodeId, out: &mut Effects<ClientEffect>) {
         let bound = micros(REPORT);
         let until = now.instant + REPORT + Duration::from_micros(self.prng.below(bound));

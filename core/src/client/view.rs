@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Client, DownReason, Link};
+use super::{Client, DownReason, Latencies, Link};
 use crate::ids::NodeId;
 use crate::message::{Defaults, LayoutUpdate};
 
@@ -62,7 +62,13 @@ impl<'a> ClientView<'a> {
         self.client.links.up().collect()
     }
 
+    /// How long each node takes that has answered, ascending.
+    pub fn latencies(&self) -> impl Iterator<Item = (NodeId, Latencies)> {
+        self.client.standings.latencies()
+    }
+
     /// All members of the layout, and connected nodes beside them, ascending.
+    #[cold]
     pub fn nodes(&self) -> Vec<(NodeId, NodeState)> {
         let Client { links, layout, .. } = self.client;
         let members = layout.iter().flat_map(|update| update.layout.members());

@@ -7,6 +7,7 @@ use crate::ids::{ClusterId, Incarnation, NodeId};
 use crate::layout::LayoutVersion;
 use crate::message::{Defaults, Hello, Reject, RejectCode, Role, Welcome};
 
+#[cold]
 pub(super) fn hello_out(hello: &Hello) -> wire::Hello {
     let (role, node, incarnation) = match hello.role {
         Role::Client => (wire::Role::Client, None, 0),
@@ -65,6 +66,7 @@ pub(super) fn welcome_out(welcome: &Welcome) -> wire::Welcome {
     }
 }
 
+#[cold]
 pub(super) fn welcome_in(welcome: wire::Welcome) -> Result<Welcome, DecodeError> {
     let defaults = welcome.defaults.ok_or(malformed("a WELCOME without defaults"))?;
     Ok(Welcome {
@@ -99,6 +101,7 @@ pub(super) fn reject_out(reject: &Reject) -> wire::Reject {
     wire::Reject { code: code.into(), text: reject.text.clone() }
 }
 
+#[cold]
 pub(super) fn reject_in(reject: wire::Reject) -> Result<Reject, DecodeError> {
     let code = match reject.code() {
         wire::RejectCode::RejectVersion => RejectCode::Version,

@@ -77,6 +77,7 @@ pub(super) fn layout_out(update: &LayoutUpdate) -> wire::LayoutUpdate {
     }
 }
 
+#[cold]
 pub(super) fn layout_in(update: wire::LayoutUpdate) -> Result<LayoutUpdate, DecodeError> {
     let mut members = Vec::with_capacity(update.members.len());
     let mut addresses = Vec::with_capacity(update.members.len());

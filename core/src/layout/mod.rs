@@ -102,6 +102,7 @@ impl Layout {
     /// A layout of parts that are not trusted, as they come off the wire or from a disk.
     ///
     /// `owners` holds, for each slot, the index of its owner in `members`.
+    #[cold]
     pub fn from_parts(
         version: LayoutVersion,
         replication: u8,
@@ -279,6 +280,7 @@ fn without_slots(members: &[Member]) -> Vec<MemberLoad> {
 }
 
 /// Per member, the number of its zone: zones are numbered by ascending name.
+#[cold]
 fn zone_numbers(members: &[Member]) -> Vec<u16> {
     let mut names: Vec<&str> = Vec::new();
     for member in members {
@@ -290,6 +292,7 @@ fn zone_numbers(members: &[Member]) -> Vec<u16> {
     members.iter().map(|member| number(member).expect("every zone was listed") as u16).collect()
 }
 
+#[cold]
 fn canonical_hash(
     version: LayoutVersion,
     replication: u8,

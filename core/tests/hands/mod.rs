@@ -39,6 +39,7 @@ pub(crate) struct Hands {
     /// The requests, whole.
     pub(crate) frames: Vec<Message>,
     pub(crate) ended: Vec<(CallId, Result<Completion, CallError>)>,
+    pub(crate) pongs: Vec<(CallId, Duration)>,
     pub(crate) events: Vec<ClientEvent>,
 }
 
@@ -69,6 +70,7 @@ impl Hands {
             hellos: Vec::new(),
             frames: Vec::new(),
             ended: Vec::new(),
+            pongs: Vec::new(),
             events: Vec::new(),
         };
         hands.act(|client, now, out| client.start(now, out));
@@ -104,6 +106,7 @@ impl Hands {
                     self.hellos.push(hello);
                 }
                 ClientEffect::Complete { call, result } => self.ended.push((call, result)),
+                ClientEffect::Pong { call, took } => self.pongs.push((call, took)),
                 ClientEffect::Observe(event) => self.events.push(event),
                 ClientEffect::Send { .. } => {}
             }

@@ -43,6 +43,8 @@ mod status;
 
 mod store;
 
+mod ui;
+
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 

@@ -16,10 +16,11 @@ use super::failure::{Failure, Kind};
 use super::member::MemberArgs;
 use super::output::{Format, print_json, print_line};
 use super::run::{DurabilityArg, StorageArg, bind, local_address, run_until_signal, storage};
+use super::ui::ui;
 use crate::cluster::{
     FoundingOptions, Origin, Place, Profile, former_self, join, nobody_there, same_cluster,
 };
-use crate::server::{NodeOptions, start};
+use crate::server::{NodeOptions, Ui, start};
 use crate::storage::{Directory, Settings};
 
 /// Run one node of a cluster.
@@ -31,8 +32,9 @@ use crate::storage::{Directory, Settings};
 /// node with an empty one and a --seed takes the place of the member that has its --label and its
 /// address, as soon as the cluster holds that for down, and is filled by the others.
 ///
-/// The port answers the protocol, a status page for browsers, /metrics, /livez and /readyz. SIGTERM
-/// and Ctrl-C stop the node: calls under way are finished (5 s at most), everything is synced.
+/// The port answers the protocol, a status page for browsers (with --ui the ring page), /metrics,
+/// /livez and /readyz. SIGTERM and Ctrl-C stop the node: calls under way are finished (5 s at most),
+/// everything is synced.
 ///
 /// Examples:
 ///   quorate serve --data ./a --listen 127.0.0.1:7101 --found 3
@@ -67,6 +69,12 @@ pub(super) struct Serve {
     /// [default: all].
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    /// Show the ring page at /: who is there, who holds what, what moves. The status page is at /status.
+    #[arg(long)]
+    ui: bool,
+    /// Let the ring page offer to write and delete. It keeps nobody from it who can reach the port.
+    #[arg(long, requires = "ui")]
+    ui_writes: bool,
     #[command(flatten)]
     member: MemberArgs,
     #[command(flatten)]
@@ -106,6 +114,7 @@ impl Serve {
         let seeds = std::mem::take(&mut self.seeds);
         let profile = std::mem::take(&mut self.member).profile(address, seeds);
         profile.check().map_err(|error| Failure::new(Kind::Usage, error))?;
+        let ui = self.ui(&profile)?;
         let directory = self.data.as_ref().map(Directory::open).transpose();
         let directory = directory.map_err(Failure::failed)?;
         let (origin, took_over) = block_on(self.origin(&profile, directory.as_ref()))?;
@@ -129,6 +138,7 @@ impl Serve {
             storage,
             listener,
             allow_origins: (!allow_origins.is_empty()).then_some(allow_origins),
+            ui,
         })
         .map_err(Failure::failed)?;
         match output {
@@ -156,6 +166,20 @@ impl Serve {
             }
         }
         run_until_signal(vec![node])
+    }
+
+    /// The ring page, where it is asked for.
+    fn ui(&self, profile: &Profile) -> Result<Option<Ui>, Failure> {
+        if !self.ui {
+            return Ok(None);
+        }
+        let missing = || {
+            Failure::failed(
+                "this program was built without the ring page: leave out --ui, or run `cargo xtask \
+                 page` and build it again",
+            )
+        };
+        ui(&profile.address, profile.credentials(), self.ui_writes).map(Some).ok_or_else(missing)
     }
 
     /// Where the others reach this node.

@@ -37,6 +37,11 @@ pub(super) struct Status {
     client: ClientArgs,
 }
 
+/// The same for programs, without the slots.
+pub(super) async fn cluster_json(options: &AskOptions) -> Result<Value, Failure> {
+    Ok(Cluster::ask(options).await?.json(false))
+}
+
 /// What the answering node says of the members, and what each says of itself.
 struct Cluster {
     seen: Overview,

@@ -207,6 +207,7 @@ impl Driver {
                         drop(caller.send(result));
                     }
                 }
+                ClientEffect::Pong { .. } => {}
                 ClientEffect::Observe(event) => self.observe(event),
             }
         }

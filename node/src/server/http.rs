@@ -1,5 +1,6 @@
-//! Plain HTTP on the node's port: health for machines, one page for people, the WebSocket upgrade.
+//! Plain HTTP on the node's port: health for machines, pages for people, the WebSocket upgrade.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -13,19 +14,30 @@ use tokio_tungstenite::tungstenite::http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCO
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Method, Request};
 
 use super::head::HeadError;
-use super::{Event, Shared, metrics, page};
+use super::{Event, Shared, Ui, metrics, page};
 use crate::socket::{HANDSHAKE_TIMEOUT, SUBPROTOCOL};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
 const HTML: &str = "text/html; charset=utf-8";
 
+const JSON: &str = "application/json";
+
+/// What the status page, and whatever else is no file of the ring page, may load and run: nothing.
+const SCRIPTLESS: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+/// The same of the ring page: only what comes from this node, its WebSocket and WebAssembly included.
+const OWN_SCRIPTS: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// An answer after which the connection is closed.
 #[derive(Debug)]
 pub(super) struct Response {
     status: &'static str,
-    content_type: &'static str,
-    body: String,
+    content_type: Cow<'static, str>,
+    body: Cow<'static, [u8]>,
+    /// What browsers may do with it.
+    policy: &'static str,
     /// The request was HEAD.
     bodiless: bool,
 }
@@ -34,7 +46,20 @@ impl Response {
     fn text(status: &'static str, body: impl Into<String>) -> Response {
         let mut body = body.into();
         body.push('\n');
-        Response { status, content_type: TEXT, body, bodiless: false }
+        Response { status, ..Response::ok(TEXT, body.into_bytes()) }
+    }
+
+    fn ok(
+        content_type: impl Into<Cow<'static, str>>,
+        body: impl Into<Cow<'static, [u8]>>,
+    ) -> Response {
+        Response {
+            status: "200 OK",
+            content_type: content_type.into(),
+            body: body.into(),
+            policy: SCRIPTLESS,
+            bodiless: false,
+        }
     }
 }
 
@@ -67,8 +92,14 @@ pub(super) async fn serve(
 }
 
 async fn answer(path: &str, shared: &Arc<Shared>) -> Response {
-    if !matches!(path, "/" | "/livez" | "/readyz" | "/metrics") {
-        return Response::text("404 Not Found", "there is / and /livez and /readyz and /metrics");
+    if let Some(ui) = &shared.ui
+        && let Some(response) = answer_with(ui, path).await
+    {
+        return response;
+    }
+    if !matches!(path, "/" | "/status" | "/livez" | "/readyz" | "/metrics") {
+        let text = "there is / and /status and /livez and /readyz and /metrics";
+        return Response::text("404 Not Found", text);
     }
     let (look, looked) = oneshot::channel();
     shared.mailbox.push(Event::Look(look));
@@ -79,35 +110,42 @@ async fn answer(path: &str, shared: &Arc<Shared>) -> Response {
         // A driver that answers is alive.
         ("/livez", _) | ("/readyz", None) => Response::text("200 OK", "ok"),
         ("/readyz", Some(reason)) => Response::text("503 Service Unavailable", reason),
-        ("/metrics", _) => {
-            let (body, content_type) = (metrics::render(&look), metrics::CONTENT_TYPE);
-            Response { status: "200 OK", content_type, body, bodiless: false }
-        }
-        _ => {
-            let body = page::render(&look);
-            Response { status: "200 OK", content_type: HTML, body, bodiless: false }
-        }
+        ("/metrics", _) => Response::ok(metrics::CONTENT_TYPE, metrics::render(&look).into_bytes()),
+        _ => Response::ok(HTML, page::render(&look).into_bytes()),
     }
+}
+
+/// What the ring page consists of, and what it asks for.
+async fn answer_with(ui: &Ui, path: &str) -> Option<Response> {
+    if path == "/v1/cluster" {
+        return Some(match ui.cluster().await {
+            Ok(told) => Response::ok(JSON, told.as_bytes().to_vec()),
+            Err(reason) => Response::text("503 Service Unavailable", reason),
+        });
+    }
+    let file = ui.file(path)?;
+    Some(Response { policy: OWN_SCRIPTS, ..Response::ok(file.content_type, file.body) })
 }
 
 /// Sends an answer and closes.
 pub(super) async fn respond(mut stream: TcpStream, response: &Response) -> io::Result<()> {
-    let Response { status, content_type, body, bodiless } = response;
+    let Response { status, content_type, body, policy, bodiless } = response;
     let mut bytes = format!(
         "HTTP/1.1 {status}\r\n\
          Content-Type: {content_type}\r\n\
          Content-Length: {}\r\n\
          Cache-Control: no-store\r\n\
-         Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\r\n\
+         Content-Security-Policy: {policy}\r\n\
          X-Content-Type-Options: nosniff\r\n\
          Connection: close\r\n\r\n",
         body.len()
-    );
+    )
+    .into_bytes();
     if !bodiless {
-        bytes.push_str(body);
+        bytes.extend_from_slice(body);
     }
     let send = async {
-        stream.write_all(bytes.as_bytes()).await?;
+        stream.write_all(&bytes).await?;
         stream.shutdown().await
     };
     timeout(HANDSHAKE_TIMEOUT, send).await?

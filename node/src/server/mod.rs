@@ -30,6 +30,8 @@ mod report;
 
 mod status;
 
+mod ui;
+
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -51,6 +53,7 @@ use self::dialler::{DialFailure, Dialled};
 use self::lives::Lives;
 pub(crate) use self::report::{enumerate, span};
 use self::status::Look;
+pub use self::ui::{AskCluster, Ui};
 
 /// Connections of one node, whoever dialled.
 pub const CONNECTIONS_MAX: usize = 10_000;
@@ -69,6 +72,8 @@ pub struct NodeOptions {
     /// Values of the `Origin` header that are let in; `None`: all. Programs send none and are
     /// always let in.
     pub allow_origins: Option<BTreeSet<String>>,
+    /// What `/` shows; the status page unless given.
+    pub ui: Option<Ui>,
 }
 
 /// Where records go.
@@ -115,7 +120,7 @@ pub struct RunningNode {
 
 /// Opens the storage and starts the node.
 pub fn start(options: NodeOptions) -> Result<RunningNode, StartError> {
-    let NodeOptions { config, label, storage, listener, allow_origins } = options;
+    let NodeOptions { config, label, storage, listener, allow_origins, ui } = options;
     let address = listener.local_addr().map_err(StartError::Io)?;
     listener.set_nonblocking(true).map_err(StartError::Io)?;
     let shared = Arc::new(Shared {
@@ -123,6 +128,7 @@ pub fn start(options: NodeOptions) -> Result<RunningNode, StartError> {
         connections: AtomicUsize::new(0),
         next_connection: AtomicU64::new(1),
         allow_origins,
+        ui,
     });
     let clock = Clock::start();
     let lives = Lives { config, label, storage, listener, shared: Arc::clone(&shared), clock };
@@ -170,6 +176,7 @@ struct Shared {
     connections: AtomicUsize,
     next_connection: AtomicU64,
     allow_origins: Option<BTreeSet<String>>,
+    ui: Option<Ui>,
 }
 
 impl Shared {

@@ -26,6 +26,7 @@ export interface SimulationOptions {
 
 /** What a get found. */
 export interface SimulatedEntry {
+  /** Tells a value apart from a failure. */
   readonly kind: "entry";
   /** All concurrent values, newest first; none: the key is absent or deleted. */
   readonly values: readonly string[];
@@ -39,6 +40,7 @@ export interface SimulatedEntry {
 
 /** An acknowledged write. */
 export interface SimulatedWrite {
+  /** Tells a write apart from a failure. */
   readonly kind: "written";
   /** Values that stand now. */
   readonly siblings: number;
@@ -50,6 +52,7 @@ export interface SimulatedWrite {
 
 /** An operation that failed. */
 export interface SimulatedFailure {
+  /** Tells a failure apart from a result. */
   readonly kind: "failed";
   /** As the `code` of a `QuorateError`. */
   readonly code: string;
@@ -82,9 +85,13 @@ export interface SimulatedClient {
 
 /** A node of the simulated world. */
 export interface SimulatedNode {
+  /** Its identity, 16 hexadecimal digits. */
   readonly id: string;
+  /** Its name for people. */
   readonly label: string;
+  /** Its failure domain. */
   readonly zone: string;
+  /** Whether it runs. */
   readonly up: boolean;
   /** Keys that it holds. */
   readonly records: number;
@@ -98,6 +105,7 @@ export interface SimulationView {
   readonly now: number;
   /** N. */
   readonly replication: number;
+  /** All nodes, by their numbers. */
   readonly nodes: readonly SimulatedNode[];
   /** For each slot the number of its owner in `nodes`. */
   readonly owners: readonly number[];
@@ -107,10 +115,13 @@ export interface SimulationView {
 export interface SimulatedLocation {
   /** MD5 of the key, 32 hexadecimal digits. */
   readonly position: string;
+  /** The slot that the position falls into. */
   readonly slot: number;
   /** The primaries, the one to be asked first in front. A tombstone is `null`. */
   readonly replicas: readonly {
+    /** The number of the node. */
     readonly node: number;
+    /** What it holds of the key. */
     readonly siblings: readonly (string | null)[];
   }[];
 }

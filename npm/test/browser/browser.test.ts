@@ -12,26 +12,18 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { chromium } from "playwright-core";
 import type { Browser, Page } from "playwright-core";
 import { connect } from "quorate";
 import { replay } from "quorate/sim";
 
+import { launchChromium } from "../chromium.js";
 import { Cluster, pooled, simulatorBinary } from "../cluster.js";
 import { installPacked } from "../install.js";
 import { KEYS } from "../keys.js";
 
 const STRICT = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src *";
+const NO_NODES = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
 const NO_WASM = "default-src 'self'; connect-src *";
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 let cluster: Cluster;
 let project: string;
@@ -41,8 +33,7 @@ const complaints: string[] = [];
 
 before(async () => {
   [cluster, project] = await Promise.all([Cluster.start(), installPacked()]);
-  const executablePath = process.env.CHROME_BIN ?? process.env.CHROMIUM ?? "/usr/bin/chromium";
-  browser = await chromium.launch({ executablePath, args: FLAGS });
+  browser = await launchChromium();
 });
 
 after(async () => {
@@ -135,7 +126,7 @@ test("a page without nodes is told so in time", async () => {
   const page = await open(STRICT);
   const { known, code, message } = await call<Record<string, unknown>>(page, "failure", ["ws://127.0.0.1:1"]);
   assert.deepEqual([known, code], [true, "UNREACHABLE"]);
-  assert.match(String(message), /ws:\/\/127\.0\.0\.1:1 \(no connection\)/);
+  assert.match(String(message), /ws:\/\/127\.0\.0\.1:1 \(no connection; /);
 });
 
 test("a policy that forbids WebAssembly is named", async () => {
@@ -143,6 +134,27 @@ test("a policy that forbids WebAssembly is named", async () => {
   const { known, code, message } = await call<Record<string, unknown>>(page, "failure", cluster.seeds);
   assert.deepEqual([known, code], [true, "WASM_BLOCKED"]);
   assert.match(String(message), /wasm-unsafe-eval/);
+});
+
+test("a policy that forbids the nodes is named", async () => {
+  const page = await open(NO_NODES);
+  const { known, code, message } = await call<Record<string, unknown>>(page, "failure", cluster.seeds);
+  assert.deepEqual([known, code], [true, "UNREACHABLE"]);
+  assert.match(String(message), /forbids it: add ws:\/\/127\.0\.0\.1:\d+ to connect-src/);
+});
+
+test("a page that was frozen goes on where it was", async () => {
+  const page = await open(STRICT);
+  await call(page, "connect", cluster.seeds);
+  await call(page, "roundTrip", KEYS.slice(0, 10));
+  const session = await page.context().newCDPSession(page);
+  await session.send("Page.setWebLifecycleState", { state: "frozen" });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await session.send("Page.setWebLifecycleState", { state: "active" });
+  const keys = KEYS.slice(10, 20);
+  assert.deepEqual(await call(page, "roundTrip", keys), keys.map((key) => `value of ${key}`));
+  assert.ok((await call<number>(page, "ping")) >= 1);
+  await call(page, "close");
 });
 
 test("no page met an error that nobody caught", () => {

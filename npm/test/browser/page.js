@@ -33,5 +33,6 @@ globalThis.page = {
     return traces;
   },
   stats: () => client.stats(),
+  ping: async () => (await client.ping()).size,
   close: () => client.close(),
 };

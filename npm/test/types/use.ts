@@ -1,7 +1,7 @@
 // Good and bad use, for the compiler: a line that should fail and does not is an error, too.
 
 import { QuorateError, connect, max, mergeObject, union } from "quorate";
-import type { Bucket, Bytes, Client, Codec, Context, Entry, ErrorCode, Written } from "quorate";
+import type { Bucket, Bytes, Client, Codec, Context, Entry, ErrorCode, Session, Written } from "quorate";
 
 export async function good(socket: typeof WebSocket): Promise<void> {
   await using client: Client = await connect({
@@ -11,6 +11,19 @@ export async function good(socket: typeof WebSocket): Promise<void> {
     w: 2,
     WebSocket: socket,
     signal: AbortSignal.timeout(1_000),
+    offline: "fail",
+    maxQueue: 10,
+    reconnect: (attempt) => (attempt < 10 ? 100 * attempt : false),
+    hedge: false,
+    telemetry: {
+      tracer: {
+        startSpan: (name, { kind, attributes }) => ({
+          setAttribute: (key, value) => console.log(name, kind, attributes, key, value),
+          setStatus: ({ code }) => code,
+          end: () => {},
+        }),
+      },
+    },
   });
   const entry: Entry | undefined = await client.get("key", { receipt: true });
   const bytes: Uint8Array | undefined = entry?.value;
@@ -26,6 +39,16 @@ export async function good(socket: typeof WebSocket): Promise<void> {
   const left: number | undefined = entry?.siblings.map((one) => Number(one.expires) - Date.now())[0];
   const own: Entry | undefined = await client.get("key", { context, r: 1, strict: true, local: true });
   const stand = (await client.put("key", "x", { receipt: true, strict: false })).receipt?.fallbacks[0];
+  const session: Session = client.session();
+  await session.put("key", "value", { context: "" });
+  const names: Bucket<string> = session.bucket("names", { codec: "utf8" });
+  const [one, all]: [number, ReadonlyMap<string, number>] = [
+    await client.ping("0000000000000001", { timeout: 100 }),
+    await client.ping({ signal: AbortSignal.timeout(100) }),
+  ];
+  const slowest = client.stats().nodes.map(({ id, p99 }): [string, number] => [id, p99])[0];
+  client.on("failed", ({ error }) => console.log(error.code, client.status().failure?.message));
+  console.log(one, all.get("0000000000000001"), slowest?.[1], names.name, client.stats().directShare.toFixed(2));
   const off = client.on("nodedown", ({ node, reason }) => console.log(node, reason === "silent"));
   off();
   for await (const { layoutVersion, nodes } of client.status()) {
@@ -60,6 +83,10 @@ export function handled(error: unknown): ErrorCode | undefined {
 export async function bad(client: Client): Promise<void> {
   // @ts-expect-error seeds are needed
   await connect({});
+  // @ts-expect-error false, milliseconds, or a function
+  await connect({ seeds: [], reconnect: true });
+  // @ts-expect-error a session has no end of its own
+  await client.session().close();
   // @ts-expect-error a list of them
   await connect({ seeds: "ws://127.0.0.1:7101" });
   // @ts-expect-error no such option

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use quorate_host::Interrupt;
 use tempfile::TempDir;
 
@@ -25,7 +25,7 @@ use crate::compare::task::{Span, Task};
 ///
 /// Examples:
 ///   cargo xtask bench growth
-///   cargo xtask bench growth --keys 10000,10000000 --runs 1
+///   cargo xtask bench growth --storage fjall --nodes 3 --keys 10000,10000000 --runs 1
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Growth {
@@ -46,9 +46,18 @@ pub(crate) struct Growth {
     /// Length of each measurement.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     seconds: u16,
+    /// Where the nodes keep records: in memory, or in fjall, synced now and then.
+    #[arg(long, value_enum, default_value_t = Storage::Memory)]
+    storage: Storage,
     /// The binary of the node.
     #[arg(long, value_name = "FILE", hide = true)]
     quorate: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Storage {
+    Memory,
+    Fjall,
 }
 
 /// Nodes and keys.
@@ -98,7 +107,11 @@ impl Growth {
             data: &std::env::temp_dir(),
             interrupt,
         };
-        let mut servers = Servers::start(System::Native.kind(), &bed)?;
+        let servers = match self.storage {
+            Storage::Memory => System::Native,
+            Storage::Fjall => System::Periodic,
+        };
+        let mut servers = Servers::start(servers.kind(), &bed)?;
         let programs = Programs { quorate: Path::new(""), peers: None, node: &[] };
         let done = put_load(System::Native, &mut servers, task, &programs, interrupt)?;
         Ok(Sample::new(System::Native, self.load, run, &done))

@@ -161,6 +161,7 @@ fn the_port_speaks_plain_http() -> Result<()> {
             (get("/livez"), "200"),
             (get("/readyz"), "200"),
             (get("/"), "200"),
+            (get("/status"), "200"),
             (get("/metrics"), "200"),
             (get("/other"), "404"),
             (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "405"),

@@ -166,6 +166,7 @@ impl User {
                 }
                 ClientEffect::Observe(event) => drop(black_box(event)),
                 ClientEffect::Hangup(_) => panic!("no connection is given up here"),
+                ClientEffect::Pong { .. } => panic!("nobody is pinged here"),
             }
         }
     }

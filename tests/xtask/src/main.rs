@@ -18,6 +18,7 @@ mod bench;
 mod demo;
 mod disks;
 mod grow;
+mod page;
 mod proto;
 mod simulator;
 mod test;
@@ -47,6 +48,7 @@ enum Command {
     Bench(bench::Bench),
     Disks(disks::Disks),
     Grow(grow::Grow),
+    Page(page::Page),
     Sim(simulator::Sim),
     Zoo(simulator::Zoo),
     Gossip(simulator::Gossip),
@@ -73,6 +75,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(bench) => bench.run(&workspace),
         Command::Disks(disks) => disks.run(&workspace),
         Command::Grow(grow) => grow.run(&workspace),
+        Command::Page(page) => page.run(&workspace),
         Command::Sim(sim) => sim.run(&workspace),
         Command::Zoo(zoo) => zoo.run(&workspace),
         Command::Gossip(gossip) => gossip.run(&workspace),

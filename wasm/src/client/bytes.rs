@@ -46,7 +46,6 @@ impl<'batch> Reader<'batch> {
         bytes
     }
 
-    #[cfg(feature = "client")]
     pub(super) fn text(&mut self) -> &'batch str {
         core::str::from_utf8(self.bytes()).expect("TextEncoder writes UTF-8")
     }

@@ -13,6 +13,8 @@
 //!   CANCEL  7  u64 call
 //!   CLOSE   8
 //!   WAKE    9
+//!   REDIAL 10  u32 wait in ms (0xffffffff: for ever)  text address (empty: all that failed)
+//!   PING   11  u32 timeout in ms (0: the client's)  u64 node
 //! options   u32 timeout in ms (0: the client's)  u8 r  u8 w  u8 receipt  u8 strict + 4 x local
 //! ttl       milliseconds until the value reads as deleted; 0: it never does
 //! strict    0: as configured  1: only the key's own replicas count  2: fallbacks count, too
@@ -20,9 +22,10 @@
 //! bytes     u32 length, then that many
 //! ```
 //!
-//! GET, PUT and DELETE carry no number: both sides count them from 1, and the n-th is call n.
+//! GET, PUT, DELETE and PING carry no number: both sides count them from 1, and the n-th is call n.
 
 use quorate_core::client::{CallOptions, Link};
+use quorate_core::ids::NodeId;
 use quorate_core::message::{CallId, QuorumChoice};
 use quorate_core::time::Duration;
 
@@ -41,6 +44,8 @@ pub enum Command<'batch> {
     Cancel(CallId),
     Close,
     Wake,
+    Redial { address: Option<&'batch str>, wait: Option<Duration> },
+    Ping { node: NodeId, timeout: Option<Duration> },
 }
 
 /// The commands of a batch, first to last.
@@ -62,11 +67,16 @@ impl<'batch> Commands<'batch> {
         Link(self.reader.u32())
     }
 
-    fn options(&mut self) -> CallOptions {
+    fn timeout(&mut self) -> Option<Duration> {
         let timeout_ms = self.reader.u32();
+        (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms.into()))
+    }
+
+    fn options(&mut self) -> CallOptions {
+        let timeout = self.timeout();
         let [r, w, receipt, modes] = self.reader.array();
         CallOptions {
-            timeout: (timeout_ms > 0).then(|| Duration::from_millis(timeout_ms.into())),
+            timeout,
             quorum: QuorumChoice { r, w },
             receipt: receipt != 0,
             strict: choice(modes & 3),
@@ -117,6 +127,18 @@ impl<'batch> Iterator for Commands<'batch> {
             7 => Command::Cancel(CallId(self.reader.u64())),
             8 => Command::Close,
             9 => Command::Wake,
+            10 => {
+                let wait_ms = self.reader.u32();
+                let address = self.reader.text();
+                Command::Redial {
+                    address: (!address.is_empty()).then_some(address),
+                    wait: (wait_ms != u32::MAX).then(|| Duration::from_millis(wait_ms.into())),
+                }
+            }
+            11 => {
+                let timeout = self.timeout();
+                Command::Ping { node: NodeId(self.reader.u64()), timeout }
+            }
             unknown => panic!("command {unknown} is unknown"),
         })
     }
@@ -126,6 +148,7 @@ impl<'batch> Iterator for Commands<'batch> {
 mod tests {
     use super::{CallOptions, Command, Commands};
     use quorate_core::client::Link;
+    use quorate_core::ids::NodeId;
     use quorate_core::message::{CallId, QuorumChoice};
     use quorate_core::time::Duration;
 
@@ -157,6 +180,10 @@ mod tests {
             &[7, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
             &[2, 0, 0, 0, 7, 0, 0, 0],
             &[9, 0, 0, 0],
+            &[10, 0, 0, 0, 0xe8, 3, 0, 0, 4, 0, 0, 0],
+            b"ws:1",
+            &[10, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+            &[11, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0],
             &[8, 0, 0, 0],
         ]);
         let commands: Vec<Command<'_>> = Commands::new(&batch).collect();
@@ -167,6 +194,9 @@ mod tests {
             Command::Cancel(CallId(0x1_0000_0001)),
             Command::Closed(Link(7)),
             Command::Wake,
+            Command::Redial { address: Some("ws:1"), wait: Some(Duration::from_secs(1)) },
+            Command::Redial { address: None, wait: None },
+            Command::Ping { node: NodeId(0x1_0000_0009), timeout: None },
             Command::Close,
         ];
         assert_eq!(commands, expected);

@@ -8,7 +8,7 @@ use quorate_core::client::{
     Client, ClientConfig, ClientEffect, ClientEvent, ClientInput, ClientView, Link,
 };
 use quorate_core::codec;
-use quorate_core::ids::Key;
+use quorate_core::ids::{Key, Text};
 use quorate_core::limits::{FRAME_BYTES_MAX, LINK_FRAME_BYTES_MAX};
 use quorate_core::machine::Effects;
 use quorate_core::message::{CallId, Message};
@@ -36,6 +36,7 @@ pub struct Driver {
 
 impl Driver {
     /// A client that dials its first seed in its first batch.
+    #[cold]
     pub fn new(config: ClientConfig, seed: u64) -> Driver {
         Driver {
             client: Client::new(config, seed),
@@ -109,6 +110,14 @@ impl Driver {
             Command::Cancel(call) => client.cancel(now, call, effects),
             Command::Close => client.close(effects),
             Command::Wake => client.handle(now, ClientInput::Wake, effects),
+            Command::Redial { address, wait } => {
+                let address = address.map(Text::from);
+                client.handle(now, ClientInput::Redial { address, wait }, effects);
+            }
+            Command::Ping { node, timeout } => {
+                let call = client.ping(now, node, timeout, effects);
+                self.count(call);
+            }
         }
         self.settle(results);
     }
@@ -152,6 +161,7 @@ impl Driver {
                     results.hangup(link);
                 }
                 ClientEffect::Complete { call, result } => results.complete(call, &result),
+                ClientEffect::Pong { call, took } => results.pong(call, took),
                 ClientEffect::Observe(event) => observe(&event, results),
             }
         }
@@ -179,6 +189,7 @@ impl Driver {
     }
 }
 
+#[cold]
 fn observe(event: &ClientEvent, results: &mut Results) {
     match event {
         ClientEvent::Connected { node, address } => results.connected(*node, address),

@@ -1,7 +1,7 @@
 //! What JavaScript sees: the nine exports, and bytes through all of them.
 
 use bytes::Bytes;
-use quorate_core::client::{ClientConfig, Coordinate, Routing};
+use quorate_core::client::{ClientConfig, Coordinate, Hedge, Offline, Routing};
 use quorate_core::ids::ClusterId;
 use quorate_core::message::QuorumChoice;
 use quorate_core::time::{Duration, Instant, Now, UnixMs};
@@ -27,9 +27,12 @@ impl Client {
     /// A client that dials its first seed in its first `handle`.
     ///
     /// `options`: u64 random seed, u32 timeout in ms, u8 r, u8 w, u8 bits (1: a cluster is given,
-    /// 2: the client coordinates reads, 4: it goes through a gateway, 8: its calls are local), u8
-    /// strict as in a command, u64 cluster, u32 most connections (0: the usual number), bytes
-    /// credentials, text zone (empty: it has none), u32 n, text seed n times.
+    /// 2: the client coordinates reads, 4: it goes through a gateway, 8: its calls are local, 16:
+    /// they fail while no node can be reached), u8 strict as in a command, u64 cluster, u32 most
+    /// connections (0: the usual number), u32 calls that may wait, u32 longest wait before a dial in
+    /// ms (0: the usual one, 0xffffffff: no address is dialled twice), u32 hedge in ms (0: after the
+    /// usual time, 0xffffffff: never), bytes credentials, text zone (empty: it has none), u32 n, text
+    /// seed n times.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &[u8]) -> Client {
         let mut options = Reader::new(options);
@@ -42,6 +45,17 @@ impl Client {
             0 => usual.connections_max,
             most => most as usize,
         };
+        let queue_max = options.u32() as usize;
+        let redial_max = match options.u32() {
+            0 => usual.redial_max,
+            u32::MAX => None,
+            most => Some(Duration::from_millis(most.into())),
+        };
+        let hedge = match options.u32() {
+            0 => Hedge::Usual,
+            u32::MAX => Hedge::Never,
+            delay => Hedge::After(Duration::from_millis(delay.into())),
+        };
         let credentials = Bytes::copy_from_slice(options.bytes());
         let zone = options.text();
         let config = ClientConfig {
@@ -53,6 +67,10 @@ impl Client {
             local: bits & 8 != 0,
             routing: if bits & 4 == 0 { Routing::Direct } else { Routing::Gateway },
             coordinate: if bits & 2 == 0 { Coordinate::Node } else { Coordinate::Client },
+            hedge,
+            offline: if bits & 16 == 0 { Offline::Queue } else { Offline::Fail },
+            queue_max,
+            redial_max,
             connections_max,
             cluster: (bits & 1 != 0).then_some(cluster),
             credentials,

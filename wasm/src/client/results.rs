@@ -21,8 +21,9 @@
 //!   REJECTED    10  text address  text code  text detail
 //!   NODE_DOWN   11  u64 node  u32 reason          1: silent  2: unreachable  3: reported
 //!   NODE_UP     12  u64 node
+//!   PONG        13  u64 call  u32 microseconds
 //! expires   milliseconds since 1970; 0: never
-//! origin    u32 sent straight to a primary  u32 attempts  receipt
+//! origin    u32 sent straight to a primary  u32 attempts  u64 node that answered  receipt
 //! receipt   u32 0, or: u32 1  u64 coordinator  u32 needed  u64 layout version
 //!           u32 n  u64 primary n times  u32 n  u64 repaired n times
 //!           u32 n  { u64 fallback  u64 primary } n times  text zone (empty: all are counted)
@@ -136,6 +137,13 @@ impl Results {
         self.out.u64(node.0);
     }
 
+    /// A node has answered a ping.
+    pub fn pong(&mut self, call: CallId, took: Duration) {
+        self.out.u32(13);
+        self.out.u64(call.0);
+        self.out.u32(view::micros(took));
+    }
+
     /// The client holds a newer layout.
     pub fn layout(&mut self, version: u64) {
         self.out.u32(9);
@@ -177,6 +185,7 @@ impl Results {
         self.out.bytes(&written.context);
     }
 
+    #[cold]
     fn failed(&mut self, call: CallId, error: &CallError) {
         self.out.u32(6);
         self.out.u64(call.0);
@@ -201,12 +210,14 @@ impl Results {
     fn origin(&mut self, completion: &Completion) {
         self.out.u32(completion.direct.into());
         self.out.u32(completion.attempts);
+        self.out.u64(completion.node.0);
         self.out.u32(completion.receipt.is_some().into());
         if let Some(receipt) = &completion.receipt {
             self.receipt(receipt);
         }
     }
 
+    #[cold]
     fn receipt(&mut self, receipt: &Receipt) {
         self.out.u64(receipt.coordinator.0);
         self.out.u32(receipt.needed.into());

@@ -6,20 +6,23 @@
 //! member    u64 id  u32 weight  text label  text zone  text address
 //! place     16 bytes position, big-endian  u32 slot  u32 n  u16 member n times
 //! stats     u64 calls  done  failed  direct  passed on  retries  hedges  u32 n  u64 node n times
+//!           u32 n  { u64 node  u64 answers  u32 p50  u32 p99, in microseconds } n times
 //! status    u32 n  { u64 node  u32 state  u32 reason, or 0 } n times
 //! state     0: idle  1: connecting  2: connected  3: down
 //! ```
 //!
 //! Owners and the nodes of a place are indexes into the members.
 
-use quorate_core::client::{ClientView, DownReason, NodeState};
+use quorate_core::client::{ClientView, DownReason, Latencies, NodeState};
 use quorate_core::layout::Layout;
 use quorate_core::message::LayoutUpdate;
 use quorate_core::ring::Position;
+use quorate_core::time::Duration;
 
 use super::bytes::Writer;
 
 /// The ring as the client knows it.
+#[cold]
 pub fn ring(update: &LayoutUpdate) -> Vec<u8> {
     let layout = &update.layout;
     let mut out = Writer::default();
@@ -41,6 +44,7 @@ pub fn ring(update: &LayoutUpdate) -> Vec<u8> {
 }
 
 /// Where `key` lives, and its preference list.
+#[cold]
 pub fn locate(layout: &Layout, key: &[u8]) -> Vec<u8> {
     let slot = layout.slot_of(key);
     let mut out = Writer { written: Position::of(key).to_be_bytes().to_vec() };
@@ -56,6 +60,7 @@ pub fn locate(layout: &Layout, key: &[u8]) -> Vec<u8> {
 }
 
 /// What the client did so far, and which nodes it is connected to.
+#[cold]
 pub fn stats(view: &ClientView<'_>) -> Vec<u8> {
     let stats = view.stats();
     let mut out = Writer::default();
@@ -75,10 +80,19 @@ pub fn stats(view: &ClientView<'_>) -> Vec<u8> {
     for (node, _) in links {
         out.u64(node.0);
     }
+    let latencies: Vec<_> = view.latencies().collect();
+    out.length(latencies.len());
+    for (node, Latencies { answers, p50, p99 }) in latencies {
+        out.u64(node.0);
+        out.u64(answers);
+        out.u32(micros(p50));
+        out.u32(micros(p99));
+    }
     out.written
 }
 
 /// How all nodes stand that the client knows.
+#[cold]
 pub fn status(view: &ClientView<'_>) -> Vec<u8> {
     let mut out = Writer::default();
     let nodes = view.nodes();
@@ -104,4 +118,8 @@ pub(super) fn down_reason(reason: DownReason) -> u32 {
         DownReason::Unreachable => 2,
         DownReason::Reported => 3,
     }
+}
+
+pub(super) fn micros(took: Duration) -> u32 {
+    u32::try_from(took.as_micros()).unwrap_or(u32::MAX)
 }

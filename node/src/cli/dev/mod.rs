@@ -30,6 +30,7 @@ use self::running::Running;
 use super::failure::Failure;
 use super::output::{Format, print_line};
 use super::run::{DurabilityArg, StorageArg, bind, local_address, storage};
+use super::ui::ui;
 use crate::cluster::{FoundingOptions, Origin, Profile};
 use crate::server::{NodeOptions, RunningNode, start};
 use crate::storage::{Directory, FjallOptions, Settings};
@@ -276,7 +277,8 @@ impl DevCluster {
             FjallOptions { durability: self.durability.into(), ..FjallOptions::default() };
         let (storage, _) = storage(self.storage, options, adopted)?;
         let label = profile.label();
-        start(NodeOptions { config, label, storage, listener, allow_origins: None })
+        let ui = ui(&profile.address, profile.credentials(), true);
+        start(NodeOptions { config, label, storage, listener, allow_origins: None, ui })
             .map_err(Failure::failed)
     }
 }

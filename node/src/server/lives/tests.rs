@@ -68,6 +68,7 @@ fn lives(directory: &Path) -> Lives {
             connections: AtomicUsize::new(0),
             next_connection: AtomicU64::new(1),
             allow_origins: None,
+            ui: None,
         }),
         clock: Clock::start(),
     }

@@ -284,7 +284,7 @@ impl World {
                 self.endings += 1;
                 assert!(before.is_none(), "call {call:?} ended twice");
             }
-            ClientEffect::Observe(_) => {}
+            ClientEffect::Pong { .. } | ClientEffect::Observe(_) => {}
         }
     }
 }

@@ -27,6 +27,7 @@ use quorate_host::{Interrupt, ports};
 use crate::cluster::{Cluster, Settings};
 use crate::node_binary;
 use crate::packed::Packed;
+use crate::page;
 use crate::profile::Profile;
 use crate::run_folder::RunFolder;
 use crate::workspace::Workspace;
@@ -42,10 +43,10 @@ const NODES_CHECK_MIN: u16 = 4;
 
 /// Puts a folder into a real cluster, kills a node half-way, and reads everything back.
 ///
-/// Builds the node, the WebAssembly modules and the npm package, and starts the nodes on loopback,
-/// each a process of its own, with N=3 and R=W=2. The files go in and out through the packed npm
-/// package in Node.js; their keys are their paths. What comes back is compared byte for byte. Then
-/// the cluster stays up until Ctrl-C.
+/// Builds the WebAssembly modules, the npm package, the ring page and the node, and starts the nodes
+/// on loopback, each a process of its own, with N=3 and R=W=2. The files go in and out through the
+/// packed npm package in Node.js; their keys are their paths. What comes back is compared byte for
+/// byte. Then the cluster stays up until Ctrl-C, and its page shows it.
 ///
 /// The exit status is 0 where nothing was lost. Files beyond a limit are refused and listed.
 #[derive(Args)]
@@ -105,6 +106,14 @@ impl Demo {
             Some(path) => Listing::of_folder(path, &state)?,
             None => Listing::of_project(workspace),
         };
+        // Before the node, of which the page becomes a part.
+        let ui: &[&str] = match self.check {
+            true => &[],
+            false => {
+                page::build(workspace)?;
+                &["--ui", "--ui-writes"]
+            }
+        };
         let parts = Parts::build(workspace, Profile::Release, &state)?;
 
         let interrupt = Interrupt::watch()?;
@@ -113,7 +122,7 @@ impl Demo {
             storage: "fjall",
             fanout: "all",
             base_port,
-            arguments: &[],
+            arguments: ui,
         };
         let folder = parts.folder.path().join("cluster");
         println!("starting {} nodes on 127.0.0.1, N=3, R=W=2, storage fjall", self.nodes);

@@ -9,7 +9,7 @@ use crate::profile::Profile;
 use crate::verify::{self, Tally};
 use crate::wasm::Wasm;
 use crate::workspace::Workspace;
-use crate::{demo, disks, node_binary, npm, process, simulator};
+use crate::{demo, disks, node_binary, npm, page, process, simulator};
 
 /// One part of the test run.
 pub(super) struct Step {
@@ -25,7 +25,7 @@ pub(super) struct Step {
 /// The crate of tests that start real nodes; it finds their binary through `QUORATE_BIN`.
 const CLUSTER_TESTS: &str = "quorate-cluster";
 
-pub(super) const ALL: [Step; 13] = [
+pub(super) const ALL: [Step; 14] = [
     Step {
         group: "verify",
         name: "verify",
@@ -89,7 +89,14 @@ pub(super) const ALL: [Step; 13] = [
         name: "browser",
         about: "tests of the package in headless Chromium",
         needs: &["npm-build"],
-        run: |workspace| npm_step(workspace, browser),
+        run: |workspace| npm_step(workspace, |workspace| in_chromium(workspace, "test:browser")),
+    },
+    Step {
+        group: "npm",
+        name: "packaging",
+        about: "the packed package in bundlers, frameworks and runtimes",
+        needs: &["npm-build"],
+        run: |workspace| npm_step(workspace, |workspace| in_chromium(workspace, "test:packaging")),
     },
     Step {
         group: "examples",
@@ -191,11 +198,12 @@ fn wasm(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn browser(workspace: &Workspace) -> Result<Outcome> {
+/// Runs a script of the npm package whose tests open pages.
+fn in_chromium(workspace: &Workspace, script: &str) -> Result<Outcome> {
     let program = chromium::find_or_install()?;
     let binary = node_binary::build(workspace, Profile::Dev)?;
     let simulator = simulator::command(workspace, false)?;
-    let mut npm = npm::command(workspace, &["run", "test:browser"]);
+    let mut npm = npm::command(workspace, &["run", script]);
     npm.env(chromium::VARIABLE, program).env(node_binary::VARIABLE, binary);
     npm.env(simulator::VARIABLE, simulator.get_program());
     counted(&mut npm, counts::node)
@@ -216,6 +224,8 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
     if crates.is_empty() && packages.is_empty() {
         return Ok(Outcome::Skipped("there are no examples".to_owned()));
     }
+    // Nodes show it, and examples look at it there.
+    page::build(workspace)?;
     let binary = node_binary::build(workspace, Profile::Dev)?;
     let mut sum = Counted::default();
     for name in crates {
@@ -223,11 +233,11 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
         cargo.args(["test", "-p", name]).env(node_binary::VARIABLE, &binary);
         sum = sum + tally(&mut cargo, counts::libtest)?;
     }
-    let program = chromium::find_or_install()?;
+    let browser = chromium::find_or_install()?;
     for file in packages {
         let mut npm = workspace.command("npm");
         npm.args(["test", "--prefix", file.trim_end_matches("/package.json")]);
-        npm.env(node_binary::VARIABLE, &binary).env(chromium::VARIABLE, &program);
+        npm.env(node_binary::VARIABLE, &binary).env(chromium::VARIABLE, &browser);
         sum = sum + tally(&mut npm, counts::node)?;
     }
     Ok(Outcome::Counted(sum))

@@ -1,0 +1,6 @@
+// What workerd, and bundlers for it, make of an imported module.
+
+declare module "*/client.wasm" {
+  const module: WebAssembly.Module;
+  export default module;
+}

@@ -1,0 +1,4 @@
+import { connect } from "quorate";
+import { showRoundTrip } from "../shared/page.js";
+
+showRoundTrip(connect);
