@@ -145,10 +145,6 @@ export class Page {
     requestAnimationFrame((real) => this.#frame(real));
   }
 
-  get source(): Source {
-    return this.#source;
-  }
-
   get tour(): TourPanel {
     return this.#tour;
   }

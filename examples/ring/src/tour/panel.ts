@@ -35,11 +35,6 @@ export class TourPanel {
     this.#events = events;
   }
 
-  /** Opens the world of where the tour stands. */
-  async begin(): Promise<void> {
-    await this.#go({ at: "step", index: 0 });
-  }
-
   /** Leaves the tour: the world is the person's own. */
   free(): void {
     this.#place = { at: "free" };
