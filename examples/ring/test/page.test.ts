@@ -211,7 +211,7 @@ test("everything goes by the keyboard", async () => {
   await page.locator(".walls path").first().waitFor({ state: "attached" });
   await named(page, "slots").focus();
   await page.keyboard.press("ArrowRight");
-  await page.locator(".caption").getByText("Slot 1 of 64").waitFor();
+  await page.locator(".caption").getByText(/Slot 1 of 64: owner n\d, primaries n\d, n\d and n\d/).waitFor();
   await named(page, "key").focus();
   await page.keyboard.type("cart");
   await page.keyboard.press("Tab");
