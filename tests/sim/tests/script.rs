@@ -3,7 +3,7 @@
 use quorate_core::time::{Duration, Instant};
 use quorate_sim::Place;
 use quorate_sim::script::{Action, PlannedMember, Recording, Run, Script};
-use quorate_sim::sight::{FrameLoss, Happening, Milliseconds, Outcome, What, WhatOfNode};
+use quorate_sim::sight::{FrameLoss, Happening, Milliseconds, Outcome, Skipped, What, WhatOfNode};
 use quorate_sim::swarm::{Calls, Plan, run, run_watched};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -320,8 +320,12 @@ fn what_is_done_by_hand_is_noted_and_replayed() {
     let mut run = settled(json!({ "seed": 11 }));
     act(&mut run, json!({ "do": "put", "client": 0, "key": "a", "value": "1" }));
     act(&mut run, json!({ "do": "crash", "node": 1 }));
+    act(&mut run, json!({ "do": "pause", "node": 2 }));
     act(&mut run, json!({ "do": "put", "client": 1, "key": "a", "value": "2" }));
     pass(&mut run, 700);
+    // What waited for the node is due at once, before it crashes.
+    act(&mut run, json!({ "do": "resume", "node": 2 }));
+    act(&mut run, json!({ "do": "crash", "node": 2 }));
     act(&mut run, json!({ "do": "restart", "node": 1 }));
     act(&mut run, json!({ "do": "put", "client": 0, "key": "a", "value": "3", "after": 1 }));
     pass(&mut run, 5_000);
@@ -414,20 +418,24 @@ fn a_script_that_cannot_be_carried_out_says_where() {
 fn the_walk_to_a_preference_list_names_whom_it_passes_over() {
     let run = settled(json!({ "nodes": 6, "zones": 3 }));
     let view = run.view();
-    let located = run.locate("cart");
-    let taken: Vec<usize> =
-        located.walk.iter().filter(|step| step.taken.is_some()).map(|step| step.node).collect();
-    let primaries: Vec<usize> =
-        located.nodes.iter().filter(|copy| copy.primary).map(|copy| copy.node).collect();
-    assert_eq!(taken, primaries);
-    let mut zones: Vec<&str> = taken.iter().map(|node| &*view.nodes[*node].zone).collect();
-    zones.sort_unstable();
-    assert_eq!(zones, ["z0", "z1", "z2"]);
-    for (place, step) in located.walk.iter().enumerate() {
-        assert_eq!(view.owners[step.slot as usize], step.node);
-        assert_eq!(step.slot as usize, (located.slot as usize + place) % 64);
-        assert_ne!(step.taken.is_some(), step.skipped.is_some());
+    let mut reasons = Vec::new();
+    for number in 0..20 {
+        let located = run.locate(&format!("k{number}"));
+        let taken = located.walk.iter().filter(|step| step.taken.is_some());
+        let taken: Vec<usize> = taken.map(|step| step.node).collect();
+        let primaries = located.nodes.iter().filter(|copy| copy.primary);
+        assert_eq!(taken, primaries.map(|copy| copy.node).collect::<Vec<usize>>());
+        let mut zones: Vec<&str> = taken.iter().map(|node| &*view.nodes[*node].zone).collect();
+        zones.sort_unstable();
+        assert_eq!(zones, ["z0", "z1", "z2"]);
+        for (place, step) in located.walk.iter().enumerate() {
+            assert_eq!(view.owners[step.slot as usize], step.node);
+            assert_eq!(step.slot as usize, (located.slot as usize + place) % 64);
+            assert_ne!(step.taken.is_some(), step.skipped.is_some());
+            reasons.extend(step.skipped);
+        }
     }
+    assert!(reasons.contains(&Skipped::Zone), "{reasons:?}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ export class NodePanel {
   readonly #deeds: readonly HTMLButtonElement[];
   readonly #clocks: readonly HTMLButtonElement[];
   readonly #seen = element("div");
-  readonly #none = element("p", { class: "quiet" }, "Choose a node in the ring to see it, kill it, pause it.");
+  readonly #none = element("p", { class: "quiet" }, "Choose a node in the ring to see how it is.");
   readonly #body: HTMLElement;
   readonly #hands: Hands;
   #node = 0;

@@ -107,6 +107,12 @@ export class Operations {
     if (!draft) return;
     draft.ended = at;
     draft.outcome = outcome;
+    // Where no message was seen the receipt says who has answered.
+    const receipt = outcome.kind === "failed" || draft.legs.length > 0 ? undefined : outcome.receipt;
+    if (receipt) {
+      draft.coordinator = receipt.coordinator;
+      draft.acknowledged.push(...receipt.primaries, ...receipt.fallbacks.map(({ node }) => node));
+    }
   }
 
   #leg(draft: Draft, { at, frame, from, to, arrives }: Extract<Happening, { kind: "frame" }>): void {

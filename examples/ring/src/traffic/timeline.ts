@@ -17,7 +17,7 @@ export class Timeline {
   readonly #empty = element(
     "p",
     { class: "quiet" },
-    "No calls yet. Write or read a key, and each message of it is followed here.",
+    "No calls yet. Write or read a key, and what becomes of it is told here.",
   );
   readonly #rows = new Map<number, Row>();
   readonly #choose: (call: number | undefined) => void;
@@ -93,14 +93,15 @@ class Row {
     const lines = sentences(operation, view);
     rebuild(this.#receipt, [lines, operation.legs.length], () => [
       ...lines.map((line) => element("p", {}, line)),
-      diagram(operation, view),
-      element(
-        "p",
-        { class: "quiet" },
-        `Each line is one message, its slope the time that it took; the upright one is the answer${
-          operation.ended === undefined ? "" : ` after ${duration(operation.ended - operation.began)}`
-        }.`,
-      ),
+      ...(operation.legs.length === 0 ? [] : messages(operation, view)),
     ]);
   }
+}
+
+/** The messages of a call, where they were seen: those of a live cluster are not. */
+function messages(operation: Operation, view: RunView): (HTMLElement | SVGElement)[] {
+  const { began, ended } = operation;
+  const after = ended === undefined ? "" : ` after ${duration(ended - began)}`;
+  const legend = `Each line is one message, its slope the time that it took; the upright one is the answer${after}.`;
+  return [diagram(operation, view), element("p", { class: "quiet" }, legend)];
 }
