@@ -36,8 +36,11 @@ export interface Logger {
 
 /** What is used of an OpenTelemetry span. */
 export interface TelemetrySpan {
+  /** Says more of the request. */
   setAttribute(name: string, value: string | number): unknown;
+  /** Says that it failed. */
   setStatus(status: { code: number; message?: string }): unknown;
+  /** The request has ended. */
   end(): void;
 }
 
@@ -48,6 +51,7 @@ export interface TelemetrySpan {
  * option `cluster` is given, `db.namespace`. An update is a `get` and a `put`.
  */
 export interface Telemetry {
+  /** Makes spans. */
   readonly tracer?:
     | {
         startSpan(
@@ -56,6 +60,7 @@ export interface Telemetry {
         ): TelemetrySpan;
       }
     | undefined;
+  /** Makes histograms. */
   readonly meter?:
     | {
         createHistogram(

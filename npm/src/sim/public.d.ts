@@ -206,6 +206,7 @@ export type Place = { readonly node: number } | { readonly client: number };
 
 /** A node that is to be a member of a layout. */
 export interface PlannedMember {
+  /** Its number. */
   readonly node: number;
   /** Its capacity in relation to the others; with 0 it owns nothing. */
   readonly weight: number;
@@ -262,6 +263,7 @@ export type Action =
 
 /** Everything that a run follows from. */
 export interface Script {
+  /** The world. */
   readonly options: RunOptions;
   /** In the order of their times. */
   readonly actions: readonly (Action & { readonly at: number })[];
@@ -374,6 +376,7 @@ export type Happening = { readonly at: number; readonly cause?: number } & (
 
 /** What one node holds another one for. */
 export interface Sight {
+  /** How it stands. */
   readonly state: "up" | "suspect" | "down";
   /** Milliseconds since its heartbeat rose. */
   readonly age: number;
@@ -383,12 +386,17 @@ export interface Sight {
 
 /** A node at one moment of a run. */
 export interface RunNode {
+  /** Its identity: 16 hexadecimal digits. */
   readonly id: string;
+  /** Its name for people. */
   readonly label: string;
+  /** Its failure domain. */
   readonly zone: string;
   /** Its weight in the newest layout, or the one that it would join with. */
   readonly weight: number;
+  /** Whether its process is there. */
   readonly up: boolean;
+  /** Whether that stands still. */
   readonly paused: boolean;
   /** Whether it is a member of the newest layout. */
   readonly member: boolean;
@@ -412,12 +420,17 @@ export interface RunNode {
 
 /** The whole world at one moment. */
 export interface RunView {
+  /** The moment. */
   readonly now: number;
+  /** N: copies of each key. */
   readonly replication: number;
+  /** R: replicas that must answer a read. */
   readonly r: number;
+  /** W: replicas that must store a write. */
   readonly w: number;
   /** The newest layout that any node knows. */
   readonly version: number;
+  /** The nodes, by number. */
   readonly nodes: readonly RunNode[];
   /** For each slot the number of its owner. */
   readonly owners: readonly number[];
@@ -448,6 +461,7 @@ export interface RunView {
 export interface RunLocation {
   /** MD5 of the key, 32 hexadecimal digits. */
   readonly position: string;
+  /** The slot that it falls into. */
   readonly slot: number;
   /**
    * The walk from the slot onward until all primaries are found: whose slot it was, and which
@@ -472,6 +486,7 @@ export interface RunLocation {
 
 /** What a layout would be, and what it would move. */
 export interface PlanView {
+  /** The number that it would have. */
   readonly version: number;
   /** For each slot the number of its owner. */
   readonly owners: readonly number[];
@@ -491,6 +506,7 @@ export interface PlanView {
 
 /** A cluster at work, whose time passes by steps. */
 export interface Run extends Disposable {
+  /** The virtual time. */
   readonly now: number;
   /**
    * Does something now, and notes it in the script. Throws an Error that says what is wrong, and
@@ -502,7 +518,9 @@ export interface Run extends Disposable {
    * where an action of the script cannot be done: time stands at that action, which is left out.
    */
   advance(milliseconds: number): Happening[];
+  /** The world as it is now. */
   view(): RunView;
+  /** Where a key lives, and what is held of it now. */
   locate(key: string): RunLocation;
   /** What a layout of these members would move, or why there can be none. */
   plan(members: readonly PlannedMember[]): PlanView | { readonly refused: string };
@@ -524,6 +542,7 @@ export function play(script: Script): Promise<Run>;
 
 /** A random run that was watched from its beginning to its end. */
 export interface Recording extends Disposable {
+  /** The virtual time. */
   readonly now: number;
   /** From when on all happenings are kept; those before it were too many. 0: none were. */
   readonly since: number;
