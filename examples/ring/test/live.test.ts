@@ -1,16 +1,14 @@
-// The page in front of five real nodes, each a process of its own.
+// The page as `serve --ui` shows it: five real nodes, each a process of its own.
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
 import { Stand } from "./browser.js";
+import { nodeBinary, quorate } from "./programs.js";
 
 const NODES = 5;
 const START_TRIES = 100;
@@ -19,15 +17,6 @@ const START_PAUSE_MS = 200;
 const processes: ChildProcess[] = [];
 const ports: number[] = [];
 let stand: Stand;
-let writes = true;
-
-/** The node's binary: `QUORATE_BIN`, else what cargo built last with most effort. */
-function binary(): string {
-  const built = ["release", "debug"].map((profile) => fileURLToPath(new URL(`../../../target/${profile}/quorate`, import.meta.url)));
-  const found = [process.env.QUORATE_BIN ?? "", ...built].find((path) => existsSync(path));
-  assert.ok(found, "The binary quorate is missing: build it with `cargo build -p quorate-node`, or set QUORATE_BIN to its path.");
-  return found;
-}
 
 async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
@@ -37,21 +26,16 @@ async function freePorts(count: number): Promise<number[]> {
   return free;
 }
 
-async function quorate(...options: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(binary(), options);
-  return stdout;
-}
-
-/** What the node of the page tells: as `serve --ui` does at the same path. */
-async function cluster(): Promise<string> {
-  const told = JSON.parse(await quorate("status", "--seed", `ws://127.0.0.1:${ports[0]}`, "-o", "json")) as object;
-  return JSON.stringify({ ...told, ui: { writes } });
+/** Where a node shows the page. */
+function pageOf(node: number): string {
+  return `http://127.0.0.1:${ports[node]}/`;
 }
 
 /** Until all nodes have met: bounded, and each try asks the nodes themselves. */
 async function ready(): Promise<void> {
   for (let tried = 0; tried < START_TRIES; tried += 1) {
-    const told = await cluster().then((text) => JSON.parse(text) as { up: number; layout_version: number }, () => undefined);
+    const asked = fetch(`${pageOf(0)}v1/cluster`).then((answer) => answer.json());
+    const told = await asked.then((json) => json as { up: number; layout_version: number }, () => undefined);
     if (told?.up === NODES && told.layout_version > 0) return;
     await new Promise((resolve) => setTimeout(resolve, START_PAUSE_MS));
   }
@@ -62,11 +46,13 @@ before(async () => {
   ports.push(...(await freePorts(NODES)));
   for (const [index, port] of ports.entries()) {
     const founds = index === 0 ? ["--found", String(NODES), "--slots", "64"] : ["--seed", `ws://127.0.0.1:${ports[0]}`];
-    const options = ["serve", "--storage", "memory", "--listen", `127.0.0.1:${port}`, "--label", `node-${index + 1}`, ...founds];
-    processes.push(spawn(binary(), options, { stdio: "ignore" }));
+    const place = ["--listen", `127.0.0.1:${port}`, "--label", `node-${index + 1}`];
+    const page = index === 0 ? ["--ui", "--ui-writes"] : ["--ui"];
+    const options = ["serve", "--storage", "memory", ...place, ...page, ...founds];
+    processes.push(spawn(nodeBinary(), options, { stdio: ["ignore", "ignore", "inherit"] }));
   }
   await ready();
-  stand = await Stand.start({ port: ports[0] ?? 0, cluster });
+  stand = await Stand.at(pageOf(0));
 });
 
 after(async () => {
@@ -96,8 +82,7 @@ test("a live cluster is drawn, written to, and one of its nodes is seen to die",
 });
 
 test("where the operator does not allow it the page offers no write", async () => {
-  writes = false;
-  const page = await stand.open();
+  const page = await stand.open(pageOf(1));
   await page.getByText("This page may read, and not write.").waitFor();
   await page.locator("[data-name=key]").fill("cart");
   await page.getByRole("button", { name: "Get", exact: true }).click();

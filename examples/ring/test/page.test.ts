@@ -1,18 +1,22 @@
 // The page as a person uses it, in headless Chromium, against the real simulation.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { replay } from "quorate/sim";
 
 import { decode, encode } from "../src/link.js";
+import type { Linked } from "../src/link.js";
 import { Session } from "../src/time/session.js";
 import { SCENARIOS } from "../src/tour/scenarios.js";
 import { STEPS } from "../src/tour/steps.js";
 import { Stand } from "./browser.js";
+import { simulate } from "./programs.js";
 
 let stand: Stand;
 
@@ -52,6 +56,19 @@ async function outcome(page: Page, call: number): Promise<string> {
 async function trace(page: Page): Promise<string> {
   await page.locator(".trace:not([hidden])").waitFor();
   return page.locator(".trace").innerText();
+}
+
+/** The hash that the native simulator comes to. */
+async function nativeTrace({ script, at }: Linked): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "quorate-ring-"));
+  try {
+    const file = join(folder, "script.json");
+    await writeFile(file, JSON.stringify(script));
+    const said = await simulate("sim", "--script", file, "--until", String(at), "--json");
+    return (JSON.parse(said) as { trace: string }).trace;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 test("the tour goes from its start to its end", async () => {
@@ -116,7 +133,7 @@ test("a partition is drawn by dragging, and siblings are merged after it", async
   await page.context().close();
 });
 
-test("a link replays to the same trace, in the page and without it", async () => {
+test("a link replays to the same trace, in the page, in Node.js and natively", async () => {
   const page = await freePlay();
   await ask(page, "Put", "cart", "milk");
   await outcome(page, 1);
@@ -137,6 +154,7 @@ test("a link replays to the same trace, in the page and without it", async () =>
   const session = await Session.open(linked.script);
   for await (const { again: anew } of session.travel(linked.at)) assert.equal(anew, false);
   assert.equal(`trace ${session.trace()}`, hash);
+  assert.equal(`trace ${await nativeTrace(linked)}`, hash);
   await page.context().close();
   await again.context().close();
 });

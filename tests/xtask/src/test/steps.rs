@@ -201,17 +201,22 @@ fn wasm(workspace: &Workspace) -> Result<Outcome> {
 /// Runs a script of the npm package whose tests open pages.
 fn in_chromium(workspace: &Workspace, script: &str) -> Result<Outcome> {
     let program = chromium::find_or_install()?;
-    let binary = node_binary::build(workspace, Profile::Dev)?;
-    let simulator = simulator::command(workspace, false)?;
     let mut npm = npm::command(workspace, &["run", script]);
-    npm.env(chromium::VARIABLE, program).env(node_binary::VARIABLE, binary);
-    npm.env(simulator::VARIABLE, simulator.get_program());
+    with_programs(workspace, npm.env(chromium::VARIABLE, program))?;
     counted(&mut npm, counts::node)
 }
 
+/// Builds the programs that JavaScript runs, and tells it where they are.
+fn with_programs(workspace: &Workspace, command: &mut Command) -> Result<()> {
+    command.env(node_binary::VARIABLE, node_binary::build(workspace, Profile::Dev)?);
+    command.env(simulator::VARIABLE, simulator::command(workspace, false)?.get_program());
+    Ok(())
+}
+
 fn node_tests(workspace: &Workspace, arguments: &[&str]) -> Result<Outcome> {
-    let binary = node_binary::build(workspace, Profile::Dev)?;
-    counted(npm::command(workspace, arguments).env(node_binary::VARIABLE, binary), counts::node)
+    let mut npm = npm::command(workspace, arguments);
+    with_programs(workspace, &mut npm)?;
+    counted(&mut npm, counts::node)
 }
 
 /// An example in JavaScript brings a package with a script `test`; one in Rust is a crate of the
@@ -237,7 +242,7 @@ fn examples(workspace: &Workspace) -> Result<Outcome> {
     for file in packages {
         let mut npm = workspace.command("npm");
         npm.args(["test", "--prefix", file.trim_end_matches("/package.json")]);
-        npm.env(node_binary::VARIABLE, &binary).env(chromium::VARIABLE, &browser);
+        with_programs(workspace, npm.env(chromium::VARIABLE, &browser))?;
         sum = sum + tally(&mut npm, counts::node)?;
     }
     Ok(Outcome::Counted(sum))
