@@ -35,12 +35,14 @@ export class Client extends Operations implements face.Client {
   ): Promise<number | ReadonlyMap<string, number>> {
     const { engine } = this.#shared;
     const isOne = typeof node === "string";
-    const { id, timeout, signal } = checkedPing(isOne ? node : "", isOne ? options : node);
-    if (isOne) return engine.ping(id, timeout, signal);
+    const { timeout, signal } = checkedPing(isOne ? node : undefined, isOne ? options : node);
+    signal?.throwIfAborted();
+    if (isOne) return engine.ping(node, timeout, signal);
     const took = new Map<string, number>();
     const nodes = toStats(engine.machine.stats()).connected;
     const asked = nodes.map(async (one) => void took.set(one, await engine.ping(one, timeout, signal)));
     const ends = await Promise.allSettled(asked);
+    signal?.throwIfAborted();
     if (took.size > 0) return took;
     const failed = ends.find((end) => end.status === "rejected");
     throw failed?.reason ?? new QuorateError("ping: no node is connected. Try again in a moment.", {

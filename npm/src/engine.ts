@@ -300,6 +300,9 @@ export class Engine implements ResultSink {
   ): Promise<Answer> {
     this.#count += 1;
     const number = this.#count;
+    const onEnd = this.#trace?.(operation(verb, writes), key);
+    // Whoever was told may have closed the client.
+    if (this.#ended) return Promise.reject(this.#ended);
     const promise = new Promise<never>(executor) as Promise<Answer>;
     const call: Call = {
       verb,
@@ -308,7 +311,7 @@ export class Engine implements ResultSink {
       resolve: resolveLast,
       reject: rejectLast,
       release: undefined,
-      onEnd: this.#trace?.(operation(verb, writes), key),
+      onEnd,
     };
     if (signal) {
       const onAbort = () => this.#abort(number, signal.reason);
@@ -427,7 +430,7 @@ export class Engine implements ResultSink {
 
   /** People look at the page again: whatever froze meanwhile is looked after at once. */
   #onShown(): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#refuses) return;
     this.redial("", 0);
     this.#commands.wake();
     this.#flush();

@@ -99,7 +99,9 @@ export class Operations implements face.Operations {
       read: async (timeout) => {
         const context = this.#seen?.contextOf(own) ?? "";
         const read = engine.get("update", own, context, { ...request, timeout }, signal);
-        return (await read) as Entry;
+        const entry = (await read) as Entry;
+        this.#seen?.onRead(own, context, entry.context);
+        return entry;
       },
       write: async (seen, timeout) => {
         const entry = seen.siblings.length > 0 ? seen : undefined;

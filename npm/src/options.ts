@@ -131,14 +131,14 @@ export function requestOptions(options: UpdateOptions | undefined, call: Call): 
   };
 }
 
-/** Of all nodes where `node` is empty; a timeout of 0 is that of the client. */
-export function checkedPing(node: string, options: PingOptions | undefined) {
+/** Of all nodes where none is named; a timeout of 0 is that of the client. */
+export function checkedPing(node: string | undefined, options: PingOptions | undefined) {
   const { timeout, signal } = asObject(options ?? {}, "ping");
-  if (!/^([0-9a-f]{16})?$/.test(node)) {
+  if (node !== undefined && !/^[0-9a-f]{16}$/.test(node)) {
     throw badArgument("ping: a node is named by its id, 16 hexadecimal digits.");
   }
   checkSignal(signal);
-  return { id: node, timeout: checkedTimeout(timeout), signal };
+  return { timeout: checkedTimeout(timeout), signal };
 }
 
 /** Milliseconds that calls under way are waited for; 0: not at all. */

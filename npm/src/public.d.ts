@@ -135,12 +135,13 @@ export interface ConnectOptions {
   /**
    * What becomes of operations while no node is connected. `"queue"`, as it is unless given: they wait
    * for one, until their `timeout`. `"fail"`: they reject with `UNREACHABLE` as soon as the last
-   * attempt to connect has failed, those too that were under way.
+   * connection is lost and no other is being made, those too that were under way.
    */
   offline?: "queue" | "fail" | undefined;
   /**
    * Operations that may wait while no node is connected, 1,000 unless given: one more rejects with
-   * `QUEUE_FULL`. Those that were under way when the last connection was lost wait beside them.
+   * `QUEUE_FULL`. Those that were under way when the last connection was lost count among them, and
+   * are not refused.
    */
   maxQueue?: number | undefined;
   /**
@@ -589,7 +590,8 @@ export interface Operations {
  *
  * A read shows at least what the session has written to the key and what it was shown before, also
  * with `r: 1`; `STALE` where no replica within reach holds that. A write replaces what the session was
- * shown of the key; pass `context: ""` to replace nothing, or any other to replace what that covers.
+ * shown of the key; pass `context: ""` to replace nothing, or any other to replace what that covers:
+ * from such a write on, that and the write are all that the session knows of the key.
  * Operations on one key that run at the same time do not know of each other.
  *
  * A session remembers the last 10,000 keys, each for an hour after it was used.

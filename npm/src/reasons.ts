@@ -19,7 +19,8 @@ export function reasonOf(address: string, isForbidden: boolean): string | undefi
   if (page.protocol === "https:" && protocol === "ws:" && !OWN.test(hostname)) {
     return "a page that came by https may not use ws: give the node a certificate, and seeds with wss";
   }
-  if (PRIVATE.test(hostname) && !PRIVATE.test(page.hostname)) {
+  const isPublic = page.hostname !== "" && !PRIVATE.test(page.hostname);
+  if (isPublic && PRIVATE.test(hostname)) {
     return "no connection; a public page needs the user's permission for a private address";
   }
   return "no connection; the browser's console may say why";
@@ -27,16 +28,18 @@ export function reasonOf(address: string, isForbidden: boolean): string | undefi
 
 /** Hears of addresses that the page's policy forbids. */
 export function forbidden(): { has(address: string): boolean; end(): void } {
-  const { document: page } = globalThis as { document?: Partial<EventTarget> };
+  // A worker hears of it itself.
+  const { document: page = globalThis } = globalThis as { document?: Partial<EventTarget> };
   const blocked = new Set<string>();
   const onViolation = (event: Event) => {
-    const { blockedURI } = event as Event & { blockedURI?: string };
-    if (blockedURI) blocked.add(originOf(blockedURI));
+    const { blockedURI, disposition, effectiveDirective } = event as SecurityPolicyViolationEvent;
+    const isOurs = disposition === "enforce" && effectiveDirective === "connect-src";
+    if (isOurs && blockedURI) blocked.add(originOf(blockedURI));
   };
-  page?.addEventListener?.("securitypolicyviolation", onViolation);
+  page.addEventListener?.("securitypolicyviolation", onViolation);
   return {
     has: (address) => blocked.has(originOf(address)),
-    end: () => page?.removeEventListener?.("securitypolicyviolation", onViolation),
+    end: () => page.removeEventListener?.("securitypolicyviolation", onViolation),
   };
 }
 

@@ -14,7 +14,6 @@ const AGE_MS = 60 * 60 * 1_000;
 interface Shown {
   readonly context: Context;
   readonly at: number;
-  readonly byWrite: boolean;
 }
 
 const encoder = new TextEncoder();
@@ -31,20 +30,20 @@ export class Seen {
     return known && performance.now() - known.at < AGE_MS ? known.context : "";
   }
 
-  /** `before` is what was known when the read began: a write that ended meanwhile knows better. */
+  /** `before` is what the read began with: where more is known by now, that is kept. */
   onRead(key: Key, before: Context, context: Context): void {
-    const known = this.#shown.get(nameOf(key));
-    if (!known?.byWrite || known.context === before) this.#note(key, context, false);
+    const known = this.contextOf(key);
+    if (known === "" || known === before) this.#note(key, context);
   }
 
   onWritten(key: Key, context: Context): void {
-    this.#note(key, context, true);
+    this.#note(key, context);
   }
 
-  #note(key: Key, context: Context, byWrite: boolean): void {
+  #note(key: Key, context: Context): void {
     const name = nameOf(key);
     this.#shown.delete(name);
-    if (context !== "") this.#shown.set(name, { context, at: performance.now(), byWrite });
+    if (context !== "") this.#shown.set(name, { context, at: performance.now() });
     if (this.#shown.size > KEYS_MAX) {
       const [oldest] = this.#shown.keys();
       this.#shown.delete(oldest as string);

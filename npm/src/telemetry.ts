@@ -4,7 +4,10 @@
 import { badArgument } from "./errors.js";
 import type { Key, Telemetry } from "./public.js";
 
-/** An operation begins: returns what is to be called at its end, if anybody listens. */
+/**
+ * An operation begins: returns what is to be called at its end, if anybody listens. Neither throws,
+ * whatever those who listen do: what they throw is thrown apart.
+ */
 export type Trace = (operation: string, key: Key) => End | undefined;
 
 /** An operation has ended: on which node, and with which error, if there was one. */
@@ -40,6 +43,17 @@ export function tracing(
   if (!channel && !tracer && !duration) return undefined;
 
   return (operation, key) => {
+    try {
+      return begin(operation, key);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+      return undefined;
+    }
+  };
+
+  function begin(operation: string, key: Key): End | undefined {
     const publish = channel?.hasSubscribers ? publisher(channel) : undefined;
     if (!publish && !tracer && !duration) return undefined;
     const attributes: Attributes = {
@@ -53,6 +67,12 @@ export function tracing(
     publish?.("end", told);
     const start = performance.now();
     return (node, failure) => {
+      const took = performance.now() - start;
+      // Never inside the machine: those who listen may do anything, such as to close the client.
+      queueMicrotask(() => end(node, failure, took));
+    };
+
+    function end(node: string | undefined, failure: { reason: unknown } | undefined, took: number): void {
       const late: Attributes = node === undefined ? {} : server(addressOf(node));
       if (node !== undefined) told["node"] = node;
       if (failure) {
@@ -66,17 +86,18 @@ export function tracing(
       publish?.("asyncEnd", told);
       for (const [name, value] of Object.entries(late)) span?.setAttribute(name, value);
       span?.end();
-      duration?.record((performance.now() - start) / 1_000, { ...attributes, ...late });
-    };
-  };
+      duration?.record(took / 1_000, { ...attributes, ...late });
+    }
+  }
 }
 
 function checked(telemetry: Telemetry | undefined): Telemetry {
   if (telemetry === undefined) return {};
-  const { tracer, meter } = telemetry ?? {};
+  const { tracer, meter } = (telemetry ?? {}) as Telemetry;
   const isMade = (maker: object | undefined, method: string) =>
     maker === undefined || typeof (maker as Record<string, unknown>)?.[method] === "function";
-  if (telemetry && isMade(tracer, "startSpan") && isMade(meter, "createHistogram")) return telemetry;
+  const isObject = typeof telemetry === "object" && telemetry !== null;
+  if (isObject && isMade(tracer, "startSpan") && isMade(meter, "createHistogram")) return telemetry;
   throw badArgument("connect: `telemetry` is { tracer, meter }, as @opentelemetry/api gives them.");
 }
 

@@ -96,6 +96,13 @@ test("a ping fails where there is no answer", () =>
     const aborted = client.ping(second.id, { signal: abort.signal });
     abort.abort(new Error("no longer wanted"));
     await assert.rejects(aborted, /no longer wanted/);
+    const ofAll = new AbortController();
+    const some = client.ping({ signal: ofAll.signal });
+    // By then the first one has answered, and the second one has not.
+    await client.ping(first.id);
+    ofAll.abort(new Error("not of all"));
+    await assert.rejects(some, /not of all/);
+    await assert.rejects(client.ping(""), { code: "BAD_ARGUMENT" });
     const lost = client.ping(second.id);
     setImmediate(() => second.cut());
     await assert.rejects(lost, (error: QuorateError) => {
@@ -167,6 +174,20 @@ test("a page that is shown again looks after its connections", async (context) =
     show("visible");
     assert.deepEqual(await found, { node: second.id, reason: "silent" });
     assert.deepEqual([pings(first), pings(second)], [1, 1]);
+  });
+});
+
+test("a page that is shown while its client ends asks nobody any more", async (context) => {
+  const { show } = page(context);
+  await withCluster(1, async ([node], client) => {
+    node?.pause();
+    const put = client.put("k", "v").catch((reason: QuorateError) => reason.code);
+    const closed = client.close({ drain: 50 });
+    show("hidden");
+    show("visible");
+    await closed;
+    assert.equal(await put, "CLOSED");
+    assert.equal(pings(node as FakeNode), 0);
   });
 });
 

@@ -65,6 +65,10 @@ test("a read that began before a write does not make the session forget that", (
   assert.equal(seen.contextOf("k"), "written");
   seen.onRead("k", "written", "next");
   assert.equal(seen.contextOf("k"), "next");
+  // Of two reads that overlap, and of one with a context of its own, the later one may be older.
+  seen.onRead("k", "written", "other");
+  seen.onRead("k", "older", "older");
+  assert.equal(seen.contextOf("k"), "next");
 });
 
 test("a session remembers so many keys, the latest, each for an hour", (context) => {

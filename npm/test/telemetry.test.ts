@@ -8,6 +8,7 @@ import type { TestContext } from "node:test";
 import { connect } from "quorate";
 import type { Client, ConnectOptions, Telemetry, WebSocketClass } from "quorate";
 
+import { tracing } from "../src/telemetry.js";
 import { FakeNode } from "./fake-node.js";
 
 async function withNode(
@@ -126,8 +127,39 @@ test("who listens to the channel is told, and nobody else costs anything", () =>
     ]);
   }));
 
+test("a tracer may close the client, at the beginning of an operation and at its end", async () => {
+  for (const phase of ["start", "end"] as const) {
+    let client: Client | undefined;
+    const closed: Promise<void>[] = [];
+    const close = (at: string) => at === phase && client && closed.push(client.close());
+    const span = { setAttribute() {}, setStatus() {}, end: () => void close("end") };
+    const startSpan = () => {
+      close("start");
+      return span;
+    };
+    await withNode({ telemetry: { tracer: { startSpan } } }, async (node, made) => {
+      client = made;
+      const put = client.put("k", "v");
+      if (phase === "start") await assert.rejects(put, { code: "CLOSED" });
+      else await put;
+      assert.equal(closed.length, 1);
+      await closed[0];
+      assert.equal(node.connections, 0);
+    });
+  }
+});
+
+test("an end is told soon, and never while the machine is at work", async () => {
+  const { spans, telemetry } = recorder();
+  const end = tracing(telemetry, undefined, () => undefined)?.("get", "k");
+  end?.(undefined);
+  assert.equal(spans[0]?.ends, 0);
+  await Promise.resolve();
+  assert.equal(spans[0]?.ends, 1);
+});
+
 test("a wrong tracer is explained", async () => {
-  for (const wrong of [null, { tracer: {} }, { meter: { createCounter() {} } }]) {
+  for (const wrong of [null, true, 5, { tracer: {} }, { meter: { createCounter() {} } }]) {
     const telemetry = wrong as unknown as Telemetry;
     const connecting = connect({ seeds: ["ws://127.0.0.1:1"], telemetry });
     await assert.rejects(connecting, { code: "BAD_ARGUMENT", message: /@opentelemetry\/api/ });
@@ -150,9 +182,10 @@ function browser(context: TestContext, href: string, policy: string[] = []): Web
         throw new DOMException("An insecure WebSocket connection may not be initiated", "SecurityError");
       }
       setTimeout(() => {
-        if (policy.includes(url)) {
-          document.dispatchEvent(Object.assign(new Event("securitypolicyviolation"), { blockedURI: url }));
-        }
+        // A policy that only reports forbids nothing.
+        const disposition = policy.includes(url) ? "enforce" : "report";
+        const violation = { blockedURI: url, disposition, effectiveDirective: "connect-src" };
+        document.dispatchEvent(Object.assign(new Event("securitypolicyviolation"), violation));
         this.readyState = 3;
         this.onerror?.({});
         // As Chromium: a policy ends a socket without an end.
