@@ -15,6 +15,10 @@ export class Device {
   note = "";
   /** What this device has seen: a write of it replaces just that. */
   #context;
+  /** Counts the changes of the person. */
+  #changes = 0;
+  /** The sending that is under way, if one is. */
+  #sending;
   /** What was removed here since this device last agreed with all others. */
   #removed = new Set();
   #client;
@@ -30,10 +34,12 @@ export class Device {
 
   /** Reads the cart, unless there is something to send first. */
   async read() {
-    if (!this.online || this.unsent) return;
+    if (!this.online) return;
+    if (this.unsent) return this.#send();
+    const changes = this.#changes;
     const entry = await this.#client.get(KEY);
     // What the person did meanwhile counts.
-    if (!this.online || this.unsent) return;
+    if (!this.online || this.#changes !== changes) return;
     this.#context = entry?.context;
     this.carts = entry?.siblings.map((one) => one.json()) ?? [];
     this.items = union(this.carts);
@@ -71,17 +77,30 @@ export class Device {
 
   async #change(items) {
     this.items = items;
+    this.#changes += 1;
     this.unsent = true;
     if (this.online) await this.#send();
   }
 
+  /** Each write carries the context of the one before, so there is one at a time. */
   async #send() {
-    const { context, siblings } = await this.#client.put(KEY, JSON.stringify(this.items), {
-      context: this.#context,
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
     });
-    this.#context = context;
-    this.unsent = false;
-    this.note = siblings > 1 ? "Somebody else wrote, too: both carts are kept." : "";
+    await this.#sending;
     await this.read();
+  }
+
+  async #sendAll() {
+    let siblings = 0;
+    while (this.online && this.unsent) {
+      const changes = this.#changes;
+      const cart = JSON.stringify(this.items);
+      const written = await this.#client.put(KEY, cart, { context: this.#context });
+      this.#context = written.context;
+      siblings = written.siblings;
+      this.unsent = this.#changes !== changes;
+    }
+    this.note = siblings > 1 ? "Somebody else wrote, too: both carts are kept." : "";
   }
 }

@@ -13,7 +13,7 @@ const files = {
 const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src ws: wss:";
 
 const server = createServer(async ({ url }, response) => {
-  const [path, type] = files[new URL(url, "http://localhost").pathname] ?? [];
+  const [path, type] = files[url.split("?", 1)[0]] ?? [];
   if (path === undefined) return response.writeHead(404).end();
   response.writeHead(200, { "content-type": `${type}; charset=utf-8`, "content-security-policy": policy });
   response.end(await readFile(path));

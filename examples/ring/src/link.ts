@@ -19,7 +19,8 @@ const VERSION = 1;
 /** Bounds what a link may make the page do. */
 const JSON_BYTES_MAX = 512 * 1024;
 const ACTIONS_MAX = 5_000;
-const AT_MAX = 3_600_000;
+/** A week. */
+export const AT_MAX = 604_800_000;
 const TEXT_MAX = 64 * 1024;
 
 type Kind = "count" | "number" | "text" | "counts" | "members";
@@ -57,9 +58,12 @@ const OPTIONS: Readonly<Record<keyof RunOptions, Kind>> = {
   weights: "counts",
 };
 
-export async function encode({ script, at }: Linked): Promise<string> {
+/** `undefined`: the run is larger than any that a link can bring. */
+export async function encode({ script, at }: Linked): Promise<string | undefined> {
   const text = JSON.stringify({ version: VERSION, at: Math.round(at * 1000) / 1000, ...script });
-  const packed = await through(new CompressionStream("deflate"), new TextEncoder().encode(text), Infinity);
+  const bytes = new TextEncoder().encode(text);
+  if (at > AT_MAX || script.actions.length > ACTIONS_MAX || bytes.length > JSON_BYTES_MAX) return undefined;
+  const packed = await through(new CompressionStream("deflate"), bytes, Infinity);
   const letters = Array.from(packed, (byte) => String.fromCharCode(byte)).join("");
   return `${NAME}=${btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
 }
@@ -105,7 +109,7 @@ function checkedOptions(options: Record<string, unknown>): RunOptions {
 function checkedActions(actions: readonly unknown[]): Script["actions"] {
   let before = 0;
   return actions.map((action, index) => {
-    if (!isRecord(action) || !isAction(action) || !isNumber(action.at) || action.at < before) {
+    if (!isRecord(action) || !isAction(action) || !isNumber(action.at) || action.at < before || action.at > AT_MAX) {
       throw new DamagedLink(`Action ${index + 1} of the link is not one that this page knows.`);
     }
     before = action.at;

@@ -13,7 +13,7 @@ async function start(): Promise<void> {
   const parameters = new URLSearchParams(location.search);
   const seed = parameters.get("seed");
   const simulated = asked.run !== undefined || seed !== null || parameters.has("tour");
-  const live = simulated ? undefined : await LiveCluster.open(new URL(".", location.href));
+  const { live, refused } = simulated ? {} : await servingCluster();
   if (live) {
     await new Page(live).travel(0);
     return;
@@ -28,8 +28,18 @@ async function start(): Promise<void> {
   await page.travel(asked.run?.at ?? first.opening.at);
   if (seed !== null && !asked.run) await openSeed(page, seed);
   if (asked.damage !== undefined) page.warn(`${asked.damage} Here is a fresh world.`);
+  if (refused !== undefined) page.warn(`The cluster that serves this page cannot be shown: ${refused} This is a simulated one.`);
   // Whoever pastes another link into the same tab, or goes back to another course, sees that one.
   addEventListener("popstate", () => void reopen(page));
+}
+
+/** The cluster that serves the page, where it is one, or why it cannot be shown. */
+async function servingCluster(): Promise<{ live?: LiveCluster | undefined; refused?: string }> {
+  try {
+    return { live: await LiveCluster.open(new URL(".", location.href)) };
+  } catch (error) {
+    return { refused: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** The run of the address, or why there is none: the link is damaged, or the simulator refuses it. */

@@ -152,8 +152,13 @@ export class Page {
   /** Another source takes the place of this one. */
   show(source: Source, at: number): Promise<void> {
     return this.#inTurn(async () => {
-      this.#source.close();
+      const former = this.#source;
       this.#source = source;
+      try {
+        former.close();
+      } catch {
+        // A simulator that has failed inside cannot be freed; what comes after it goes on.
+      }
       Object.assign(this.choice, { ...nothingChosen(), key: this.choice.key });
       this.messages.watchComparisons = false;
       this.#forget();
@@ -224,18 +229,21 @@ export class Page {
   #frame(real: number): void {
     const passed = Math.min(FRAME_MAX_MS, real - this.#before);
     this.#before = real;
-    if (this.#waiting === 0) {
-      try {
-        this.pace.frame(passed, () => this.#traffic(), (virtual) => this.#advance(virtual));
-      } catch (error) {
-        this.pace.playing = false;
-        this.#warn(sentenceOf(error));
-      }
-      this.#canvas.draw(this.messages.flying, this.#source.now, this.#scene.view.nodes.length, this.#scene.view.clients.length);
-      const pause = Math.max(this.#news ? LOOK_NEWS_MS : LOOK_MS, LOOK_SHARE * this.#lookCost);
-      if (real - this.#looked > pause) this.#refresh(real);
+    try {
+      if (this.#waiting === 0) this.#goOn(passed, real);
+    } catch (error) {
+      this.pace.playing = false;
+      this.#warn(sentenceOf(error));
+    } finally {
+      requestAnimationFrame((next) => this.#frame(next));
     }
-    requestAnimationFrame((next) => this.#frame(next));
+  }
+
+  #goOn(passed: number, real: number): void {
+    this.pace.frame(passed, () => this.#traffic(), (virtual) => this.#advance(virtual));
+    this.#canvas.draw(this.messages.flying, this.#source.now, this.#scene.view.nodes.length, this.#scene.view.clients.length);
+    const pause = Math.max(this.#news ? LOOK_NEWS_MS : LOOK_MS, LOOK_SHARE * this.#lookCost);
+    if (real - this.#looked > pause) this.#refresh(real);
   }
 
   #traffic() {
@@ -345,6 +353,7 @@ export class Page {
 
   /** Goes on to the next thing that a person would want to see. */
   #step(): void {
+    if (this.#waiting > 0) return;
     this.#play(false);
     try {
       for (let passed = 0; passed < STEP_FAR_MS; passed += STEP_PART_MS) {
@@ -388,14 +397,17 @@ export class Page {
   async #link(): Promise<string | undefined> {
     if (!(this.#source instanceof Session)) return undefined;
     const { script, now: at } = this.#source;
+    const fragment = await encode({ script, at });
+    if (fragment === undefined) return undefined;
     const url = new URL(location.href);
     url.search = "";
-    url.hash = await encode({ script, at });
+    url.hash = fragment;
     return url.href;
   }
 
   async #copyLink(): Promise<void> {
-    const url = (await this.#link()) ?? location.href;
+    const url = await this.#link();
+    if (url === undefined) return this.#warn("This run is longer than what a link can hold.");
     history.replaceState(null, "", url);
     try {
       await navigator.clipboard.writeText(url);
@@ -411,7 +423,7 @@ export class Page {
 
   #key(event: KeyboardEvent): void {
     const target = event.target;
-    const typing = target instanceof Element && target.closest("input, select, textarea, button, summary, [role=button], [role=slider]") !== null;
+    const typing = target instanceof Element && target.closest("a, input, select, textarea, button, summary, [role=button], [role=slider], [tabindex]") !== null;
     if (typing || this.#source.kind === "live" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === " ") this.#play(!this.pace.playing);
     else if (event.key === ".") this.#step();

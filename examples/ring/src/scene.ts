@@ -1,6 +1,6 @@
 // What one moment looks like: all that the picture and the panels draw from, and what was chosen.
 
-import type { PlanView, RunLocation, RunView } from "quorate/sim";
+import type { PlanView, PlannedMember, RunLocation, RunView } from "quorate/sim";
 
 import type { Source } from "./source.js";
 import type { Operations } from "./traffic/operations.js";
@@ -19,6 +19,8 @@ export interface Choice {
   client: number;
   /** What a change of the layout would do. */
   plan: PlanView | undefined;
+  /** The members of that change; `undefined`: those of the layout in force. */
+  staged: readonly PlannedMember[] | undefined;
 }
 
 export interface Scene {
@@ -39,6 +41,7 @@ export function nothingChosen(): Choice {
     call: undefined,
     client: 0,
     plan: undefined,
+    staged: undefined,
   };
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 
-import { DamagedLink, decode, encode } from "../src/link.js";
+import { AT_MAX, DamagedLink, decode, encode } from "../src/link.js";
 import type { Linked } from "../src/link.js";
 
 const RUN: Linked = {
@@ -34,7 +34,7 @@ test("a run comes out of a link as it went in", async () => {
 });
 
 test("a link needs no letter that an address would change", async () => {
-  assert.match(await encode(RUN), /^run=[A-Za-z0-9_-]+$/);
+  assert.match((await encode(RUN)) ?? "", /^run=[A-Za-z0-9_-]+$/);
 });
 
 test("an address without a run is no damage", async () => {
@@ -50,11 +50,21 @@ test("a link that lost its end, or a letter, says so", async () => {
 });
 
 test("no single letter that changed goes unnoticed", async () => {
-  const text = await encode(RUN);
+  const text = (await encode(RUN)) ?? "";
   for (let index = "run=".length; index < text.length - 1; index += 1) {
     const other = text[index] === "A" ? "B" : "A";
     await assert.rejects(decode(`#${text.slice(0, index)}${other}${text.slice(index + 1)}`), DamagedLink, `${index}`);
   }
+});
+
+test("no link is made that would not be opened", async () => {
+  assert.equal(await encode({ ...RUN, at: AT_MAX + 1 }), undefined);
+  const actions = Array.from({ length: 5_001 }, () => ({ at: 0, do: "heal" as const }));
+  assert.equal(await encode({ at: 0, script: { options: {}, actions } }), undefined);
+  const long = { at: 0, do: "put" as const, client: 0, key: "k", value: "v".repeat(600_000) };
+  assert.equal(await encode({ at: 0, script: { options: {}, actions: [long] } }), undefined);
+  const last = { at: AT_MAX, script: { options: {}, actions: actions.slice(1) } };
+  assert.deepEqual(await decode(`#${await encode(last)}`), last);
 });
 
 test("what a link brings is checked field by field", async () => {

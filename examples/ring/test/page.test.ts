@@ -174,7 +174,20 @@ test("the slider goes back, and to act there begins another course", async () =>
   await page.keyboard.press("End");
   await page.locator(".fork").waitFor({ state: "hidden" });
   await page.locator(".calls > li").waitFor();
-  assert.notEqual(before, "");
+  assert.equal(await trace(page), before);
+  await page.keyboard.press("Home");
+  await page.locator(".fork:not([hidden])").waitFor();
+  await ask(page, "Put", "cart", "eggs");
+  await page.locator(".fork").waitFor({ state: "hidden" });
+  assert.equal(await outcome(page, 1), "done");
+  assert.match(await page.locator(".calls .title").innerText(), /eggs/);
+  await page.context().close();
+});
+
+test("a client in the ring is chosen with the mouse", async () => {
+  const page = await freePlay();
+  await page.locator("g.client").nth(1).click();
+  await page.locator("g.client.chosen").getByText("B").waitFor();
   await page.context().close();
 });
 

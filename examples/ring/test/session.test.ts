@@ -30,6 +30,25 @@ async function eventful(): Promise<Session> {
   return session;
 }
 
+test("another course begins long after the beginning, too", async () => {
+  const session = await Session.open({ options: { nodes: 1 }, actions: [{ at: 700_000, do: "get", client: 0, key: "k" }] });
+  for await (const _ of session.travel(650_000));
+  assert.ok(session.forks);
+  await session.act({ do: "crash", node: 0 });
+  assert.deepEqual(session.script.actions, [{ at: 650_000, do: "crash", node: 0 }]);
+  session.close();
+});
+
+test("what a script asks for and cannot be done is left out of it", async () => {
+  const actions = [{ at: 10, do: "restart" as const, node: 0 }, { at: 20, do: "crash" as const, node: 0 }];
+  const session = await Session.open({ options: { nodes: 1 }, actions });
+  assert.throws(() => session.advance(15), /node 0/);
+  assert.deepEqual(session.script.actions, actions.slice(1));
+  session.advance(15);
+  assert.equal(session.view().nodes[0]?.up, false);
+  session.close();
+});
+
 test("a link replays a run to the same trace, whatever the steps of its time were", async () => {
   const session = await eventful();
   const linked = await decode(`#${await encode({ script: session.script, at: session.now })}`);

@@ -120,7 +120,7 @@ async fn answer_with(ui: &Ui, path: &str) -> Option<Response> {
     if path == "/v1/cluster" {
         return Some(match ui.cluster().await {
             Ok(told) => Response::ok(JSON, told.as_bytes().to_vec()),
-            Err(reason) => Response::text("503 Service Unavailable", reason),
+            Err(reason) => Response::text("503 Service Unavailable", &*reason),
         });
     }
     let file = ui.file(path)?;

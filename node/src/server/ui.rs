@@ -28,10 +28,13 @@ struct Page;
 pub type AskCluster =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> + Send + Sync>;
 
+/// JSON, or why there is none.
+type Told = Result<Arc<str>, Arc<str>>;
+
 /// The ring page of one node.
 pub struct Ui {
     ask: AskCluster,
-    last: Mutex<Option<(Instant, Arc<str>)>>,
+    last: Mutex<Option<(Instant, Told)>>,
 }
 
 /// A file of the page.
@@ -55,21 +58,23 @@ impl Ui {
         Some(File { content_type: format!("{content_type}{charset}"), body: file.data })
     }
 
-    /// How all nodes are, as JSON, at most [`FRESH`] old.
-    pub(super) async fn cluster(&self) -> Result<Arc<str>, String> {
+    /// How all nodes are, as JSON, at most [`FRESH`] old; whoever asks while they are asked is told
+    /// what they answer.
+    pub(super) async fn cluster(&self) -> Told {
         self.cluster_at(Instant::now()).await
     }
 
-    async fn cluster_at(&self, now: Instant) -> Result<Arc<str>, String> {
+    async fn cluster_at(&self, now: Instant) -> Told {
         let mut last = self.last.lock().await;
         if let Some((at, told)) = &*last
             && now.saturating_duration_since(*at) < FRESH
         {
-            return Ok(Arc::clone(told));
+            return told.clone();
         }
-        let told: Arc<str> = (self.ask)().await?.into();
-        *last = Some((now, Arc::clone(&told)));
-        Ok(told)
+        let told = (self.ask)().await.map(Arc::from).map_err(Arc::from);
+        // Those who came meanwhile wait for this answer, and for no other one.
+        *last = Some((now.max(Instant::now()), told.clone()));
+        told
     }
 }
 
@@ -93,14 +98,19 @@ mod tests {
             let number = count.fetch_add(1, Ordering::Relaxed);
             Box::pin(async move {
                 // The second time nobody answers.
-                if number == 1 { Err("nobody".into()) } else { Ok(number.to_string()) }
+                if number == 1 { Err("nobody".to_owned()) } else { Ok(number.to_string()) }
             })
         });
         let ui = Ui { ask, last: Mutex::new(None) };
-        let now = Instant::now();
-        assert_eq!(&*ui.cluster_at(now).await.unwrap(), "0");
-        assert_eq!(&*ui.cluster_at(now + FRESH / 2).await.unwrap(), "0");
-        assert_eq!(ui.cluster_at(now + FRESH).await.unwrap_err(), "nobody");
-        assert_eq!(&*ui.cluster_at(now + FRESH).await.unwrap(), "2", "a failure is not kept");
+        let now = Instant::now() + FRESH;
+        let told = async |at| match ui.cluster_at(at).await {
+            Ok(told) => told.to_string(),
+            Err(why) => why.to_string(),
+        };
+        assert_eq!(told(now).await, "0");
+        assert_eq!(told(now + FRESH / 2).await, "0");
+        assert_eq!(told(now + FRESH).await, "nobody");
+        assert_eq!(told(now + FRESH).await, "nobody", "nobody is asked again at once");
+        assert_eq!(told(now + FRESH * 2).await, "2");
     }
 }

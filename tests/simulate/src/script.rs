@@ -53,14 +53,19 @@ impl Written {
             ends.extend(happenings.filter(|it| matches!(it.what, What::Ended { .. })));
         }
         let trace = format!("{:016x}", run.trace());
+        let violation = run.violation().map(ToString::to_string);
         if json {
             let now = Milliseconds(run.now());
-            print_line(json!({ "now": now, "trace": trace, "ended": ends }));
+            let violation = &violation;
+            print_line(
+                json!({ "now": now, "trace": trace, "violation": violation, "ended": ends }),
+            );
         } else {
             ends.iter().filter_map(line).for_each(print_line);
             print_line(format_args!("trace           {trace}"));
+            violation.iter().for_each(|broken| print_line(format_args!("violated: {broken}")));
         }
-        Ok(Verdict::Clean)
+        Ok(if violation.is_some() { Verdict::Violated } else { Verdict::Clean })
     }
 }
 

@@ -4,9 +4,10 @@
 //! npm/ + examples/ring/ --vite--> examples/ring/dist/ --copied--> node/page/ --> quorate
 //! ```
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -18,6 +19,8 @@ use crate::{packed, process};
 const SOURCES: &str = "examples/ring";
 /// Where the node's crate takes it from.
 const EMBEDDED: &str = "node/page";
+/// What tells cargo to watch that.
+const BUILD_SCRIPT: &str = "node/build.rs";
 
 /// Builds the ring page into node/page, from where the node's next build takes it.
 ///
@@ -44,7 +47,12 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     npm(&["ci", "--no-audit", "--no-fund"])?;
     npm(&["run", "--silent", "build"])?;
     let embedded = workspace.root.join(EMBEDDED);
-    fs::create_dir_all(&embedded)?;
+    if !embedded.exists() {
+        fs::create_dir_all(&embedded)?;
+        // From now on cargo watches the folder.
+        let script = File::options().append(true).open(workspace.root.join(BUILD_SCRIPT))?;
+        script.set_modified(SystemTime::now())?;
+    }
     mirror(&sources.join("dist"), &embedded).context(EMBEDDED)
 }
 

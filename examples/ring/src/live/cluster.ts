@@ -9,6 +9,8 @@ import { numbering, total, viewOf } from "./told.js";
 import type { Told } from "./told.js";
 
 const ASK_EVERY_MS = 1_000;
+/** The node asks all others, some of which may be silent. */
+const ANSWER_MS = 10_000;
 /** Contexts are kept for the writes that follow; older ones are forgotten. */
 const CONTEXTS_MAX = 200;
 
@@ -39,6 +41,7 @@ export class LiveCluster implements Source {
   #calls = 0;
   #underWay = 0;
   #silent: string | undefined;
+  #asking = false;
 
   private constructor(base: URL, client: Client, told: Told, ring: Ring) {
     this.#base = base;
@@ -59,9 +62,7 @@ export class LiveCluster implements Source {
     seed.protocol = base.protocol === "https:" ? "wss:" : "ws:";
     // The policy of the page allows its own server alone, so that node passes everything on.
     const client = await connect({ seeds: [seed.href], routing: "gateway" });
-    const first = await client.watchRing().next();
-    if (first.done) throw new Error("The client was closed before it knew the ring.");
-    return new LiveCluster(base, client, told, first.value);
+    return new LiveCluster(base, client, told, client.ring());
   }
 
   get now(): number {
@@ -149,6 +150,9 @@ export class LiveCluster implements Source {
   }
 
   async #ask(): Promise<void> {
+    // A node that takes longer is not asked again meanwhile.
+    if (this.#asking) return;
+    this.#asking = true;
     try {
       const told = await ask(this.#base);
       if (!told) throw new Error("the node does not tell how the cluster is");
@@ -158,6 +162,8 @@ export class LiveCluster implements Source {
       this.#compare();
     } catch (error) {
       this.#silent = error instanceof Error ? error.message : String(error);
+    } finally {
+      this.#asking = false;
     }
   }
 
@@ -230,7 +236,8 @@ export class LiveCluster implements Source {
 
 /** What the server of the page says of the cluster; `undefined`: it is no node. */
 async function ask(base: URL): Promise<Told | undefined> {
-  const response = await fetch(new URL("v1/cluster", base), { cache: "no-store" });
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const response = await fetch(new URL("v1/cluster", base), { cache: "no-store", signal });
   if (response.status === 503) throw new Error(await response.text());
   const isJson = response.headers.get("content-type")?.startsWith("application/json") ?? false;
   return response.ok && isJson ? ((await response.json()) as Told) : undefined;

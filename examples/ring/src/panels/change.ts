@@ -17,8 +17,6 @@ export class Change {
   readonly #commit: HTMLButtonElement;
   readonly #discard: HTMLButtonElement;
   readonly #state = element("p", { class: "quiet" });
-  /** What is staged; `undefined`: the members of the layout in force. */
-  #staged: PlannedMember[] | undefined;
   #scene: Scene | undefined;
 
   constructor(hands: Hands) {
@@ -39,11 +37,11 @@ export class Change {
   update(scene: Scene): void {
     this.#scene = scene;
     const { view, choice } = scene;
-    const staged = this.#staged ?? members(view);
+    const staged = choice.staged ?? members(view);
     rebuild(this.#members, [view.nodes.map(({ label }) => label), staged], () => view.nodes.map((_, node) => this.#row(view, node, staged)));
     rebuild(this.#plan, choice.plan, () => (choice.plan ? figures(choice.plan, view) : []));
     set(this.#commit, { disabled: choice.plan === undefined || !this.#hands.allows("layout") });
-    set(this.#discard, { disabled: this.#staged === undefined });
+    set(this.#discard, { disabled: choice.staged === undefined });
     say(this.#state, progress(view));
   }
 
@@ -67,19 +65,22 @@ export class Change {
 
   #stage(staged: PlannedMember[] | undefined): void {
     const same = staged && this.#scene && JSON.stringify(staged) === JSON.stringify(members(this.#scene.view));
-    this.#staged = same ? undefined : staged;
-    if (!this.#staged) return this.#hands.choose({ plan: undefined });
-    const plan = this.#hands.plan(this.#staged);
-    if ("refused" in plan) this.#hands.tell(plan.refused);
-    this.#hands.choose({ plan: "refused" in plan ? undefined : plan });
+    stage(this.#hands, same ? undefined : staged);
   }
 
   async #enforce(): Promise<void> {
-    const staged = this.#staged;
+    const staged = this.#scene?.choice.staged;
     if (!staged) return;
     this.#stage(undefined);
     await this.#hands.act({ do: "layout", members: staged });
   }
+}
+
+/** Stages members, and shows what would move; `undefined`: nothing is staged any more. */
+export function stage(hands: Hands, staged: readonly PlannedMember[] | undefined): void {
+  const plan = staged && hands.plan(staged);
+  if (plan && "refused" in plan) hands.tell(plan.refused);
+  hands.choose({ staged, plan: plan && "refused" in plan ? undefined : plan });
 }
 
 /** The members of the newest layout with their weights, as a plan takes them. */

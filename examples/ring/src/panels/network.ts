@@ -70,8 +70,8 @@ export class Network {
           { class: "row" },
           element("span", { class: "zone" }, `${zone}: ${nodeNames(view, nodes)}`),
           up[index]
-            ? button("Kill", () => void this.#hands.act({ do: "crashZone", zone }), { "aria-label": `Kill zone ${zone}` })
-            : button("Restart", () => void this.#hands.act({ do: "restartZone", zone }), { "aria-label": `Restart zone ${zone}` }),
+            ? button("Kill", () => void this.#hands.act({ do: "crashZone", zone }), { "aria-label": `Kill zone ${zone}`, "data-name": `zone ${zone}` })
+            : button("Restart", () => void this.#hands.act({ do: "restartZone", zone }), { "aria-label": `Restart zone ${zone}`, "data-name": `zone ${zone}` }),
         );
       }),
     ]);

@@ -20,8 +20,9 @@ export class Cut {
    */
   constructor(svg: SVGSVGElement, nodes: () => readonly Point[], divided: (side: readonly number[]) => void) {
     svg.addEventListener("pointerdown", (event) => {
-      const onNode = event.target instanceof Element && event.target.closest(".node") !== null;
-      if (event.button !== 0 || onNode || (event.pointerType !== "mouse" && !this.armed)) return;
+      // Whoever captures the pointer takes their clicks away.
+      const onButton = event.target instanceof Element && event.target.closest(".node, .client") !== null;
+      if (event.button !== 0 || onButton || (event.pointerType !== "mouse" && !this.armed)) return;
       this.#from = pointOf(svg, event);
       svg.setPointerCapture(event.pointerId);
     });

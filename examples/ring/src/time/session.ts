@@ -58,7 +58,12 @@ export class Session implements Source {
       const { now } = this;
       const actions = this.#actions.filter(({ at }) => at <= now);
       const run = await play({ options: this.options, actions });
-      run.advance(now);
+      try {
+        while (run.now < now) run.advance(Math.min(PART_MS, now - run.now));
+      } catch (error) {
+        run[Symbol.dispose]();
+        throw error;
+      }
       this.#replace(run);
       this.#actions = actions;
       this.#horizon = now;
@@ -69,9 +74,15 @@ export class Session implements Source {
   }
 
   advance(milliseconds: number): readonly Happening[] {
-    const happened = this.#run.advance(milliseconds);
-    this.#horizon = this.horizon;
-    return happened;
+    try {
+      const happened = this.#run.advance(milliseconds);
+      this.#horizon = this.horizon;
+      return happened;
+    } catch (error) {
+      // What cannot be done is left out.
+      this.#actions = this.#run.script().actions;
+      throw error;
+    }
   }
 
   async *travel(to: number): AsyncGenerator<Telling> {

@@ -118,7 +118,8 @@ export class TourPanel {
         "div",
         { class: "row" },
         deed && !waits ? button(deed.label, () => void this.#deed(), { class: "primary", "data-name": "deed" }) : undefined,
-        waits ? element("span", { class: "waits", role: "status" }, "Watch …") : undefined,
+        // It keeps the focus of whoever goes by the keyboard.
+        waits ? button("Watch …", () => {}, { class: "waits", "aria-disabled": "true", "data-name": "deed" }) : undefined,
         over ? button(last ? "To free play" : "Next", next, { class: "primary", "data-name": "deed" }) : undefined,
       ),
       element(

@@ -4,7 +4,7 @@
 import type { RunOptions } from "quorate/sim";
 
 import { mergedOf } from "../panels/ask.js";
-import { members } from "../panels/change.js";
+import { members, stage } from "../panels/change.js";
 import { worst } from "../ring/nodes.js";
 import { nodeName } from "../words.js";
 import { SETTLED_MS, alike, ended, hintsHeld, holds, nth, primary } from "./stage.js";
@@ -234,10 +234,8 @@ export const STEPS: readonly TourStep[] = [
     deeds: [
       {
         label: "Plan it",
-        do: async (stage) => {
-          const plan = stage.hands.plan([...members(stage.scene.view), { node: NEWCOMER, weight: 1 }]);
-          if ("refused" in plan) stage.hands.tell(plan.refused);
-          else stage.hands.choose({ plan });
+        do: async ({ scene, hands }) => {
+          stage(hands, [...members(scene.view), { node: NEWCOMER, weight: 1 }]);
         },
         done: ({ scene }) => scene.choice.plan !== undefined,
         then: ({ scene }) => `${scene.choice.plan?.moved} of 64 slots would move: the outer marks, in the colour of their next owner. That is the share of a sixth node, and no slot more.`,
@@ -245,8 +243,9 @@ export const STEPS: readonly TourStep[] = [
       {
         label: "Commit it",
         do: async ({ scene, hands }) => {
-          hands.choose({ plan: undefined });
-          await hands.act({ do: "layout", members: [...members(scene.view), { node: NEWCOMER, weight: 1 }] });
+          const added = [...members(scene.view), { node: NEWCOMER, weight: 1 }];
+          stage(hands, undefined);
+          await hands.act({ do: "layout", members: added });
         },
         done: ({ scene: { view } }) =>
           view.nodes[NEWCOMER]?.member === true &&

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::action::{Action, PlannedMember, Refusal, Timed};
 use super::options::RunOptions;
 use super::plan::PlanView;
+use crate::invariants::Violation;
 use crate::sight::{Happening, Location, Milliseconds, Sight, View};
 use crate::world::World;
 
@@ -109,6 +110,11 @@ impl Run {
     /// What happened since this was asked last.
     pub fn take_happenings(&mut self) -> Vec<Happening> {
         self.world.take_happenings()
+    }
+
+    /// The first promise that was broken.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.world.violation()
     }
 
     /// The time since the beginning.
