@@ -62,8 +62,9 @@ impl Epochs {
         self.admits(self.own.node, None, epoch)
     }
 
-    /// Whether what `node` took in `epoch` may be merged; `life` is the one that it lives, where
-    /// that is known.
+    /// Whether what `node` took in `epoch` may be merged; `life` is the one that it lives, where it is
+    /// connected. What comes from one that is not is late: of another life than its floor, it may be
+    /// of one before.
     pub(crate) fn admits(&self, node: NodeId, life: Option<Incarnation>, epoch: Epoch) -> bool {
         sane_or!(StaleIsMerged => return true);
         let told = epoch.incarnation() != Incarnation(0);
@@ -71,7 +72,8 @@ impl Epochs {
             return false;
         }
         self.floors.get(&node).is_none_or(|floor| {
-            told && floor.incarnation() != epoch.incarnation() || epoch >= *floor
+            let of_other_life = told && floor.incarnation() != epoch.incarnation();
+            if of_other_life { life.is_some() } else { epoch >= *floor }
         })
     }
 }
@@ -112,8 +114,9 @@ mod tests {
             epochs.admits(OTHER, life.map(Incarnation), epoch(of, 1))
         };
         epochs.raise(of_other(3, 5));
-        assert!(admits(&epochs, Some(4), 4) && admits(&epochs, None, 4));
+        assert!(admits(&epochs, Some(4), 4));
         assert!(!admits(&epochs, Some(4), 3) && !admits(&epochs, None, 3));
+        assert!(!admits(&epochs, None, 2), "it may be of a life before the floor");
         epochs.raise(of_other(4, 2));
         assert!(!admits(&epochs, Some(4), 4));
     }
