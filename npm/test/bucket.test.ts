@@ -4,20 +4,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { QuorateError, connect, lastWrite, max, mergeObject, union } from "quorate";
-import type { Client, Key } from "quorate";
+import { QuorateError, lastWrite, max, mergeObject, union } from "quorate";
+import type { Key } from "quorate";
 
-import { FakeNode } from "./fake-node.js";
-
-async function withNode(run: (node: FakeNode, client: Client) => Promise<void>): Promise<void> {
-  const node = await FakeNode.start();
-  try {
-    await using client = await connect({ seeds: [node.url] });
-    await run(node, client);
-  } finally {
-    await node.stop();
-  }
-}
+import { withNode } from "./with-node.js";
 
 const fails = (code: string, told: RegExp) => (error: unknown) => {
   assert.ok(error instanceof QuorateError, String(error));

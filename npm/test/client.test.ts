@@ -6,9 +6,10 @@ import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 
 import { QuorateError, connect } from "quorate";
-import type { Client, ConnectOptions } from "quorate";
+import type { ConnectOptions } from "quorate";
 
 import { FakeNode } from "./fake-node.js";
+import { withNode } from "./with-node.js";
 
 const rejections: unknown[] = [];
 process.on("unhandledRejection", (reason) => rejections.push(reason));
@@ -21,19 +22,6 @@ async function failure(promise: Promise<unknown>): Promise<QuorateError> {
   );
   assert.ok(error instanceof QuorateError, String(error));
   return error;
-}
-
-async function withNode(
-  run: (node: FakeNode, client: Client) => Promise<void>,
-  options: Partial<ConnectOptions> = {},
-): Promise<void> {
-  const node = await FakeNode.start();
-  try {
-    await using client = await connect({ seeds: [node.url], ...options });
-    await run(node, client);
-  } finally {
-    await node.stop();
-  }
 }
 
 test("puts, gets and deletes speak the published protocol", () =>

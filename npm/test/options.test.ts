@@ -4,24 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { QuorateError, connect } from "quorate";
-import type { Client, ConnectOptions } from "quorate";
+import type { ConnectOptions } from "quorate";
 
 import { FakeNode, contextToken } from "./fake-node.js";
 import type { PlainFrame } from "./fake-node.js";
 import { xxh64 } from "./xxh64.js";
-
-async function withNode(
-  run: (node: FakeNode, client: Client) => Promise<void>,
-  options: Partial<ConnectOptions> = {},
-): Promise<void> {
-  const node = await FakeNode.start();
-  try {
-    await using client = await connect({ seeds: [node.url], ...options });
-    await run(node, client);
-  } finally {
-    await node.stop();
-  }
-}
+import { withNode } from "./with-node.js";
 
 function requests(node: FakeNode): Record<string, unknown>[] {
   const frames = node.received.flat();

@@ -4,22 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { connect } from "quorate";
-import type { Client } from "quorate";
 
 import { Seen } from "../src/seen.js";
 import { Cluster } from "./cluster.js";
 import { FakeNode, contextToken } from "./fake-node.js";
 import type { PlainFrame } from "./fake-node.js";
-
-async function withNode(run: (node: FakeNode, client: Client) => Promise<void>): Promise<void> {
-  const node = await FakeNode.start();
-  try {
-    await using client = await connect({ seeds: [node.url] });
-    await run(node, client);
-  } finally {
-    await node.stop();
-  }
-}
+import { withNode } from "./with-node.js";
 
 /** The contexts of all requests so far. */
 function contexts(node: FakeNode): (string | undefined)[] {

@@ -10,19 +10,12 @@ import type { Client, ConnectOptions, Telemetry, WebSocketClass } from "quorate"
 
 import { tracing } from "../src/telemetry.js";
 import { FakeNode } from "./fake-node.js";
+import { withNode } from "./with-node.js";
 
-async function withNode(
+const withNodeAnd = (
   options: Partial<ConnectOptions>,
   run: (node: FakeNode, client: Client) => Promise<void>,
-): Promise<void> {
-  const node = await FakeNode.start();
-  try {
-    await using client = await connect({ seeds: [node.url], ...options });
-    await run(node, client);
-  } finally {
-    await node.stop();
-  }
-}
+) => withNode(run, options);
 
 /** A tracer and a meter that take down what they are told. */
 function recorder() {
@@ -51,7 +44,7 @@ function recorder() {
 
 test("each request is a span and a duration, by their conventional names", async () => {
   const { spans, records, telemetry } = recorder();
-  await withNode({ telemetry, cluster: "000000000000002a" }, async (node, client) => {
+  await withNodeAnd({ telemetry, cluster: "000000000000002a" }, async (node, client) => {
     const { port } = new URL(node.url);
     await client.put("k", "v");
     await client.get("k");
@@ -96,7 +89,7 @@ test("each request is a span and a duration, by their conventional names", async
 });
 
 test("who listens to the channel is told, and nobody else costs anything", () =>
-  withNode({}, async (node, client) => {
+  withNodeAnd({}, async (node, client) => {
     await client.put("k", "before");
     const told: [string, unknown][] = [];
     const channel = tracingChannel("quorate:operation");
@@ -137,7 +130,7 @@ test("a tracer may close the client, at the beginning of an operation and at its
       close("start");
       return span;
     };
-    await withNode({ telemetry: { tracer: { startSpan } } }, async (node, made) => {
+    await withNodeAnd({ telemetry: { tracer: { startSpan } } }, async (node, made) => {
       client = made;
       const put = client.put("k", "v");
       if (phase === "start") await assert.rejects(put, { code: "CLOSED" });
